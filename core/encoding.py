@@ -1,0 +1,168 @@
+"""What a recurrent model is given: one instance as nodes (`Encoding`), and many of them as tensors (`Batch`).
+
+Owns the shape of the interface between tasks and models. How an instance becomes nodes is the task's business
+(`core.tasks`), what is done with them is the model's (`core.model`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+NEVER = np.iinfo(np.int32).max
+"""A step that does not come."""
+
+SOURCE, TARGET = 1, 2
+"""Bits of a node's role."""
+
+SPARSE_ABOVE = 300
+"""Graphs with more nodes than this are always run with attention over edges, in O(edges)."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One instance as a checkpoint's interface presents it.
+
+    Attributes:
+        interface: "edges" (nodes attend along edges) or "tokens" (every token attends to every other).
+        labels: Text of each node, n of them; drawn as text, never as markup.
+        token_ids: Vocabulary index of each node, (n,).
+        roles: Bits SOURCE and TARGET of each node, (n,).
+        edge_index: (2, E) pairs (query, key), self-loops included; None for full attention.
+        answer: Index of the node whose readout is the answer (target, root, [CLS]).
+        source: Index of the source node; 0 where the task has none.
+        value: Value of the task's concept at each node once it is true, (n,); -1 where a node carries no concept.
+        true_from: Step from which the concept has that value at the node, (n,); NEVER if it never has.
+        known_from: First step at which the oracle knows it, (n,); NEVER where a node carries no concept.
+        subformula: Index of the node's subformula (logic), of the graph node (graph); -1 for none, (n,).
+        bracket: Bracket depth of each token, (n,); None where the task has no brackets.
+        notes: Sentences about what was rewritten to fit the checkpoint's vocabulary.
+    """
+
+    interface: str
+    labels: tuple[str, ...]
+    token_ids: np.ndarray
+    roles: np.ndarray
+    edge_index: np.ndarray | None
+    answer: int
+    source: int
+    value: np.ndarray
+    true_from: np.ndarray
+    known_from: np.ndarray
+    subformula: np.ndarray
+    bracket: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        for name in ("token_ids", "roles", "value", "true_from", "known_from", "subformula"):
+            shape = getattr(self, name).shape
+            if shape != (n,):
+                raise ValueError(f"{name} has shape {shape}, but there are {n} labels, so it should be ({n},)")
+        if self.edge_index is not None and (self.edge_index.ndim != 2 or self.edge_index.shape[0] != 2):
+            raise ValueError(f"edge_index has shape {self.edge_index.shape}, expected (2, E)")
+
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes, n."""
+        return len(self.labels)
+
+    def truth(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """The oracle at every step.
+
+        Args:
+            steps: T, how many steps are run.
+
+        Returns:
+            truth (T+1, n) int8, the value of the concept, 0 while it is not yet true and -1 where a node has none;
+            known (T+1, n) bool, whether the oracle has it by that step.
+        """
+        t = np.arange(steps + 1)[:, None]
+        truth = np.where(t >= self.true_from[None], self.value[None], 0)
+        truth = np.where(self.value[None] < 0, -1, truth).astype(np.int8)
+        return truth, t >= self.known_from[None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Instances as tensors, padded to the longest, on one device.
+
+    Attributes:
+        token_ids: (B, n) long, 0 where padded.
+        roles: (B, n) long, bits SOURCE and TARGET.
+        valid: (B, n) bool, False where padded.
+        answer: (B,) long, node whose readout is the answer.
+        source: (B,) long, source node.
+        allowed: (B, n, n) bool, allowed[b, q, k]: may q attend to k; None with full attention or with edge_index.
+        edge_index: (2, E) long, (query, key) in the flat numbering b * n + i, sorted by query; None when dense.
+        bracket: (B, n) long, bracket depth; None where the task has none.
+    """
+
+    token_ids: Tensor
+    roles: Tensor
+    valid: Tensor
+    answer: Tensor
+    source: Tensor
+    allowed: Tensor | None = None
+    edge_index: Tensor | None = None
+    bracket: Tensor | None = None
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
+        return Batch(**moved)
+
+    def __len__(self) -> int:
+        """Number of instances, B."""
+        return self.token_ids.shape[0]
+
+
+def _padded(rows: Sequence[np.ndarray], n: int, fill: int = 0) -> Tensor:
+    out = np.full((len(rows), n), fill, dtype=np.int64)
+    for i, row in enumerate(rows):
+        out[i, : len(row)] = row
+    return torch.from_numpy(out)
+
+
+def collate(encodings: Sequence[Encoding], sparse: bool | None = None) -> Batch:
+    """Puts encodings of one interface into one batch.
+
+    Args:
+        encodings: At least one; all with edges or all without.
+        sparse: True for attention over an edge list, False for a dense mask; None chooses by size.
+
+    Returns:
+        A batch on the CPU.
+    """
+    n = max(e.n_nodes for e in encodings)
+    edges = [e.edge_index for e in encodings]
+    allowed = edge_index = None
+    if edges[0] is not None:
+        if sparse if sparse is not None else n > SPARSE_ABOVE:
+            flat = np.concatenate([e + i * n for i, e in enumerate(edges) if e is not None], axis=1)
+            pad = [i * n + np.arange(e.n_nodes, n) for i, e in enumerate(encodings)]
+            loops = np.concatenate(pad)
+            flat = np.concatenate([flat, np.stack([loops, loops])], axis=1)
+            edge_index = torch.from_numpy(flat[:, np.lexsort((flat[1], flat[0]))].astype(np.int64))
+        else:
+            mask = np.zeros((len(edges), n, n), dtype=bool)
+            mask[:, np.arange(n), np.arange(n)] = True  # padding attends to itself, so that no row is empty
+            for i, e in enumerate(edges):
+                if e is not None:
+                    mask[i, e[0], e[1]] = True
+            allowed = torch.from_numpy(mask)
+    brackets = [e.bracket for e in encodings if e.bracket is not None]
+    return Batch(
+        token_ids=_padded([e.token_ids for e in encodings], n),
+        roles=_padded([e.roles for e in encodings], n),
+        valid=_padded([np.ones(e.n_nodes, dtype=np.int64) for e in encodings], n).bool(),
+        answer=torch.tensor([e.answer for e in encodings]),
+        source=torch.tensor([e.source for e in encodings]),
+        allowed=allowed,
+        edge_index=edge_index,
+        bracket=_padded(brackets, n) if len(brackets) == len(encodings) else None,
+    )
