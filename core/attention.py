@@ -1,0 +1,64 @@
+"""Attention of one step: dense under a bias, or over an edge list in O(edges)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def dense_attention(
+    q: Float[Tensor, "b h n k"],
+    k: Float[Tensor, "b h n k"],
+    v: Float[Tensor, "b h n k"],
+    bias: Float[Tensor, "#b #h #n n"] | None,
+    dropout: float = 0.0,
+    keep: Float[Tensor, "b h n n"] | None = None,
+) -> Float[Tensor, "b h n k"]:
+    """Softmax attention; with `keep`, the weights are written there in the same pass.
+
+    The fused kernel does not give its weights, so that with `keep` the same arithmetic is done in three matrix
+    operations that write into preallocated memory. Both agree to rounding.
+    """
+    if keep is None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
+    b, h, n, width = q.shape
+    scores = torch.matmul(q * width**-0.5, k.transpose(-2, -1))
+    if bias is not None:
+        scores += bias
+    torch.softmax(scores, dim=-1, out=keep)
+    return torch.matmul(keep, v)
+
+
+def edge_attention(
+    q: Float[Tensor, "m h k"],
+    k: Float[Tensor, "m h k"],
+    v: Float[Tensor, "m h k"],
+    edge_index: Int[Tensor, "2 e"],
+    keep: Float[Tensor, "h e"] | None = None,
+) -> Float[Tensor, "m h k"]:
+    """Softmax over each query's incoming edges, in O(edges) time and memory.
+
+    Args:
+        q: Queries of all nodes.
+        k: Keys.
+        v: Values.
+        edge_index: Pairs (query, key); every query has at least one.
+        keep: Room for the weights.
+
+    Returns:
+        The attended values.
+    """
+    query, key = edge_index
+    m, h, width = q.shape
+    scores = (q[query] * k[key]).sum(-1) * width**-0.5  # (e, h)
+    index = query[:, None].expand(-1, h)
+    highest = torch.full((m, h), -torch.inf, dtype=scores.dtype, device=q.device)
+    highest = highest.scatter_reduce(0, index, scores.detach(), "amax")
+    weight = torch.exp(scores - highest[query])
+    total = torch.zeros((m, h), dtype=scores.dtype, device=q.device).index_add(0, query, weight)
+    weight = weight / total[query]
+    if keep is not None:
+        keep.copy_(weight.T)
+    return torch.zeros_like(v).index_add(0, query, weight[..., None] * v[key])

@@ -1,0 +1,89 @@
+"""The one configuration of the one model. Every mechanism is a switch of its own, so that each can be ablated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_type_hints
+
+from core.errors import InputError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Architecture of a `DepthRecurrentTransformer`.
+
+    Attributes:
+        task: Task whose instances it reads.
+        vocabulary: Rows of the token embedding, padding included.
+        width: d, width of a state.
+        heads: Attention heads; divides the width.
+        hidden: Width of the MLP's hidden layer.
+        attention: "edges": along the instance's edges and self-loops; "full": every token to every token.
+        readout: "pair": MLP over [h(source); h(target)]; "cls": MLP over the answer node; "node": a logit at every node.
+        activation: Of the MLP.
+        position: "rope": rotary positions, rotate-half; "none".
+        rope_base: Base of the rotary frequencies.
+        identity: "vocabulary": the token embedding names the node; "random": a random vector per instance and node is
+            added; "none": nodes have no names.
+        depth_embedding: Rows of the learned step embedding, 0 for none; later steps use the last row.
+        recall: Whether the embedding is added to the state at every step through a learned map.
+        state_norm: Whether the state is layer-normalised after the gated update.
+        gate_bias: Initial bias of the update gate (negative: identity-biased); None for no gate.
+        layer_scale: Initial LayerScale of both branches; None for none.
+        bracket_bias: Whether attention has a learned bias by difference of bracket depth and by signed distance.
+        dropout: Probability.
+    """
+
+    task: Literal["graph", "logic", "text"]
+    vocabulary: int
+    width: int = 64
+    heads: int = 4
+    hidden: int = 128
+    attention: Literal["edges", "full"] = "edges"
+    readout: Literal["pair", "cls", "node"] = "node"
+    activation: Literal["relu", "gelu"] = "gelu"
+    position: Literal["none", "rope"] = "none"
+    rope_base: float = 10000.0
+    identity: Literal["vocabulary", "random", "none"] = "none"
+    depth_embedding: int = 0
+    recall: bool = True
+    state_norm: bool = True
+    gate_bias: float | None = -2.0
+    layer_scale: float | None = None
+    bracket_bias: bool = False
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(ModelConfig).items():
+            choices = get_args(kind)
+            if choices and isinstance(choices[0], str) and getattr(self, name) not in choices:
+                raise InputError(f"config: {name} should be one of {', '.join(choices)} (got {getattr(self, name)!r})")
+        for name, most in (("vocabulary", 100_000), ("width", 8192), ("heads", 256), ("hidden", 65536)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise InputError(f"config: {name} should be a whole number from 1 to {most} (got {value!r})")
+        if self.width % self.heads:
+            raise InputError(f"config: width {self.width} is not a multiple of {self.heads} heads")
+        if not isinstance(self.depth_embedding, int) or not 0 <= self.depth_embedding <= 100_000:
+            raise InputError(f"config: depth_embedding should be a number of rows (got {self.depth_embedding!r})")
+
+    @property
+    def interface(self) -> Literal["edges", "tokens"]:
+        """How instances are presented: nodes with edges, or tokens."""
+        return "edges" if self.attention == "edges" else "tokens"
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelConfig:
+        """A configuration from JSON values.
+
+        Raises:
+            InputError: If a name is unknown or missing, or a value is not allowed.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InputError(f"config: unknown field {unknown[0]!r}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise InputError(f"config: {error}") from None

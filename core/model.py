@@ -1,0 +1,231 @@
+"""The depth-recurrent Transformer: one shared block, applied again and again in latent space.
+
+    u  = h + depth_embedding[t] + W_r e        (either can be switched off)
+    y  = u + g1 * Attn(LN(u));   y = y + g2 * MLP(LN(y))
+    z  = sigmoid(W [y; h] + b)
+    h' = LN(z * y + (1 - z) * h)               (the outer LN is `state_norm`)
+
+Paper and house recipes are settings of `core.config.ModelConfig`. Source: arXiv 2603.21676 for the block, the gate and
+LayerScale; recall and state norm are ours (recall after Bansal et al. 2022, end-to-end algorithm synthesis).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from core.attention import dense_attention, edge_attention
+from core.config import ModelConfig
+from core.encoding import SOURCE, TARGET, Batch
+from core.protocol import Shapes, Sink
+
+NEIGHBOURING = 2
+"""Differences of bracket depth beyond this share one bias."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What stays the same over the steps of one run.
+
+    Attributes:
+        batch: The instances.
+        embedding: (B, n, d), the state before the first step.
+        recalled: (B, n, d), W_r e, or None.
+        bias: Additive attention bias, broadcastable to (B, heads, n, n), or None.
+        rope: cos and sin, (n, d_head / 2) each, or None.
+    """
+
+    batch: Batch
+    embedding: Tensor
+    recalled: Tensor | None
+    bias: Tensor | None
+    rope: tuple[Tensor, Tensor] | None
+
+
+class Block(nn.Module):
+    """One step of thinking."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d, c = config.width, config
+        self.config = config
+        self.norm1, self.norm2 = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.up, self.down = nn.Linear(d, c.hidden), nn.Linear(c.hidden, d)
+        self.scale1 = nn.Parameter(torch.full((d,), c.layer_scale)) if c.layer_scale is not None else None
+        self.scale2 = nn.Parameter(torch.full((d,), c.layer_scale)) if c.layer_scale is not None else None
+        self.gate = nn.Linear(2 * d, d) if c.gate_bias is not None else None
+        if self.gate is not None and c.gate_bias is not None:
+            nn.init.constant_(self.gate.bias, c.gate_bias)
+        self.state_norm = nn.LayerNorm(d) if c.state_norm else None
+        self.recall = nn.Linear(d, d, bias=False) if c.recall else None
+        self.depth = nn.Embedding(c.depth_embedding, d) if c.depth_embedding else None
+        self.dropout = nn.Dropout(c.dropout)
+
+    def attend(self, x: Tensor, context: Context, keep: Tensor | None) -> Tensor:
+        """(B, n, d) -> (B, n, d), along edges or everywhere."""
+        b, n, d = x.shape
+        heads = self.config.heads
+        qkv = self.qkv(x)  # (B, n, 3d)
+        if context.batch.edge_index is not None:
+            q, k, v = qkv.view(b * n, 3, heads, d // heads).unbind(1)  # (B n, heads, d_head)
+            return self.out(edge_attention(q, k, v, context.batch.edge_index, keep).reshape(b, n, d))
+        q, k, v = qkv.view(b, n, 3, heads, d // heads).permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, n, d_head)
+        if context.rope is not None:
+            q, k = rotate(q, *context.rope), rotate(k, *context.rope)
+        y = dense_attention(q, k, v, context.bias, self.dropout.p if self.training else 0.0, keep)
+        return self.out(y.transpose(1, 2).reshape(b, n, d))
+
+    def forward(self, h: Tensor, t: int, context: Context, sink: Sink | None = None) -> Tensor:
+        """The state after step t, (B, n, d)."""
+        u = h
+        if self.depth is not None:
+            u = u + self.depth.weight[min(t, self.depth.num_embeddings - 1)]
+        if context.recalled is not None:
+            u = u + context.recalled
+        branch = self.dropout(self.attend(self.norm1(u), context, sink.attention if sink else None))
+        y = u + (branch if self.scale1 is None else self.scale1 * branch)
+        act = F.relu if self.config.activation == "relu" else F.gelu
+        branch = self.dropout(self.down(self.dropout(act(self.up(self.norm2(y))))))
+        y = y + (branch if self.scale2 is None else self.scale2 * branch)
+        if self.gate is not None:
+            z = torch.sigmoid(self.gate(torch.cat([y, h], dim=-1)))
+            y = torch.lerp(h, y, z)  # z * y + (1 - z) * h
+            if sink is not None and sink.gate is not None:
+                torch.mean(z, dim=-1, out=sink.gate)
+        return y if self.state_norm is None else self.state_norm(y)
+
+
+def rotate(x: Float[Tensor, "b h n k"], cos: Tensor, sin: Tensor) -> Float[Tensor, "b h n k"]:
+    """Rotary position embedding, rotate-half (Su et al. 2021)."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
+class DepthRecurrentTransformer(nn.Module):
+    """Embedding, one shared block, readout. Implements `core.protocol.RecurrentModel`."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        d = config.width
+        self.token = nn.Embedding(config.vocabulary, d, padding_idx=0)
+        self.role = nn.Parameter(torch.randn(2, d) * 0.02) if config.task == "graph" else None
+        self.embedding_norm = nn.LayerNorm(d)
+        self.block = Block(config)
+        if config.bracket_bias:  # by difference of bracket depth and side, and a slope over distance on each side
+            self.bracket = nn.Parameter(torch.zeros(config.heads, 2 * NEIGHBOURING + 1, 2))
+            self.slope = nn.Parameter(torch.full((config.heads, 2), 0.05))
+        if config.readout == "node":
+            self.head = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 1))
+        else:
+            read = 2 * d if config.readout == "pair" else d
+            self.head = nn.Sequential(
+                nn.LayerNorm(read), nn.Linear(read, d), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(d, 1)
+            )
+
+    @property
+    def shapes(self) -> Shapes:
+        """What one step leaves."""
+        return Shapes(self.config.width, self.config.heads, self.config.gate_bias is not None)
+
+    def embed(self, batch: Batch) -> Float[Tensor, "b n d"]:
+        """The state before the first step."""
+        e = self.token(batch.token_ids)
+        if self.role is not None:
+            e = e + ((batch.roles & SOURCE) > 0)[..., None] * self.role[0]
+            if self.config.readout == "pair":  # a readout per node must not see which node is asked for
+                e = e + ((batch.roles & TARGET) > 0)[..., None] * self.role[1]
+        if self.config.identity == "random":
+            noise = torch.Generator().manual_seed(0)
+            names = torch.randn(e.shape[1:], generator=noise).to(e) * self.config.width**-0.5
+            e = e + names
+        return self.block.dropout(self.embedding_norm(e))
+
+    def attention_bias(self, batch: Batch) -> Tensor | None:
+        """What is added to the attention logits, broadcastable to (B, heads, n, n)."""
+        if batch.edge_index is not None:
+            return None
+        weight = self.head[-1].weight  # for dtype and device
+        if batch.allowed is not None:
+            blocked = ~batch.allowed[:, None]
+        elif bool(batch.valid.all()):
+            blocked = None
+        else:
+            blocked = ~batch.valid[:, None, None, :]
+        bias = None
+        if self.config.bracket_bias and batch.bracket is not None:
+            n = batch.bracket.shape[1]
+            gap = batch.bracket[:, None, :] - batch.bracket[:, :, None]  # (B, query, key)
+            gap = gap.clamp(-NEIGHBOURING, NEIGHBOURING) + NEIGHBOURING
+            place = torch.arange(n, device=gap.device)
+            right = (place[None, :] > place[:, None]).long()  # (query, key)
+            bias = self.bracket[:, gap, right.expand_as(gap)].transpose(0, 1)  # (B, heads, n, n)
+            distance = (place[None, :] - place[:, None]).abs().to(weight)
+            bias = bias - self.slope[:, right] * distance
+        if blocked is None:
+            return bias
+        if bias is None:
+            return torch.zeros(blocked.shape, dtype=weight.dtype, device=weight.device).masked_fill_(blocked, -torch.inf)
+        return bias.masked_fill(blocked, -torch.inf)
+
+    def rope(self, n: int, device: torch.device) -> tuple[Tensor, Tensor] | None:
+        """cos and sin of the rotary positions, (n, d_head / 2) each."""
+        if self.config.position != "rope":
+            return None
+        width = self.config.width // self.config.heads
+        frequency = self.config.rope_base ** -(torch.arange(0, width, 2, device=device).float() / width)
+        angle = torch.outer(torch.arange(n, device=device).float(), frequency)
+        return angle.cos(), angle.sin()
+
+    def prepare(self, batch: Batch) -> Context:
+        """The context of a run over this batch."""
+        e = self.embed(batch)
+        recalled = self.block.recall(e) if self.block.recall is not None else None
+        return Context(batch, e, recalled, self.attention_bias(batch), self.rope(e.shape[1], e.device))
+
+    def initial(self, context: Context) -> Tensor:
+        """The embedding, (B, n, d)."""
+        return context.embedding
+
+    def step(self, state: Tensor, t: int, context: Context, sink: Sink | None = None) -> Tensor:
+        """One application of the shared block, (B, n, d) -> (B, n, d)."""
+        return self.block(state, t, context, sink)
+
+    def readout(self, state: Float[Tensor, "... b n d"], batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Logit of the answer (..., B), and of every node (..., B, n) where the model has one.
+
+        A pair readout is given for each node as the target.
+        """
+        rows = torch.arange(len(batch), device=state.device)
+        if self.config.readout == "cls":
+            return self.head(state[..., rows, batch.answer, :]).squeeze(-1), None
+        if self.config.readout == "pair":
+            source = state[..., rows, batch.source, :].unsqueeze(-2).expand_as(state)
+            state = torch.cat([source, state], dim=-1)
+        node = self.head(state).squeeze(-1)
+        return node[..., rows, batch.answer], node
+
+    def forward(self, batch: Batch, steps: int, every_step: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Runs T steps.
+
+        Args:
+            batch: The instances.
+            steps: T.
+            every_step: Whether to read out after each of steps 1..T (a leading axis T) or after the last alone.
+
+        Returns:
+            Logit of the answer ([T,] B), and of every node ([T,] B, n) or None.
+        """
+        context = self.prepare(batch)
+        h = self.initial(context)
+        states = []
+        for t in range(steps):
+            h = self.step(h, t, context)
+            if every_step:
+                states.append(h)
+        return self.readout(torch.stack(states) if every_step else h, batch)
