@@ -1,0 +1,299 @@
+"""Checkpoints on disk: one folder of weights, config, metrics and card, in the Hugging Face layout.
+
+    <name>/model.safetensors   weights; never a pickle
+    <name>/config.json         {"name", "model": fields of ModelConfig, "recipe", "training", "sha256", "parameters"}
+    <name>/metrics.json        what was measured
+    <name>/README.md           the card
+
+Owns reading, checking and writing them. What is trained is `core.train`'s business; weights of the paper's release come
+in through `core.importing`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from core import atomic, hub
+from core.config import ModelConfig
+from core.errors import InputError
+from core.model import DepthRecurrentTransformer
+from core.plain import dumps
+
+CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+"""Where the shipped checkpoints lie."""
+
+WEIGHTS, CONFIG, METRICS, CARD = "model.safetensors", "config.json", "metrics.json", "README.md"
+MAX_WEIGHT_BYTES = 2 << 30
+MAX_JSON_BYTES = 8 << 20
+PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights, config and metrics of one trained model.
+
+    Attributes:
+        name: Name it goes by.
+        model: The model, in eval mode.
+        config: Its architecture.
+        recipe: Name of the recipe it was trained with.
+        training: What it was trained on: "difficulty" [low, high], "steps" [low, high], "seed", "data", ...
+        metrics: What was measured when it was made.
+        sha256: Of model.safetensors.
+        n_parameters: Number of weights.
+        folder: Where it lies; None if nowhere.
+    """
+
+    name: str
+    model: DepthRecurrentTransformer
+    config: ModelConfig
+    recipe: str
+    training: dict[str, Any]
+    metrics: dict[str, Any]
+    sha256: str
+    n_parameters: int
+    folder: Path | None
+
+
+def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
+    """Opens a checkpoint.
+
+    Args:
+        name_or_path: Name of a shipped checkpoint, a folder, a .safetensors file with config.json beside it, or the id
+            "owner/name" of a repository on the Hugging Face hub.
+        device: Where its weights go.
+
+    Raises:
+        InputError: If there is no such checkpoint, or it is not whole: a file is missing, truncated, changed, does not
+            fit the config, or holds weights that are not finite numbers.
+    """
+    weights = _find(name_or_path)
+    folder = weights.parent
+    settings = _read_json(folder / CONFIG)
+    config = _config(settings, folder / CONFIG)
+    model = _empty_model(config, folder / CONFIG)
+    content = _read_weights(weights)
+    tensors = _tensors(content, weights)
+    _check_tensors(tensors, model, weights)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if settings.get("sha256") != sha256:
+        raise InputError(f"{weights} does not match the sha256 in its config.json: it was changed or belongs elsewhere")
+    model.load_state_dict(tensors, assign=True)
+    try:
+        model.to(torch.device(device))
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
+    return Checkpoint(
+        name=str(settings.get("name", folder.name)),
+        model=model.eval(),
+        config=config,
+        recipe=str(settings.get("recipe", "")),
+        training=_dictionary(settings, "training", folder / CONFIG),
+        metrics=_read_json(folder / METRICS) if (folder / METRICS).exists() else {},
+        sha256=sha256,
+        n_parameters=sum(p.numel() for p in model.parameters()),
+        folder=folder,
+    )
+
+
+def save(
+    folder: Path,
+    model: DepthRecurrentTransformer,
+    *,
+    name: str,
+    recipe: str,
+    training: dict[str, Any],
+    metrics: dict[str, Any],
+    card: str,
+) -> None:
+    """Writes a checkpoint, whole or not at all.
+
+    A new folder appears in one move. In a folder that is there already each file is moved over its predecessor once all
+    are written, and other files stay.
+    """
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    content = safetensors.torch.save(tensors, metadata={"format": "pt"})
+    settings = {
+        "name": name,
+        "model": asdict(model.config),
+        "recipe": recipe,
+        "training": training,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=folder.parent))
+    try:
+        atomic.write(temporary / CARD, card)
+        atomic.write(temporary / METRICS, dumps(metrics, indent=2) + "\n")
+        atomic.write(temporary / WEIGHTS, content)
+        atomic.write(temporary / CONFIG, dumps(settings, indent=2) + "\n")
+        if folder.is_dir():
+            for file in (CARD, METRICS, WEIGHTS, CONFIG):
+                (temporary / file).replace(folder / file)
+        else:
+            temporary.chmod(0o755)  # mkdtemp makes it private
+            temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def available(root: Path = CHECKPOINTS) -> list[dict[str, Any]]:
+    """What `python -m core list` prints: one object a checkpoint, by name; folders that cannot be read are logged."""
+    found = []
+    for path in sorted(root.glob(f"*/{CONFIG}")):
+        try:
+            settings = _read_json(path)
+            config = _config(settings, path)
+            training = _dictionary(settings, "training", path)
+        except InputError as error:
+            logging.getLogger(__name__).warning("%s", error)
+            continue
+        found.append(
+            {
+                "name": settings.get("name", path.parent.name),
+                "task": config.task,
+                "recipe": settings.get("recipe", ""),
+                "parameters": settings.get("parameters"),
+                "difficulty": training.get("difficulty"),
+                "steps": training.get("steps"),
+                "sha256": settings.get("sha256"),
+            }
+        )
+    return found
+
+
+def _find(name_or_path: str | Path) -> Path:
+    """The weights file of what a user named."""
+    name = str(name_or_path)
+    if "\0" in name or not name.strip() or max(len(part.encode()) for part in name.split("/")) > 255:
+        raise InputError(f"{name!r:.80} is not the name of a checkpoint")
+    shipped = CHECKPOINTS / name
+    path = shipped if shipped.parent == CHECKPOINTS and (shipped / CONFIG).is_file() else Path(name)
+    if path.suffix in PICKLES and not path.is_dir():
+        raise InputError(
+            f"{name!r} is a pickle, which is not opened as a checkpoint; "
+            f"turn it into one with: python -m core import {path.name} --task TASK --out DIR"
+        )
+    if path.is_dir():
+        for file in (CONFIG, WEIGHTS):
+            if not (path / file).is_file():
+                raise InputError(_missing(path / file))
+        return path / WEIGHTS
+    if path.is_file():
+        if path.suffix != ".safetensors":
+            raise InputError(f"{name!r} is not a checkpoint: give its folder or its .safetensors file")
+        return path
+    local = path.is_absolute() or name[0] == "." or Path(name.split("/")[0]).exists()
+    if HUB_ID.fullmatch(name) and not local:
+        return hub.download(name, (CONFIG, WEIGHTS), (METRICS, CARD)) / WEIGHTS
+    if len(name) > 200 or "/" in name:
+        raise InputError(f"there is no checkpoint at {name[:200]!r}")
+    names = ", ".join(entry["name"] for entry in available()) or "none yet"
+    raise InputError(f"there is no checkpoint {name!r}; the shipped ones are: {names}")
+
+
+def _missing(path: Path) -> str:
+    """What to say when a folder lacks a file."""
+    pickles = [p.name for p in sorted(path.parent.iterdir()) if p.suffix in PICKLES]
+    if path.name == WEIGHTS and pickles:
+        return (
+            f"{path.parent} has a pickle ({pickles[0]}) in place of {WEIGHTS}; "
+            f"turn it into a checkpoint with: python -m core import {pickles[0]} --task TASK --out DIR"
+        )
+    return f"{path.parent} is not a whole checkpoint: {path.name} is missing"
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file."""
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise InputError(f"{path} is larger than {MAX_JSON_BYTES >> 20} MB, which no {path.name} is")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path.parent} is not a whole checkpoint: {path.name} is missing") from None
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is not readable as JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path} should hold a JSON object (got a {type(values).__name__})")
+    return values
+
+
+def _dictionary(settings: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
+    value = settings.get(key, {})
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: {key!r} should be an object (got {value!r:.80})")
+    return value
+
+
+def _config(settings: dict[str, Any], path: Path) -> ModelConfig:
+    if "model" not in settings:
+        raise InputError(f"{path} has no 'model', the architecture")
+    try:
+        return ModelConfig.from_dict(_dictionary(settings, "model", path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _empty_model(config: ModelConfig, path: Path) -> DepthRecurrentTransformer:
+    """The model without memory behind its weights, so that an absurd config costs nothing."""
+    try:
+        with torch.device("meta"):
+            return DepthRecurrentTransformer(config)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise InputError(f"{path} describes no model that can be built: {str(error).splitlines()[0]}") from None
+
+
+def _read_weights(path: Path) -> bytes:
+    size = path.stat().st_size
+    if size > MAX_WEIGHT_BYTES:
+        raise InputError(f"{path} has {size >> 30} GiB of weights; at most {MAX_WEIGHT_BYTES >> 30} GiB are opened")
+    return path.read_bytes()
+
+
+def _tensors(content: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name."""
+    if content[:4] == b"PK\x03\x04" or content[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        raise InputError(
+            f"{path} is a pickle under another name, which is not opened as a checkpoint; "
+            f"turn it into one with: python -m core import {path.name} --task TASK --out DIR"
+        )
+    try:
+        return safetensors.torch.load(content)
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path} is truncated or is not a safetensors file ({error})") from None
+
+
+def _check_tensors(tensors: dict[str, Tensor], model: DepthRecurrentTransformer, path: Path) -> None:
+    """Compares names, shapes and types with what the config asks for, and looks at every number."""
+    due = model.state_dict()
+    for name in due:
+        if name not in tensors:
+            raise InputError(f"{path} lacks the weights {name!r} that its config.json asks for")
+    for name, tensor in tensors.items():
+        if name not in due:
+            raise InputError(f"{path} has weights {name!r:.120} that its config.json does not ask for")
+        if tensor.shape != due[name].shape:
+            got, asked = tuple(tensor.shape), tuple(due[name].shape)
+            raise InputError(f"{path}: {name} has shape {got}, but its config.json asks for {asked}")
+        if tensor.dtype != due[name].dtype:
+            raise InputError(f"{path}: {name} is {tensor.dtype}, but {due[name].dtype} is due")
+        if not bool(torch.isfinite(tensor).all()):
+            raise InputError(f"{path}: {name} holds weights that are not finite numbers (NaN or infinity)")
