@@ -1,0 +1,48 @@
+"""Prints a pin for every package that the dependencies in pyproject.toml bring along, as installed here."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+PROJECT = Path(__file__).parent.parent / "pyproject.toml"
+
+
+def installed(roots: list[Requirement]) -> dict[str, str]:
+    """Version by name of these packages and of all that they need here."""
+    found: dict[str, str] = {}
+    waiting = list(roots)
+    while waiting:
+        root = waiting.pop()
+        name = canonicalize_name(root.name)
+        if name in found:
+            continue
+        try:
+            package = distribution(name)
+        except PackageNotFoundError:
+            raise SystemExit(f"{name} is not installed") from None
+        found[name] = package.version
+        extras = ("", *root.extras)
+        needs = [Requirement(text) for text in package.requires or []]
+        waiting += [n for n in needs if n.marker is None or any(n.marker.evaluate({"extra": e}) for e in extras)]
+    return found
+
+
+def main() -> None:
+    """Reads pyproject.toml and prints the pins; what it names itself is pinned there."""
+    project = tomllib.loads(PROJECT.read_text())["project"]
+    lines = [*project["dependencies"], *(x for group in project["optional-dependencies"].values() for x in group)]
+    named = [Requirement(line) for line in lines]
+    direct = {canonicalize_name(r.name) for r in named}
+    print("# Made by `make lock`: what the dependencies in pyproject.toml bring along.")
+    for name, version in sorted(installed(named).items()):
+        if name not in direct:
+            print(f"{name}=={version}")
+
+
+if __name__ == "__main__":
+    main()
