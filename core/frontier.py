@@ -1,25 +1,21 @@
-"""The frontier: accuracy over difficulty x steps, with its interval and the ceiling, all steps from one pass a batch."""
+"""The frontier: accuracy over difficulty x steps, with its interval and the ceiling, from one pass a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from core import tasks
+from core.answers import MAX_STEPS, batches, logits_by_step
 from core.checkpoint import Checkpoint
-from core.encoding import SPARSE_ABOVE, Encoding, collate
 from core.errors import InputError
 
 Z95 = 1.959963984540054
 """Normal quantile of a two-sided 95% interval."""
 
-MAX_STEPS, MAX_INSTANCES = 100_000, 1_000_000
-MAX_BATCH = 256
-BATCH_CELLS = 1 << 22
-"""Bound on what one batch holds at once, counted in nodes x width and in pairs of nodes (or edges) x heads."""
+MAX_INSTANCES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -110,8 +106,9 @@ def run(
         right = np.zeros((len(drawn), steps), dtype=bool)
         done = i * instances
         for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
-            answers = answers_by_step(checkpoint, [encodings[j] for j in index], steps)
-            right[index] = answers.T == labels[index, None]
+            logits = logits_by_step(checkpoint.model, [encodings[j] for j in index], steps)  # (T+1, B)
+            answers = logits[1:] > 0
+            right[index] = (answers == labels[index]).T
             done += len(index)
             if progress is not None:
                 progress(done, instances * len(difficulties))
@@ -131,40 +128,6 @@ def run(
         ceiling=np.stack([row[3] for row in rows]) if bounded else None,
         n=n,
     )
-
-
-def batches(encodings: Sequence[Encoding], width: int, heads: int) -> Iterator[np.ndarray]:
-    """Indices of encodings of like size, in batches that stay within the bounds of memory."""
-    sizes = np.array([e.n_nodes for e in encodings])
-    start, order = 0, np.argsort(sizes, kind="stable")
-    while start < len(order):
-        end, edges = start, 0
-        while end < len(order) and end - start < MAX_BATCH:
-            encoding = encodings[order[end]]
-            n = encoding.n_nodes  # the largest so far, to which all in the batch are padded
-            edges += 0 if encoding.edge_index is None else encoding.edge_index.shape[1]
-            sparse = encoding.edge_index is not None and n > SPARSE_ABOVE
-            held = (end - start + 1) * n
-            attended = edges + held if sparse else held * n
-            if end > start and max(held * width, attended * heads) > BATCH_CELLS:
-                break
-            end += 1
-        yield order[start:end]
-        start = end
-
-
-@torch.inference_mode()
-def answers_by_step(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int) -> np.ndarray:
-    """Answers after each of the steps 1..T, (T, B) bool, from one pass; no state is kept."""
-    model = checkpoint.model
-    batch = collate(encodings).to(next(model.parameters()).device)
-    context = model.prepare(batch)
-    state = model.initial(context)
-    answers = torch.empty((steps, len(encodings)), dtype=torch.bool, device=state.device)
-    for t in range(steps):
-        state = model.step(state, t, context)
-        answers[t] = model.readout(state, batch)[0] > 0
-    return answers.cpu().numpy()
 
 
 def _share(right: np.ndarray) -> np.ndarray:

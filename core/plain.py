@@ -26,5 +26,5 @@ def plain(value: Any) -> Any:
 
 
 def dumps(value: Any, indent: int | None = None) -> str:
-    """Strict JSON text of a value."""
-    return json.dumps(plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    """Strict JSON text of a value, in ASCII."""
+    return json.dumps(plain(value), indent=indent, allow_nan=False)

@@ -1,0 +1,50 @@
+"""Answers of many instances at every step, in batches, when nothing else of the run is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from core.encoding import SPARSE_ABOVE, Encoding, collate
+from core.model import DepthRecurrentTransformer
+
+MAX_STEPS = 100_000
+MAX_BATCH = 256
+BATCH_CELLS = 1 << 22
+"""Bound on what one batch holds at once, counted in nodes x width and in pairs of nodes (or edges) x heads."""
+
+
+def batches(encodings: Sequence[Encoding], width: int, heads: int) -> Iterator[np.ndarray]:
+    """Indices of encodings of like size, in batches that stay within the bounds of memory."""
+    sizes = np.array([e.n_nodes for e in encodings])
+    start, order = 0, np.argsort(sizes, kind="stable")
+    while start < len(order):
+        end, edges = start, 0
+        while end < len(order) and end - start < MAX_BATCH:
+            encoding = encodings[order[end]]
+            n = encoding.n_nodes  # the largest so far, to which all in the batch are padded
+            edges += 0 if encoding.edge_index is None else encoding.edge_index.shape[1]
+            sparse = encoding.edge_index is not None and n > SPARSE_ABOVE
+            held = (end - start + 1) * n
+            attended = edges + held if sparse else held * n
+            if end > start and max(held * width, attended * heads) > BATCH_CELLS:
+                break
+            end += 1
+        yield order[start:end]
+        start = end
+
+
+@torch.inference_mode()
+def logits_by_step(model: DepthRecurrentTransformer, encodings: Sequence[Encoding], steps: int) -> np.ndarray:
+    """Logit of each answer at the steps 0..T, (T+1, B), from one pass of T steps; no state is kept."""
+    batch = collate(encodings).to(next(model.parameters()).device)
+    context = model.prepare(batch)
+    state = model.initial(context)
+    logits = torch.empty((steps + 1, len(encodings)), device=state.device)
+    logits[0] = model.readout(state, batch)[0]
+    for t in range(steps):
+        state = model.step(state, t, context)
+        logits[t + 1] = model.readout(state, batch)[0]
+    return logits.cpu().numpy()
