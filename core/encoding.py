@@ -166,3 +166,34 @@ def collate(encodings: Sequence[Encoding], sparse: bool | None = None) -> Batch:
         edge_index=edge_index,
         bracket=_padded(brackets, n) if len(brackets) == len(encodings) else None,
     )
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A batch to train on, with what the oracle says.
+
+    Attributes:
+        batch: The instances.
+        label: (B,) the answer, 0 or 1.
+        value: (B, n) value of the concept once true, -1 where a node carries none.
+        true_from: (B, n) step from which it is true.
+        known_from: (B, n) first step at which the oracle knows it.
+    """
+
+    batch: Batch
+    label: Tensor
+    value: Tensor
+    true_from: Tensor
+    known_from: Tensor
+
+    def to(self, device: torch.device | str) -> Lesson:
+        """The same lesson on another device."""
+        return Lesson(**{k: v.to(device) for k, v in vars(self).items()})
+
+    def take(self, rows: Tensor) -> Lesson:
+        """Some of its instances; attention over an edge list cannot be split."""
+        if self.batch.edge_index is not None:
+            raise ValueError("a batch with an edge list cannot be split")
+        part = {k: v[rows] if isinstance(v, Tensor) else v for k, v in vars(self.batch).items()}
+        rest = {k: v[rows] for k, v in vars(self).items() if k != "batch"}
+        return Lesson(Batch(**part), **rest)

@@ -94,7 +94,7 @@ class Block(nn.Module):
         y = y + (branch if self.scale2 is None else self.scale2 * branch)
         if self.gate is not None:
             z = torch.sigmoid(self.gate(torch.cat([y, h], dim=-1)))
-            y = torch.lerp(h, y, z)  # z * y + (1 - z) * h
+            y = torch.lerp(h, y, z.to(y.dtype))  # z * y + (1 - z) * h
             if sink is not None and sink.gate is not None:
                 torch.mean(z, dim=-1, out=sink.gate)
         return y if self.state_norm is None else self.state_norm(y)

@@ -4,6 +4,84 @@ The face of the task. The formula and its oracle are in `logic_formula`, the gen
 `logic_grammar`; how a formula becomes nodes for a model is here.
 """
 
-from core.tasks.logic_formula import CONCEPT, TASK, LogicInstance
+import numpy as np
 
-__all__ = ["CONCEPT", "TASK", "LogicInstance"]
+from core.config import ModelConfig
+from core.encoding import NEVER, Encoding
+from core.errors import InputError
+from core.tasks.logic_data import bracket_depth, generate
+from core.tasks.logic_formula import CLS, CONCEPT, TASK, VOCABULARY, XOR, LogicInstance
+from core.tasks.logic_grammar import parse, render
+from core.tasks.logic_rewrite import without_xor
+
+__all__ = ["CONCEPT", "TASK", "LogicInstance", "encode", "generate", "parse", "render"]
+
+
+def encode(instance: LogicInstance, config: ModelConfig) -> Encoding:
+    """A formula as a model reads it: its tree, or [CLS] and its tokens.
+
+    Args:
+        instance: The formula.
+        config: Of the model; one whose vocabulary ends before `^` gets the formula rewritten without it.
+
+    Raises:
+        InputError: If the model is of another task.
+    """
+    if config.task != TASK:
+        raise InputError(f"this checkpoint reads {config.task}, not a formula")
+    notes = instance.notes
+    if config.vocabulary <= XOR and (instance.kind == XOR).any():
+        instance = without_xor(instance)
+        notes = (*notes, f"This checkpoint does not know ^; the formula was rewritten as {instance.text[:400]}")
+    return _tree(instance, notes) if config.attention == "edges" else _tokens(instance, notes)
+
+
+def _tree(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
+    """Nodes are subformulas; each attends to its children and itself."""
+    m = instance.n_subformulas
+    own, pairs = np.arange(m), []
+    for child in (instance.left, instance.right):
+        has = child >= 0
+        pairs.append(np.stack([own[has], child[has]]))
+    edges = np.concatenate([np.stack([own, own]), *pairs], axis=1).astype(np.int64)
+    return Encoding(
+        interface="edges",
+        labels=tuple(VOCABULARY[k] for k in instance.kind),
+        token_ids=instance.kind.astype(np.int64),
+        roles=np.zeros(m, dtype=np.int64),
+        edge_index=edges[:, np.lexsort((edges[1], edges[0]))],
+        answer=instance.root,
+        source=0,
+        value=instance.value,
+        true_from=np.zeros(m, dtype=np.int64),
+        known_from=instance.decided_from.astype(np.int64),
+        subformula=own,
+        notes=notes,
+    )
+
+
+def _tokens(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
+    """Nodes are [CLS] and the canonical tokens; the value stands at operators and atoms, and at [CLS]."""
+    ids = np.concatenate([[CLS], instance.token_ids])
+    n, place = len(ids), instance.position + 1
+    value = np.full(n, -1, dtype=np.int8)
+    known = np.full(n, NEVER, dtype=np.int64)
+    subformula = np.full(n, -1, dtype=np.int64)
+    value[place], known[place] = instance.value, instance.decided_from
+    subformula[place] = np.arange(instance.n_subformulas)
+    value[0], known[0] = instance.label, instance.first_decidable_step()
+    return Encoding(
+        interface="tokens",
+        labels=tuple(VOCABULARY[i] for i in ids),
+        token_ids=ids,
+        roles=np.zeros(n, dtype=np.int64),
+        edge_index=None,
+        answer=0,
+        source=0,
+        value=value,
+        true_from=np.zeros(n, dtype=np.int64),
+        known_from=known,
+        subformula=subformula,
+        bracket=np.concatenate([[0], bracket_depth(instance.token_ids)]),
+        notes=notes,
+    )
