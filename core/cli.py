@@ -1,0 +1,98 @@
+"""The command line: arguments in, one exit status out. What each command does is in `core.commands`.
+
+Whatever a user can cause ends as one line on stderr and exit status 2; Ctrl-C ends with 130. Results go to stdout,
+progress and logs to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from core.commands import frontier, generate, importing, listing, trace, train
+from core.errors import InputError
+
+COMMANDS = (listing, trace, frontier, generate, train, importing)
+"""Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`; they import torch late."""
+
+BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Says what is wrong and leaves."""
+        print(f"error: {one_line(message)} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(BAD_INPUT)
+
+
+def one_line(message: object) -> str:
+    """A message without line breaks and control characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in str(message)).split())
+
+
+def parser() -> Parser:
+    """The parser of `python -m core`."""
+    common = Parser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print results as JSON")
+    common.add_argument("--seed", type=int, default=0, help="of everything that is random (default 0)")
+    common.add_argument("--device", default=None, help="cpu, cuda, cuda:1, ... (default: cpu; train: a GPU if any)")
+    top = Parser(prog="python -m core", description="Trace, measure, generate, train and import recurrent reasoners.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for module in COMMANDS:
+        command = commands.add_parser(
+            module.NAME, parents=[common], help=module.SUMMARY, description=module.SUMMARY.capitalize() + "."
+        )
+        module.add(command)
+        command.set_defaults(run=module.run)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit status."""
+    return guarded(parser(), arguments)
+
+
+def guarded(top: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that a parser's `run` default names; what a user can cause becomes one line and a status."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to stop
+    try:
+        args = top.parse_args(arguments)
+        args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except InputError as error:
+        return _refuse(error)
+    except OSError as error:
+        return _refuse(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error)
+    except MemoryError:
+        return _refuse("there is not enough memory for this")
+    except RuntimeError as error:
+        if not _out_of_memory(error):
+            raise
+        return _refuse("there is not enough memory for this; fewer steps or a smaller input need less")
+    return 0
+
+
+def _refuse(message: object) -> int:
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    return BAD_INPUT
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch failed to allocate; it has no exception of its own for that on the CPU."""
+    text = str(error).lower()
+    return "out of memory" in text or "allocate memory" in text or "not enough memory" in text

@@ -1,0 +1,42 @@
+"""`import`: turns weights in the paper's released format into a checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+NAME, SUMMARY = "import", "weights of the paper's release become a checkpoint"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("file", type=Path, metavar="FILE.pt", help="a state dict as the paper's code saves it")
+    parser.add_argument("--task", required=True, choices=("graph", "logic", "text"))
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the checkpoint is written")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Imports, saves, opens again, and says what came in."""
+    from core import checkpoint
+    from core.importing import card, import_paper, training
+    from core.plain import dumps
+
+    model, _, notes = import_paper(args.file, args.task)
+    name = args.out.resolve().name
+    checkpoint.save(
+        args.out,
+        model,
+        name=name,
+        recipe="paper",
+        training=training(args.task),
+        metrics={},
+        card=card(name, args.file.name, args.task, notes),
+    )
+    opened = checkpoint.load(args.out)
+    if args.json:
+        about = {"name": name, "task": args.task, "parameters": opened.n_parameters, "sha256": opened.sha256}
+        print(dumps({**about, "checkpoint": str(args.out), "notes": notes}))
+        return
+    print(f"{args.file} is now the checkpoint {args.out} ({opened.n_parameters:,} parameters)")
+    for note in notes:
+        print(f"- {note}")

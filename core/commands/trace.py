@@ -1,0 +1,132 @@
+"""`trace`: runs an input and prints label, answer and logit at each step."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from core.commands.arguments import positive
+from core.errors import InputError
+
+if TYPE_CHECKING:
+    from core.checkpoint import Checkpoint
+
+LINES_AT_ONCE = 512
+
+NAME, SUMMARY = "trace", "runs an input, step by step"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("checkpoint", metavar="CKPT", help="name, folder, .safetensors file or owner/name on the hub")
+    parser.add_argument("input", metavar="INPUT", help="a file, many instances in a .jsonl file, or - for stdin")
+    parser.add_argument("--source", metavar="A", help="name of the source node (graphs)")
+    parser.add_argument("--target", metavar="B", help="name of the target node (graphs)")
+    parser.add_argument("--steps", type=positive, metavar="T", help="default: what the instance needs, and some more")
+    parser.add_argument("--format", help="format of the input; default: by its extension")
+    parser.add_argument("--out", type=Path, metavar="trace.npz", help="keeps states, attention, gates and readouts")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prints the answers, and writes the trace if asked to."""
+    from core import checkpoint, inputs
+    from core.answers import MAX_STEPS
+
+    if args.steps is not None and args.steps > MAX_STEPS:
+        raise InputError(f"--steps should be at most {MAX_STEPS} (got {args.steps})")
+    content = inputs.read(args.input)
+    opened = checkpoint.load(args.checkpoint, args.device or "cpu")
+    if PurePath(args.input).suffix == ".jsonl":
+        _run_lines(args, opened, inputs.decode(content, args.input))
+    else:
+        _run_one(args, opened, content)
+
+
+def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> None:
+    from core import export, inputs, trace
+    from core.plain import dumps
+
+    filename = None if args.input == inputs.STDIN else PurePath(args.input).name
+    instance = parsed(opened.config.task, content, args.source, args.target, filename, args.format)
+    recorded = trace.record(opened, instance, args.steps)
+    if args.out is not None:
+        export.save_npz(recorded, args.out)
+    notes = (*instance.notes, *recorded.encoding.notes, *recorded.notes)
+    answer = export.answer_object(opened.name, instance, recorded.logits, notes)
+    if args.json:
+        print(dumps(answer))
+        return
+    print(f"{opened.name}: label {'-' if answer['label'] is None else answer['label']}, answer {answer['answer']}")
+    for note in answer["notes"]:
+        print(f"- {note}")
+    print("step answer     logit")
+    for t, logit in enumerate(answer["logits"]):
+        print(f"{t:4d} {int(logit > 0):6d} {logit:9.3f}")
+
+
+def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
+    """Answers every line of a .jsonl file with one JSON object a line; all lines are read before the first is run."""
+    from core import tasks
+    from core.answers import batches, logits_by_step
+    from core.export import answer_object
+    from core.plain import dumps
+
+    if args.out is not None or args.source is not None or args.target is not None:
+        raise InputError("--out, --source and --target are for one instance; in a .jsonl file each line names its own")
+    task, config = tasks.get(opened.config.task), opened.config
+    instances = [
+        _line(config.task, line, number, args.format)
+        for number, line in enumerate(text.split("\n"), start=1)
+        if line.strip()
+    ]
+    if not instances:
+        raise InputError(f"{args.input!r} has no lines")
+    for start in range(0, len(instances), LINES_AT_ONCE):
+        part = instances[start : start + LINES_AT_ONCE]
+        encodings = [task.encode(instance, config) for instance in part]
+        answers: dict[int, str] = {}
+        for index in batches(encodings, config.width, config.heads):
+            steps = [args.steps or part[i].default_steps for i in index]
+            logits = logits_by_step(opened.model, [encodings[i] for i in index], max(steps))
+            for column, (i, last) in enumerate(zip(index, steps, strict=True)):
+                notes = (*part[i].notes, *encodings[i].notes)
+                answers[int(i)] = dumps(answer_object(opened.name, part[i], logits[: last + 1, column], notes))
+        for i in range(len(part)):
+            print(answers[i])
+
+
+def parsed(
+    task: str,
+    text: str | bytes,
+    source: str | None,
+    target: str | None,
+    filename: str | None = None,
+    form: str | None = None,
+) -> Any:
+    """An instance from a user's text, with the ends a user names."""
+    from core import inputs, tasks
+
+    if task == "graph":  # some formats are binary, and each says its encoding
+        return tasks.get(task).parse(text, filename=filename, format=form, source=source, target=target)
+    if source is not None or target is not None or form is not None:
+        raise InputError(f"a source, a target and a format are for graphs; this checkpoint's task is {task}")
+    return tasks.get(task).parse(text if isinstance(text, str) else inputs.decode(text, filename or "standard input"))
+
+
+def _line(task: str, line: str, number: int, form: str | None) -> Any:
+    """The instance of one line of a .jsonl file."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"line {number} is not JSON: {error}") from None
+    if not isinstance(values, dict) or not isinstance(values.get("input"), str):
+        raise InputError(f'line {number} should be an object with an "input" text')
+    ends = [values.get("source"), values.get("target")]
+    if any(end is not None and not isinstance(end, str) for end in ends):
+        raise InputError(f"line {number}: source and target should be names, as text")
+    try:
+        return parsed(task, values["input"], ends[0], ends[1], form=form)
+    except InputError as error:
+        raise InputError(f"line {number}: {error}") from None

@@ -1,0 +1,38 @@
+"""`train`: trains a recipe; stopped at any moment, `--resume` goes on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.commands.arguments import positive
+
+NAME, SUMMARY = "train", "trains a recipe"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("task", metavar="TASK", help="graph or logic")
+    parser.add_argument("--recipe", required=True, help="such as house or paper")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the checkpoint is written")
+    parser.add_argument("--resume", action="store_true", help="goes on where an earlier run in DIR was stopped")
+    parser.add_argument("--max-seconds", type=float, default=None, help="stops, resumably, after so much time")
+    parser.add_argument("--threads", type=positive, default=None, help="of torch (default: all cores)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Trains and says where the checkpoint is."""
+    from core.plain import dumps
+    from core.train import train
+
+    train(
+        args.task,
+        args.recipe,
+        args.out,
+        seed=args.seed,
+        device=args.device,
+        resume=args.resume,
+        max_seconds=args.max_seconds,
+        threads=args.threads,
+    )
+    print(dumps({"checkpoint": str(args.out)}) if args.json else f"the checkpoint is in {args.out}")
