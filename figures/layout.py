@@ -1,0 +1,172 @@
+"""Where nodes stand: graphs in layers of hops from the source, formulas as a tree over their tokens, text in rows.
+
+Owns positions, in units of about one node's room, x to the right and y down; how large a unit is drawn is the canvas's
+business. Every layout costs O(nodes + edges) a sweep and is the same for the same instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.encoding import Encoding
+from core.tasks.graph_instance import GraphInstance
+from core.tasks.logic_formula import LogicInstance
+
+LAYERS_A_ROW = 26
+"""A graph with more layers than this is laid in serpentine rows."""
+
+ROOM = 22
+"""A layer with more nodes than this is split into several columns."""
+
+N_SWEEPS = 6
+
+
+def _rank_in_layer(layer: np.ndarray, key: np.ndarray) -> np.ndarray:
+    """Rank of each node among those of its layer by a key, ties by index, centred on 0, (n,)."""
+    order = np.lexsort((np.arange(len(layer)), key, layer))
+    size = np.bincount(layer)
+    start = np.cumsum(size) - size
+    rank = np.empty(len(layer))
+    rank[order] = np.arange(len(layer)) - start[layer[order]]
+    return rank - (size[layer] - 1) / 2
+
+
+def _untangled(layer: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Rank of each node in its layer, centred on 0, after barycentre sweeps over neighbours in other layers, (n,)."""
+    n = len(layer)
+    a, b = edges[:, 0], edges[:, 1]
+    across = layer[a] != layer[b]
+    low = np.where(layer[a] < layer[b], a, b)[across]
+    high = np.where(layer[a] < layer[b], b, a)[across]
+    size = np.bincount(layer)[layer]
+    rank = _rank_in_layer(layer, np.zeros(n))
+    for sweep in range(N_SWEEPS):
+        to, of = (high, low) if sweep % 2 == 0 else (low, high)
+        near = 1.0 / (layer[high] - layer[low])  # a neighbour in the next layer pulls more than one far away
+        weight = np.bincount(to, near, minlength=n)
+        pull = np.bincount(to, near * rank[of] / size[of], minlength=n)
+        key = np.where(weight > 0, pull / np.maximum(weight, 1e-12), rank / size)
+        rank = _rank_in_layer(layer, key)
+    return rank
+
+
+def graph_layers(instance: GraphInstance) -> np.ndarray:
+    """Layer of each node: its hops from the source; nodes without a path share the layer after the last, (n,)."""
+    distance = instance.distance
+    return np.where(distance >= 0, distance, distance.max() + 1).astype(np.int64)
+
+
+def layered_layout(layer: np.ndarray, edges: np.ndarray, stranded: bool) -> np.ndarray:
+    """Positions of nodes in given layers, from left to right, or in serpentine rows where there are many layers.
+
+    Args:
+        layer: Layer of each node, (n,); the numbers need not be consecutive.
+        edges: (E, 2) pairs of nodes.
+        stranded: Whether the last layer holds the nodes without a path, which stand after a gap.
+
+    Returns:
+        (n, 2) float64.
+    """
+    layer = np.unique(layer, return_inverse=True)[1]
+    rank = _untangled(layer, edges)
+    size = np.bincount(layer)
+    n_columns = np.maximum(1, -(-size // ROOM))
+    index = (rank + (size[layer] - 1) / 2).round().astype(np.int64)
+    column, place = index % n_columns[layer], index // n_columns[layer]
+    in_column = (size[layer] - column + n_columns[layer] - 1) // n_columns[layer]
+    tallest = int((-(-size // n_columns)).max())
+    # Small layers spread a little, so that a chain through a wide graph does not look like a hair.
+    gap = np.clip(tallest / in_column, 1.0, 1.6)
+    stagger = np.where(n_columns[layer] > 1, (column % 2) * 0.5 - 0.25, 0.0)
+    y = (place - (in_column - 1) / 2 + stagger) * gap
+
+    width = 1.0 + 0.5 * (n_columns - 1)
+    left = np.cumsum(width) - width
+    if stranded:
+        left[-1] += 0.6
+    x = left[layer] + 0.5 * column
+    if len(size) <= LAYERS_A_ROW:
+        return np.stack([x, y], axis=1)
+
+    row_width = max(LAYERS_A_ROW - 6.0, float(np.sqrt(left[-1] * 2.2 * min(tallest, 8))))
+    row = (left // row_width).astype(np.int64)
+    along = x - row[layer] * row_width
+    along = np.where(row[layer] % 2 == 0, along, row_width - along)
+    half = np.zeros(row.max() + 1)
+    np.maximum.at(half, row[layer], np.abs(y))
+    height = 2 * half + 1.6
+    top = np.cumsum(height) - height
+    return np.stack([along, top[row[layer]] + half[row[layer]] + y], axis=1)
+
+
+def graph_layout(instance: GraphInstance) -> np.ndarray:
+    """Positions of a graph's nodes in layers of hops from the source, from left to right.
+
+    Nodes without a path from the source stand in a layer of their own after a gap. More than `LAYERS_A_ROW` layers run
+    in serpentine rows, so that a chain of 200 hops stays legible.
+
+    Returns:
+        (n, 2) float64.
+    """
+    return layered_layout(graph_layers(instance), instance.edges, bool((instance.distance < 0).any()))
+
+
+def rows_layout(labels: Sequence[str], per_row: float = 34.0) -> np.ndarray:
+    """Positions of tokens written one after the other in rows, each as wide as its text, (n, 2).
+
+    A row ends after `per_row` units or a full stop that comes after half of them.
+    """
+    positions = np.zeros((len(labels), 2))
+    x, y = 0.0, 0.0
+    for i, label in enumerate(labels):
+        room = 0.9 + 0.16 * min(len(label), 14)
+        if x + room > per_row:
+            x, y = 0.0, y + 1.6
+        positions[i] = x + room / 2, y
+        x += room
+        if label.endswith(".") and x > per_row / 2:
+            x, y = 0.0, y + 1.6
+    return positions
+
+
+def formula_layout(instance: LogicInstance, encoding: Encoding) -> np.ndarray:
+    """Positions of a formula's nodes as a tree over its row of tokens.
+
+    A subformula stands above its operator or atom, one level down for each level of the tree. Tokens that are no
+    subformula (brackets) stand in a row under the tree; [CLS], the token before the first, stands beside the root.
+
+    Returns:
+        (n, 2) float64, root at y = 0.
+    """
+    n = encoding.n_nodes
+    sub = encoding.subformula
+    has = sub >= 0
+    level = instance.level.astype(np.float64)
+    x = np.zeros(n)
+    y = np.full(n, level.max() + 1.2)
+    x[has] = instance.position[sub[has]]
+    y[has] = level[sub[has]]
+    if not has.all() and has.any():
+        first = int(np.flatnonzero(has)[0])
+        offset = first - int(instance.position[sub[first]])  # index of the formula's first token among the nodes
+        x[~has] = np.flatnonzero(~has) - offset
+        before = ~has & (np.arange(n) < offset)
+        x[before] -= 0.8
+        y[before] = 0.0
+    return np.stack([x, y], axis=1)
+
+
+def one_node_each(encoding: Encoding) -> bool:
+    """Whether every node of an encoding is a graph node of its own (and not a token of a text about the graph)."""
+    return len(np.unique(encoding.subformula[encoding.subformula >= 0])) == encoding.n_nodes
+
+
+def positions(instance: object, encoding: Encoding) -> np.ndarray:
+    """Positions of an encoding's nodes, by the kind of its instance, (n, 2)."""
+    if isinstance(instance, GraphInstance) and one_node_each(encoding):
+        return graph_layout(instance)[encoding.subformula]
+    if isinstance(instance, LogicInstance):
+        return formula_layout(instance, encoding)
+    return rows_layout(encoding.labels)

@@ -1,0 +1,432 @@
+"""The linked views: what they are given (`payload`) and the component that draws them (`HTML`, `CSS`, `JS`).
+
+Owns the packing of a Trace for the browser and nothing of the drawing, which is plain JavaScript on canvases in
+`linked_views/`, joined here in the order of `MODULES` into one ES module with a default export. The same text serves a
+Streamlit component and an offline page.
+
+A payload is JSON all through. Arrays are base64 text of their little-endian bytes under the top-level names below
+(Streamlit carries no bytes inside a dictionary); shapes are in "meta". Probabilities of nodes and attention are
+quantised to a byte, the answer never is. n is the number of drawn nodes, T the steps.
+
+    xy            float32 (n, 2)        positions, y down
+    readings      uint8 (R, T+1, n)     0..254 = 0..1, 255 = this node has none
+    oracle        uint8 (T+1, n)        bit 1 value of the concept, bit 2 known by this step, bit 4 has a concept
+    states        float32 (T+1, n, 3)   principal components, one basis for all steps
+    bars          float32 (T+1,)        change of the whole state, |h[t]-h[t-1]| / |h[t-1]|; 0 at step 0
+    probability   float32 (T+1,)        of the answer 1
+    logits        float32 (T+1,)
+    edges         uint16 (2, E)         (from, to): drawn nodes, in the direction information flows (key to query)
+    edge_kind     uint8 (E,)            bit 1 on a decisive path, bit 2 part of the instance, bit 4 stands for a chain
+    attention     uint8 (T, H, E)       0..255 = 0..1, where attention runs along the edges
+    flow_from, flow_to uint16 (F,), flow_head, flow_weight uint8 (F,), flow_start uint32 (T+1,)
+                                        the strongest keys of each query, step by step, where attention is full
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.encoding import NEVER, SOURCE, TARGET
+from core.tasks.graph_instance import GraphInstance, hop_distances
+from core.tasks.logic_formula import AND, OR, LogicInstance
+from core.trace import Trace
+from figures.layout import graph_layers, layered_layout, one_node_each, positions
+from figures.palette import ACCENT, HEADS, WRONG, sequential
+from figures.summary import clipped, right_from, sentence, words
+
+MAX_NODES = 600
+"""More nodes than this are not drawn one by one."""
+
+MAX_ATTENTION_BYTES = 8_000_000
+KEYS_A_QUERY = 6
+FLOWS_A_STEP = 2000
+MIN_FLOW = 0.04
+"""Full attention: at most this many keys of each query and head are drawn, at most this many edges a step in all, and
+none with less weight than this."""
+
+MAX_LABEL = 200
+FIT_ROWS = 4096
+"""Rows of states the principal components are fitted on, at most."""
+
+MODULES = ("cursor", "payload", "canvas", "structure", "trajectories", "wavefront", "answer", "scrubber", "mount")
+_FOLDER = Path(__file__).with_suffix("")
+
+
+def _palette() -> str:
+    schemes = {
+        scheme: {
+            "ramp": sequential(scheme).tolist(),
+            "accent": ACCENT[scheme],
+            "wrong": WRONG[scheme],
+            "heads": HEADS[scheme],
+        }
+        for scheme in ("light", "dark")
+    }
+    return f"const PALETTE = {json.dumps(schemes, separators=(',', ':'))};\n"
+
+
+HTML: str = (_FOLDER / "linked_views.html").read_text(encoding="utf-8")
+CSS: str = (_FOLDER / "linked_views.css").read_text(encoding="utf-8")
+JS: str = _palette() + "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Which nodes and edges are drawn.
+
+    Attributes:
+        nodes: Model nodes that are drawn, (n,), increasing.
+        xy: Their positions, (n, 2).
+        edges: (2, E) pairs (from, to) among 0..n-1.
+        kind: (E,) uint8, bits as in the payload.
+        notice: What was left out, or None.
+    """
+
+    nodes: np.ndarray
+    xy: np.ndarray
+    edges: np.ndarray
+    kind: np.ndarray
+    notice: str | None
+
+
+def _base64(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
+
+
+def _bytes(share: np.ndarray) -> np.ndarray:
+    """Shares in [0, 1] as 0..254, NaN as 255, uint8."""
+    return np.where(np.isnan(share), 255, np.round(254 * np.clip(share, 0, 1))).astype(np.uint8)
+
+
+def _pairs(edges: np.ndarray, n: int) -> np.ndarray:
+    """One integer for each column (a, b) of (2, E)."""
+    return edges[0].astype(np.int64) * n + edges[1]
+
+
+def _decisive_subformulas(instance: LogicInstance) -> np.ndarray:
+    """Which subformulas the earliest decision rests on, (m,) bool: one sure child where one decides, else all."""
+    rests = np.zeros(instance.n_subformulas, dtype=bool)
+    stack = [instance.root]
+    while stack:
+        i = stack.pop()
+        rests[i] = True
+        children = [int(c) for c in (instance.left[i], instance.right[i]) if c >= 0]
+        if len(children) == 2:
+            sure = [c for c in children if instance.decided_from[i] == instance.decided_from[c] + 1]
+            deciding = [c for c in sure if _controls(int(instance.kind[i]), int(instance.value[c]))]
+            children = deciding[:1] or children
+        stack.extend(children)
+    return rests
+
+
+def _controls(kind: int, value: int) -> bool:
+    """Whether one child of this value fixes the value of an operator of this kind."""
+    return (kind == AND and value == 0) or (kind == OR and value == 1)
+
+
+def _own_edges(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of the instance among model nodes, (2, E) in the direction of information, and which are decisive, (E,)."""
+    instance, sub = trace.instance, trace.encoding.subformula
+    if isinstance(instance, GraphInstance) and one_node_each(trace.encoding):
+        node_of = np.empty(instance.n_nodes, dtype=np.int64)
+        node_of[sub] = np.arange(trace.n_nodes)
+        edges = instance.edges.T
+        to_target = hop_distances(instance.n_nodes, instance.edges[:, ::-1], instance.target)
+        hops = instance.distance
+        on = (hops[edges[0]] >= 0) & (to_target[edges[1]] >= 0)
+        on &= hops[edges[0]] + 1 + to_target[edges[1]] == hops[instance.target]
+        return node_of[edges], on
+    if isinstance(instance, LogicInstance):
+        node_of = np.full(instance.n_subformulas, -1)
+        has = np.flatnonzero(sub >= 0)
+        node_of[sub[has]] = has
+        parent = np.concatenate([np.arange(instance.n_subformulas)] * 2)
+        child = np.concatenate([instance.left, instance.right])
+        ok = (child >= 0) & (node_of[child] >= 0) & (node_of[parent] >= 0)
+        rests = _decisive_subformulas(instance)
+        return np.stack([node_of[child[ok]], node_of[parent[ok]]]), rests[child[ok]] & rests[parent[ok]]
+    return np.zeros((2, 0), dtype=np.int64), np.zeros(0, dtype=bool)
+
+
+def _sample(trace: Trace, own: np.ndarray, decisive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes drawn of an instance that is too large: the ends, a shortest path, and some of every layer.
+
+    Returns:
+        The nodes, increasing, and those of one shortest path that are among them, in its order.
+    """
+    encoding, instance = trace.encoding, trace.instance
+    ends = np.flatnonzero(encoding.roles & (SOURCE | TARGET))
+    keep = np.unique(np.concatenate([ends, [encoding.answer, encoding.source]]))
+    path = np.zeros(0, dtype=np.int64)
+    if isinstance(instance, GraphInstance) and one_node_each(encoding):
+        layer = graph_layers(instance)[encoding.subformula]
+        after = {int(a): int(b) for a, b in own[:, decisive].T[::-1]}
+        chain = [int(encoding.source)]
+        while chain[-1] in after and len(chain) <= trace.n_nodes:
+            chain.append(after[chain[-1]])
+        at = np.unique(np.linspace(0, len(chain) - 1, min(len(chain), MAX_NODES * 2 // 3)).round().astype(int))
+        path = np.array(chain)[at] if len(chain) > 1 else path
+        keep = np.unique(np.concatenate([keep, path]))
+    else:
+        layer = np.zeros(trace.n_nodes, dtype=np.int64)
+    room = MAX_NODES - len(keep)
+    rest = np.setdiff1d(np.arange(trace.n_nodes), keep)
+    # The same share of every layer, spread evenly over it: every k-th node in the order of layers.
+    rest = rest[np.argsort(layer[rest], kind="stable")]
+    rest = (
+        rest[np.unique(np.linspace(0, len(rest) - 1, min(room, len(rest))).round().astype(int))]
+        if room > 0
+        else rest[:0]
+    )
+    return np.unique(np.concatenate([keep, rest])), path
+
+
+def _drawn(trace: Trace, max_edges: int) -> _Drawn:
+    """Chooses and places what is drawn."""
+    encoding, n = trace.encoding, trace.n_nodes
+    own, decisive = _own_edges(trace)
+    edges, kind = own, np.where(decisive, 1, 0).astype(np.uint8) | np.uint8(2)
+    ran = trace.edge_index if trace.edge_index is not None else encoding.edge_index
+    if ran is not None:  # edges the model attends along that are not the instance's own (the way back, a shortcut)
+        flow = ran[::-1][:, ran[0] != ran[1]]
+        extra = flow[:, ~np.isin(_pairs(flow, n), _pairs(own, n))]
+        edges = np.concatenate([own, extra], axis=1)
+        kind = np.concatenate([kind, np.zeros(extra.shape[1], dtype=np.uint8)])
+    if n <= MAX_NODES:
+        nodes, xy, notice = np.arange(n), positions(trace.instance, encoding), None
+    else:
+        nodes, path = _sample(trace, own, decisive)
+        inside = np.isin(edges[0], nodes) & np.isin(edges[1], nodes)
+        jumps = np.stack([path[:-1], path[1:]])
+        jumps = jumps[:, ~np.isin(_pairs(jumps, n), _pairs(edges, n))]
+        kind = np.concatenate([kind[inside], np.full(jumps.shape[1], 1 | 4, dtype=np.uint8)])
+        edges = np.searchsorted(nodes, np.concatenate([edges[:, inside], jumps], axis=1))
+        if isinstance(trace.instance, GraphInstance) and one_node_each(encoding):
+            layer = graph_layers(trace.instance)[encoding.subformula][nodes]
+            xy = layered_layout(layer, edges.T, bool((trace.instance.distance < 0).any()))
+        else:
+            xy = positions(trace.instance, encoding)[nodes]
+        notice = f"{len(nodes):,} of {n:,} nodes are drawn: the ends, a shortest path and a sample of every layer."
+    if edges.shape[1] > max_edges:
+        total = edges.shape[1]
+        rank = np.where(kind & 1, 0, np.where(kind & 2, 1, 2))
+        first = np.sort(np.lexsort((_scattered(total), rank))[:max_edges])
+        edges, kind = edges[:, first], kind[first]
+        notice = f"{notice or ''} {max_edges:,} of {total:,} edges are drawn, those on a shortest path first.".strip()
+    return _Drawn(nodes, xy, edges, kind, notice)
+
+
+def _scattered(n: int) -> np.ndarray:
+    """0..n-1 in a fixed order without pattern, to leave out edges evenly."""
+    return np.random.default_rng(0).permutation(n)
+
+
+def _along_edges(trace: Trace, drawn: _Drawn) -> np.ndarray | None:
+    """Attention on the drawn edges, (T, heads, E) float32; None where attention is full or there is none."""
+    if trace.attention is None or (trace.edge_index is None and trace.encoding.edge_index is None):
+        return None
+    key, query = drawn.nodes[drawn.edges]
+    if trace.edge_index is None:
+        return trace.attention[:, :, query, key]
+    n = trace.n_nodes
+    have = _pairs(trace.edge_index, n)
+    order = np.argsort(have)
+    want = query * n + key
+    at = np.minimum(np.searchsorted(have, want, sorter=order), len(have) - 1)
+    found = have[order[at]] == want
+    return np.where(found, trace.attention[:, :, order[at]], np.float32(0))
+
+
+def _strongest(trace: Trace, drawn: _Drawn) -> dict[str, np.ndarray]:
+    """Full attention as the strongest keys of each query, head and step, bounded; a node's own key is left out."""
+    assert trace.attention is not None
+    steps, heads = trace.attention.shape[:2]
+    n = len(drawn.nodes)
+    k = max(1, min(KEYS_A_QUERY, n - 1, FLOWS_A_STEP // max(1, heads * n) + 1))
+    parts: list[tuple[np.ndarray, ...]] = []
+    for t in range(steps):
+        weight = trace.attention[t][:, drawn.nodes[:, None], drawn.nodes[None]].copy()
+        weight[:, np.arange(n), np.arange(n)] = 0
+        key = np.argpartition(-weight, k - 1, axis=-1)[..., :k]
+        top = np.take_along_axis(weight, key, axis=-1)
+        head, query, place = np.nonzero(top >= MIN_FLOW)
+        weights = top[head, query, place]
+        best = np.argsort(-weights, kind="stable")[:FLOWS_A_STEP]
+        parts.append((key[head, query, place][best], query[best], head[best], weights[best]))
+    start = np.cumsum([0] + [len(p[0]) for p in parts])
+    joined = [np.concatenate([p[i] for p in parts]) for i in range(4)]
+    return {
+        "flow_from": joined[0].astype(np.uint16),
+        "flow_to": joined[1].astype(np.uint16),
+        "flow_head": joined[2].astype(np.uint8),
+        "flow_weight": np.round(255 * np.clip(joined[3], 0, 1)).astype(np.uint8),
+        "flow_start": start.astype(np.uint32),
+    }
+
+
+def state_components(hidden: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """States of some nodes in the principal components of all steps, one basis for all.
+
+    Args:
+        hidden: (T+1, n, d).
+        nodes: Which nodes to place, (m,).
+
+    Returns:
+        (T+1, m, 3) float32 (zeros where there are fewer than three dimensions), and the share of the variance each
+        component explains, (3,).
+    """
+    rows, n, d = hidden.shape
+    total = rows * n
+    stride = np.unique(np.linspace(0, total - 1, min(total, FIT_ROWS)).round().astype(np.int64))
+    sample = hidden.reshape(total, d)[stride].astype(np.float64)
+    mean = sample.mean(axis=0)
+    _, scale, basis = np.linalg.svd(sample - mean, full_matrices=False)
+    share = scale**2 / max(float((scale**2).sum()), 1e-30)
+    basis, share = basis[:3], share[:3]
+    basis = basis * np.sign(basis[np.arange(len(basis)), np.abs(basis).argmax(axis=1)])[:, None]
+    placed = np.zeros((rows, len(nodes), 3), dtype=np.float32)
+    placed[..., : len(basis)] = (hidden[:, nodes].astype(np.float64) - mean) @ basis.T
+    return placed, np.pad(share, (0, 3 - len(share)))
+
+
+def changes(hidden: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Relative change |h[t]-h[t-1]| / |h[t-1]| of some nodes, (T+1, m), and of the whole state, (T+1,); 0 at step 0."""
+    per_node = np.zeros((hidden.shape[0], len(nodes)))
+    whole = np.zeros(hidden.shape[0])
+    for t in range(1, hidden.shape[0]):
+        before = hidden[t - 1].astype(np.float64)
+        moved = hidden[t] - before
+        whole[t] = np.linalg.norm(moved) / max(float(np.linalg.norm(before)), 1e-12)
+        norm = np.maximum(np.linalg.norm(before[nodes], axis=1), 1e-12)
+        per_node[t] = np.linalg.norm(moved[nodes], axis=1) / norm
+    return per_node, whole
+
+
+def _is_belief(name: str) -> bool:
+    """Whether a reading is a probability of the task's concept, so that it can be right or wrong."""
+    return name.startswith(("model readout", "probe"))
+
+
+def payload(
+    trace: Trace,
+    readings: dict[str, np.ndarray],
+    *,
+    title: str,
+    trained_steps: tuple[int, int] | None,
+    max_edges: int = 2000,
+) -> dict[str, object]:
+    """Packs a trace for the linked views; see the module's docstring for the arrays.
+
+    Args:
+        trace: The trace.
+        readings: Name to (T+1, n) values in [0, 1], NaN where a node has none. Names that start with "model readout"
+            or "probe" are beliefs about the task's concept and are compared with the oracle. "change of state" is
+            added here.
+        title: Heading of the views, any text.
+        trained_steps: Fewest and most steps the checkpoint was trained with, or None.
+        max_edges: Most edges drawn.
+
+    Returns:
+        "meta" and the arrays, all JSON.
+
+    Raises:
+        ValueError: If a reading has another shape than (T+1, n).
+    """
+    encoding, steps = trace.encoding, trace.steps
+    for name, values in readings.items():
+        if values.shape != (steps + 1, trace.n_nodes):
+            raise ValueError(f"reading {name!r} has shape {values.shape}, expected {(steps + 1, trace.n_nodes)}")
+    n_heads = trace.attention.shape[1] if trace.attention is not None else 0
+    drawn = _drawn(trace, max(1, min(max_edges, MAX_ATTENTION_BYTES // max(1, steps * n_heads))))
+    nodes = drawn.nodes
+    per_node, bars = changes(trace.hidden, nodes)
+    largest_change = float(per_node.max()) or 1.0
+    shown = {name: values[:, nodes] for name, values in readings.items()}
+    shown["change of state"] = per_node / largest_change
+    states, explained = state_components(trace.hidden, nodes)
+
+    arrays: dict[str, np.ndarray] = {
+        "xy": drawn.xy.astype(np.float32),
+        "readings": np.stack([_bytes(np.asarray(v, dtype=np.float64)) for v in shown.values()]),
+        "oracle": (
+            (trace.truth[:, nodes] > 0) + 2 * trace.known[:, nodes] + 4 * (encoding.value[nodes] >= 0)[None]
+        ).astype(np.uint8),
+        "states": states,
+        "bars": bars.astype(np.float32),
+        "probability": (1 / (1 + np.exp(-trace.logits.astype(np.float64)))).astype(np.float32),
+        "logits": trace.logits.astype(np.float32),
+        "edges": drawn.edges.astype(np.uint16),
+        "edge_kind": drawn.kind,
+    }
+    weights = _along_edges(trace, drawn)
+    if weights is not None:
+        arrays["attention"] = np.round(255 * np.clip(weights, 0, 1)).astype(np.uint8)
+    elif trace.attention is not None:
+        arrays.update(_strongest(trace, drawn))
+
+    order = np.lexsort((drawn.xy[:, 0], drawn.xy[:, 1], encoding.known_from[nodes], encoding.value[nodes] < 0))
+    known_from = encoding.known_from[nodes]
+    instance = trace.instance
+    is_graph = isinstance(instance, GraphInstance) and one_node_each(encoding)
+    meta: dict[str, object] = {
+        "title": clipped(title, MAX_LABEL),
+        "task": str(getattr(instance, "task", "")),
+        "concept": str(getattr(instance, "concept", "concept")),
+        "checkpoint": trace.checkpoint,
+        "interface": encoding.interface,
+        "sentence": sentence(trace),
+        "steps": steps,
+        "n_nodes": len(nodes),
+        "n_nodes_total": trace.n_nodes,
+        "n_edges": int(drawn.edges.shape[1]),
+        "n_heads": n_heads,
+        "labels": [encoding.labels[i][:MAX_LABEL] for i in nodes],
+        "node": nodes.tolist(),
+        "instance_node": encoding.subformula[nodes].tolist(),
+        "ends": [int(instance.source), int(instance.target)] if isinstance(instance, GraphInstance) else None,
+        "source": np.flatnonzero(encoding.roles[nodes] & SOURCE).tolist(),
+        "target": np.flatnonzero(encoding.roles[nodes] & TARGET).tolist(),
+        "answer_node": int(np.searchsorted(nodes, encoding.answer)),
+        "layered": is_graph,
+        "hops": instance.distance[encoding.subformula[nodes]].tolist() if is_graph else None,
+        "order": order.tolist(),
+        "known_from": np.where(known_from == NEVER, -1, known_from).tolist(),
+        "readings": [{"name": name, "belief": _is_belief(name)} for name in shown],
+        "largest_change": largest_change,
+        "explained": explained.tolist(),
+        "first_decidable": _first_decidable(trace),
+        "commitment": trace.commitment_step,
+        "right_from": right_from(trace, int(instance.label)) if getattr(instance, "label", None) is not None else None,
+        "label": None if getattr(instance, "label", None) is None else int(instance.label),
+        "words": list(words(instance)),
+        "trained": None if trained_steps is None else [int(trained_steps[0]), int(trained_steps[1])],
+        "notice": drawn.notice,
+        "notes": [note[:400] for note in (*encoding.notes, *trace.notes)],
+    }
+    packed = {name: _base64(array) for name, array in arrays.items()}
+    # The same run has the same id whatever readings and title it is shown with: the cursor stays where it is.
+    digest = hashlib.blake2b(digest_size=12)
+    for text in (
+        trace.checkpoint,
+        json.dumps([meta["labels"], meta["ends"]]),
+        *(packed[k] for k in ("states", "logits")),
+    ):
+        digest.update(text.encode("utf-8", "surrogatepass"))
+    meta["id"] = digest.hexdigest()
+    return {"meta": meta, **packed}
+
+
+def _first_decidable(trace: Trace) -> int | None:
+    """First step at which the oracle can answer, None if that never comes or the instance cannot say."""
+    known = trace.known[:, trace.encoding.answer]
+    first = getattr(trace.instance, "first_decidable_step", None)
+    if callable(first):
+        step = int(first())  # pyright: ignore[reportArgumentType]
+        return step if step < NEVER else None
+    return int(known.argmax()) if known.any() else None

@@ -1,0 +1,106 @@
+// A payload as typed arrays, and the questions the views ask it. The format is described in linked_views.py.
+
+function typed(data, name, Type) {
+  const value = data[name];
+  if (value === undefined || value === null) return null;
+  if (typeof value !== "string") return new Type(value.slice().buffer);
+  const text = atob(value);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return new Type(bytes.buffer);
+}
+
+function unpack(data) {
+  const meta = data.meta;
+  const n = meta.n_nodes, rows = meta.steps + 1;
+  const p = {
+    meta, n, steps: meta.steps, rows, heads: meta.n_heads, labels: meta.labels,
+    xy: typed(data, "xy", Float32Array),
+    readings: typed(data, "readings", Uint8Array),
+    oracle: typed(data, "oracle", Uint8Array),
+    states: typed(data, "states", Float32Array),
+    bars: typed(data, "bars", Float32Array),
+    probability: typed(data, "probability", Float32Array),
+    logits: typed(data, "logits", Float32Array),
+    edges: typed(data, "edges", Uint16Array),
+    edgeKind: typed(data, "edge_kind", Uint8Array),
+    attention: typed(data, "attention", Uint8Array),
+    flowFrom: typed(data, "flow_from", Uint16Array),
+    flowTo: typed(data, "flow_to", Uint16Array),
+    flowHead: typed(data, "flow_head", Uint8Array),
+    flowWeight: typed(data, "flow_weight", Uint8Array),
+    flowStart: typed(data, "flow_start", Uint32Array),
+  };
+  p.nEdges = meta.n_edges;
+  p.drawnOf = new Map(meta.node.map((node, i) => [node, i]));
+  p.rowOf = new Int32Array(n);
+  meta.order.forEach((i, row) => { p.rowOf[i] = row; });
+  p.isSource = new Set(meta.source);
+  p.isTarget = new Set(meta.target);
+
+  /** Index of a reading by name; the first where this payload has none of that name. */
+  p.readingIndex = (name) => Math.max(0, meta.readings.findIndex((r) => r.name === name));
+  /** A reading in [0, 1] at a step and node; NaN where there is none. */
+  p.value = (r, t, i) => {
+    const q = p.readings[(r * rows + t) * n + i];
+    return q === 255 ? NaN : q / 254;
+  };
+  /** The same at a fractional step, between its two neighbours. */
+  p.valueBetween = (r, t, i) => {
+    const a = Math.floor(t), f = t - a;
+    const v = p.value(r, a, i);
+    return f < 1e-6 ? v : v + (p.value(r, Math.min(a + 1, p.steps), i) - v) * f;
+  };
+  p.truth = (t, i) => { const o = p.oracle[t * n + i]; return { value: o & 1, known: (o & 2) > 0, has: (o & 4) > 0 }; };
+  /** Whether a belief contradicts what the oracle knows by then. */
+  p.isWrong = (r, t, i) => {
+    if (!meta.readings[r].belief) return false;
+    const o = p.oracle[t * n + i];
+    if ((o & 6) !== 6) return false;
+    const v = p.value(r, t, i);
+    return !Number.isNaN(v) && v > 0.5 !== ((o & 1) === 1);
+  };
+
+  /** Attention into step t (0 has none): arrays from, to, weight (0..1), head, edge (-1 where along no edge). */
+  p.flows = (t, head) => {
+    const out = { from: [], to: [], weight: [], head: [], edge: [] };
+    if (t < 1 || !p.heads) return out;
+    const push = (from, to, weight, h, edge) => {
+      out.from.push(from); out.to.push(to); out.weight.push(weight / 255); out.head.push(h); out.edge.push(edge);
+    };
+    if (p.attention) {
+      const E = p.nEdges, base = (t - 1) * p.heads * E;
+      for (let e = 0; e < E; e++) {
+        if (p.edgeKind[e] & 4) continue;
+        let best = 0, at = 0;
+        if (head >= 0 && head < p.heads) { best = p.attention[base + head * E + e]; at = head; }
+        else for (let h = 0; h < p.heads; h++) {
+          const w = p.attention[base + h * E + e];
+          if (w > best) { best = w; at = h; }
+        }
+        if (best > 2) push(p.edges[e], p.edges[E + e], best, at, e);
+      }
+    } else if (p.flowStart) {
+      for (let k = p.flowStart[t - 1]; k < p.flowStart[t]; k++) {
+        const h = p.flowHead[k];
+        if (head >= 0 && head < p.heads && h !== head) continue;
+        push(p.flowFrom[k], p.flowTo[k], p.flowWeight[k], h, -1);
+      }
+    }
+    return out;
+  };
+
+  /** A label fit for one line: cut, and a stand-in for an empty one. Always drawn as text. */
+  p.label = (i, longest = 18) => oneLine(p.labels[i], longest);
+  p.conceptWord = (value) => {
+    if (meta.concept === "reached") return value ? "reached" : "never reached";
+    if (meta.concept === "value") return value ? "true" : "false";
+    return `${meta.concept}: ${value ? "yes" : "no"}`;
+  };
+  return p;
+}
+
+function oneLine(text, longest) {
+  const flat = text.slice(0, longest + 1).replace(/\s+/g, " ").trim() || "(no name)";
+  return flat.length > longest ? flat.slice(0, longest - 1) + "…" : flat;
+}

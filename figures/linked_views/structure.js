@@ -1,0 +1,308 @@
+// Structure: the instance in its layout. Fill = reading (belief), ring = oracle (truth), lines = attention into the
+// step, dots on them = what is being sent.
+
+const MAX_MESSAGES = 260;
+
+class Structure {
+  constructor(canvas) { this.surface = new Surface(canvas); this.lines = null; }
+
+  fit(p, theme) {
+    this.p = p;
+    this.theme = theme;
+    this.surface.fit();
+    this.place();
+    this.ground = this.surface.layer((ctx) => this.drawGround(ctx));
+    this.lines = null;
+  }
+
+  place() {
+    const { p } = this, { width, height } = this.surface;
+    const few = p.n <= 60;
+    const side = few ? 30 : 20, top = few ? 34 : 30, bottom = 26;
+    let x0 = Infinity, x1 = -Infinity, y0 = Infinity, y1 = -Infinity;
+    for (let i = 0; i < p.n; i++) {
+      x0 = Math.min(x0, p.xy[2 * i]); x1 = Math.max(x1, p.xy[2 * i]);
+      y0 = Math.min(y0, p.xy[2 * i + 1]); y1 = Math.max(y1, p.xy[2 * i + 1]);
+    }
+    const fit = (room, span, most) => (span > 0 ? Math.min(most, room / span) : 1);
+    const sx = fit(width - 2 * side, x1 - x0, 130), sy = fit(height - top - bottom, y1 - y0, 92);
+    this.x = new Float32Array(p.n);
+    this.y = new Float32Array(p.n);
+    const ox = width / 2 - (sx * (x0 + x1)) / 2, oy = top + (height - top - bottom) / 2 - (sy * (y0 + y1)) / 2;
+    for (let i = 0; i < p.n; i++) { this.x[i] = ox + sx * p.xy[2 * i]; this.y[i] = oy + sy * p.xy[2 * i + 1]; }
+    let nearest = Infinity;
+    const order = [...this.x.keys()].sort((a, b) => this.x[a] - this.x[b]);
+    for (let a = 0; a < p.n; a++) {
+      for (let b = a + 1; b < p.n; b++) {
+        const dx = this.x[order[b]] - this.x[order[a]];
+        if (dx > nearest) break;
+        const d = Math.hypot(dx, this.y[order[b]] - this.y[order[a]]);
+        if (d > 0.01) nearest = Math.min(nearest, d);
+      }
+    }
+    this.radius = Math.max(1.6, Math.min(15, 0.33 * nearest));
+    const E = p.nEdges;
+    this.curves = Array.from({ length: E }, (_, e) => this.curve(p.edges[e], p.edges[E + e], p.meta.task === "logic" ? 0 : 0.09));
+  }
+
+  /** Quadratic curve between two nodes, ended at their rings: x0 y0 cx cy x1 y1. */
+  curve(a, b, bend) {
+    const dx = this.x[b] - this.x[a], dy = this.y[b] - this.y[a];
+    const length = Math.hypot(dx, dy) || 1;
+    if (dx < -1) bend *= 2.4; // a way back bows out, so that it does not hide on the way there
+    const far = Math.min(bend * length, 46);
+    const cx = (this.x[a] + this.x[b]) / 2 + (dy / length) * far, cy = (this.y[a] + this.y[b]) / 2 - (dx / length) * far;
+    const end = (x, y) => { const l = Math.hypot(cx - x, cy - y) || 1; return [(cx - x) / l, (cy - y) / l]; };
+    const [ux, uy] = end(this.x[a], this.y[a]), [vx, vy] = end(this.x[b], this.y[b]);
+    const r = this.radius + (this.radius > 6 ? 4 : 1.5);
+    const room = Math.min(r, length * 0.4);
+    return [this.x[a] + ux * room, this.y[a] + uy * room, cx, cy, this.x[b] + vx * room, this.y[b] + vy * room];
+  }
+
+  drawGround(ctx) {
+    const { p, theme } = this, { width, height } = this.surface;
+    const own = new Path2D(), decisive = new Path2D(), chain = new Path2D();
+    this.curves.forEach((c, e) => {
+      const kind = p.edgeKind[e];
+      const path = kind & 4 ? chain : kind & 1 ? decisive : kind & 2 ? own : null;
+      if (!path) return;
+      path.moveTo(c[0], c[1]);
+      path.quadraticCurveTo(c[2], c[3], c[4], c[5]);
+    });
+    ctx.lineCap = "round";
+    ctx.lineWidth = 1;
+    ctx.strokeStyle = css(theme.ink, p.nEdges > 600 ? 0.06 : p.nEdges > 150 ? 0.1 : 0.16);
+    ctx.stroke(own);
+    ctx.strokeStyle = css(theme.ink, 0.16);
+    ctx.lineWidth = Math.max(3, Math.min(9, this.radius * 0.85));
+    ctx.stroke(decisive);
+    ctx.setLineDash([3, 5]);
+    ctx.stroke(chain);
+    ctx.setLineDash([]);
+    if (p.meta.layered) this.drawLayers(ctx);
+  }
+
+  /** Hops over the columns of a graph that fits one row. */
+  drawLayers(ctx) {
+    const { p, theme } = this, { width } = this.surface;
+    const hops = p.meta.hops, at = new Map();
+    hops.forEach((h, i) => {
+      const column = at.get(h) ?? { low: Infinity, high: -Infinity };
+      at.set(h, { low: Math.min(column.low, this.x[i]), high: Math.max(column.high, this.x[i]) });
+    });
+    const columns = [...at].sort((a, b) => (a[0] < 0) - (b[0] < 0) || a[0] - b[0]);
+    for (let k = 1; k < columns.length; k++) if (columns[k][1].low < columns[k - 1][1].high - 0.5) return; // serpentine
+    ctx.font = CSS_FONT(theme, 10.5, 500);
+    ctx.fillStyle = css(theme.soft);
+    ctx.textAlign = "center";
+    ctx.textBaseline = "top";
+    let busy = -Infinity;
+    for (const [h, { low, high }] of columns) {
+      const text = h < 0 ? "no path" : h === 0 ? "0 hops" : String(h), middle = (low + high) / 2;
+      const half = ctx.measureText(text).width / 2;
+      const x = Math.max(half, Math.min(width - half, middle));
+      if (x - half < busy + 6) continue;
+      ctx.fillText(text, x, 2);
+      busy = x + half;
+    }
+  }
+
+  /** Attention into a step, as one layer; kept until step, head or focus change. */
+  attentionLayer(step, head, focus) {
+    const key = `${step}/${head}/${focus}`;
+    this.lines ??= new Map();
+    if (this.lines.has(key)) return this.lines.get(key);
+    if (this.lines.size > 3) this.lines.delete(this.lines.keys().next().value);
+    const flows = this.p.flows(step, head);
+    const entry = { flows, curves: [], layer: null };
+    entry.layer = this.surface.layer((ctx) => this.drawFlows(ctx, flows, entry.curves, focus));
+    entry.messages = [...flows.weight.keys()]
+      .filter((k) => flows.weight[k] > 0.06 && (focus < 0 || flows.from[k] === focus || flows.to[k] === focus))
+      .sort((a, b) => this.weightOf(flows, b) - this.weightOf(flows, a))
+      .slice(0, MAX_MESSAGES);
+    this.lines.set(key, entry);
+    return entry;
+  }
+
+  weightOf(flows, k) {
+    return flows.weight[k] * (flows.edge[k] >= 0 && this.p.edgeKind[flows.edge[k]] & 1 ? 2 : 1);
+  }
+
+  drawFlows(ctx, flows, curves, focus) {
+    const { p, theme } = this;
+    const buckets = new Map(); // one path for each head and width, so that 2,000 lines are a few strokes
+    const anyDecisive = p.edgeKind.some((kind) => kind & 1);
+    const crowd = flows.weight.length > 500 ? 0.6 : flows.weight.length > 150 ? 0.8 : 1;
+    const widest = Math.max(1.6, Math.min(5, this.radius * 0.55)) * crowd;
+    for (let k = 0; k < flows.weight.length; k++) {
+      const edge = flows.edge[k];
+      const c = (curves[k] = edge >= 0 ? this.curves[edge] : this.curve(flows.from[k], flows.to[k], 0.2));
+      const touches = focus < 0 || flows.from[k] === focus || flows.to[k] === focus;
+      const decisive = edge >= 0 && (p.edgeKind[edge] & 1) > 0;
+      const dim = !touches ? 0.1 : focus >= 0 || decisive || !anyDecisive || p.meta.task === "logic" ? 1 : 0.42;
+      const level = Math.max(1, Math.ceil(flows.weight[k] * 6));
+      const id = `${flows.head[k]}/${level}/${dim}`;
+      let bucket = buckets.get(id);
+      if (!bucket) buckets.set(id, (bucket = { line: new Path2D(), tip: new Path2D(), head: flows.head[k], level, dim }));
+      bucket.line.moveTo(c[0], c[1]);
+      bucket.line.quadraticCurveTo(c[2], c[3], c[4], c[5]);
+      const size = Math.min(7, 2 + widest * (0.5 + level / 6)) * (this.radius < 4 ? 0.7 : 1);
+      const length = Math.hypot(c[4] - c[2], c[5] - c[3]) || 1;
+      const ux = (c[4] - c[2]) / length, uy = (c[5] - c[3]) / length;
+      bucket.tip.moveTo(c[4] + ux * 1.5, c[5] + uy * 1.5);
+      bucket.tip.lineTo(c[4] - ux * size - uy * size * 0.5, c[5] - uy * size + ux * size * 0.5);
+      bucket.tip.lineTo(c[4] - ux * size + uy * size * 0.5, c[5] - uy * size - ux * size * 0.5);
+      bucket.tip.closePath();
+    }
+    ctx.lineCap = "round";
+    for (const { line, tip, head, level, dim } of [...buckets.values()].sort((a, b) => a.dim * a.level - b.dim * b.level)) {
+      const colour = theme.heads[head % theme.heads.length];
+      const share = level / 6;
+      ctx.strokeStyle = css(colour, (0.16 + 0.6 * share) * dim);
+      ctx.lineWidth = 0.6 + (widest - 0.6) * share;
+      ctx.stroke(line);
+      ctx.fillStyle = css(colour, (0.25 + 0.6 * share) * dim);
+      ctx.fill(tip);
+    }
+  }
+
+  draw(f) {
+    const { p, theme } = this, s = this.surface, ctx = s.clear();
+    s.paste(this.ground);
+    const focus = f.focus;
+    const now = this.attentionLayer(f.step, f.head, focus);
+    if (f.mix < 1) {
+      s.paste(this.attentionLayer(f.from, f.head, focus).layer, 1 - f.mix);
+      s.paste(now.layer, f.mix);
+      if (f.step === f.from + 1) this.drawMessages(ctx, f, now);
+    } else s.paste(now.layer);
+    this.drawNodes(ctx, f);
+  }
+
+  /** What each sender held before the step, on its way along the lines. */
+  drawMessages(ctx, f, { flows, curves, messages }) {
+    const { p, theme } = this;
+    const r = Math.max(1.5, Math.min(4.5, this.radius * 0.34)), u = f.mix, v = 1 - u;
+    ctx.lineWidth = 1;
+    ctx.strokeStyle = css(theme.card, 0.9);
+    for (const k of messages) {
+      const value = p.value(f.reading, f.from, flows.from[k]);
+      if (Number.isNaN(value)) continue;
+      const c = curves[k];
+      const x = v * v * c[0] + 2 * u * v * c[2] + u * u * c[4], y = v * v * c[1] + 2 * u * v * c[3] + u * u * c[5];
+      ctx.globalAlpha = Math.min(1, 4 * u * v + 0.15) * Math.min(1, 0.35 + flows.weight[k]);
+      ctx.fillStyle = theme.rampCss[shade(value)];
+      ctx.beginPath();
+      ctx.arc(x, y, r * (0.7 + 0.6 * Math.sqrt(flows.weight[k])), 0, 7);
+      ctx.fill();
+      if (r > 2.4) ctx.stroke();
+    }
+    ctx.globalAlpha = 1;
+  }
+
+  drawNodes(ctx, f) {
+    const { p, theme } = this, { width, height } = this.surface, r = this.radius;
+    const truthStep = f.mix < 0.6 ? f.from : f.step;
+    const yes = new Path2D(), no = new Path2D(), open = new Path2D(), cross = new Path2D(), edge = new Path2D();
+    const gap = r > 6 ? 3 : r > 3.4 ? 2 : 1.2;
+    for (let i = 0; i < p.n; i++) {
+      const x = this.x[i], y = this.y[i];
+      const value = p.valueBetween(f.reading, f.t, i);
+      const truth = p.truth(truthStep, i);
+      const dim = !truth.has && Number.isNaN(value);
+      ctx.fillStyle = Number.isNaN(value) ? theme.empty : theme.rampCss[shade(value)];
+      ctx.beginPath();
+      ctx.arc(x, y, dim ? r * 0.72 : r, 0, 7);
+      ctx.fill();
+      edge.moveTo(x + (dim ? r * 0.72 : r), y);
+      edge.arc(x, y, dim ? r * 0.72 : r, 0, 7);
+      if (truth.has) {
+        const ring = truth.known && truth.value ? yes : truth.known ? no : open;
+        ring.moveTo(x + r + gap, y);
+        ring.arc(x, y, r + gap, 0, 7);
+      }
+      if (p.isWrong(f.reading, truthStep, i)) {
+        const m = Math.max(2.2, r * 0.32), cx = x + (r + gap) * 0.78, cy = y - (r + gap) * 0.78;
+        cross.moveTo(cx - m, cy - m); cross.lineTo(cx + m, cy + m);
+        cross.moveTo(cx + m, cy - m); cross.lineTo(cx - m, cy + m);
+      }
+    }
+    ctx.lineWidth = 0.8;
+    ctx.strokeStyle = css(theme.ink, 0.28);
+    ctx.stroke(edge);
+    ctx.strokeStyle = css(theme.ink, 0.92);
+    ctx.lineWidth = r > 6 ? 2.2 : r > 3.4 ? 1.7 : 1.1;
+    ctx.stroke(yes);
+    ctx.lineWidth = 0.9;
+    ctx.strokeStyle = css(theme.ink, 0.8);
+    ctx.stroke(no);
+    if (r > 2.4) {
+      ctx.setLineDash([1.5, 2.6]);
+      ctx.strokeStyle = css(theme.ink, 0.42);
+      ctx.stroke(open);
+      ctx.setLineDash([]);
+    }
+    ctx.lineCap = "round";
+    ctx.lineWidth = 4.4;
+    ctx.strokeStyle = css(theme.card);
+    ctx.stroke(cross);
+    ctx.lineWidth = r > 6 ? 2.2 : 1.6;
+    ctx.strokeStyle = css(theme.wrong);
+    ctx.stroke(cross);
+    for (const [i, colour, line] of [[f.focus, theme.ink, 1.6], [f.node, theme.accent, 2.6]]) {
+      if (i < 0) continue;
+      ctx.beginPath();
+      ctx.arc(this.x[i], this.y[i], r + gap + (r > 6 ? 4.5 : 3), 0, 7);
+      ctx.lineWidth = line;
+      ctx.strokeStyle = css(colour);
+      ctx.stroke();
+    }
+    this.drawLabels(ctx, f, r, gap);
+  }
+
+  drawLabels(ctx, f, r, gap) {
+    const { p, theme } = this, { width, height } = this.surface;
+    const inside = r >= 7.5;
+    if (inside) {
+      const size = Math.min(13, r * 0.95);
+      ctx.font = CSS_FONT(theme, size, 600);
+      ctx.textAlign = "center";
+      ctx.textBaseline = "middle";
+      for (let i = 0; i < p.n; i++) {
+        const value = p.valueBetween(f.reading, f.t, i);
+        const text = cut(ctx, p.label(i, 12), 2 * r - 2);
+        ctx.fillStyle = Number.isNaN(value) ? css(theme.soft) : theme.rampInk[shade(value)];
+        ctx.fillText(text, this.x[i], this.y[i] + 0.5);
+      }
+    } else if (p.n <= 64 && r >= 4) {
+      ctx.font = CSS_FONT(theme, 9, 500);
+      ctx.textAlign = "center";
+      ctx.textBaseline = "top";
+      ctx.fillStyle = css(theme.soft);
+      for (let i = 0; i < p.n; i++) ctx.fillText(p.label(i, 5), this.x[i], this.y[i] + r + gap + 1.5);
+    }
+    const say = (i, text, options) => {
+      const above = this.y[i] - r - gap - 11;
+      pill(ctx, theme, text, this.x[i], above < 22 ? this.y[i] + r + gap + 12 : above, { limit: width, ...options });
+    };
+    const strong = { ink: theme.ink, weight: 650 };
+    const named = (word, i) => (inside && p.labels[i].length < 3 ? word : `${word} ${p.label(i, 14)}`);
+    if (p.meta.task === "logic") say(p.meta.answer_node, "answer", strong);
+    for (const i of p.isSource) say(i, named("◆ source", i), strong);
+    for (const i of p.isTarget) say(i, named("◎ target", i), strong);
+    for (const i of new Set([f.node, f.focus])) {
+      if (i < 0 || p.isSource.has(i) || p.isTarget.has(i) || (inside && p.labels[i].length < 3)) continue;
+      say(i, p.label(i, 22), { ink: i === f.node ? theme.accent : theme.ink });
+    }
+  }
+
+  /** Node under a point, -1 for none. */
+  hit(x, y) {
+    let best = -1, near = Math.max(this.radius + 6, 9) ** 2;
+    for (let i = 0; i < this.p.n; i++) {
+      const d = (this.x[i] - x) ** 2 + (this.y[i] - y) ** 2;
+      if (d < near) { near = d; best = i; }
+    }
+    return { node: best };
+  }
+}

@@ -1,0 +1,89 @@
+"""One sentence that says what a trace shows: how far, when it is decidable, when the model commits, whether rightly.
+
+Plain text; whoever draws it escapes it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.tasks.graph_instance import GraphInstance
+from core.tasks.logic_formula import LogicInstance
+from core.trace import Trace
+
+LONGEST_NAME = 24
+
+
+def clipped(name: str, longest: int = LONGEST_NAME) -> str:
+    """A label cut to a length that fits a line, control characters as spaces; a stand-in for an empty one."""
+    text = "".join(c if c.isprintable() else " " for c in name[: longest + 1]).strip() or "(no name)"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def right_from(trace: Trace, label: int) -> int | None:
+    """First step from which the answer is right to the end; None if it ends wrong."""
+    wrong = np.flatnonzero((trace.logits > 0) != bool(label))
+    if not len(wrong):
+        return 0
+    return int(wrong[-1]) + 1 if wrong[-1] < trace.steps else None
+
+
+def words(instance: object) -> tuple[str, str]:
+    """What the answers 1 and 0 are called for an instance's task."""
+    return ("reachable", "unreachable") if isinstance(instance, GraphInstance) else ("true", "false")
+
+
+def _problem(trace: Trace) -> str:
+    """The instance and what its oracle says, without a full stop."""
+    instance = trace.instance
+    if isinstance(instance, GraphInstance):
+        source, target = clipped(instance.names[instance.source]), clipped(instance.names[instance.target])
+        if instance.source == instance.target:
+            return f"{source} is both the source and the target"
+        if instance.difficulty is not None:
+            return f"{target} is {_count(instance.difficulty, 'hop')} from {source}"
+        return (
+            f"There is no path from {source} to {target}; "
+            f"that is decidable after {_count(instance.first_decidable_step(), 'step')}"
+        )
+    if isinstance(instance, LogicInstance):
+        value = words(instance)[1 - instance.label]
+        return f"The formula is {value}; decidable after {_count(instance.first_decidable_step(), 'step')}"
+    label = getattr(instance, "label", None)
+    if label is None:
+        return "No fact decides the query"
+    return f"The query is {words(instance)[1 - int(label)]}"
+
+
+def sentence(trace: Trace) -> str:
+    """What a trace shows, in one sentence.
+
+    For example "C is 12 hops from A; the model says reachable from step 12 on; right from step 12 on."
+    """
+    said = words(trace.instance)[1 - trace.answer]
+    commitment = trace.commitment_step
+    model = f"the model says {said} " + (
+        "at every step"
+        if commitment == 0
+        else f"from step {commitment} on"
+        if commitment < trace.steps
+        else "at the last step only"
+    )
+    label = getattr(trace.instance, "label", None)
+    if label is None:
+        return f"{_problem(trace)}; {model}."
+    right = right_from(trace, int(label))
+    if right is None:
+        ever = bool(((trace.logits > 0) == bool(label)).any())
+        verdict = f"wrong after all {_count(trace.steps, 'step')}" + (", though right on the way" if ever else "")
+    elif right == 0:
+        verdict = "right at every step"
+    elif right == trace.steps:
+        verdict = "right at the last step only"
+    else:
+        verdict = f"right from step {right} on"
+    return f"{_problem(trace)}; {model}; {verdict}."
