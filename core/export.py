@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def save_npz(trace: Trace, path: Path) -> None:
         np.savez(file, **arrays)
 
 
-def answer_object(checkpoint: str, instance: Any, logits: np.ndarray, notes: tuple[str, ...] = ()) -> dict[str, Any]:
+def answer_object(checkpoint: str, instance: Any, logits: np.ndarray, notes: Iterable[str] = ()) -> dict[str, Any]:
     """What `trace --json` prints for one instance.
 
     Args:

@@ -18,7 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Imports, saves, opens again, and says what came in."""
     from core import checkpoint
-    from core.importing import card, import_paper, training
+    from core.importing import TRAINING, card, import_paper
     from core.plain import dumps
 
     model, _, notes = import_paper(args.file, args.task)
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
         model,
         name=name,
         recipe="paper",
-        training=training(args.task),
+        training=TRAINING[args.task],
         metrics={},
         card=card(name, args.file.name, args.task, notes),
     )

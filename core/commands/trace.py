@@ -53,7 +53,7 @@ def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> No
     recorded = trace.record(opened, instance, args.steps)
     if args.out is not None:
         export.save_npz(recorded, args.out)
-    notes = (*instance.notes, *recorded.encoding.notes, *recorded.notes)
+    notes = dict.fromkeys((*recorded.encoding.notes, *recorded.notes))
     answer = export.answer_object(opened.name, instance, recorded.logits, notes)
     if args.json:
         print(dumps(answer))
@@ -91,8 +91,8 @@ def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
             steps = [args.steps or part[i].default_steps for i in index]
             logits = logits_by_step(opened.model, [encodings[i] for i in index], max(steps))
             for column, (i, last) in enumerate(zip(index, steps, strict=True)):
-                notes = (*part[i].notes, *encodings[i].notes)
-                answers[int(i)] = dumps(answer_object(opened.name, part[i], logits[: last + 1, column], notes))
+                answer = answer_object(opened.name, part[i], logits[: last + 1, column], encodings[i].notes)
+                answers[int(i)] = dumps(answer)
         for i in range(len(part)):
             print(answers[i])
 
