@@ -43,6 +43,15 @@ class LogicInstance:
         if len(shapes) != 1:
             raise ValueError(f"kind, left and right differ in shape: {sorted(map(str, shapes))}")
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LogicInstance):
+            return NotImplemented
+        pairs = ((self.kind, other.kind), (self.left, other.left), (self.right, other.right))
+        return self.root == other.root and all(np.array_equal(a, b) for a, b in pairs)
+
+    def __hash__(self) -> int:
+        return hash((self.kind.tobytes(), self.left.tobytes(), self.right.tobytes(), self.root))
+
     @property
     def n_subformulas(self) -> int:
         """Number of subformulas, m."""
