@@ -60,6 +60,15 @@ class GraphInstance:
         if not (0 <= self.source < n and 0 <= self.target < n):
             raise ValueError(f"source {self.source} and target {self.target} must be among {n} nodes")
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GraphInstance):
+            return NotImplemented
+        ends = (self.source, self.target) == (other.source, other.target)
+        return ends and self.names == other.names and np.array_equal(self.edges, other.edges)
+
+    def __hash__(self) -> int:
+        return hash((self.names, self.edges.tobytes(), self.source, self.target))
+
     @property
     def n_nodes(self) -> int:
         """Number of nodes, n."""
