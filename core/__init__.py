@@ -1,1 +1,6 @@
 """Tasks, model, training, tracing, checkpoints, frontier and command line. Knows no Streamlit and no Plotly."""
+
+import time
+
+STARTED = time.monotonic()
+"""When the program began; the log of a training run counts from here."""

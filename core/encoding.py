@@ -197,3 +197,13 @@ class Lesson:
         part = {k: v[rows] if isinstance(v, Tensor) else v for k, v in vars(self.batch).items()}
         rest = {k: v[rows] for k, v in vars(self).items() if k != "batch"}
         return Lesson(Batch(**part), **rest)
+
+    def narrow(self, n: int) -> Lesson:
+        """The same lesson with padding cut to n nodes."""
+        b = self.batch
+        batch = Batch(
+            b.token_ids[:, :n], b.roles[:, :n], b.valid[:, :n], b.answer, b.source,
+            None if b.allowed is None else b.allowed[:, :n, :n], b.edge_index,
+            None if b.bracket is None else b.bracket[:, :n],
+        )  # fmt: skip
+        return Lesson(batch, self.label, self.value[:, :n], self.true_from[:, :n], self.known_from[:, :n])

@@ -196,14 +196,22 @@ class DepthRecurrentTransformer(nn.Module):
         """One application of the shared block, (B, n, d) -> (B, n, d)."""
         return self.block(state, t, context, sink)
 
+    def answer(self, state: Float[Tensor, "... b n d"], batch: Batch) -> Float[Tensor, "... b"]:
+        """Logit of the answer alone, (..., B)."""
+        rows = torch.arange(len(batch), device=state.device)
+        read = state[..., rows, batch.answer, :]
+        if self.config.readout == "pair":
+            read = torch.cat([state[..., rows, batch.source, :], read], dim=-1)
+        return self.head(read).squeeze(-1)
+
     def readout(self, state: Float[Tensor, "... b n d"], batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Logit of the answer (..., B), and of every node (..., B, n) where the model has one.
 
         A pair readout is given for each node as the target.
         """
-        rows = torch.arange(len(batch), device=state.device)
         if self.config.readout == "cls":
-            return self.head(state[..., rows, batch.answer, :]).squeeze(-1), None
+            return self.answer(state, batch), None
+        rows = torch.arange(len(batch), device=state.device)
         if self.config.readout == "pair":
             source = state[..., rows, batch.source, :].unsqueeze(-2).expand_as(state)
             state = torch.cat([source, state], dim=-1)

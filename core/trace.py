@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from core.encoding import Encoding
+from core import tasks
+from core.checkpoint import Checkpoint
+from core.encoding import SPARSE_ABOVE, Batch, Encoding, collate
+from core.errors import InputError
+from core.protocol import RecurrentModel, Sink
+
+MAX_BYTES = 5 << 30
+"""A trace larger than this is refused."""
+
+MAX_STEPS = 10_000
 
 
 @dataclass(frozen=True)
@@ -81,3 +93,150 @@ class Trace:
         sign = self.logits > 0
         changes = np.flatnonzero(sign != sign[-1])
         return int(changes[-1]) + 1 if len(changes) else 0
+
+
+@dataclass
+class Record:
+    """What one batch left, as tensors in memory taken before the run.
+
+    Attributes:
+        hidden: (T+1, B, n, d).
+        attention: (T, B, heads, n, n), or (T, heads, E) over an edge list, or None.
+        gate: (T, B, n) or None.
+        readout: (T+1, B, n) or None.
+        logits: (T+1, B).
+    """
+
+    hidden: Tensor
+    attention: Tensor | None
+    gate: Tensor | None
+    readout: Tensor | None
+    logits: Tensor
+
+
+@torch.inference_mode()
+def run(model: RecurrentModel, batch: Batch, steps: int) -> Record:
+    """Runs T steps and keeps everything.
+
+    Args:
+        model: In eval mode.
+        batch: On the model's device.
+        steps: T.
+
+    Returns:
+        The record; every step's state is read out in one go at the end.
+    """
+    shapes = model.shapes
+    context = model.prepare(batch)
+    h = model.initial(context)
+    b, n, d = h.shape
+    new = h.new_empty
+    hidden = new(steps + 1, b, n, d)
+    hidden[0] = h
+    attention = gate = None
+    if shapes.heads:
+        edges = batch.edge_index
+        size = (b, shapes.heads, n, n) if edges is None else (shapes.heads, edges.shape[1])
+        attention = new(steps, *size)
+    if shapes.gate:
+        gate = new(steps, b, n)
+    for t in range(steps):
+        sink = Sink(None if attention is None else attention[t], None if gate is None else gate[t])
+        h = model.step(h, t, context, sink)
+        hidden[t + 1] = h
+    logits, readout = model.readout(hidden, batch)
+    return Record(hidden, attention, gate, readout, logits)
+
+
+def size_in_bytes(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int) -> int:
+    """Memory that a recording of these takes, before it is made."""
+    shapes, n = checkpoint.model.shapes, max(e.n_nodes for e in encodings)
+    edges = [e.edge_index for e in encodings]
+    dense = edges[0] is None or n <= SPARSE_ABOVE
+    pairs = len(edges) * n * n if dense else sum(e.shape[1] for e in edges if e is not None)
+    states = (steps + 1) * len(encodings) * n * (shapes.width + 2)
+    return 4 * (states + steps * shapes.heads * pairs)
+
+
+def record(checkpoint: Checkpoint, instance: Any, steps: int | None = None) -> Trace:
+    """Runs one instance and keeps everything.
+
+    Args:
+        checkpoint: What runs.
+        instance: An instance of its task.
+        steps: T; None takes the instance's own default.
+
+    Raises:
+        InputError: If the checkpoint cannot read the instance, or the trace would not fit in memory.
+    """
+    return record_batch(checkpoint, [instance], instance.default_steps if steps is None else steps)[0]
+
+
+def record_batch(checkpoint: Checkpoint, instances: Sequence[Any], steps: int) -> list[Trace]:
+    """Runs several instances in one batch and keeps everything.
+
+    Args:
+        checkpoint: What runs.
+        instances: Of its task; those of similar size waste least.
+        steps: T.
+
+    Raises:
+        InputError: If the checkpoint cannot read an instance, or the traces would not fit in memory.
+    """
+    if not 1 <= steps <= MAX_STEPS:
+        raise InputError(f"steps should be from 1 to {MAX_STEPS} (got {steps})")
+    encodings = [tasks.get(checkpoint.config.task).encode(instance, checkpoint.config) for instance in instances]
+    due = size_in_bytes(checkpoint, encodings, steps)
+    if due > MAX_BYTES:
+        most = max(1, int(steps * MAX_BYTES / due))
+        raise InputError(
+            f"a trace of {steps} steps would take {due / 2**30:.1f} GiB, over the limit of {MAX_BYTES / 2**30:.0f}; "
+            f"run at most {most} steps, or a smaller input"
+        )
+    batch = collate(encodings)
+    kept = run(checkpoint.model, batch.to(next(checkpoint.model.parameters()).device), steps)
+    notes = _notes(checkpoint, steps)
+    return [_trace(checkpoint, notes, kept, batch, i, pair) for i, pair in enumerate(zip(instances, encodings, strict=True))]
+
+
+def _trace(
+    checkpoint: Checkpoint, notes: tuple[str, ...], kept: Record, batch: Batch, i: int, pair: tuple[Any, Encoding]
+) -> Trace:
+    """The i-th instance's share of a record, padding cut off."""
+    instance, encoding = pair
+    n, width = encoding.n_nodes, batch.token_ids.shape[1]
+    numpy = lambda x: x.detach().to("cpu", torch.float32).numpy()  # noqa: E731
+    attention = edge_index = None
+    if kept.attention is not None and batch.edge_index is None:
+        attention = numpy(kept.attention[:, i, :, :n, :n])
+    elif kept.attention is not None and batch.edge_index is not None:
+        query, key = batch.edge_index
+        own = (query >= i * width) & (query < i * width + n)
+        edge_index = torch.stack([query[own], key[own]]).numpy() - i * width
+        attention = numpy(kept.attention[:, :, own.to(kept.attention.device)] if len(batch) > 1 else kept.attention)
+    truth, known = encoding.truth(len(kept.hidden) - 1)
+    return Trace(
+        checkpoint=checkpoint.name,
+        instance=instance,
+        encoding=encoding,
+        hidden=numpy(kept.hidden[:, i, :n]),
+        attention=attention,
+        edge_index=edge_index,
+        gate=None if kept.gate is None else numpy(kept.gate[:, i, :n]),
+        readout=None if kept.readout is None else numpy(kept.readout[:, i, :n]),
+        logits=numpy(kept.logits[:, i]),
+        truth=truth,
+        known=known,
+        notes=notes,
+    )
+
+
+def _notes(checkpoint: Checkpoint, steps: int) -> tuple[str, ...]:
+    config, notes = checkpoint.config, []
+    if config.readout == "pair":
+        notes.append("This checkpoint reads out a pair of nodes; the readout at a node is that node taken as the target.")
+    if 0 < config.depth_embedding < steps:
+        notes.append(
+            f"This checkpoint has {config.depth_embedding} step embeddings; later steps use the last one."
+        )
+    return tuple(notes)

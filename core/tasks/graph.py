@@ -29,11 +29,11 @@ def encode(instance: GraphInstance, config: ModelConfig) -> Encoding:
     """
     if config.task != TASK or config.attention != "edges":
         raise InputError(f"this checkpoint reads {config.task} by {config.attention} attention, not a graph by its edges")
-    n, notes = instance.n_nodes, instance.notes
+    n, notes = instance.n_nodes, ()
     tokens = np.ones(n, dtype=np.int64)
     if config.identity == "vocabulary":
-        letters, more = letter_names(instance)
-        tokens, notes = np.array(letters, dtype=np.int64), (*notes, *more)
+        letters, notes = letter_names(instance)
+        tokens = np.array(letters, dtype=np.int64)
     roles = np.zeros(n, dtype=np.int64)
     roles[instance.source] |= SOURCE
     roles[instance.target] |= TARGET
@@ -53,5 +53,5 @@ def encode(instance: GraphInstance, config: ModelConfig) -> Encoding:
         true_from=np.where(instance.distance >= 0, instance.distance, NEVER),
         known_from=np.zeros(n, dtype=np.int64),
         subformula=np.arange(n),
-        notes=notes,
+        notes=tuple(notes),
     )

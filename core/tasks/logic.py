@@ -29,10 +29,10 @@ def encode(instance: LogicInstance, config: ModelConfig) -> Encoding:
     """
     if config.task != TASK:
         raise InputError(f"this checkpoint reads {config.task}, not a formula")
-    notes = instance.notes
+    notes = ()
     if config.vocabulary <= XOR and (instance.kind == XOR).any():
         instance = without_xor(instance)
-        notes = (*notes, f"This checkpoint does not know ^; the formula was rewritten as {instance.text[:400]}")
+        notes = (f"This checkpoint does not know ^; the formula was rewritten as {instance.text[:400]}",)
     return _tree(instance, notes) if config.attention == "edges" else _tokens(instance, notes)
 
 

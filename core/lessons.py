@@ -1,0 +1,120 @@
+"""What a recipe trains and validates on: batch number in, lesson out, the same for the same seed.
+
+Every batch has random numbers of its own, so that a run can go on at any batch as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from core.encoding import Lesson, collate
+from core.recipes import Recipe
+from core.tasks import graph_data, logic, logic_data
+from core.tasks.graph_data import SPLITS
+
+VALIDATION_COUNT = 400
+"""Instances of each difficulty in a validation: 200 pairs of twins, or 400 formulas."""
+
+
+class Lessons:
+    """The lessons of one training run.
+
+    Args:
+        recipe: What is trained.
+        seed: Of the run.
+    """
+
+    def __init__(self, recipe: Recipe, seed: int) -> None:
+        self.recipe, self.seed = recipe, seed
+
+    def draw(self, index: int, level: int) -> tuple[Lesson, int, int]:
+        """The lesson of one batch.
+
+        Args:
+            index: Number of the batch.
+            level: Greatest difficulty at present (curriculum).
+
+        Returns:
+            The lesson, T, and the greatest difficulty in it.
+        """
+        recipe = self.recipe
+        rng = np.random.default_rng([SPLITS["train"], self.seed, index])
+        steps = int(rng.integers(recipe.steps[0], recipe.steps[1] + 1))
+        if recipe.samples is not None:
+            per_epoch = recipe.samples // recipe.batch_size
+            order = np.random.default_rng([SPLITS["train"], self.seed, 1 << 40, index // per_epoch])
+            rows = order.permutation(recipe.samples)[index % per_epoch * recipe.batch_size :][: recipe.batch_size]
+            return self._set.take(torch.from_numpy(rows)), steps, recipe.difficulty[1]
+        top = level
+        if recipe.curriculum is not None and index % 2 == 0:  # every second batch repeats an easier level
+            top = int(rng.integers(recipe.difficulty[0], level + 1))
+        low = max(recipe.difficulty[0], top - 1) if recipe.curriculum is not None else recipe.difficulty[0]
+        difficulty = rng.integers(low, top + 1, recipe.batch_size)
+        return self._fresh(rng, difficulty, "train", recipe.nodes), steps, top
+
+    def _fresh(
+        self, rng: np.random.Generator, difficulty: np.ndarray, split: str, nodes: tuple[int, int] | None
+    ) -> Lesson:
+        model = self.recipe.model
+        if self.recipe.task == "graph":
+            n_nodes = None if nodes is None else rng.integers(nodes[0], nodes[1] + 1, len(difficulty))
+            arrays = graph_data.draw(rng, difficulty, self.recipe.data, n_nodes)
+            return graph_data.lesson(arrays, named=model.identity == "vocabulary")
+        formulas = logic_data.draw(rng, difficulty, split)
+        return logic_data.tree_lesson(formulas) if model.attention == "edges" else logic_data.token_lesson(formulas)
+
+    @cached_property
+    def _set(self) -> Lesson:
+        """The paper's training set, drawn once."""
+        recipe, count = self.recipe, self.recipe.samples or 0
+        low, high = recipe.difficulty
+        if recipe.task == "graph":
+            rng = np.random.default_rng([SPLITS["train"], self.seed, 1 << 41])
+            hops = rng.integers(low, high + 1, count)
+            n_nodes = rng.integers(recipe.nodes[0], recipe.nodes[1] + 1, count)
+            arrays = graph_data.draw(rng, hops, recipe.data, np.maximum(n_nodes, high + 2))
+            return graph_data.lesson(arrays, named=recipe.model.identity == "vocabulary")
+        each = count // (high - low + 1)
+        formulas = [
+            formula
+            for depth in range(low, high + 1)
+            for formula in logic.generate(depth, each, data=recipe.data, seed=self.seed, split="train")
+        ]
+        return _formulas_as_lesson(formulas, recipe)
+
+    @cached_property
+    def validation(self) -> dict[int, Lesson]:
+        """Instances of each difficulty of the validation; no training batch and no test holds them."""
+        recipe = self.recipe
+        out = {}
+        for difficulty in recipe.validation:
+            rng = np.random.default_rng([SPLITS["validation"], self.seed, difficulty])
+            many = np.full(VALIDATION_COUNT, difficulty)
+            if recipe.task == "graph":
+                named = recipe.model.identity == "vocabulary"
+                out[difficulty] = graph_data.lesson(graph_data.draw(rng, many, "audited"), named=named)
+            elif recipe.data == "paper":
+                drawn = logic.generate(difficulty, VALIDATION_COUNT, data="paper", seed=self.seed, split="validation")
+                out[difficulty] = _formulas_as_lesson(drawn, recipe)
+            else:
+                out[difficulty] = self._fresh(rng, many, "validation", None)
+        return out
+
+    def validation_steps(self, difficulty: int) -> int:
+        """T of the validation at a difficulty: hops + 8, or 3 * depth + 12, no more than the paper's rows."""
+        steps = difficulty + 8 if self.recipe.task == "graph" else 3 * difficulty + 12
+        return min(steps, self.recipe.model.depth_embedding or steps)
+
+
+def _formulas_as_lesson(formulas: list[logic.LogicInstance], recipe: Recipe) -> Lesson:
+    encodings = [logic.encode(formula, recipe.model) for formula in formulas]
+    batch = collate(encodings)
+    n = batch.token_ids.shape[1]
+    pad = lambda name, fill: torch.from_numpy(  # noqa: E731
+        np.stack([np.pad(getattr(e, name).astype(np.int64), (0, n - e.n_nodes), constant_values=fill) for e in encodings])
+    )
+    label = torch.tensor([formula.label for formula in formulas])
+    return Lesson(batch, label, pad("value", -1), pad("true_from", 0), pad("known_from", 0))

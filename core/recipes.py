@@ -1,0 +1,191 @@
+"""Recipes: architecture, data and training settings by name. `paper` is the author's to the letter, `house` is ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from core.config import ModelConfig
+from core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Curriculum:
+    """Difficulty that grows with success.
+
+    Attributes:
+        start: Greatest difficulty at the beginning.
+        threshold: A level is passed when the running accuracy of the answers at that level exceeds this.
+        memory: Weight of the past in the running accuracy.
+    """
+
+    start: int = 2
+    threshold: float = 0.93
+    memory: float = 0.95
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a checkpoint is made.
+
+    Attributes:
+        task: Task it learns.
+        name: Name of the recipe.
+        model: Architecture.
+        data: "paper" or "audited".
+        difficulty: Least and greatest difficulty trained on.
+        steps: T is drawn from this range for every batch.
+        batches: Optimiser steps in all.
+        batch_size: Instances a batch.
+        learning_rate: Peak of AdamW's learning rate.
+        warmup: Share of the batches in which the learning rate rises; it then falls as a cosine to zero.
+        supervision: "answer": loss on the answer; "node": on the concept at every node that the oracle knows by then,
+            and on the answer.
+        alpha: 0 is silent thinking (loss at the last step only), 1 a loss at every step, between them the mixture.
+        samples: Instances of a training set drawn once; None draws each batch afresh.
+        nodes: Least and greatest number of nodes (graph).
+        curriculum: None for all difficulties at once.
+        bfloat16: Whether matrix products run in bfloat16 where the machine gains by it.
+        validation: Difficulties of the validation.
+        validate_every: Batches between two validations.
+        weight_decay: Of AdamW.
+        clip: Greatest norm of the gradient.
+    """
+
+    task: Literal["graph", "logic"]
+    name: str
+    model: ModelConfig
+    data: Literal["paper", "audited"]
+    difficulty: tuple[int, int]
+    steps: tuple[int, int]
+    batches: int
+    batch_size: int
+    learning_rate: float
+    warmup: float
+    supervision: Literal["answer", "node"]
+    validation: tuple[int, ...]
+    validate_every: int
+    alpha: float = 0.0
+    samples: int | None = None
+    nodes: tuple[int, int] = (8, 16)
+    curriculum: Curriculum | None = None
+    bfloat16: bool = False
+    weight_decay: float = 0.01
+    clip: float = 1.0
+
+
+PAPER_GRAPH = Recipe(
+    task="graph",
+    name="paper",
+    model=ModelConfig(
+        "graph", vocabulary=27, width=128, heads=4, hidden=256, readout="pair", activation="relu",
+        identity="vocabulary", depth_embedding=20, recall=False, state_norm=False, dropout=0.1,
+    ),
+    data="paper",
+    difficulty=(1, 5),
+    steps=(5, 8),
+    samples=12_000,
+    batches=40 * (12_000 // 64),
+    batch_size=64,
+    learning_rate=3e-4,
+    warmup=0.0,
+    supervision="answer",
+    validation=(1, 2, 3, 4, 6, 8, 10, 12),
+    validate_every=12_000 // 64 * 5,
+)  # fmt: skip
+
+HOUSE_GRAPH = Recipe(
+    task="graph",
+    name="house",
+    model=ModelConfig("graph", vocabulary=2),
+    data="audited",
+    difficulty=(1, 5),
+    steps=(5, 12),
+    batches=800,
+    batch_size=32,
+    learning_rate=1e-3,
+    warmup=0.15,
+    supervision="node",
+    validation=tuple(range(1, 13)),
+    validate_every=100,
+)
+
+PAPER_LOGIC = Recipe(
+    task="logic",
+    name="paper",
+    model=ModelConfig(
+        "logic", vocabulary=9, width=256, heads=8, hidden=1024, attention="full", readout="cls", position="rope",
+        depth_embedding=28, recall=False, state_norm=False, layer_scale=1e-4, dropout=0.1,
+    ),
+    data="paper",
+    difficulty=(1, 8),
+    steps=(4, 16),
+    samples=64_000,
+    batches=30 * (64_000 // 128),
+    batch_size=128,
+    learning_rate=3e-4,
+    warmup=0.0,
+    supervision="answer",
+    validation=(2, 4, 6, 8, 10),
+    validate_every=64_000 // 128,
+    bfloat16=True,
+)  # fmt: skip
+
+HOUSE_TREE = Recipe(
+    task="logic",
+    name="house-tree",
+    model=ModelConfig("logic", vocabulary=10),
+    data="audited",
+    difficulty=(1, 6),
+    steps=(8, 24),
+    batches=2000,
+    batch_size=32,
+    learning_rate=1e-3,
+    warmup=0.1,
+    supervision="node",
+    validation=(2, 4, 6, 8, 16),
+    validate_every=250,
+)
+
+HOUSE_LOGIC_TOKENS = Recipe(
+    task="logic",
+    name="house-tokens",
+    model=ModelConfig(
+        "logic", vocabulary=10, width=128, heads=8, hidden=256, attention="full", position="rope", rope_base=100.0,
+        bracket_bias=True,
+    ),
+    data="audited",
+    difficulty=(1, 6),
+    steps=(8, 18),
+    batches=3000,
+    batch_size=64,
+    learning_rate=1e-3,
+    warmup=0.1,
+    supervision="node",
+    validation=(2, 4, 6, 8),
+    validate_every=250,
+    curriculum=Curriculum(),
+    bfloat16=True,
+)  # fmt: skip
+
+RECIPES = (
+    PAPER_GRAPH,
+    replace(PAPER_GRAPH, name="paper-perstep", alpha=1.0),
+    HOUSE_GRAPH,
+    PAPER_LOGIC,
+    HOUSE_TREE,
+    HOUSE_LOGIC_TOKENS,
+)
+
+
+def get(task: str, name: str) -> Recipe:
+    """A recipe by task and name.
+
+    Raises:
+        InputError: If there is none.
+    """
+    for recipe in RECIPES:
+        if (recipe.task, recipe.name) == (task, name):
+            return recipe
+    known = ", ".join(f"{r.task} {r.name}" for r in RECIPES)
+    raise InputError(f"there is no recipe {name!r} for {task!r}; there are: {known}")

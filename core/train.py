@@ -1,0 +1,362 @@
+"""Training: silent thinking by default, resumable to the bit, stopped at any moment without loss.
+
+Random numbers and the learning rate depend on the number of the batch alone. The whole state of a run (weights,
+optimiser, batch number, curriculum, log) is one file that is replaced in one move, so that a killed run goes on from its
+last save and ends with the same bytes as one that was never stopped, on the same machine and with as many threads.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import signal
+import sys
+import time
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+from tqdm import tqdm
+
+import core
+from core import atomic, recipes
+from core.checkpoint import save
+from core.encoding import Lesson
+from core.errors import InputError
+from core.lessons import Lessons
+from core.model import DepthRecurrentTransformer
+from core.recipes import Recipe
+
+STATE = "training.safetensors"
+SAVE_SECONDS = 30.0
+ANSWER_WEIGHT = 0.5
+"""Weight of the answer beside the mean over all nodes, with supervision of every node."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        batch: Batches done.
+        level: Greatest difficulty at present.
+        running: Running accuracy of the answers at that level.
+        seconds: Time spent, restarts included.
+        log: One entry a validation: batch, seconds since the start of the process, accuracy by difficulty.
+    """
+
+    batch: int = 0
+    level: int = 0
+    running: float = 0.5
+    seconds: float = 0.0
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+
+def learning_rate(recipe: Recipe, batch: int) -> float:
+    """Learning rate of a batch: a linear rise, then a cosine to zero."""
+    rise = recipe.warmup * recipe.batches
+    if batch < rise:
+        return recipe.learning_rate * (batch + 1) / rise
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (batch - rise) / max(1.0, recipe.batches - rise)))
+
+
+def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tensor | None) -> Tensor:
+    """Cross-entropy after step t."""
+    loss = F.binary_cross_entropy_with_logits(answer.float(), lesson.label.float())
+    if recipe.supervision == "answer" or node is None:
+        return loss
+    # graph: the target is itself a node, so that the mean over nodes holds the answer already
+    told = (lesson.value >= 0) & (lesson.known_from <= t)
+    value = torch.where(lesson.true_from <= t, lesson.value, 0)
+    nodes = F.binary_cross_entropy_with_logits(node[told].float(), value[told].float())
+    return nodes if recipe.task == "graph" else nodes + ANSWER_WEIGHT * loss
+
+
+def loss_and_answer(
+    model: DepthRecurrentTransformer, recipe: Recipe, lesson: Lesson, steps: int
+) -> tuple[Tensor, Tensor]:
+    """The loss of one lesson, (1 - alpha) CE(T) + alpha / T * sum of CE(t), and the answers' logits after step T."""
+    batch = lesson.batch
+    context = model.prepare(batch)
+    h = model.initial(context)
+    everywhere = recipe.supervision == "node"
+    total = torch.zeros((), device=h.device)
+    answer = torch.empty(0)
+    for t in range(1, steps + 1):
+        h = model.step(h, t - 1, context)
+        if t < steps and recipe.alpha == 0:
+            continue
+        answer, node = model.readout(h, batch) if everywhere else (model.answer(h, batch), None)
+        loss = _loss_at(recipe, lesson, t, answer, node)
+        total = total + recipe.alpha / steps * loss
+        if t == steps:
+            total = total + (1 - recipe.alpha) * loss
+    return total, answer
+
+
+@torch.inference_mode()
+def validate(model: DepthRecurrentTransformer, lessons: Lessons, device: str) -> dict[int, float]:
+    """Accuracy of the answers by difficulty, T chosen beforehand by the recipe's rule."""
+    model.eval()
+    out = {}
+    for difficulty, lesson in lessons.validation.items():
+        right = []
+        for rows in torch.arange(len(lesson.label)).split(100):
+            part = lesson.take(rows).to(device)
+            used = int(part.batch.valid.sum(1).max())
+            logits = model(part.batch if used == part.batch.valid.shape[1] else part.narrow(used).batch,
+                           lessons.validation_steps(difficulty))[0]  # fmt: skip
+            right.append((logits > 0) == (part.label > 0))
+        out[difficulty] = float(torch.cat(right).float().mean())
+    model.train()
+    return out
+
+
+class Run:
+    """One training run in one folder."""
+
+    def __init__(self, recipe: Recipe, out: Path, seed: int, device: str, threads: int) -> None:
+        self.recipe, self.out, self.seed, self.device, self.threads = recipe, out, seed, device, threads
+        torch.manual_seed(seed)
+        self.model = DepthRecurrentTransformer(recipe.model).to(device)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        )
+        self.lessons = Lessons(recipe, seed)
+        start = recipe.curriculum.start if recipe.curriculum else recipe.difficulty[1]
+        self.progress = Progress(level=start)
+
+    def settings(self) -> dict[str, Any]:
+        """What must agree for a run to go on."""
+        return {"recipe": json.loads(json.dumps(asdict(self.recipe))), "seed": self.seed}
+
+    def save_state(self) -> None:
+        """Writes the whole state of the run in one move."""
+        tensors = {f"model.{k}": v.detach().cpu() for k, v in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value).detach().cpu()
+        meta = {"settings": json.dumps(self.settings()), "progress": json.dumps(asdict(self.progress))}
+        self.out.mkdir(parents=True, exist_ok=True)
+        atomic.write(self.out / STATE, safetensors.torch.save(tensors, metadata=meta))
+
+    def load_state(self) -> None:
+        """Takes up the state of an earlier run.
+
+        Raises:
+            InputError: If the file is damaged or of another recipe or seed.
+        """
+        path = self.out / STATE
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                meta = file.metadata()
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            settings, progress = json.loads(meta["settings"]), Progress(**json.loads(meta["progress"]))
+        except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is damaged and cannot be resumed: {error}") from None
+        if settings != self.settings():
+            raise InputError(f"{self.out} holds a run of another recipe or seed; give --resume the same ones")
+        self.progress = progress
+        self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+        for name, parameter in self.model.named_parameters():
+            state = {
+                key: tensors[f"optimizer.{key}.{name}"].to(self.device)
+                for key in ("step", "exp_avg", "exp_avg_sq")
+                if f"optimizer.{key}.{name}" in tensors
+            }
+            if state:
+                self.optimizer.state[parameter] = state
+
+    def learn(self) -> tuple[float, float]:
+        """One batch; returns loss and accuracy of the answers."""
+        recipe, progress = self.recipe, self.progress
+        lesson, steps, top = self.lessons.draw(progress.batch, progress.level)
+        lesson = lesson.to(self.device)
+        torch.manual_seed(self.seed * 1_000_003 + progress.batch)  # for dropout
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(recipe, progress.batch)
+        half = recipe.bfloat16 and (self.device != "cpu" or _cpu_has_bfloat16())
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16) if half else nullcontext():
+            loss, answer = loss_and_answer(self.model, recipe, lesson, steps)
+        self.optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        self.optimizer.step()
+        accuracy = float(((answer > 0) == (lesson.label > 0)).float().mean())
+        progress.batch += 1
+        if recipe.curriculum is not None and top == progress.level:
+            rule = recipe.curriculum
+            progress.running = rule.memory * progress.running + (1 - rule.memory) * accuracy
+            if progress.running > rule.threshold and progress.level < recipe.difficulty[1]:
+                progress.level, progress.running = progress.level + 1, 0.5
+        return float(loss.detach()), accuracy
+
+    def finish(self) -> None:
+        """Writes the checkpoint; a finished run leaves no state behind."""
+        done = self.progress.batch >= self.recipe.batches
+        name = f"{self.recipe.task}-{self.recipe.name}"
+        training = {
+            "difficulty": list(self.recipe.difficulty),
+            "steps": list(self.recipe.steps),
+            "data": self.recipe.data,
+            "seed": self.seed,
+            "batches": self.progress.batch,
+            "finished": done,
+            "seconds": round(self.progress.seconds, 1),
+            "machine": _machine(self.device, self.threads),
+            "recipe": self.settings()["recipe"],
+        }
+        metrics = {"validation": self.progress.log}
+        save(self.out, self.model, name=name, recipe=self.recipe.name, training=training, metrics=metrics,
+             card=card(name, self.recipe, training, self.progress.log))  # fmt: skip
+        if done:
+            (self.out / STATE).unlink(missing_ok=True)
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; elsewhere autocast would be slower than float32."""
+    try:
+        return "avx512_bf16" in Path("/proc/cpuinfo").read_text() or "amx_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
+def _machine(device: str, threads: int) -> str:
+    if device != "cpu":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}, torch {torch.__version__}"
+
+
+def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str, Any]]) -> str:
+    """The checkpoint's README: what it is, how it was made, what it reached."""
+    last = log[-1]["accuracy"] if log else {}
+    rows = "\n".join(f"| {k} | {v:.3f} |" for k, v in last.items())
+    low, high = recipe.difficulty
+    return f"""# {name}
+
+A depth-recurrent Transformer for the {recipe.task} task, recipe `{recipe.name}`, trained on {recipe.data} data of
+difficulty {low} to {high} with T drawn from {recipe.steps[0]} to {recipe.steps[1]} for every batch, \
+{"loss at the last step only" if recipe.alpha == 0 else f"alpha = {recipe.alpha}"}, \
+{"on the answer alone" if recipe.supervision == "answer" else "on every node"}.
+
+    python -m core train {recipe.task} --recipe {recipe.name} --seed {training["seed"]} --out checkpoints/{name}
+
+Seed {training["seed"]}, {training["batches"]} batches of {recipe.batch_size} in {training["seconds"]:.0f} s on \
+{training["machine"]}.
+
+Validation on instances that no training saw ({"twins" if recipe.task == "graph" else recipe.data + " formulas"}), \
+difficulty and accuracy:
+
+| difficulty | accuracy |
+|---|---|
+{rows}
+"""
+
+
+def train(
+    task: str,
+    recipe_name: str,
+    out: Path,
+    *,
+    seed: int = 0,
+    device: str | None = None,
+    resume: bool = False,
+    max_seconds: float | None = None,
+    threads: int | None = None,
+) -> None:
+    """Trains a recipe into a folder.
+
+    Args:
+        task: Task.
+        recipe_name: Recipe.
+        out: Folder of the checkpoint.
+        seed: Of weights, data and steps.
+        device: None takes a GPU where there is one.
+        resume: Goes on where an earlier run in the folder was stopped.
+        max_seconds: Stops, resumably, after so much time.
+        threads: Of torch; None takes all cores.
+
+    Raises:
+        InputError: If the recipe is unknown, or the folder holds something that would be lost.
+    """
+    recipe = recipes.get(task, recipe_name)
+    out = Path(out)
+    torch.set_num_threads(threads or os.cpu_count() or 1)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    run = Run(recipe, out, seed, device, torch.get_num_threads())
+    if (out / STATE).exists():
+        if not resume:
+            raise InputError(f"{out} holds an unfinished run; add --resume to go on, or choose another folder")
+        run.load_state()
+    elif (out / "config.json").exists():
+        raise InputError(f"{out} holds a finished checkpoint; choose another folder")
+    _loop(run, max_seconds)
+
+
+class _Stop:
+    """Ctrl-C and SIGTERM end the run after the batch in hand; a second one ends it at once."""
+
+    def __enter__(self) -> _Stop:
+        self.asked = False
+        self.old = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def _ask(self, number: int, _frame: object) -> None:
+        if self.asked:
+            signal.signal(number, self.old[signal.Signals(number)])
+            signal.raise_signal(number)
+        self.asked = True
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.old.items():
+            signal.signal(number, handler)
+
+
+def _loop(run: Run, max_seconds: float | None) -> None:
+    recipe, progress = run.recipe, run.progress
+    begun, before = time.monotonic(), progress.seconds
+    saved = begun
+    bar = tqdm(total=recipe.batches, initial=progress.batch, desc=f"{recipe.task}-{recipe.name}", file=sys.stderr,
+               unit="batch", mininterval=1.0, smoothing=0.05)  # fmt: skip
+    run.model.train()
+    with _Stop() as stop, bar:
+        while progress.batch < recipe.batches:
+            loss, accuracy = run.learn()
+            now = time.monotonic()
+            progress.seconds = before + now - begun
+            bar.set_postfix(loss=f"{loss:.4f}", accuracy=f"{accuracy:.3f}", level=progress.level, refresh=False)
+            bar.update()
+            if not math.isfinite(loss):
+                raise InputError(f"the loss is {loss} at batch {progress.batch}; the last save in {run.out} is from before")
+            if progress.batch % recipe.validate_every == 0 or progress.batch == recipe.batches:
+                _log_validation(run, before)
+            if now - saved > SAVE_SECONDS:
+                run.save_state()
+                saved = now
+            if stop.asked or (max_seconds is not None and now - begun > max_seconds):
+                break
+    if progress.batch < recipe.batches:
+        run.save_state()
+    run.finish()
+    if progress.batch < recipe.batches:
+        print(f"stopped after {progress.batch} of {recipe.batches} batches; go on with --resume", file=sys.stderr)
+
+
+def _log_validation(run: Run, before: float) -> None:
+    accuracy = validate(run.model, run.lessons, run.device)
+    seconds = before + time.monotonic() - core.STARTED
+    entry = {"batch": run.progress.batch, "seconds": round(seconds, 1), "accuracy": accuracy}
+    run.progress.log.append(json.loads(json.dumps(entry)))
+    shown = " ".join(f"{k}:{v:.3f}" for k, v in accuracy.items())
+    tqdm.write(
+        f"validation batch={entry['batch']} seconds={entry['seconds']} min={min(accuracy.values()):.3f} {shown}",
+        file=sys.stderr,
+    )
