@@ -22,8 +22,8 @@ __all__ = ["FORMATS", "MAX_BYTES", "MAX_EDGES", "MAX_NODES", "parse", "render"]
 FORMATS = ("edge-list", "table", "matrix", "npy", "graphml", "gml", "gexf", "node-link", "cytoscape", "pajek", "dot")
 EXTENSIONS = {
     "txt": "edge-list", "edges": "edge-list", "edgelist": "edge-list", "el": "edge-list",
-    "csv": "table", "tsv": "table", "npy": "npy", "graphml": "graphml", "gml": "gml", "gexf": "gexf", "json": "node-link", "cyjs": "cytoscape",
-    "net": "pajek", "paj": "pajek", "dot": "dot", "gv": "dot",
+    "csv": "table", "tsv": "table", "npy": "npy", "graphml": "graphml", "gml": "gml", "gexf": "gexf",
+    "json": "node-link", "cyjs": "cytoscape", "net": "pajek", "paj": "pajek", "dot": "dot", "gv": "dot",
 }  # fmt: skip
 BINARY: dict[str, Callable[[str | bytes], Draft]] = {"graphml": markup.read_graphml, "gexf": markup.read_gexf}
 TEXT: dict[str, Callable[[str], Draft]] = {
@@ -43,7 +43,12 @@ SIGNS = (
     ("graphml", re.compile(r"\s*<[?!\w]")),
     ("node-link", re.compile(r"\s*[{\[]")),
     ("pajek", re.compile(r"(?:\s*%[^\n]*\n)*\s*\*(?:vertices|network)\b", re.IGNORECASE)),
-    ("dot", re.compile(r"\s*(?:strict\s+)?(?:di)?graph\b[^\n{\[]{0,200}\s*\{", re.IGNORECASE)),
+    (
+        "dot",
+        re.compile(
+            r"(?>\s|//[^\n]*|#[^\n]*|/\*(?s:.*?)\*/)*(?:strict\s+)?(?:di)?graph\b[^\n{\[]{0,200}\s*\{", re.IGNORECASE
+        ),
+    ),
     ("gml", re.compile(r"(?:\s*#[^\n]*\n|\s*(?:Creator|Version|comment)\b[^\n]*\n)*\s*graph\s*\[", re.IGNORECASE)),
 )
 

@@ -1,7 +1,7 @@
 """Graphviz's DOT: statements in braces, read token by token with a stack of the open braces.
 
-pydot reads it too, but takes a second for a thousand edges and a time exponential in the nesting, is not safe in threads,
-and prints its errors.
+pydot reads it too, but takes a second for a thousand edges and a time exponential in the nesting, is not safe in
+threads, and prints its errors.
 """
 
 from __future__ import annotations

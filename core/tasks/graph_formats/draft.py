@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +16,7 @@ from core.tasks.graph_instance import GraphInstance
 MAX_BYTES = 50_000_000
 MAX_NODES = 200_000
 MAX_EDGES = 2_000_000
+MAX_LINE = 10_000_000  # characters
 
 
 @dataclass
@@ -155,6 +158,18 @@ class Listing:
                     raise InputError(f"edge {i} names the node {name[:80]!r}, which the file does not declare; add it")
             draft.edge(number[start], number[end], directed)
         return draft
+
+
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    r"""The lines with their numbers from 1; ends are \n, \r\n or \r, and nothing else that Unicode calls a line.
+
+    Raises:
+        InputError: If a line is too long.
+    """
+    for number, line in enumerate(io.StringIO(text, newline=None), 1):
+        if len(line) > MAX_LINE:
+            raise InputError(f"line {number} is over {MAX_LINE:,} characters, which is the limit; break it up")
+        yield number, line
 
 
 def too_many_edges() -> InputError:

@@ -18,7 +18,7 @@ import re
 import numpy as np
 
 from core.errors import InputError
-from core.tasks.graph_formats.draft import Draft
+from core.tasks.graph_formats.draft import Draft, lines_of
 from core.tasks.graph_instance import GraphInstance
 
 PLAIN = re.compile(r"\w[\w.+-]*")
@@ -37,7 +37,7 @@ def read(text: str) -> Draft:
         InputError: With the number of the line that cannot be read.
     """
     draft = Draft()
-    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+    for number, line in lines_of(text):
         if SPECIAL.search(line) is None:
             names = _split_at_spaces(line)
         elif take_header(line, number, draft):
@@ -49,8 +49,9 @@ def read(text: str) -> Draft:
         elif len(names) == 1:
             draft.node(names[0])
         elif names:
+            how_many = "three" if len(names) == 3 else "more than three"
             raise InputError(
-                f"line {number} has {len(names)} fields where an edge has two names; "
+                f"line {number} has {how_many} fields where an edge has two names; "
                 'put a name with spaces in "quotes", or choose the format matrix if this is a matrix'
             )
     return draft
@@ -112,20 +113,20 @@ def _special_names(line: str, number: int) -> list[str]:
 def _split(bare: str) -> list[str]:
     """The fields of a line at its strongest separator; a third field is a weight and is left out."""
     if "->" in bare:
-        return [field.strip() for field in bare.split("->")]
+        return [field.strip() for field in bare.split("->", 3)]
     if "\t" in bare:
-        fields = re.split(r"\t+", bare)
+        fields = re.split(r"\t+", bare, maxsplit=3)
     else:
         separator = "," if "," in bare else ";" if ";" in bare else None
         if separator is None:
             return _split_at_spaces(bare)
-        fields = bare.split(separator)
+        fields = bare.split(separator, 3)
     fields = [field.strip() for field in fields]
     return fields[:2] if len(fields) == 3 else fields
 
 
 def _split_at_spaces(line: str) -> list[str]:
-    fields = line.split()
+    fields = line.split(None, 3)
     return fields[:2] if len(fields) == 3 and _is_number(fields[2]) else fields
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from core.errors import InputError
 from core.tasks.graph_formats.draft import Draft, Listing
 
+MAX_NESTING = 100
+KEPT = ("id", "label", "source", "target", "directed")
 TOKEN = re.compile(r'"[^"]*"|[\[\]]|#[^\n]*|[^\s\[\]"#]+|(?P<bad>")')
 
 
@@ -66,6 +68,8 @@ def _blocks(text: str) -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
                     f"line {_line(text, match.start())}: {token[:40]} stands where a key should; correct it"
                 )
         elif token == "[":
+            if len(names) >= MAX_NESTING:
+                raise InputError(f"line {_line(text, match.start())}: more than {MAX_NESTING} brackets are open")
             names.append(key)
             starts.append(match.start())
             blocks.append({})
@@ -73,7 +77,8 @@ def _blocks(text: str) -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
         elif token == "]":
             raise InputError(f"line {_line(text, match.start())}: the key {key[:40]} has no value; add it")
         else:
-            blocks[-1].setdefault(key, html.unescape(token[1:-1]) if token[0] == '"' else token)
+            if key in KEPT:
+                blocks[-1].setdefault(key, html.unescape(token[1:-1]) if token[0] == '"' else token)
             key = None
     if names:
         raise InputError(f"line {_line(text, starts[-1])}: the bracket of {names[-1][:40]} is not closed; add ]")

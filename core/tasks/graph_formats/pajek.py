@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from core.errors import InputError
-from core.tasks.graph_formats.draft import MAX_NODES, Draft, Listing
+from core.tasks.graph_formats.draft import MAX_NODES, Draft, Listing, lines_of
 
 FIELD = re.compile(r'"([^"]*)"|([^\s"]+)')
 
@@ -23,8 +23,8 @@ def read(text: str) -> Draft:
     named: dict[str, str] = {}
     n_vertices, n_matrix_rows = -1, 0
     section = ""
-    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
-        fields = [quoted or plain for quoted, plain in FIELD.findall(line)]
+    for number, line in lines_of(text):
+        fields = [match[match.lastindex or 0] for match in FIELD.finditer(line)]
         if not fields or line.lstrip().startswith("%"):
             continue
         if line.startswith("*"):

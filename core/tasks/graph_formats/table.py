@@ -84,7 +84,7 @@ def _load_array(data: bytes) -> np.ndarray:
             version = np.lib.format.read_magic(stream)
             header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran_order, dtype = header(stream)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+    except Exception:  # numpy hands the header to Python's own parser and passes on whatever that raises
         raise InputError("the file is not a numpy array (.npy); save it with numpy.save") from None
     if dtype.hasobject or dtype.kind not in "biuf":
         raise InputError(f"the array holds {dtype}, not plain numbers; save it as integers or floats")
@@ -105,7 +105,7 @@ def _text(value: float) -> str:
 
 def _rows(text: str, draft: Draft) -> tuple[Rows, list[int]]:
     """The cells without empty rows, and the line each row ends on; takes source and target from comments above."""
-    stream = io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"))
+    stream = io.StringIO(text, newline=None)
     number, line = 0, ""
     for number, line in enumerate(stream):
         if line.strip() and not take_header(line, number + 1, draft) and not COMMENT.match(line):
@@ -113,11 +113,13 @@ def _rows(text: str, draft: Draft) -> tuple[Rows, list[int]]:
     else:
         return [], []
     rest = line + stream.read()
-    delimiter = next((c for c in "\t,;" if c in line), " ")
+    delimiter = next((c for where in (line, rest) for c in "\t,;" if c in where), " ")
     reader = csv.reader(io.StringIO(rest), delimiter=delimiter, skipinitialspace=True, strict=True)
     rows, lines = [], []
     try:
         for cells in reader:
+            if len(cells) > MAX_NODES + 1 or len(rows) > MAX_NODES + MAX_EDGES:
+                raise InputError(f"line {number + reader.line_num} goes over the limit of columns or rows; take a part")
             row = [cell.strip() for cell in cells]
             if delimiter == " ":
                 row = [cell for cell in row if cell]
@@ -150,7 +152,7 @@ def _as_matrix(rows: Rows, lines: list[int], sure: bool) -> tuple[list[str], np.
     head, side = rows[0], [row[0] for row in rows]
     if height == width and _numbers(rows) is not None:
         return [str(i) for i in range(height)], _finite(rows, lines, 0)
-    if height == width and head[1:] == side[1:]:
+    if height == width > 1 and head[1:] == side[1:]:
         names, body, skipped = head[1:], [row[1:] for row in rows[1:]], 1
     elif height == width + 1 and (sure or width > 3 or _is_zeros_and_ones(rows[1:])):
         names, body, skipped = head, rows[1:], 1
@@ -167,7 +169,7 @@ def _as_matrix(rows: Rows, lines: list[int], sure: bool) -> tuple[list[str], np.
 
 def _not_a_matrix(rows: Rows, lines: list[int]) -> tuple[list[str], np.ndarray]:
     """A square table with text in it that does not name rows and columns alike: say where it fails."""
-    if _numbers([row[1:] for row in rows[1:]]) is not None:
+    if len(rows) > 1 and _numbers([row[1:] for row in rows[1:]]) is not None:
         raise InputError("the names of the rows and of the columns differ; give both the same names in the same order")
     return [], _finite(rows, lines, 0)
 
