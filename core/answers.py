@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from core.checkpoint import Checkpoint
 from core.encoding import SPARSE_ABOVE, Encoding, collate
-from core.model import DepthRecurrentTransformer
 
 MAX_STEPS = 100_000
 MAX_BATCH = 256
@@ -37,8 +37,9 @@ def batches(encodings: Sequence[Encoding], width: int, heads: int) -> Iterator[n
 
 
 @torch.inference_mode()
-def logits_by_step(model: DepthRecurrentTransformer, encodings: Sequence[Encoding], steps: int) -> np.ndarray:
+def logits_by_step(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int) -> np.ndarray:
     """Logit of each answer at the steps 0..T, (T+1, B), from one pass of T steps; no state is kept."""
+    model = checkpoint.model
     batch = collate(encodings).to(next(model.parameters()).device)
     context = model.prepare(batch)
     state = model.initial(context)

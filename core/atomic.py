@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ def replacing(path: Path) -> Iterator[Path]:
     The temporary file ends as `path` does, since some writers go by the extension. After an error, or Ctrl-C, what was
     at `path` is untouched and nothing is left beside it.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".", suffix=f".tmp{path.suffix}", dir=path.parent)
     os.close(handle)

@@ -96,7 +96,7 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
     try:
         model.to(torch.device(device))
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]}") from None
+        raise InputError(f"the device {device!r} cannot be used: {str(error).splitlines()[0]:.60}") from None
     return Checkpoint(
         name=str(settings.get("name", folder.name)),
         model=model.eval(),

@@ -33,9 +33,13 @@ def answer_object(checkpoint: str, instance: Any, logits: np.ndarray, notes: Ite
         logits: (T+1,) logit of the answer, index = step.
         notes: Sentences about what was rewritten or assumed.
     """
+    ends = {}
+    if instance.task == "graph":
+        ends = {"source": instance.names[instance.source], "target": instance.names[instance.target]}
     return {
         "checkpoint": checkpoint,
         "task": instance.task,
+        **ends,
         "label": instance.label,
         "answer": int(logits[-1] > 0),
         "logits": [round(float(logit), 6) for logit in logits],

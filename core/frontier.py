@@ -64,7 +64,7 @@ def wilson(right: np.ndarray, n: np.ndarray | int) -> tuple[np.ndarray, np.ndarr
     share = right / n
     centre = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 / (1 + Z95**2 / n) * np.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2))
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    return np.minimum(centre - half, share).clip(0), np.maximum(centre + half, share).clip(max=1)  # share: rounding
 
 
 def run(
@@ -106,7 +106,7 @@ def run(
         right = np.zeros((len(drawn), steps), dtype=bool)
         done = i * instances
         for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
-            logits = logits_by_step(checkpoint.model, [encodings[j] for j in index], steps)  # (T+1, B)
+            logits = logits_by_step(checkpoint, [encodings[j] for j in index], steps)  # (T+1, B)
             answers = logits[1:] > 0
             right[index] = (answers == labels[index]).T
             done += len(index)

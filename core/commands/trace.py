@@ -58,7 +58,9 @@ def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> No
     if args.json:
         print(dumps(answer))
         return
-    print(f"{opened.name}: label {'-' if answer['label'] is None else answer['label']}, answer {answer['answer']}")
+    asked = f", from {answer['source']!r} to {answer['target']!r}" if "source" in answer else ""
+    label = "unknown" if answer["label"] is None else answer["label"]
+    print(f"{opened.name}{asked}: label {label}, answer {answer['answer']} after {answer['steps']} steps")
     for note in answer["notes"]:
         print(f"- {note}")
     print("step answer     logit")
@@ -89,7 +91,7 @@ def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
         answers: dict[int, str] = {}
         for index in batches(encodings, config.width, config.heads):
             steps = [args.steps or part[i].default_steps for i in index]
-            logits = logits_by_step(opened.model, [encodings[i] for i in index], max(steps))
+            logits = logits_by_step(opened, [encodings[i] for i in index], max(steps))
             for column, (i, last) in enumerate(zip(index, steps, strict=True)):
                 answer = answer_object(opened.name, part[i], logits[: last + 1, column], encodings[i].notes)
                 answers[int(i)] = dumps(answer)

@@ -1,0 +1,143 @@
+"""The frontier of models whose answers are known: a flood, which is the perfect graph reasoner, and a coin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core import answers, checkpoint, frontier, tasks
+from core.checkpoint import Checkpoint
+from core.config import ModelConfig
+from core.encoding import SOURCE, Batch
+from core.errors import InputError
+from core.protocol import Shapes, Sink
+
+CONFIG = ModelConfig("graph", vocabulary=2, width=1, heads=1, hidden=1)
+
+
+class Flood(nn.Module):
+    """Breadth-first search as a recurrent model that is not ours: the state says whether a node is reached."""
+
+    shapes = Shapes(width=1, heads=0, gate=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config, self.steps_run = CONFIG, 0
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def prepare(self, batch: Batch) -> Batch:
+        return batch
+
+    def initial(self, context: Batch) -> Tensor:
+        return ((context.roles & SOURCE) > 0).float()[..., None]
+
+    def step(self, state: Tensor, t: int, context: Batch, sink: Sink | None = None) -> Tensor:
+        self.steps_run += 1
+        if context.edge_index is not None:
+            query, key = context.edge_index
+            flat = state.flatten(0, 1)
+            return torch.zeros_like(flat).index_add(0, query, flat[key]).clamp(max=1).view(state.shape)
+        assert context.allowed is not None
+        return (context.allowed.float() @ state).clamp(max=1)
+
+    def readout(self, state: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        node = 2 * state[..., 0] - 1
+        return node[..., torch.arange(len(batch)), batch.answer], node
+
+
+def flood(config: ModelConfig = CONFIG) -> Checkpoint:
+    model: Any = Flood()
+    return Checkpoint("flood", model, config, "", {}, {}, "", 0, None)
+
+
+@pytest.mark.parametrize("data", ["audited", "paper"])
+def test_a_flood_arrives_at_one_hop_a_step(data: str) -> None:
+    result = frontier.run(flood(), [1, 2, 5], steps=7, instances=60, data=data)
+    for row, hops in enumerate((1, 2, 5)):
+        arrived = np.arange(1, 8) >= hops
+        np.testing.assert_array_equal(result.tpr[row], arrived)
+        np.testing.assert_array_equal(result.tnr[row], 1)
+        np.testing.assert_allclose(result.accuracy[row], np.where(arrived, 1, 0.5))
+        assert result.ceiling is not None
+        assert (result.ceiling[row] >= result.accuracy[row])[~arrived].all()  # from there on silence is a "no" to some
+    assert result.ceiling is not None
+    assert (np.diff(result.ceiling, axis=1) >= 0).all()
+    assert ((result.low <= result.accuracy) & (result.accuracy <= result.high)).all()
+    np.testing.assert_array_equal(result.n, 60)
+
+
+def test_all_steps_come_from_one_pass() -> None:
+    ours = flood()
+    seen: list[tuple[int, int]] = []
+    frontier.run(ours, [2, 3], steps=9, instances=20, progress=lambda done, of: seen.append((done, of)))
+    assert ours.model.steps_run == 9 * len(seen)  # a batch each
+    assert seen[-1] == (40, 40)
+
+
+def test_large_graphs_run_along_their_edges() -> None:
+    result = frontier.run(flood(), [400], steps=400, instances=2)
+    np.testing.assert_array_equal(result.tpr[0], np.arange(1, 401) >= 400)
+
+
+def test_same_seed_same_frontier() -> None:
+    runs = [frontier.run(flood(), [3], steps=3, instances=30, data="paper", seed=s) for s in (1, 1, 2)]
+    assert runs[0].ceiling is not None
+    np.testing.assert_array_equal(runs[0].ceiling, runs[1].ceiling)
+    assert (runs[0].ceiling != runs[2].ceiling).any()
+
+
+def test_full_attention_has_no_ceiling(saved: dict[str, Any]) -> None:
+    result = frontier.run(checkpoint.load(saved["tokens"]), [2, 3], steps=3, instances=10)
+    assert result.ceiling is None
+    assert result.accuracy.shape == (2, 3)
+
+
+def test_steps_are_those_of_the_plain_forward_pass(saved: dict[str, Any]) -> None:
+    for kind in ("graph", "paper", "logic", "tokens"):
+        ours = checkpoint.load(saved[kind])
+        task = tasks.get(ours.config.task)
+        drawn = task.generate(3, 40, seed=4)
+        result = frontier.run(ours, [3], steps=4, instances=40, seed=4)
+        encodings = [task.encode(x, ours.config) for x in drawn]
+        with torch.inference_mode():
+            logits = torch.stack([ours.model(answers.collate([e]), 4, every_step=True)[0][:, 0] for e in encodings], 1)
+        right = (logits > 0).numpy() == np.array([x.label for x in drawn], dtype=bool)
+        np.testing.assert_allclose(result.accuracy[0], right.mean(1))
+
+
+def test_batches_hold_each_once_and_stay_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, width, heads = tasks.get("graph"), 64, 4
+    drawn = [x for hops in (1, 5, 30) for x in task.generate(hops, 20)] + task.generate(400, 2)
+    encodings = [task.encode(x, CONFIG) for x in drawn]
+    monkeypatch.setattr(answers, "BATCH_CELLS", 40_000)
+    found = list(answers.batches(encodings, width, heads))
+    assert sorted(np.concatenate(found)) == list(range(len(encodings)))
+    for index in found:
+        n = max(encodings[i].n_nodes for i in index)
+        assert len(index) == 1 or len(index) * n * width <= 40_000
+
+
+def test_wilson_where_it_has_a_simple_form() -> None:
+    z2, n = frontier.Z95**2, 100
+    low, high = frontier.wilson(np.array([0, 50, 100]), n)
+    half = frontier.Z95 / (2 * np.sqrt(n + z2))
+    np.testing.assert_allclose(low, [0, 0.5 - half, n / (n + z2)], atol=1e-15)
+    np.testing.assert_allclose(high, [z2 / (n + z2), 0.5 + half, 1], atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("difficulties", "steps", "instances"), [([], 3, 5), ([1], 0, 5), ([1], 3, 0), ([10**9], 3, 4)]
+)
+def test_what_cannot_be_measured(difficulties: list[int], steps: int, instances: int) -> None:
+    with pytest.raises(InputError):
+        frontier.run(flood(), difficulties, steps, instances)
+
+
+def test_shapes_are_checked() -> None:
+    wrong = np.zeros((2, 2))
+    with pytest.raises(ValueError, match=r"\(2, 2\).*\(1, 3\)"):
+        frontier.Frontier(np.ones(1), np.ones(3), wrong, wrong, wrong, wrong, wrong, None, np.ones(1))
