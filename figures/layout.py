@@ -20,7 +20,7 @@ LAYERS_A_ROW = 26
 ROOM = 22
 """A layer with more nodes than this is split into several columns."""
 
-N_SWEEPS = 6
+N_SWEEPS = 10
 
 
 def _rank_in_layer(layer: np.ndarray, key: np.ndarray) -> np.ndarray:
@@ -34,22 +34,40 @@ def _rank_in_layer(layer: np.ndarray, key: np.ndarray) -> np.ndarray:
 
 
 def _untangled(layer: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Rank of each node in its layer, centred on 0, after barycentre sweeps over neighbours in other layers, (n,)."""
-    n = len(layer)
-    a, b = edges[:, 0], edges[:, 1]
-    across = layer[a] != layer[b]
-    low = np.where(layer[a] < layer[b], a, b)[across]
-    high = np.where(layer[a] < layer[b], b, a)[across]
-    size = np.bincount(layer)[layer]
-    rank = _rank_in_layer(layer, np.zeros(n))
+    """Rank of each node in its layer, centred on 0, after barycentre sweeps over neighbours in other layers, (n,).
+
+    A sweep goes through the layers one after the other, away from the source and back, and puts each node at the mean
+    place of its neighbours on the side it comes from; the sweep with the shortest edges is kept.
+    """
+    a, b = edges[layer[edges[:, 0]] != layer[edges[:, 1]]].T
+    low, high = np.where(layer[a] < layer[b], a, b), np.where(layer[a] < layer[b], b, a)
+    near = 1.0 / (layer[high] - layer[low]) ** 2  # a neighbour in the next layer pulls more than one far away
+    size = np.bincount(layer)
+    nodes_of = np.split(np.argsort(layer, kind="stable"), np.cumsum(size)[:-1])
+    sides = []
+    for to, of in ((high, low), (low, high)):
+        order = np.argsort(layer[to], kind="stable")
+        cuts = np.searchsorted(layer[to][order], np.arange(1, len(size)))
+        sides.append([(to[k], of[k], near[k]) for k in np.split(order, cuts)])
+    rank = _rank_in_layer(layer, np.zeros(len(layer)))
+    best, least = rank.copy(), np.inf
+    place = np.empty(len(layer), dtype=np.int64)
+    for nodes in nodes_of:
+        place[nodes] = np.arange(len(nodes))
     for sweep in range(N_SWEEPS):
-        to, of = (high, low) if sweep % 2 == 0 else (low, high)
-        near = 1.0 / (layer[high] - layer[low])  # a neighbour in the next layer pulls more than one far away
-        weight = np.bincount(to, near, minlength=n)
-        pull = np.bincount(to, near * rank[of] / size[of], minlength=n)
-        key = np.where(weight > 0, pull / np.maximum(weight, 1e-12), rank / size)
-        rank = _rank_in_layer(layer, key)
-    return rank
+        order = range(1, len(size)) if sweep % 2 == 0 else range(len(size) - 2, -1, -1)
+        for k in order:
+            nodes, (to, of, weight) = nodes_of[k], sides[sweep % 2][k]
+            if len(nodes) < 2 or not len(to):
+                continue
+            total = np.bincount(place[to], weight, minlength=len(nodes))
+            pull = np.bincount(place[to], weight * rank[of] / size[layer[of]], minlength=len(nodes))
+            key = np.where(total > 0, pull / np.maximum(total, 1e-12), rank[nodes] / len(nodes))
+            rank[nodes[np.lexsort((rank[nodes], key))]] = np.arange(len(nodes)) - (len(nodes) - 1) / 2
+        length = float((near * np.abs(rank[low] / size[layer[low]] - rank[high] / size[layer[high]])).sum())
+        if length < least:
+            best, least = rank.copy(), length
+    return best
 
 
 def graph_layers(instance: GraphInstance) -> np.ndarray:
@@ -92,8 +110,9 @@ def layered_layout(layer: np.ndarray, edges: np.ndarray, stranded: bool) -> np.n
 
     row_width = max(LAYERS_A_ROW - 6.0, float(np.sqrt(left[-1] * 2.2 * min(tallest, 8))))
     row = (left // row_width).astype(np.int64)
-    along = x - row[layer] * row_width
-    along = np.where(row[layer] % 2 == 0, along, row_width - along)
+    first = left[np.searchsorted(row, np.arange(row.max() + 1))]
+    along = x - first[row[layer]]
+    along = np.where(row[layer] % 2 == 0, along, np.ceil(row_width) - along)
     half = np.zeros(row.max() + 1)
     np.maximum.at(half, row[layer], np.abs(y))
     height = 2 * half + 1.6

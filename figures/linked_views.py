@@ -34,7 +34,7 @@ import numpy as np
 
 from core.encoding import NEVER, SOURCE, TARGET
 from core.tasks.graph_instance import GraphInstance, hop_distances
-from core.tasks.logic_formula import AND, OR, LogicInstance
+from core.tasks.logic_formula import AND, OR, VOCABULARY, LogicInstance
 from core.trace import Trace
 from figures.layout import graph_layers, layered_layout, one_node_each, positions
 from figures.palette import ACCENT, HEADS, WRONG, sequential
@@ -44,9 +44,9 @@ MAX_NODES = 600
 """More nodes than this are not drawn one by one."""
 
 MAX_ATTENTION_BYTES = 8_000_000
-KEYS_A_QUERY = 6
+KEYS_A_QUERY = 3
 FLOWS_A_STEP = 2000
-MIN_FLOW = 0.04
+MIN_FLOW = 0.08
 """Full attention: at most this many keys of each query and head are drawn, at most this many edges a step in all, and
 none with less weight than this."""
 
@@ -160,31 +160,31 @@ def _sample(trace: Trace, own: np.ndarray, decisive: np.ndarray) -> tuple[np.nda
     Returns:
         The nodes, increasing, and those of one shortest path that are among them, in its order.
     """
-    encoding, instance = trace.encoding, trace.instance
-    ends = np.flatnonzero(encoding.roles & (SOURCE | TARGET))
-    keep = np.unique(np.concatenate([ends, [encoding.answer, encoding.source]]))
-    path = np.zeros(0, dtype=np.int64)
+    encoding, instance, n = trace.encoding, trace.instance, trace.n_nodes
+    keep = np.zeros(n, dtype=bool)
+    keep[[encoding.answer, encoding.source, *np.flatnonzero(encoding.roles & (SOURCE | TARGET))]] = True
+    path, layer = np.zeros(0, dtype=np.int64), np.zeros(n, dtype=np.int64)
     if isinstance(instance, GraphInstance) and one_node_each(encoding):
         layer = graph_layers(instance)[encoding.subformula]
         after = {int(a): int(b) for a, b in own[:, decisive].T[::-1]}
         chain = [int(encoding.source)]
-        while chain[-1] in after and len(chain) <= trace.n_nodes:
+        while chain[-1] in after and len(chain) <= n:
             chain.append(after[chain[-1]])
         at = np.unique(np.linspace(0, len(chain) - 1, min(len(chain), MAX_NODES * 2 // 3)).round().astype(int))
         path = np.array(chain)[at] if len(chain) > 1 else path
-        keep = np.unique(np.concatenate([keep, path]))
-    else:
-        layer = np.zeros(trace.n_nodes, dtype=np.int64)
-    room = MAX_NODES - len(keep)
-    rest = np.setdiff1d(np.arange(trace.n_nodes), keep)
-    # The same share of every layer, spread evenly over it: every k-th node in the order of layers.
-    rest = rest[np.argsort(layer[rest], kind="stable")]
-    rest = (
-        rest[np.unique(np.linspace(0, len(rest) - 1, min(room, len(rest))).round().astype(int))]
-        if room > 0
-        else rest[:0]
-    )
-    return np.unique(np.concatenate([keep, rest])), path
+        keep[path] = True
+    # The same share of every layer; nodes that an edge joins to one already kept go first, so that edges remain.
+    size = np.bincount(layer)
+    quota = np.diff(np.round(np.cumsum(size) / n * (MAX_NODES - keep.sum())).astype(int), prepend=0)
+    nodes_of = np.split(np.argsort(layer, kind="stable"), np.cumsum(size)[:-1])
+    by_layer = np.argsort(layer[own[1]], kind="stable")
+    edges_of = np.split(by_layer, np.searchsorted(layer[own[1]][by_layer], np.arange(1, len(size))))
+    scattered = _scattered(n)
+    for k, nodes in enumerate(nodes_of):
+        from_kept = own[1, edges_of[k]][keep[own[0, edges_of[k]]]]
+        rest = nodes[~keep[nodes]]
+        keep[rest[np.lexsort((scattered[rest], ~np.isin(rest, from_kept)))[: quota[k]]]] = True
+    return np.flatnonzero(keep), path
 
 
 def _drawn(trace: Trace, max_edges: int) -> _Drawn:
@@ -370,7 +370,9 @@ def payload(
     elif trace.attention is not None:
         arrays.update(_strongest(trace, drawn))
 
-    order = np.lexsort((drawn.xy[:, 0], drawn.xy[:, 1], encoding.known_from[nodes], encoding.value[nodes] < 0))
+    # By the oracle's step; after those the answer's token, where it carries no concept, and the brackets.
+    group = np.where(encoding.value[nodes] >= 0, 0, np.where(nodes == encoding.answer, 1, 2))
+    order = np.lexsort((drawn.xy[:, 0], drawn.xy[:, 1], encoding.known_from[nodes], group))
     known_from = encoding.known_from[nodes]
     instance = trace.instance
     is_graph = isinstance(instance, GraphInstance) and one_node_each(encoding)
@@ -387,6 +389,7 @@ def payload(
         "n_edges": int(drawn.edges.shape[1]),
         "n_heads": n_heads,
         "labels": [encoding.labels[i][:MAX_LABEL] for i in nodes],
+        "names": _names(trace, nodes),
         "node": nodes.tolist(),
         "instance_node": encoding.subformula[nodes].tolist(),
         "ends": [int(instance.source), int(instance.target)] if isinstance(instance, GraphInstance) else None,
@@ -420,6 +423,20 @@ def payload(
         digest.update(text.encode("utf-8", "surrogatepass"))
     meta["id"] = digest.hexdigest()
     return {"meta": meta, **packed}
+
+
+def _names(trace: Trace, nodes: np.ndarray) -> list[str | None] | None:
+    """What a node stands for where its label does not say it: the text of its subformula."""
+    instance = trace.instance
+    if not isinstance(instance, LogicInstance):
+        return None
+    text = [""] * instance.n_subformulas
+    for i in instance.bottom_up:
+        symbol, left, right = VOCABULARY[instance.kind[i]], int(instance.left[i]), int(instance.right[i])
+        if left >= 0:
+            symbol = symbol + text[left] if right < 0 else f"({text[left]}{symbol}{text[right]})"
+        text[i] = symbol if len(symbol) <= MAX_LABEL else symbol[: MAX_LABEL - 1] + "…"
+    return [text[sub] if sub >= 0 else None for sub in trace.encoding.subformula[nodes]]
 
 
 def _first_decidable(trace: Trace) -> int | None:

@@ -23,8 +23,8 @@ class Answer {
       ctx.font = CSS_FONT(theme, 10, 500);
       ctx.fillStyle = css(theme.soft);
       ctx.textAlign = "left";
-      ctx.textBaseline = "bottom";
-      ctx.fillText(cut(ctx, m.trained[0] === m.trained[1] ? `trained: ${m.trained[0]} steps` : `trained: ${m.trained[0]} to ${m.trained[1]} steps`, axis.right - a - 6), a + 5, bottom - 3);
+      ctx.textBaseline = "top";
+      ctx.fillText(cut(ctx, m.trained[0] === m.trained[1] ? `trained: ${m.trained[0]} steps` : `trained: ${m.trained[0]} to ${m.trained[1]} steps`, axis.right - a - 6), a + 5, y(0.5) + 5);
     }
     ctx.lineWidth = 1;
     for (const v of [0, 0.5, 1]) {
@@ -56,8 +56,12 @@ class Answer {
   drawTicks(ctx) {
     const { p, theme, axis, top, bottom } = this, m = p.meta;
     const ticks = [];
-    if (m.first_decidable !== null && m.first_decidable <= p.steps) ticks.push([m.first_decidable, `decidable ${m.first_decidable}`, [2, 3]]);
-    ticks.push([m.commitment, `commits ${m.commitment}`, []]);
+    const decidable = m.first_decidable !== null && m.first_decidable <= p.steps;
+    if (decidable && m.first_decidable === m.commitment) ticks.push([m.commitment, `decidable and committed: ${m.commitment}`, []]);
+    else {
+      if (decidable) ticks.push([m.first_decidable, `decidable: ${m.first_decidable}`, [2, 3]]);
+      ticks.push([m.commitment, `committed: ${m.commitment}`, []]);
+    }
     ctx.font = CSS_FONT(theme, 10.5, 600);
     const boxes = ticks.map(([t, text]) => {
       const half = ctx.measureText(text).width / 2 + 2, x = axis.middle(t);
@@ -78,7 +82,7 @@ class Answer {
       ctx.lineWidth = 1.3;
       ctx.setLineDash(dash);
       ctx.beginPath();
-      const x = axis.middle(t) + (ticks.length === 2 && ticks[0][0] === ticks[1][0] ? (k ? 1.6 : -1.6) : 0);
+      const x = axis.middle(t);
       ctx.moveTo(x, bottom); ctx.lineTo(x, top - 2); ctx.lineTo(boxes[k].x, top - 8);
       ctx.stroke();
       ctx.setLineDash([]);
@@ -137,8 +141,8 @@ class Answer {
     ctx.arc(spot[0], spot[1], 5, 0, 7);
     ctx.fill();
     ctx.stroke();
-    const toLeft = spot[0] > axis.right - 60;
-    pill(ctx, theme, two(p.probability[f.step]), spot[0] + (toLeft ? -26 : 26), Math.max(this.top + 9, Math.min(this.bottom - 9, spot[1])), { ink: theme.ink, size: 11.5 });
+    const said = p.probability[f.mix < 0.6 ? f.from : f.step], aside = spot[0] > axis.right - 60 ? -24 : 24;
+    pill(ctx, theme, two(said), spot[0] + aside, spot[1] + (here > 0.5 ? 15 : -15), { ink: theme.ink, size: 11.5 });
   }
 
   /** The reading of the node in focus, as a thin second line. */

@@ -93,10 +93,10 @@ function createCursor(name) {
     lastStep,
     heads: () => Math.max(0, ...[...members].map((m) => m.heads)),
     first: (member) => [...members][0] === member,
-    join(member) { members.add(member); },
+    join(member) { members.add(member); tell({ members: true }); },
     leave(member) {
       members.delete(member);
-      if (members.size) return;
+      if (members.size) return tell({ members: true });
       state.playing = false;
       cancelAnimationFrame(frame);
       clearTimeout(addressTimer);

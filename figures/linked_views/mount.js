@@ -1,6 +1,6 @@
 // Mounts the views in a root, ties them to the cursor of a channel, and draws when something moved.
 //
-// `open(root, data, send)` knows nothing of Streamlit; the default export is the thin face that Streamlit calls.
+// `show(root, send)` knows nothing of Streamlit; the default export is the thin face that Streamlit calls.
 
 const ROLES = {
   full: ["scrubber", "structure", "wavefront", "trajectories", "answer"],
@@ -9,7 +9,7 @@ const ROLES = {
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 const ROWS_FOR_READERS = 40;
 
-function open(root, send) {
+function show(root, send) {
   const $ = (selector) => root.querySelector(selector);
   const views = {
     structure: new Structure($(".ds-structure canvas")),
@@ -88,6 +88,7 @@ function open(root, send) {
       motion.start = performance.now();
       motion.length = smooth ? (state.playing ? Math.min(520, 780 / state.speed) : 170) : 0;
     }
+    if (changed.members) stale = true; // the scrubber is as long as the longest trace of the channel
     if (changed.playing || changed.speed || changed.reading || changed.head) choices();
     if (changed.node || changed.reading) describe();
     schedule();
@@ -134,17 +135,19 @@ function open(root, send) {
   function describe() {
     const m = p.meta, reading = m.readings[p.readingIndex(cursor.get().reading)];
     const put = (view, text) => { const at = $(`.ds-${view} p`); at.textContent = at.title = text; };
-    const attention = p.heads ? " Lines: attention into this step; dots: what travels along it." : "";
-    put("structure", `Fill: ${reading.name}. Ring: what the oracle knows by this step.${attention}`);
-    const order = m.task === "graph" ? "in the order the wave can reach them" : "in the order they become decidable";
-    put("wavefront", `${reading.name} at each step. Rows: nodes ${order}; stair: the earliest that is possible.`);
-    put("trajectories", "State of each node in one basis for all steps; trails show the last steps.");
+    for (const view of ["structure", "wavefront"]) {
+      $(`.ds-${view} h3`).replaceChildren(view[0].toUpperCase() + view.slice(1), Object.assign(document.createElement("span"), { textContent: ` · ${oneLine(reading.name, 40)}` }));
+    }
+    put("structure", `Fill: what the model holds. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
+    put("wavefront", m.task === "graph" ? "Rows in the order the wave can arrive; the stair is the earliest possible." : "Rows in the order they can be known; the stair is the earliest possible.");
+    put("trajectories", "The state of each node in one basis for all steps; trails show the last steps.");
     const node = p.drawnOf.get(cursor.get().node);
-    put("answer", `Probability of “${m.words[0]}” after each step${node === undefined ? "" : `; dashed: ${reading.name} at ${p.label(node, 14)}`}.`);
+    put("answer", `Probability of “${m.words[0]}” after each step${node === undefined ? "" : `; dashed: ${oneLine(reading.name, 30)} at ${p.name(node, 18)}`}.`);
     $(".ds-structure footer").textContent = m.notice ?? "";
     $("[data-word=true]").textContent = m.concept === "reached" ? "reached" : m.concept === "value" ? "known true" : "known: yes";
     $("[data-word=false]").textContent = m.concept === "reached" ? "can never be reached" : m.concept === "value" ? "known false" : "known: no";
     const isChange = reading.name === "change of state";
+    $(".ds-trained").hidden = !m.trained;
     $("[data-ramp='1']").textContent = isChange ? m.largest_change.toPrecision(2) : "1";
   }
 
@@ -164,6 +167,12 @@ function open(root, send) {
     options($("[data-choice=reading]"), p.meta.readings.map((r) => [r.name, oneLine(r.name, 40)]), p.meta.readings[p.readingIndex(state.reading)].name);
     options($("[data-choice=head]"), [["-1", "all"], ...Array.from({ length: p.heads }, (_, h) => [String(h), String(h)])], state.head < p.heads ? state.head : -1);
     $(".ds-heads").hidden = p.heads < 2;
+    $(".ds-swatches").replaceChildren(...Array.from({ length: p.heads > 1 ? Math.min(p.heads, 12) : 0 }, (_, h) => {
+      const swatch = Object.assign(document.createElement("i"), { textContent: h ? String(h) : "head 0" });
+      swatch.style.setProperty("--ds-head", css(theme.heads[h % theme.heads.length]));
+      swatch.classList.toggle("ds-off", state.head >= 0 && state.head < p.heads && state.head !== h);
+      return swatch;
+    }));
     const play = $("[data-do=play]");
     play.classList.toggle("ds-playing", state.playing);
     play.setAttribute("aria-label", state.playing ? "Pause" : "Play");
@@ -180,7 +189,7 @@ function open(root, send) {
       rows.push(["oracle", since === null ? says : truth.known ? `${says}, since step ${since}` : `${says}; from step ${since} on`]);
       if (m.readings[r].belief && truth.known) rows.push(["belief", p.isWrong(r, step, i) ? "✕ wrong" : "✓ right"]);
     }
-    if (m.hops && m.hops[i] >= 0) rows.push(["hops from source", String(m.hops[i])]);
+    if (m.hops && m.hops[i] >= 0) rows.push(["hops", String(m.hops[i])]);
     return rows;
   }
 
@@ -212,29 +221,28 @@ function open(root, send) {
     $("table caption").textContent = `${m.title}: step ${f.step}, answer probability ${two(p.probability[f.step])}`;
     $("tbody").replaceChildren(...m.order.slice(0, ROWS_FOR_READERS).map((i) => {
       const row = document.createElement("tr"), truth = p.truth(f.step, i);
-      const cells = [p.label(i, 40), two(p.value(f.reading, f.step, i)), !truth.has ? "none" : truth.known ? p.conceptWord(truth.value) : "not decidable yet"];
+      const cells = [p.name(i, 40), two(p.value(f.reading, f.step, i)), !truth.has ? "none" : truth.known ? p.conceptWord(truth.value) : "not decidable yet"];
       row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
       return row;
     }));
   }
 
-  /** The card of the chosen node. */
+  /** The line about the chosen node, under the structure. */
   function info(f) {
-    const card = $(".ds-info");
-    card.hidden = f.node < 0;
-    if (f.node < 0) return;
-    const key = `${id}/${f.node}/${f.step}/${f.reading}`;
-    if (card.dataset.key === key) return;
-    card.dataset.key = key;
+    const line = $(".ds-info"), key = `${id}/${f.node}/${f.step}/${f.reading}/${canPick(f.node)}`;
+    if (line.dataset.key === key) return;
+    line.dataset.key = key;
+    line.classList.toggle("ds-chosen", f.node >= 0);
+    const name = line.querySelector("b");
+    if (f.node < 0) {
+      name.textContent = "Click a node to follow it through every view; hover to look.";
+      return;
+    }
     const role = p.isSource.has(f.node) ? " · source" : p.isTarget.has(f.node) ? " · target" : f.node === p.meta.answer_node ? " · answer" : "";
-    card.querySelector("b").textContent = p.label(f.node, 40) + role;
-    card.querySelector("dl").replaceChildren(...facts(f.node, f.step).flatMap(([term, value]) => [
-      Object.assign(document.createElement("dt"), { textContent: term, title: term }),
-      Object.assign(document.createElement("dd"), { textContent: value, title: value }),
-    ]));
-    card.querySelector(".ds-ends").hidden = !canPick(f.node);
-    const s = views.structure;
-    card.classList.toggle("ds-right", s.x ? s.x[f.node] < s.surface.width / 2 && s.y[f.node] > s.surface.height / 2 : false);
+    name.textContent = name.title = p.name(f.node, 40) + role;
+    const said = line.querySelector(".ds-facts");
+    said.textContent = said.title = facts(f.node, f.step).map(([term, value]) => (term === "belief" ? value : `${oneLine(term, 24)} ${value}`)).join("  ·  ");
+    line.querySelector(".ds-ends").hidden = !canPick(f.node);
   }
 
   function tip(view, text, x, y) {
@@ -293,7 +301,7 @@ function open(root, send) {
       const step = hit.step ?? now().step;
       if (hit.node !== undefined && hit.node >= 0) {
         const rows = facts(hit.node, local(step)).map(([term, value]) => `${term}: ${value}`);
-        return `${p.label(hit.node, 40)} · step ${step}\n${rows.join("\n")}`;
+        return `${p.name(hit.node, 60)} · step ${step}\n${rows.join("\n")}`;
       }
       if (name === "answer" && hit.step !== null) return `step ${step}: probability of “${p.meta.words[0]}” ${two(p.probability[step])}, logit ${p.logits[step].toFixed(2)}`;
       return "";
@@ -398,7 +406,7 @@ export default function mount(component) {
   let opened = MOUNTED.get(root);
   if (!opened) {
     opened = { send: null };
-    opened.views = open(root, (name, value) => opened.send(name, value));
+    opened.views = show(root, (name, value) => opened.send(name, value));
     MOUNTED.set(root, opened);
   }
   opened.send = (name, value) => setTriggerValue(name, value);

@@ -92,6 +92,8 @@ function unpack(data) {
 
   /** A label fit for one line: cut, and a stand-in for an empty one. Always drawn as text. */
   p.label = (i, longest = 18) => oneLine(p.labels[i], longest);
+  /** The same with the whole subformula where the label is but its operator. */
+  p.name = (i, longest = 18) => oneLine(meta.names?.[i] || p.labels[i], longest);
   p.conceptWord = (value) => {
     if (meta.concept === "reached") return value ? "reached" : "never reached";
     if (meta.concept === "value") return value ? "true" : "false";

@@ -18,29 +18,35 @@ class Structure {
   place() {
     const { p } = this, { width, height } = this.surface;
     const few = p.n <= 60;
-    const side = few ? 30 : 20, top = few ? 34 : 30, bottom = 26;
+    const side = few ? 30 : 20, top = few ? 34 : 30, bottom = few ? 36 : 26;
     let x0 = Infinity, x1 = -Infinity, y0 = Infinity, y1 = -Infinity;
     for (let i = 0; i < p.n; i++) {
       x0 = Math.min(x0, p.xy[2 * i]); x1 = Math.max(x1, p.xy[2 * i]);
       y0 = Math.min(y0, p.xy[2 * i + 1]); y1 = Math.max(y1, p.xy[2 * i + 1]);
     }
     const fit = (room, span, most) => (span > 0 ? Math.min(most, room / span) : 1);
-    const sx = fit(width - 2 * side, x1 - x0, 130), sy = fit(height - top - bottom, y1 - y0, 92);
+    const sx = fit(width - 2 * side, x1 - x0, 130), sy = fit(height - top - bottom, y1 - y0, 120);
     this.x = new Float32Array(p.n);
     this.y = new Float32Array(p.n);
     const ox = width / 2 - (sx * (x0 + x1)) / 2, oy = top + (height - top - bottom) / 2 - (sy * (y0 + y1)) / 2;
     for (let i = 0; i < p.n; i++) { this.x[i] = ox + sx * p.xy[2 * i]; this.y[i] = oy + sy * p.xy[2 * i + 1]; }
-    let nearest = Infinity;
+    let nearest = Infinity, apart = Infinity; // between any two nodes; between two that carry a concept
     const order = [...this.x.keys()].sort((a, b) => this.x[a] - this.x[b]);
     for (let a = 0; a < p.n; a++) {
       for (let b = a + 1; b < p.n; b++) {
         const dx = this.x[order[b]] - this.x[order[a]];
-        if (dx > nearest) break;
-        const d = Math.hypot(dx, this.y[order[b]] - this.y[order[a]]);
-        if (d > 0.01) nearest = Math.min(nearest, d);
+        if (dx > apart) break;
+        const dy = Math.abs(this.y[order[b]] - this.y[order[a]]), d = Math.hypot(dx, dy);
+        if (d < 0.01) continue;
+        nearest = Math.min(nearest, d);
+        if (p.truth(0, order[a]).has && p.truth(0, order[b]).has) apart = Math.min(apart, d);
       }
     }
-    this.radius = Math.max(1.6, Math.min(15, 0.33 * nearest));
+    this.radius = Math.max(1.6, Math.min(15, 0.33 * apart, 0.44 * nearest));
+    this.labelRoom = 120; // width of a label under a node that does not meet its neighbour's
+    for (let a = 0; few && a < p.n; a++) for (let b = 0; b < a; b++) {
+      if (Math.abs(this.y[a] - this.y[b]) < 12) this.labelRoom = Math.min(this.labelRoom, Math.abs(this.x[a] - this.x[b]) - 4);
+    }
     const E = p.nEdges;
     this.curves = Array.from({ length: E }, (_, e) => this.curve(p.edges[e], p.edges[E + e], p.meta.task === "logic" ? 0 : 0.09));
   }
@@ -73,8 +79,8 @@ class Structure {
     ctx.lineWidth = 1;
     ctx.strokeStyle = css(theme.ink, p.nEdges > 600 ? 0.06 : p.nEdges > 150 ? 0.1 : 0.16);
     ctx.stroke(own);
-    ctx.strokeStyle = css(theme.ink, 0.16);
-    ctx.lineWidth = Math.max(3, Math.min(9, this.radius * 0.85));
+    ctx.strokeStyle = css(theme.ink, this.radius < 6 ? 0.11 : 0.16);
+    ctx.lineWidth = Math.max(2.4, Math.min(9, this.radius * 0.85));
     ctx.stroke(decisive);
     ctx.setLineDash([3, 5]);
     ctx.stroke(chain);
@@ -139,15 +145,16 @@ class Structure {
       const c = (curves[k] = edge >= 0 ? this.curves[edge] : this.curve(flows.from[k], flows.to[k], 0.2));
       const touches = focus < 0 || flows.from[k] === focus || flows.to[k] === focus;
       const decisive = edge >= 0 && (p.edgeKind[edge] & 1) > 0;
-      const dim = !touches ? 0.1 : focus >= 0 || decisive || !anyDecisive || p.meta.task === "logic" ? 1 : 0.42;
+      const matters = focus >= 0 || (edge >= 0 ? decisive || !anyDecisive || p.meta.task === "logic" : p.truth(0, flows.to[k]).has || flows.to[k] === p.meta.answer_node);
+      const dim = !touches ? 0.1 : matters ? 1 : 0.36;
       const level = Math.max(1, Math.ceil(flows.weight[k] * 6));
       const id = `${flows.head[k]}/${level}/${dim}`;
       let bucket = buckets.get(id);
       if (!bucket) buckets.set(id, (bucket = { line: new Path2D(), tip: new Path2D(), head: flows.head[k], level, dim }));
       bucket.line.moveTo(c[0], c[1]);
       bucket.line.quadraticCurveTo(c[2], c[3], c[4], c[5]);
-      const size = Math.min(7, 2 + widest * (0.5 + level / 6)) * (this.radius < 4 ? 0.7 : 1);
-      const length = Math.hypot(c[4] - c[2], c[5] - c[3]) || 1;
+      const length = Math.hypot(c[4] - c[2], c[5] - c[3]) || 1; // half the line
+      const size = Math.min(7, length * 0.75, 2 + widest * (0.5 + level / 6)) * (this.radius < 4 ? 0.7 : 1);
       const ux = (c[4] - c[2]) / length, uy = (c[5] - c[3]) / length;
       bucket.tip.moveTo(c[4] + ux * 1.5, c[5] + uy * 1.5);
       bucket.tip.lineTo(c[4] - ux * size - uy * size * 0.5, c[5] - uy * size + ux * size * 0.5);
@@ -158,10 +165,10 @@ class Structure {
     for (const { line, tip, head, level, dim } of [...buckets.values()].sort((a, b) => a.dim * a.level - b.dim * b.level)) {
       const colour = theme.heads[head % theme.heads.length];
       const share = level / 6;
-      ctx.strokeStyle = css(colour, (0.16 + 0.6 * share) * dim);
+      ctx.strokeStyle = css(colour, (0.12 + 0.66 * share) * dim * Math.sqrt(crowd));
       ctx.lineWidth = 0.6 + (widest - 0.6) * share;
       ctx.stroke(line);
-      ctx.fillStyle = css(colour, (0.25 + 0.6 * share) * dim);
+      ctx.fillStyle = css(colour, (0.2 + 0.66 * share) * dim * Math.sqrt(crowd));
       ctx.fill(tip);
     }
   }
@@ -209,11 +216,13 @@ class Structure {
       const x = this.x[i], y = this.y[i];
       const value = p.valueBetween(f.reading, f.t, i);
       const truth = p.truth(truthStep, i);
-      const dim = !truth.has && Number.isNaN(value);
+      const dim = !truth.has && i !== p.meta.answer_node; // brackets and the like
+      ctx.globalAlpha = dim ? 0.6 : 1;
       ctx.fillStyle = Number.isNaN(value) ? theme.empty : theme.rampCss[shade(value)];
       ctx.beginPath();
       ctx.arc(x, y, dim ? r * 0.72 : r, 0, 7);
       ctx.fill();
+      ctx.globalAlpha = 1;
       edge.moveTo(x + (dim ? r * 0.72 : r), y);
       edge.arc(x, y, dim ? r * 0.72 : r, 0, 7);
       if (truth.has) {
@@ -262,28 +271,31 @@ class Structure {
 
   drawLabels(ctx, f, r, gap) {
     const { p, theme } = this, { width, height } = this.surface;
-    const inside = r >= 7.5;
+    const inside = r >= 7 && this.fits(ctx, r);
+    ctx.textAlign = "center";
     if (inside) {
-      const size = Math.min(13, r * 0.95);
-      ctx.font = CSS_FONT(theme, size, 600);
-      ctx.textAlign = "center";
+      ctx.font = CSS_FONT(theme, inside, 600);
       ctx.textBaseline = "middle";
       for (let i = 0; i < p.n; i++) {
+        const text = p.label(i, 12);
+        if (ctx.measureText(text).width > 2 * r + 2) continue;
         const value = p.valueBetween(f.reading, f.t, i);
-        const text = cut(ctx, p.label(i, 12), 2 * r - 2);
         ctx.fillStyle = Number.isNaN(value) ? css(theme.soft) : theme.rampInk[shade(value)];
         ctx.fillText(text, this.x[i], this.y[i] + 0.5);
       }
-    } else if (p.n <= 64 && r >= 4) {
-      ctx.font = CSS_FONT(theme, 9, 500);
-      ctx.textAlign = "center";
+    } else if (p.n <= 60 && r >= 4) {
+      ctx.font = CSS_FONT(theme, 9.5, 500);
       ctx.textBaseline = "top";
       ctx.fillStyle = css(theme.soft);
-      for (let i = 0; i < p.n; i++) ctx.fillText(p.label(i, 5), this.x[i], this.y[i] + r + gap + 1.5);
+      for (let i = 0; i < p.n; i++) {
+        if (p.isSource.has(i) || p.isTarget.has(i) || i === f.node || i === f.focus) continue; // named beside the node
+        const text = cut(ctx, p.label(i, 24), this.labelRoom), half = ctx.measureText(text).width / 2;
+        ctx.fillText(text, Math.max(half + 1, Math.min(width - half - 1, this.x[i])), this.y[i] + r + gap + 2);
+      }
     }
     const say = (i, text, options) => {
-      const above = this.y[i] - r - gap - 11;
-      pill(ctx, theme, text, this.x[i], above < 22 ? this.y[i] + r + gap + 12 : above, { limit: width, ...options });
+      const [x, y] = this.freePlace(ctx, i, ctx.measureText(text).width * 1.15 + 8, r + gap);
+      pill(ctx, theme, text, x, y, { limit: width, ...options });
     };
     const strong = { ink: theme.ink, weight: 650 };
     const named = (word, i) => (inside && p.labels[i].length < 3 ? word : `${word} ${p.label(i, 14)}`);
@@ -292,8 +304,39 @@ class Structure {
     for (const i of p.isTarget) say(i, named("◎ target", i), strong);
     for (const i of new Set([f.node, f.focus])) {
       if (i < 0 || p.isSource.has(i) || p.isTarget.has(i) || (inside && p.labels[i].length < 3)) continue;
-      say(i, p.label(i, 22), { ink: i === f.node ? theme.accent : theme.ink });
+      say(i, p.name(i, 22), { ink: i === f.node ? theme.accent : theme.ink });
     }
+  }
+
+  /** Size of type at which nine labels of ten fit their node; 0 if none does. */
+  fits(ctx, r) {
+    if (this.type?.r === r && this.type.p === this.p) return this.type.size;
+    let size = 0;
+    for (let s = Math.min(13, r * 0.95); s >= 7.5 && !size; s -= 0.75) {
+      ctx.font = CSS_FONT(this.theme, s, 600);
+      let n = 0;
+      for (let i = 0; i < this.p.n; i++) n += ctx.measureText(this.p.label(i, 12)).width <= 2 * r;
+      if (n >= 0.9 * this.p.n) size = s;
+    }
+    this.type = { r, p: this.p, size };
+    return size;
+  }
+
+  /** Middle of a label beside a node that covers the fewest other nodes. */
+  freePlace(ctx, i, w, r) {
+    const { width, height } = this.surface, x = this.x[i], y = this.y[i], top = this.p.meta.layered ? 18 : 4;
+    let best = null, least = Infinity;
+    const places = [[x, y - r - 11], [x, y + r + 12], [x + r + w / 2 + 3, y], [x - r - w / 2 - 3, y], [x, y - r - 26], [x, y + r + 27]];
+    for (const [k, [u, v]] of places.entries()) {
+      const a = Math.max(w / 2 + 1, Math.min(width - w / 2 - 1, u));
+      let cost = k * 0.4 + Math.abs(a - u) * 0.02 + (v - 8 < top || v + 8 > height ? 20 : 0);
+      for (let j = 0; j < this.p.n; j++) {
+        const dx = Math.max(0, Math.abs(this.x[j] - a) - w / 2), dy = Math.max(0, Math.abs(this.y[j] - v) - 7);
+        if (dx * dx + dy * dy < r * r) cost += j === i ? 8 : 2;
+      }
+      if (cost < least) { least = cost; best = [a, v]; }
+    }
+    return best;
   }
 
   /** Node under a point, -1 for none. */

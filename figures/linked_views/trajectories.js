@@ -22,12 +22,16 @@ class Trajectories {
     this.span = low.map((v, k) => Math.max(1e-9, high[k] - v));
     const { width, height } = this.surface, room = [width - 56, height - 44];
     if (this.solid) {
-      const scale = 0.9 * Math.min(room[0], room[1]) / Math.hypot(...this.span);
-      this.scale = [scale * 1.25, scale * 1.25];
+      // As in two dimensions, the smaller components are drawn a little larger than they are.
+      this.stretch = this.span.map((v) => Math.max(1, Math.min(2.6, (0.6 * this.span[0]) / v)));
+      const size = this.span.map((v, k) => v * this.stretch[k]);
+      const wide = Math.hypot(size[0], size[2]); // the widest it gets while it turns
+      const scale = Math.min((room[0] - 40) / wide, room[1] / Math.hypot(size[1], 0.4 * wide));
+      this.scale = [scale, scale];
     } else {
       // One unit is as long on both axes, unless that would press the second into a line.
       const scale = Math.min(room[0] / this.span[0], room[1] / this.span[1]);
-      this.scale = [Math.min(room[0] / this.span[0], scale * 1.8), Math.min(room[1] / this.span[1], scale * 1.8)];
+      this.scale = [Math.min(room[0] / this.span[0], scale * 2.6), Math.min(room[1] / this.span[1], scale * 2.6)];
     }
     this.buffer = new Float32Array(p.n * 2);
   }
@@ -35,6 +39,7 @@ class Trajectories {
   project(x, y, z, out, k) {
     x -= this.middle[0]; y -= this.middle[1]; z -= this.middle[2];
     if (this.solid) {
+      x *= this.stretch[0]; y *= this.stretch[1]; z *= this.stretch[2];
       const cy = Math.cos(this.yaw), sy = Math.sin(this.yaw), cp = Math.cos(this.pitch), sp = Math.sin(this.pitch);
       const u = x * cy + z * sy, w = z * cy - x * sy;
       x = u; y = y * cp + w * sp;

@@ -1,6 +1,6 @@
 // Wavefront: step x node as a heatmap, nodes in the order the oracle comes to know them, its front as a stair.
 
-const TIME_LEFT = 62, TIME_RIGHT = 14;
+const TIME_LEFT = 76, TIME_RIGHT = 14;
 
 /** The time axis that Wavefront and Answer share: steps as cells of equal width. */
 function timeAxis(width, steps) {
@@ -89,7 +89,7 @@ class Wavefront {
       const i = p.meta.order[row];
       ctx.font = CSS_FONT(theme, Math.min(11, Math.max(9, this.row * 0.8)), always.has(row) ? 650 : 450);
       ctx.fillStyle = css(always.has(row) ? theme.ink : theme.soft);
-      ctx.fillText(cut(ctx, mark(i) + p.label(i, 12), TIME_LEFT - 12), TIME_LEFT - 7, this.top + (row + 0.5) * this.row);
+      ctx.fillText(cut(ctx, mark(i) + p.name(i, 16), TIME_LEFT - 12), TIME_LEFT - 7, this.top + (row + 0.5) * this.row);
     }
   }
 
@@ -108,7 +108,7 @@ class Wavefront {
     }
     const now = axis.start(f.t + 1);
     if (now < axis.right) {
-      ctx.fillStyle = css(theme.card, 0.66);
+      ctx.fillStyle = css(theme.card, theme.dark ? 0.85 : 0.78);
       ctx.fillRect(now, top, axis.right - now, bottom - top);
     }
     ctx.lineJoin = "miter";

@@ -35,7 +35,7 @@ def layered_graph(
         edges.add((j, int(rng.integers(1, total))))
         if j > total:
             edges.add((j, j - 1))
-    pairs = np.array(sorted(edges), dtype=np.int64)
+    pairs = np.array(sorted(edges), dtype=np.int64).reshape(-1, 2)
     n = total + stranded
     return GraphInstance(names or letters(n), pairs, 0, total - 1)
 
@@ -51,7 +51,7 @@ def _wave_states(rng: np.random.Generator, level: np.ndarray, rows: int, d: int 
     start, end = rng.normal(size=(n, d)) * 0.35, rng.normal(size=(2, d)) + 0
     when = np.where(level == NEVER, 10 * rows, level)[None, :, None]
     t = np.arange(rows)[:, None, None]
-    near = 1 / (1 + np.exp(-(t - when + 0.3) * 1.6))
+    near = 1 / (1 + np.exp(np.clip(-(t - when + 0.3) * 1.6, -60, 60)))
     drift = 0.04 * np.cumsum(rng.normal(size=(rows, n, d)) * 0.7 ** np.arange(rows)[:, None, None], axis=0)
     turn = np.sin(np.minimum(t, when) / 5.0) * rng.normal(size=(1, 1, d)) * 0.5
     return (start + (1 - near) * end[0] + near * end[1] * 2 + drift + turn).astype(np.float32)
