@@ -204,7 +204,7 @@ def _find(name_or_path: str | Path) -> Path:
         return hub.download(name, (CONFIG, WEIGHTS), (METRICS, CARD)) / WEIGHTS
     if len(name) > 200 or "/" in name:
         raise InputError(f"there is no checkpoint at {name[:200]!r}")
-    names = ", ".join(entry["name"] for entry in available()) or "none yet"
+    names = ", ".join(entry["name"] for entry in available(CHECKPOINTS)) or "none yet"
     raise InputError(f"there is no checkpoint {name!r}; the shipped ones are: {names}")
 
 

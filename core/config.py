@@ -19,7 +19,7 @@ class ModelConfig:
         heads: Attention heads; divides the width.
         hidden: Width of the MLP's hidden layer.
         attention: "edges": along the instance's edges and self-loops; "full": every token to every token.
-        readout: "pair": MLP over [h(source); h(target)]; "cls": MLP over the answer node; "node": a logit at every node.
+        readout: "pair": MLP over [h(source); h(target)]; "cls": MLP over the answer node; "node": a logit at each node.
         activation: Of the MLP.
         position: "rope": rotary positions, rotate-half; "none".
         rope_base: Base of the rotary frequencies.
@@ -66,6 +66,22 @@ class ModelConfig:
             raise InputError(f"config: width {self.width} is not a multiple of {self.heads} heads")
         if not isinstance(self.depth_embedding, int) or not 0 <= self.depth_embedding <= 100_000:
             raise InputError(f"config: depth_embedding should be a number of rows (got {self.depth_embedding!r})")
+        if self.position == "rope" and self.width // self.heads % 2:
+            raise InputError(f"config: rotary positions need heads of even width (got {self.width // self.heads})")
+        for name in ("recall", "state_norm", "bracket_bias"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"config: {name} should be true or false (got {getattr(self, name)!r:.40})")
+        for name, low, high in (
+            ("rope_base", 1.0, 1e9),
+            ("dropout", 0.0, 0.99),
+            ("gate_bias", -1e3, 1e3),
+            ("layer_scale", -1e3, 1e3),
+        ):
+            value = getattr(self, name)
+            if value is None and name in ("gate_bias", "layer_scale"):
+                continue
+            if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+                raise InputError(f"config: {name} should be a number from {low:g} to {high:g} (got {value!r:.40})")
 
     @property
     def interface(self) -> Literal["edges", "tokens"]:
