@@ -38,6 +38,7 @@ TEXT: dict[str, Callable[[str], Draft]] = {
 }
 NUMPY = b"\x93NUMPY"
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+HEAD = 100_000  # characters in which a format without a name must show itself
 SIGNS = (
     ("gexf", re.compile(r"\s*<(?=[^\0]{0,2000}<gexf\b)|\s*<gexf\b")),
     ("graphml", re.compile(r"\s*<[?!\w]")),
@@ -94,7 +95,8 @@ def parse(
 
 
 def _read_text(text: str, chosen: str | None, filename: str | None, data: str | bytes) -> Draft:
-    chosen = chosen or next((name for name, sign in SIGNS if sign.match(text)), "edge-list")
+    head = text.lstrip()[:HEAD]
+    chosen = chosen or next((name for name, sign in SIGNS if sign.match(head)), "edge-list")
     if chosen in BINARY:
         return BINARY[chosen](data)
     if chosen == "edge-list" and _extension(filename) in ("csv", "tsv"):

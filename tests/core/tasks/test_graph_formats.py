@@ -332,8 +332,9 @@ def test_big_edge_lists_are_quick() -> None:
     "text",
     ['"' + '\\"' * 1_000_000, " {" * 500_000 + " x", "# " * 1_000_000 + "->", "/**/" * 500_000,
      "digraph {" + "<" * 1_000_000,
-     "graph [" + "a [ " * 300_000, "<graphml>" + "<a>" * 300_000, " " * 2_000_000 + "x y"],
-    ids=["quotes", "braces", "inline", "comments", "angles", "gml", "xml", "spaces"],
+     "graph [" + "a [ " * 300_000, "<graphml>" + "<a>" * 300_000, " " * 2_000_000 + "x y",
+     "\n" * 5_000_000 + "x y"],
+    ids=["quotes", "braces", "inline", "comments", "angles", "gml", "xml", "spaces", "newlines"],
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(text: str) -> None:
     start = time.perf_counter()
