@@ -86,7 +86,7 @@ def parse(
     is_array = chosen == "npy" or (isinstance(text, bytes) and text.startswith(NUMPY))
     if is_array and chosen in (None, "npy", "table", "matrix", "edge-list"):
         data = text if isinstance(text, bytes) else b""
-        draft = table.read_npy(data, {"matrix": True, "edge-list": False}.get(format or ""))
+        draft = table.read_npy(data, {"matrix": True, "edge-list": False}.get(chosen or ""))
     elif chosen in BINARY:
         draft = BINARY[chosen](text)
     else:
@@ -122,5 +122,5 @@ def _named_format(filename: str | None, format: str | None) -> str | None:
         return None
     if extension not in EXTENSIONS:
         known = ", ".join(EXTENSIONS)
-        raise InputError(f"the extension .{extension[:40]} is not one of {known}; rename the file or name its format")
+        raise InputError(f"the extension {extension[:40]!r} is not one of {known}; rename the file or name its format")
     return EXTENSIONS[extension]

@@ -165,6 +165,6 @@ def _name(field: str, quotes: list[str], number: int) -> str:
         return json.loads(quoted, strict=False)
     except ValueError:
         raise InputError(
-            f"line {number}: the quoted name {quoted[:40]} does not close, or has a backslash that escapes nothing; "
+            f"line {number}: the quoted name {quoted[:40]!r} does not close, or has a backslash that escapes nothing; "
             'write \\" for a quotation mark and \\\\ for a backslash'
         ) from None

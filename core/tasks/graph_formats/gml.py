@@ -65,7 +65,7 @@ def _blocks(text: str) -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
                 key = token
             else:
                 raise InputError(
-                    f"line {_line(text, match.start())}: {token[:40]} stands where a key should; correct it"
+                    f"line {_line(text, match.start())}: {token[:40]!r} stands where a key should; correct it"
                 )
         elif token == "[":
             if len(names) >= MAX_NESTING:
@@ -75,15 +75,15 @@ def _blocks(text: str) -> Iterator[tuple[tuple[str, ...], dict[str, str]]]:
             blocks.append({})
             key = None
         elif token == "]":
-            raise InputError(f"line {_line(text, match.start())}: the key {key[:40]} has no value; add it")
+            raise InputError(f"line {_line(text, match.start())}: the key {key[:40]!r} has no value; add it")
         else:
             if key in KEPT:
                 blocks[-1].setdefault(key, html.unescape(token[1:-1]) if token[0] == '"' else token)
             key = None
     if names:
-        raise InputError(f"line {_line(text, starts[-1])}: the bracket of {names[-1][:40]} is not closed; add ]")
+        raise InputError(f"line {_line(text, starts[-1])}: the bracket of {names[-1][:40]!r} is not closed; add ]")
     if key is not None:
-        raise InputError(f"the file ends after the key {key[:40]}; add its value")
+        raise InputError(f"the file ends after the key {key[:40]!r}; add its value")
 
 
 def _line(text: str, position: int) -> int:

@@ -38,7 +38,7 @@ def read_gexf(data: str | bytes) -> Draft:
 
 def _read(data: str | bytes, document: _Document) -> Draft:
     if isinstance(data, str):  # it is no longer in the encoding that it declares
-        data = DECLARED_ENCODING.sub(r"\1", data, count=1).encode("utf-8", "replace")
+        data = DECLARED_ENCODING.sub(r"\1", data.lstrip("\ufeff \t\r\n"), count=1).encode("utf-8", "replace")
     parser = XMLParser(target=document)
     parser.parser.StartDoctypeDeclHandler = _refuse_definitions
     try:

@@ -114,6 +114,12 @@ def test_edges_of_both_kinds_in_one_file() -> None:
     assert named_edges(parse(graphml)) == {("a", "b"), ("b", "c"), ("c", "b")}
 
 
+def test_declared_encodings() -> None:
+    text = '\n<?xml version="1.0" encoding="latin-1"?><graphml><graph><node id="é"/></graph></graphml>'
+    assert parse(text).names == ("é",)
+    assert parse(text.strip().encode("latin-1"), filename="a.graphml").names == ("é",)
+
+
 def test_lines_of_the_own_text() -> None:
     text = '# a comment\nA B\nB -> C # another\nC,D,0.5\nD\tE\nE F 3\n"x y" "q\\"" \nlone\nNew York, A\nA B {"w": 1}\n'
     instance = parse(text, source="A", target="lone")
@@ -213,7 +219,7 @@ REFUSED = [
     (b"\x7fELF\x00\x00\x01", None, "binary"),
     (b"\x89PNG\r\n", "a.txt", "line 1 is not text in UTF-8"),
     (b"\x1f\x8b\x08\x00", "a.graphml", "unpack"),
-    ("A B", "a.xlsx", r"extension \.xlsx"),
+    ("A B", "a.xlsx", "extension 'xlsx'"),
     ("A B C", "a.txt", "line 1 has three fields"),
     ("A B\nA -> B -> C", "a.txt", "line 2 has three fields"),
     ('A "B', None, "line 1: the quoted name"),
@@ -249,8 +255,8 @@ REFUSED = [
     (b"<?xml version='1.0' encoding='utf-7'?><graphml/>", None, "encoding"),
     (LAUGHS, "a.graphml", "entities"),
     (OUTSIDE, "a.gexf", "entities"),
-    ("graph [ node [ id 1 ]", "a.gml", "line 1: the bracket of graph"),
-    ("graph [\n node [ id ] ]", "a.gml", "line 2: the key id has no value"),
+    ("graph [ node [ id 1 ]", "a.gml", "line 1: the bracket of 'graph'"),
+    ("graph [\n node [ id ] ]", "a.gml", "line 2: the key 'id' has no value"),
     ("graph [ node [ label \"x\" ] ]", "a.gml", "node 1 of the GML has no id"),
     ("a [ " * 101, "a.gml", "100 brackets"),
     ("graph [\n label \"x ]", "a.gml", "line 2: a quotation mark"),
