@@ -2,6 +2,10 @@
 
 import sys
 
-from core.cli import main
+try:
+    from core.cli import main
 
-sys.exit(main())
+    status = main()
+except KeyboardInterrupt:  # while it was still being imported
+    status = 130
+sys.exit(status)
