@@ -1,0 +1,16 @@
+"""The router: the pages, their order and the frame around them. Start with `python -m streamlit run app.py`."""
+
+import streamlit as st
+
+from ui import frame
+
+frame.begin()
+page = st.navigation(
+    [
+        st.Page("pages/trace.py", title="Trace", default=True, help="What happens, step by step?"),
+        st.Page("pages/compare.py", title="Compare", help="Two checkpoints on one instance, under one cursor."),
+    ],
+    position="top",
+)
+frame.resume()
+page.run()

@@ -1,0 +1,152 @@
+"""The pages as a person meets them, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import networkx as nx
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Visit
+
+NewVisit = Callable[..., "Visit"]
+
+OWN_GRAPH = nx.DiGraph([("météo", "données"), ("données", "modèle"), ("modèle", "carte"), ("bruit", "carte")])
+
+
+def upload(visit: Visit, name: str, content: bytes) -> None:
+    visit.page.get_by_text("Upload", exact=True).first.click()
+    box = visit.page.locator("[data-testid=stFileUploader] input[type=file]")
+    box.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_first_screen_plays_a_wave_without_a_click(server: str, visit: NewVisit, scheme: str) -> None:
+    here = visit(scheme)
+    here.open(server)
+    assert "12 hops" in here.headline()
+    here.wait_for_cursor("c.playing")
+    here.wait_for_cursor("c.step > 2")
+    assert here.page.locator(".ds canvas:visible").count() >= 4
+    light = here.page.evaluate(
+        "() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor.match(/\\d+/g)[0] > 128"
+    )
+    assert light == (scheme == "light")
+    expect(here.page.locator("[data-testid=stAlert]")).to_have_count(0)
+
+
+def test_keys_move_the_cursor_without_running_the_server(server: str, visit: NewVisit) -> None:
+    here = visit()
+    here.open(f"{server}/?step=3")
+    here.wait_for_cursor("c.step === 3 && !c.playing")
+    runs = here.runs
+    here.page.keyboard.press("ArrowRight")
+    here.page.keyboard.press("ArrowRight")
+    here.wait_for_cursor("c.step === 5")
+    here.page.keyboard.press(" ")
+    here.wait_for_cursor("c.playing && c.step > 6")
+    here.page.keyboard.press(" ")
+    here.wait_for_cursor("!c.playing")
+    step = here.cursor()["step"]
+    here.page.wait_for_function(f"() => new URLSearchParams(location.search).get('step') === '{step}'")
+    assert here.runs == runs
+
+
+def test_upload_of_a_graphml_file(server: str, visit: NewVisit) -> None:
+    here = visit()
+    here.open(server)
+    upload(here, "chaîne.graphml", "\n".join(nx.generate_graphml(OWN_GRAPH)).encode())
+    expect(
+        here.page.locator("h3").filter(has_text="carte").or_(here.page.locator("h3").filter(has_text="météo"))
+    ).to_be_visible()
+    expect(here.page.get_by_text("Open: chaîne.graphml")).to_be_visible()
+    here.settled()
+    here.page.get_by_role("link", name="Compare").click()
+    here.page.wait_for_url("**/compare*text=*")
+    here.settled()
+    here.page.get_by_role("link", name="Trace").click()
+    expect(here.page.get_by_text("Open: chaîne.graphml")).to_be_visible()
+
+
+def test_a_bad_upload_gets_a_sentence_and_what_was_open_stays(server: str, visit: NewVisit) -> None:
+    here = visit()
+    here.open(f"{server}/?example=cycle")
+    before = here.headline()
+    upload(here, "broken.graphml", b"<graphml><graph><node id='a'/>")
+    box = here.page.locator("[data-testid=stAlert]")
+    expect(box).to_be_visible()
+    assert "Traceback" not in box.inner_text()
+    assert len(box.inner_text()) > 20
+    here.settled()
+    assert here.headline() == before
+    assert here.page.locator(".ds canvas:visible").count() >= 4
+    assert "example=cycle" in here.page.url
+
+
+def test_a_link_restores_everything_on_a_fresh_server(fresh_server: str, visit: NewVisit) -> None:
+    first = visit()
+    query = "checkpoint=graph-house&difficulty=4&seed=7&answer=0&steps=17&step=6&reading=change+of+state"
+    first.open(f"{fresh_server}/compare?{query}")
+    first.wait_for_cursor("c.step === 6 && !c.playing && c.reading === 'change of state'")
+    expect(first.page.locator(".ds-step").first).to_contain_text("17")
+    first.page.get_by_role("link", name="Trace").click()
+    first.page.wait_for_url("**/?*seed=7*")
+    first.settled()
+    assert "no path" in first.headline()
+
+
+def test_back_returns_to_the_instance_before(server: str, visit: NewVisit) -> None:
+    here = visit()
+    here.open(f"{server}/?example=cycle")
+    before = here.headline()
+    here.page.get_by_text("3 hops, reachable").click()
+    here.page.wait_for_url("**example=three-hops*")
+    here.settled()
+    assert here.headline() != before
+    here.page.go_back()
+    expect(here.page.locator("h3").first).to_have_text(before)
+    assert "example=cycle" in here.page.url
+
+
+def test_labels_are_text_and_never_markup(server: str, visit: NewVisit) -> None:
+    here = visit()
+    here.open(server)
+    evil = "</script><img/src=x/onerror=window.owned=1>"
+    here.page.get_by_text("Type", exact=True).click()
+    here.page.get_by_role("textbox", name="Edge list").fill(f'A "{evil}"\n"{evil}" **B**\n')
+    here.page.get_by_role("button", name="Run", exact=True).click()
+    here.page.wait_for_url("**text=*")
+    here.settled()
+    here.page.evaluate("() => window.depthscope.main.set({playing: false})")
+    expect(here.page.locator(".ds-hidden").first).to_contain_text("</script><img")
+    assert "**B**" in here.headline()
+    assert here.page.evaluate("() => window.owned") is None
+
+
+def test_compare_moves_both_sides_with_one_cursor(server: str, visit: NewVisit) -> None:
+    here = visit(width=1920, height=1080)
+    here.open(f"{server}/compare?step=2")
+    sides = here.page.locator(".ds-hidden caption")
+    expect(sides.filter(has_text="step 2,")).to_have_count(3)
+    here.page.keyboard.press("ArrowRight")
+    expect(sides.filter(has_text="step 3,")).to_have_count(3)
+
+
+def test_ends_follow_a_choice_and_stay_in_the_link(server: str, visit: NewVisit) -> None:
+    here = visit()
+    here.open(f"{server}/?example=libraries&step=1")
+    here.page.get_by_label("To", exact=True).fill("sqlite")
+    here.page.get_by_role("option", name="sqlite").click()
+    here.page.wait_for_url("**target=sqlite*")
+    here.settled()
+    assert "sqlite is 4 hops from app" in here.headline()
+
+
+def test_a_tablet_has_room_for_the_stage(server: str, visit: NewVisit) -> None:
+    here = visit(width=820, height=1180)
+    here.open(server)
+    assert here.page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+    assert here.page.locator(".ds canvas:visible").count() >= 4

@@ -1,0 +1,114 @@
+"""The instances offered by name: a handful per task, small enough to read, each showing one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from core import tasks
+from core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One example.
+
+    Attributes:
+        name: Its name in the URL.
+        title: Its name on the page.
+        caption: What it shows.
+        make: Builds the instance.
+    """
+
+    name: str
+    title: str
+    caption: str
+    make: Callable[[], Any]
+
+
+def _drawn(task: str, difficulty: int, seed: int, index: int) -> Callable[[], Any]:
+    return lambda: tasks.get(task).generate(difficulty, index + 1, "audited", seed)[index]
+
+
+def _read(task: str, text: str, **ends: str) -> Callable[[], Any]:
+    return lambda: tasks.get(task).parse(text, **ends)
+
+
+_CYCLE = "".join(f"{a} {b}\n" for a, b in zip("ABCDEFGHIJKL", "BCDEFGHIJKLA", strict=True)) + "M N\nN O\nO M\nO F\n"
+
+_LIBRARIES = """\
+app web
+app tasks
+app cli
+cli args
+web router
+web templates
+web sessions
+router urls
+templates escape
+sessions crypto
+sessions store
+store sqlite
+tasks queue
+tasks retry
+queue broker
+queue serialize
+broker sockets
+sockets tls
+tls crypto
+crypto bignum
+serialize json
+retry clock
+docs markdown
+markdown escape
+"""
+
+GRAPHS = (
+    Entry("twelve-hops", "12 hops, reachable", "one way through, many astray", _drawn("graph", 12, 0, 0)),
+    Entry("twelve-hops-cut", "Its twin, cut", "two edges swapped, same degrees", _drawn("graph", 12, 0, 1)),
+    Entry("cycle", "A cycle", "all round the ring to the last node", _read("graph", _CYCLE, source="A", target="L")),
+    Entry(
+        "libraries",
+        "A family of dependencies",
+        "does the app rest on bignum?",
+        _read("graph", _LIBRARIES, source="app", target="bignum"),
+    ),
+    Entry("three-hops", "3 hops, reachable", "within the trained range", _drawn("graph", 3, 1, 0)),
+    Entry("forty-hops", "40 hops, reachable", "eight times the trained range", _drawn("graph", 40, 2, 0)),
+)
+
+FORMULAS = (
+    Entry("depth-4", "Depth 4", "must be read to the leaves", _drawn("logic", 4, 0, 0)),
+    Entry("depth-8", "Depth 8", "deeper than trained", _drawn("logic", 8, 0, 1)),
+    Entry(
+        "balanced",
+        "Balanced, depth 4",
+        "every branch equally deep",
+        _read("logic", "(((T & F) | (T & T)) & ((F | T) & (T | F))) & (((T & T) | (F & T)) | ((F | F) & (T & T)))"),
+    ),
+    Entry(
+        "shortcut", "Decided at once", "one branch settles it", _read("logic", "T | ((F & (T | (F & T))) & (T & F))")
+    ),
+    Entry("chain", "A chain of negations", "!!!!!!T", _read("logic", "!!!!!!T")),
+)
+
+EXAMPLES: dict[str, tuple[Entry, ...]] = {"graph": GRAPHS, "logic": FORMULAS}
+
+
+def examples(task: str) -> tuple[Entry, ...]:
+    """The examples of a task; the first is what a fresh page shows."""
+    return EXAMPLES[task]
+
+
+def find(task: str, name: str) -> Any:
+    """The instance of an example.
+
+    Raises:
+        InputError: If the task has no such example.
+    """
+    for entry in examples(task):
+        if entry.name == name:
+            return entry.make()
+    known = ", ".join(entry.name for entry in examples(task))
+    raise InputError(f"There is no example {name[:40]!r} for this checkpoint; there are {known}.")

@@ -1,0 +1,48 @@
+"""The frame of every page, and the way back into it for a link that opens a page without the router."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+STATIC = Path(__file__).parent.parent / "static"
+
+SIDEBAR_WIDTH = 308
+
+_STYLE = """
+[data-testid="stMainBlockContainer"] { padding-inline: clamp(1rem, 2.2vw, 2.5rem); }
+.st-key-source_widget button { padding-inline: 0.4rem; }
+"""
+"""What the theme has no word for: the stage takes the width it gets."""
+
+
+def begin() -> None:
+    """Title, icon, logo and layout; the router's first line."""
+    st.set_page_config(
+        page_title="Depthscope",
+        page_icon=str(STATIC / "mark.svg"),
+        layout="wide",
+        initial_sidebar_state=SIDEBAR_WIDTH,
+    )
+    st.html(f"<style>{_STYLE}</style>")
+    st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="medium")
+    st.session_state["framed"] = True
+
+
+def resume() -> None:
+    """Goes on to the page that a link asked for before the router had run."""
+    if "resume" in st.session_state:
+        page, query = st.session_state.pop("resume")
+        st.switch_page(page, query_params=query)
+
+
+def enter(page: str) -> None:
+    """The first line of a page: on a fresh server a link to it skips the router, so go there and come back.
+
+    Args:
+        page: Path of the page's file.
+    """
+    if not st.session_state.get("framed"):
+        st.session_state["resume"] = (page, st.query_params.to_dict())
+        st.switch_page("app.py")

@@ -1,0 +1,13 @@
+"""Text of unknown origin, made safe to draw as Markdown."""
+
+from __future__ import annotations
+
+import re
+
+
+def plain(text: str, longest: int = 600) -> str:
+    """Text that Streamlit's Markdown draws as it stands: one line, clipped, nothing in it is markup."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if len(line) > longest:
+        line = line[: longest - 1] + "…"
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", line)

@@ -1,0 +1,139 @@
+"""What a page shows of a view: the headline, the linked views, and what lies behind them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from streamlit.components.v2 import component
+
+from core import tasks
+from core.export import save_npz
+from figures import linked_views
+from figures.summary import sentence, words
+from ui import opening, session
+from ui.opening import View
+from ui.store import fingerprint, recent
+from ui.text import plain
+
+_component = component("depthscope_linked_views", html=linked_views.HTML, css=linked_views.CSS, js=linked_views.JS)
+
+
+def nothing_to_open() -> None:
+    """The page without a single checkpoint; where there is one, its error box has said all."""
+    if opening.shipped():
+        return
+    st.subheader("No checkpoint here yet")
+    st.write("Train the first one, about a minute on two cores, then reload this page:")
+    st.code("python -m core train graph --recipe house --out checkpoints/graph-house", language="bash")
+
+
+def size(view: View) -> str:
+    """How large the instance is, in words."""
+    instance = view.instance
+    if instance.task == "graph":
+        return f"{instance.n_nodes:,} nodes, {len(instance.edges):,} edges"
+    return f"{view.trace.n_nodes:,} tokens, depth {instance.depth}" if instance.task == "logic" else ""
+
+
+def headline(view: View) -> None:
+    """The sentence of the trace, and in small what it is about."""
+    st.markdown(f"### {plain(sentence(view.trace))}")
+    notes = (*view.instance.notes, *view.trace.encoding.notes, *view.trace.notes)
+    for note in dict.fromkeys(notes):
+        st.caption(plain(note))
+
+
+def linked(view: View, *, key: str = "views", role: str = "full", pick_ends: bool = True) -> None:
+    """The linked views of a trace under the page's cursor.
+
+    Args:
+        view: What is open.
+        key: Names this mount on its page.
+        role: "full"; "scrubber" or "views" alone, where several mounts share one player.
+        pick_ends: Whether clicks set source and target (graphs).
+    """
+    title = view.checkpoint.name
+    drawing = recent("drawings", 256 << 20).make(
+        fingerprint(view.key, tuple(view.readings)),
+        lambda: linked_views.payload(view.trace, view.readings, title=title, trained_steps=view.trained_steps),
+        lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 100_000,
+    )
+    is_graph = view.instance.task == "graph"
+
+    def choose_ends() -> None:
+        ends, names = st.session_state[key].ends, view.instance.names
+        if ends:
+            source, target = (names[int(ends[end])] for end in ("source", "target"))
+            session.change(source=source, target=target)
+
+    place = {"initial": session.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and is_graph}
+    _component(data={**drawing, **place}, key=key, on_ends_change=choose_ends)
+
+
+def about(view: View) -> None:
+    """The facts of a trace, and its numbers to take away."""
+    with st.expander("About this trace"):
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            rows = "\n".join(f"| {plain(name)} | {plain(value)} |" for name, value in facts(view).items())
+            st.markdown(f"| | |\n|---|---|\n{rows}")
+        with right:
+            _downloads(view)
+
+
+def facts(view: View) -> dict[str, str]:
+    """What was run, on what, and what came out."""
+    trace, opened, instance = view.trace, view.checkpoint, view.instance
+    answers = words(instance)
+    held = sum(v.nbytes for v in vars(trace).values() if isinstance(v, np.ndarray))
+    span = view.trained_steps
+    return {
+        "Checkpoint": f"{opened.name}, recipe {opened.recipe or 'unnamed'}, {opened.n_parameters:,} weights",
+        "sha256": opened.sha256[:16] + "…",
+        "Trained with": f"{span[0]}–{span[1]} steps" if span else "not said",
+        "Instance": size(view),
+        "Label": answers[1 - instance.label] if instance.label is not None else "unknown",
+        "Answer": f"{answers[1 - trace.answer]} (logit {trace.logits[-1]:+.2f} after {trace.steps} steps)",
+        "Answer stays from": f"step {trace.commitment_step}",
+        "First decidable": f"step {instance.first_decidable_step()}",
+        "Held in memory": f"{held / 1e6:,.1f} MB, states {' × '.join(map(str, trace.hidden.shape))}",
+    }
+
+
+def _downloads(view: View) -> None:
+    stem = f"{view.checkpoint.name}-{view.key[:8]}"
+    offers: list[tuple[str, str, str, Callable[[], Any]]] = [
+        ("Trace as npz", f"{stem}.npz", "application/octet-stream", lambda: trace_npz(view)),
+        ("Readings as CSV", f"{stem}.csv", "text/csv", lambda: readings_csv(view)),
+        ("Instance as text", f"{stem}.txt", "text/plain", lambda: tasks.get(view.instance.task).render(view.instance)),
+    ]
+    for label, name, mime, make in offers:
+        st.download_button(label, make, name, mime, on_click="ignore", width="stretch", key=f"download {label}")
+
+
+def readings_csv(view: View) -> str:
+    """Every reading at every step and node, with what the oracle says, as the views show them."""
+    out, trace = io.StringIO(), view.trace
+    table = csv.writer(out)
+    table.writerow(["step", "node", "label", *view.readings, "truth", "known"])
+    labels = trace.encoding.labels
+    for t in range(trace.steps + 1):
+        for i, label in enumerate(labels):
+            values = [f"{reading[t, i]:.6g}" for reading in view.readings.values()]
+            table.writerow([t, i, label, *values, trace.truth[t, i], int(trace.known[t, i])])
+    return out.getvalue()
+
+
+def trace_npz(view: View) -> bytes:
+    """The arrays of a trace under their own names, as `python -m core trace --out` writes them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.npz"
+        save_npz(view.trace, path)
+        return path.read_bytes()
