@@ -13,6 +13,7 @@ import numpy as np
 from core.encoding import Encoding
 from core.tasks.graph_instance import GraphInstance
 from core.tasks.logic_formula import LogicInstance
+from core.tasks.logic_rewrite import without_xor
 
 LAYERS_A_ROW = 26
 """A graph with more layers than this is laid in serpentine rows."""
@@ -150,6 +151,12 @@ def rows_layout(labels: Sequence[str], per_row: float = 34.0) -> np.ndarray:
     return positions
 
 
+def encoded_formula(instance: LogicInstance, encoding: Encoding) -> LogicInstance:
+    """The formula that an encoding's subformula indices speak of: the instance, or what its ^ was rewritten into."""
+    n_encoded = len(np.unique(encoding.subformula[encoding.subformula >= 0]))
+    return instance if n_encoded == instance.n_subformulas else without_xor(instance)
+
+
 def formula_layout(instance: LogicInstance, encoding: Encoding) -> np.ndarray:
     """Positions of a formula's nodes as a tree over its row of tokens.
 
@@ -160,6 +167,7 @@ def formula_layout(instance: LogicInstance, encoding: Encoding) -> np.ndarray:
         (n, 2) float64, root at y = 0.
     """
     n = encoding.n_nodes
+    instance = encoded_formula(instance, encoding)
     sub = encoding.subformula
     has = sub >= 0
     level = instance.level.astype(np.float64)

@@ -27,21 +27,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from core.encoding import NEVER, SOURCE, TARGET
-from core.tasks.graph_instance import GraphInstance, hop_distances
-from core.tasks.logic_formula import AND, OR, VOCABULARY, LogicInstance
+from core.encoding import NEVER, SOURCE, TARGET, Encoding
+from core.tasks.graph_instance import GraphInstance
+from core.tasks.logic_formula import VOCABULARY, LogicInstance
 from core.trace import Trace
-from figures.layout import graph_layers, layered_layout, one_node_each, positions
+from figures.drawing import Drawn, choose, pairs
+from figures.layout import encoded_formula, one_node_each
 from figures.palette import ACCENT, HEADS, WRONG, sequential
-from figures.summary import clipped, right_from, sentence, words
-
-MAX_NODES = 600
-"""More nodes than this are not drawn one by one."""
+from figures.summary import clipped, first_decidable, right_from, sentence, words
 
 MAX_ATTENTION_BYTES = 8_000_000
 KEYS_A_QUERY = 3
@@ -76,25 +73,6 @@ CSS: str = (_FOLDER / "linked_views.css").read_text(encoding="utf-8")
 JS: str = _palette() + "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """Which nodes and edges are drawn.
-
-    Attributes:
-        nodes: Model nodes that are drawn, (n,), increasing.
-        xy: Their positions, (n, 2).
-        edges: (2, E) pairs (from, to) among 0..n-1.
-        kind: (E,) uint8, bits as in the payload.
-        notice: What was left out, or None.
-    """
-
-    nodes: np.ndarray
-    xy: np.ndarray
-    edges: np.ndarray
-    kind: np.ndarray
-    notice: str | None
-
-
 def _base64(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
 
@@ -104,130 +82,7 @@ def _bytes(share: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(share), 255, np.round(254 * np.clip(share, 0, 1))).astype(np.uint8)
 
 
-def _pairs(edges: np.ndarray, n: int) -> np.ndarray:
-    """One integer for each column (a, b) of (2, E)."""
-    return edges[0].astype(np.int64) * n + edges[1]
-
-
-def _decisive_subformulas(instance: LogicInstance) -> np.ndarray:
-    """Which subformulas the earliest decision rests on, (m,) bool: one sure child where one decides, else all."""
-    rests = np.zeros(instance.n_subformulas, dtype=bool)
-    stack = [instance.root]
-    while stack:
-        i = stack.pop()
-        rests[i] = True
-        children = [int(c) for c in (instance.left[i], instance.right[i]) if c >= 0]
-        if len(children) == 2:
-            sure = [c for c in children if instance.decided_from[i] == instance.decided_from[c] + 1]
-            deciding = [c for c in sure if _controls(int(instance.kind[i]), int(instance.value[c]))]
-            children = deciding[:1] or children
-        stack.extend(children)
-    return rests
-
-
-def _controls(kind: int, value: int) -> bool:
-    """Whether one child of this value fixes the value of an operator of this kind."""
-    return (kind == AND and value == 0) or (kind == OR and value == 1)
-
-
-def _own_edges(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of the instance among model nodes, (2, E) in the direction of information, and which are decisive, (E,)."""
-    instance, sub = trace.instance, trace.encoding.subformula
-    if isinstance(instance, GraphInstance) and one_node_each(trace.encoding):
-        node_of = np.empty(instance.n_nodes, dtype=np.int64)
-        node_of[sub] = np.arange(trace.n_nodes)
-        edges = instance.edges.T
-        to_target = hop_distances(instance.n_nodes, instance.edges[:, ::-1], instance.target)
-        hops = instance.distance
-        on = (hops[edges[0]] >= 0) & (to_target[edges[1]] >= 0)
-        on &= hops[edges[0]] + 1 + to_target[edges[1]] == hops[instance.target]
-        return node_of[edges], on
-    if isinstance(instance, LogicInstance):
-        node_of = np.full(instance.n_subformulas, -1)
-        has = np.flatnonzero(sub >= 0)
-        node_of[sub[has]] = has
-        parent = np.concatenate([np.arange(instance.n_subformulas)] * 2)
-        child = np.concatenate([instance.left, instance.right])
-        ok = (child >= 0) & (node_of[child] >= 0) & (node_of[parent] >= 0)
-        rests = _decisive_subformulas(instance)
-        return np.stack([node_of[child[ok]], node_of[parent[ok]]]), rests[child[ok]] & rests[parent[ok]]
-    return np.zeros((2, 0), dtype=np.int64), np.zeros(0, dtype=bool)
-
-
-def _sample(trace: Trace, own: np.ndarray, decisive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes drawn of an instance that is too large: the ends, a shortest path, and some of every layer.
-
-    Returns:
-        The nodes, increasing, and those of one shortest path that are among them, in its order.
-    """
-    encoding, instance, n = trace.encoding, trace.instance, trace.n_nodes
-    keep = np.zeros(n, dtype=bool)
-    keep[[encoding.answer, encoding.source, *np.flatnonzero(encoding.roles & (SOURCE | TARGET))]] = True
-    path, layer = np.zeros(0, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    if isinstance(instance, GraphInstance) and one_node_each(encoding):
-        layer = graph_layers(instance)[encoding.subformula]
-        after = {int(a): int(b) for a, b in own[:, decisive].T[::-1]}
-        chain = [int(encoding.source)]
-        while chain[-1] in after and len(chain) <= n:
-            chain.append(after[chain[-1]])
-        at = np.unique(np.linspace(0, len(chain) - 1, min(len(chain), MAX_NODES * 2 // 3)).round().astype(int))
-        path = np.array(chain)[at] if len(chain) > 1 else path
-        keep[path] = True
-    # The same share of every layer; nodes that an edge joins to one already kept go first, so that edges remain.
-    size = np.bincount(layer)
-    quota = np.diff(np.round(np.cumsum(size) / n * (MAX_NODES - keep.sum())).astype(int), prepend=0)
-    nodes_of = np.split(np.argsort(layer, kind="stable"), np.cumsum(size)[:-1])
-    by_layer = np.argsort(layer[own[1]], kind="stable")
-    edges_of = np.split(by_layer, np.searchsorted(layer[own[1]][by_layer], np.arange(1, len(size))))
-    scattered = _scattered(n)
-    for k, nodes in enumerate(nodes_of):
-        from_kept = own[1, edges_of[k]][keep[own[0, edges_of[k]]]]
-        rest = nodes[~keep[nodes]]
-        keep[rest[np.lexsort((scattered[rest], ~np.isin(rest, from_kept)))[: quota[k]]]] = True
-    return np.flatnonzero(keep), path
-
-
-def _drawn(trace: Trace, max_edges: int) -> _Drawn:
-    """Chooses and places what is drawn."""
-    encoding, n = trace.encoding, trace.n_nodes
-    own, decisive = _own_edges(trace)
-    edges, kind = own, np.where(decisive, 1, 0).astype(np.uint8) | np.uint8(2)
-    ran = trace.edge_index if trace.edge_index is not None else encoding.edge_index
-    if ran is not None:  # edges the model attends along that are not the instance's own (the way back, a shortcut)
-        flow = ran[::-1][:, ran[0] != ran[1]]
-        extra = flow[:, ~np.isin(_pairs(flow, n), _pairs(own, n))]
-        edges = np.concatenate([own, extra], axis=1)
-        kind = np.concatenate([kind, np.zeros(extra.shape[1], dtype=np.uint8)])
-    if n <= MAX_NODES:
-        nodes, xy, notice = np.arange(n), positions(trace.instance, encoding), None
-    else:
-        nodes, path = _sample(trace, own, decisive)
-        inside = np.isin(edges[0], nodes) & np.isin(edges[1], nodes)
-        jumps = np.stack([path[:-1], path[1:]])
-        jumps = jumps[:, ~np.isin(_pairs(jumps, n), _pairs(edges, n))]
-        kind = np.concatenate([kind[inside], np.full(jumps.shape[1], 1 | 4, dtype=np.uint8)])
-        edges = np.searchsorted(nodes, np.concatenate([edges[:, inside], jumps], axis=1))
-        if isinstance(trace.instance, GraphInstance) and one_node_each(encoding):
-            layer = graph_layers(trace.instance)[encoding.subformula][nodes]
-            xy = layered_layout(layer, edges.T, bool((trace.instance.distance < 0).any()))
-        else:
-            xy = positions(trace.instance, encoding)[nodes]
-        notice = f"{len(nodes):,} of {n:,} nodes are drawn: the ends, a shortest path and a sample of every layer."
-    if edges.shape[1] > max_edges:
-        total = edges.shape[1]
-        rank = np.where(kind & 1, 0, np.where(kind & 2, 1, 2))
-        first = np.sort(np.lexsort((_scattered(total), rank))[:max_edges])
-        edges, kind = edges[:, first], kind[first]
-        notice = f"{notice or ''} {max_edges:,} of {total:,} edges are drawn, those on a shortest path first.".strip()
-    return _Drawn(nodes, xy, edges, kind, notice)
-
-
-def _scattered(n: int) -> np.ndarray:
-    """0..n-1 in a fixed order without pattern, to leave out edges evenly."""
-    return np.random.default_rng(0).permutation(n)
-
-
-def _along_edges(trace: Trace, drawn: _Drawn) -> np.ndarray | None:
+def _along_edges(trace: Trace, drawn: Drawn) -> np.ndarray | None:
     """Attention on the drawn edges, (T, heads, E) float32; None where attention is full or there is none."""
     if trace.attention is None or (trace.edge_index is None and trace.encoding.edge_index is None):
         return None
@@ -235,7 +90,7 @@ def _along_edges(trace: Trace, drawn: _Drawn) -> np.ndarray | None:
     if trace.edge_index is None:
         return trace.attention[:, :, query, key]
     n = trace.n_nodes
-    have = _pairs(trace.edge_index, n)
+    have = pairs(trace.edge_index, n)
     order = np.argsort(have)
     want = query * n + key
     at = np.minimum(np.searchsorted(have, want, sorter=order), len(have) - 1)
@@ -243,7 +98,7 @@ def _along_edges(trace: Trace, drawn: _Drawn) -> np.ndarray | None:
     return np.where(found, trace.attention[:, :, order[at]], np.float32(0))
 
 
-def _strongest(trace: Trace, drawn: _Drawn) -> dict[str, np.ndarray]:
+def _strongest(trace: Trace, drawn: Drawn) -> dict[str, np.ndarray]:
     """Full attention as the strongest keys of each query, head and step, bounded; a node's own key is left out."""
     assert trace.attention is not None
     steps, heads = trace.attention.shape[:2]
@@ -343,7 +198,7 @@ def payload(
         if values.shape != (steps + 1, trace.n_nodes):
             raise ValueError(f"reading {name!r} has shape {values.shape}, expected {(steps + 1, trace.n_nodes)}")
     n_heads = trace.attention.shape[1] if trace.attention is not None else 0
-    drawn = _drawn(trace, max(1, min(max_edges, MAX_ATTENTION_BYTES // max(1, steps * n_heads))))
+    drawn = choose(trace, max(1, min(max_edges, MAX_ATTENTION_BYTES // max(1, steps * n_heads))))
     nodes = drawn.nodes
     per_node, bars = changes(trace.hidden, nodes)
     largest_change = float(per_node.max()) or 1.0
@@ -370,10 +225,10 @@ def payload(
     elif trace.attention is not None:
         arrays.update(_strongest(trace, drawn))
 
+    front = _front(encoding)[nodes]
     # By the oracle's step; after those the answer's token, where it carries no concept, and the brackets.
     group = np.where(encoding.value[nodes] >= 0, 0, np.where(nodes == encoding.answer, 1, 2))
-    order = np.lexsort((drawn.xy[:, 0], drawn.xy[:, 1], encoding.known_from[nodes], group))
-    known_from = encoding.known_from[nodes]
+    order = np.lexsort((drawn.xy[:, 0], drawn.xy[:, 1], front, group))
     instance = trace.instance
     is_graph = isinstance(instance, GraphInstance) and one_node_each(encoding)
     meta: dict[str, object] = {
@@ -399,11 +254,12 @@ def payload(
         "layered": is_graph,
         "hops": instance.distance[encoding.subformula[nodes]].tolist() if is_graph else None,
         "order": order.tolist(),
-        "known_from": np.where(known_from == NEVER, -1, known_from).tolist(),
+        "front": np.where(front == NEVER, -1, front).tolist(),
+        "always_known": bool(trace.known[:, encoding.value >= 0].all()),
         "readings": [{"name": name, "belief": _is_belief(name)} for name in shown],
         "largest_change": largest_change,
         "explained": explained.tolist(),
-        "first_decidable": _first_decidable(trace),
+        "first_decidable": first_decidable(trace),
         "commitment": trace.commitment_step,
         "right_from": right_from(trace, int(instance.label)) if getattr(instance, "label", None) is not None else None,
         "label": None if getattr(instance, "label", None) is None else int(instance.label),
@@ -425,11 +281,20 @@ def payload(
     return {"meta": meta, **packed}
 
 
+def _front(encoding: Encoding) -> np.ndarray:
+    """Step at which the oracle has its last word on each node, (n,): a value known, a node reached; NEVER if never.
+
+    A node that is 0 to the end has its last word once that is known, unless it still waits to become true.
+    """
+    changes_at = np.where(encoding.value > 0, encoding.true_from, 0)
+    return np.where(encoding.value < 0, NEVER, np.maximum(encoding.known_from, changes_at))
+
+
 def _names(trace: Trace, nodes: np.ndarray) -> list[str | None] | None:
     """What a node stands for where its label does not say it: the text of its subformula."""
-    instance = trace.instance
-    if not isinstance(instance, LogicInstance):
+    if not isinstance(trace.instance, LogicInstance):
         return None
+    instance = encoded_formula(trace.instance, trace.encoding)
     text = [""] * instance.n_subformulas
     for i in instance.bottom_up:
         symbol, left, right = VOCABULARY[instance.kind[i]], int(instance.left[i]), int(instance.right[i])
@@ -437,13 +302,3 @@ def _names(trace: Trace, nodes: np.ndarray) -> list[str | None] | None:
             symbol = symbol + text[left] if right < 0 else f"({text[left]}{symbol}{text[right]})"
         text[i] = symbol if len(symbol) <= MAX_LABEL else symbol[: MAX_LABEL - 1] + "…"
     return [text[sub] if sub >= 0 else None for sub in trace.encoding.subformula[nodes]]
-
-
-def _first_decidable(trace: Trace) -> int | None:
-    """First step at which the oracle can answer, None if that never comes or the instance cannot say."""
-    known = trace.known[:, trace.encoding.answer]
-    first = getattr(trace.instance, "first_decidable_step", None)
-    if callable(first):
-        step = int(first())  # pyright: ignore[reportArgumentType]
-        return step if step < NEVER else None
-    return int(known.argmax()) if known.any() else None

@@ -10,6 +10,7 @@ import numpy as np
 from core.tasks.graph_instance import GraphInstance
 from core.tasks.logic_formula import LogicInstance
 from core.trace import Trace
+from figures.layout import encoded_formula
 
 LONGEST_NAME = 24
 
@@ -37,6 +38,17 @@ def words(instance: object) -> tuple[str, str]:
     return ("reachable", "unreachable") if isinstance(instance, GraphInstance) else ("true", "false")
 
 
+def first_decidable(trace: Trace) -> int | None:
+    """First step at which the oracle can answer what the model was given; None if the instance cannot say."""
+    instance = trace.instance
+    if isinstance(instance, LogicInstance):
+        instance = encoded_formula(instance, trace.encoding)
+    if isinstance(instance, GraphInstance | LogicInstance):
+        return instance.first_decidable_step()
+    known = trace.known[:, trace.encoding.answer]
+    return int(known.argmax()) if known.any() else None
+
+
 def _problem(trace: Trace) -> str:
     """The instance and what its oracle says, without a full stop."""
     instance = trace.instance
@@ -48,11 +60,11 @@ def _problem(trace: Trace) -> str:
             return f"{target} is {_count(instance.difficulty, 'hop')} from {source}"
         return (
             f"There is no path from {source} to {target}; "
-            f"that is decidable after {_count(instance.first_decidable_step(), 'step')}"
+            f"that is decidable after {_count(first_decidable(trace) or 0, 'step')}"
         )
     if isinstance(instance, LogicInstance):
         value = words(instance)[1 - instance.label]
-        return f"The formula is {value}; decidable after {_count(instance.first_decidable_step(), 'step')}"
+        return f"The formula is {value}; decidable after {_count(first_decidable(trace) or 0, 'step')}"
     label = getattr(instance, "label", None)
     if label is None:
         return "No fact decides the query"

@@ -144,9 +144,10 @@ function show(root, send) {
     const node = p.drawnOf.get(cursor.get().node);
     put("answer", `Probability of “${m.words[0]}” after each step${node === undefined ? "" : `; dashed: ${oneLine(reading.name, 30)} at ${p.name(node, 18)}`}.`);
     $(".ds-structure footer").textContent = m.notice ?? "";
-    $("[data-word=true]").textContent = m.concept === "reached" ? "reached" : m.concept === "value" ? "known true" : "known: yes";
-    $("[data-word=false]").textContent = m.concept === "reached" ? "can never be reached" : m.concept === "value" ? "known false" : "known: no";
+    $("[data-word=true]").textContent = m.concept === "reached" ? "reached by this step" : m.concept === "value" ? "known true" : "known: yes";
+    $("[data-word=false]").textContent = m.concept === "reached" ? "not reached" : m.concept === "value" ? "known false" : "known: no";
     const isChange = reading.name === "change of state";
+    $(".ds-undecided").hidden = m.always_known;
     $(".ds-trained").hidden = !m.trained;
     $("[data-ramp='1']").textContent = isChange ? m.largest_change.toPrecision(2) : "1";
   }
@@ -181,12 +182,10 @@ function show(root, send) {
 
   /** What one node is, believes and should believe at a step. */
   function facts(i, step) {
-    const m = p.meta, r = p.readingIndex(cursor.get().reading), truth = p.truth(step, i), from = m.known_from[i];
+    const m = p.meta, r = p.readingIndex(cursor.get().reading), truth = p.truth(step, i);
     const rows = [[m.readings[r].name, two(p.value(r, step, i))]];
     if (truth.has) {
-      const since = from >= 0 && from <= p.steps ? from : null;
-      const says = truth.known ? p.conceptWord(truth.value) : "not decidable yet";
-      rows.push(["oracle", since === null ? says : truth.known ? `${says}, since step ${since}` : `${says}; from step ${since} on`]);
+      rows.push(["oracle", p.verdict(step, i)]);
       if (m.readings[r].belief && truth.known) rows.push(["belief", p.isWrong(r, step, i) ? "✕ wrong" : "✓ right"]);
     }
     if (m.hops && m.hops[i] >= 0) rows.push(["hops", String(m.hops[i])]);
@@ -221,7 +220,7 @@ function show(root, send) {
     $("table caption").textContent = `${m.title}: step ${f.step}, answer probability ${two(p.probability[f.step])}`;
     $("tbody").replaceChildren(...m.order.slice(0, ROWS_FOR_READERS).map((i) => {
       const row = document.createElement("tr"), truth = p.truth(f.step, i);
-      const cells = [p.name(i, 40), two(p.value(f.reading, f.step, i)), !truth.has ? "none" : truth.known ? p.conceptWord(truth.value) : "not decidable yet"];
+      const cells = [p.name(i, 40), two(p.value(f.reading, f.step, i)), truth.has ? p.verdict(f.step, i) : "none"];
       row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
       return row;
     }));

@@ -94,10 +94,18 @@ function unpack(data) {
   p.label = (i, longest = 18) => oneLine(p.labels[i], longest);
   /** The same with the whole subformula where the label is but its operator. */
   p.name = (i, longest = 18) => oneLine(meta.names?.[i] || p.labels[i], longest);
-  p.conceptWord = (value) => {
-    if (meta.concept === "reached") return value ? "reached" : "never reached";
-    if (meta.concept === "value") return value ? "true" : "false";
-    return `${meta.concept}: ${value ? "yes" : "no"}`;
+  /** What the oracle says of a node at a step, in words. */
+  p.verdict = (step, i) => {
+    const truth = p.truth(step, i), front = meta.front[i], comes = front >= 0 && front <= p.steps;
+    if (!truth.has) return "nothing";
+    if (meta.concept === "reached") {
+      if (truth.known && truth.value) return `reached at step ${front}`;
+      if (!truth.known) return "not decidable yet";
+      return meta.hops?.[i] < 0 ? "never reached" : `not reached before step ${front}`;
+    }
+    if (!truth.known) return comes ? `not decidable before step ${front}` : "not decidable";
+    const word = meta.concept === "value" ? (truth.value ? "true" : "false") : truth.value ? "yes" : "no";
+    return front > 0 ? `${word}, since step ${front}` : word;
   };
   return p;
 }

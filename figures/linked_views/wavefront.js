@@ -63,10 +63,10 @@ class Wavefront {
     const { p, axis } = this, path = new Path2D();
     let x = null;
     for (let row = 0; row < p.n; row++) {
-      const known = p.meta.known_from[p.meta.order[row]];
+      const front = p.meta.front[p.meta.order[row]];
       const has = p.truth(0, p.meta.order[row]).has;
       if (!has) { x = null; continue; }
-      const at = known < 0 || known > p.steps ? axis.right : axis.start(known);
+      const at = front < 0 || front > p.steps ? axis.right : axis.start(front);
       const y = this.top + row * this.row;
       if (x === null) path.moveTo(at, y); else path.lineTo(at, y);
       path.lineTo(at, y + this.row);

@@ -79,7 +79,6 @@ def graph_trace(
     roles = np.zeros(n, dtype=np.int64)
     roles[instance.source] |= SOURCE
     roles[instance.target] |= TARGET
-    known = np.where(distance >= 0, distance, min(steps, instance.target_ancestor_depth + 1)).astype(np.int32)
     encoding = Encoding(
         interface="edges",
         labels=instance.names,
@@ -88,9 +87,9 @@ def graph_trace(
         edge_index=edge_index,
         answer=instance.target,
         source=instance.source,
-        value=(distance >= 0).astype(np.int8),
+        value=np.ones(n, dtype=np.int8),
         true_from=when,
-        known_from=known,
+        known_from=np.zeros(n, dtype=np.int32),
         subformula=loops,
     )
     t = np.arange(steps + 1)[:, None]
@@ -184,6 +183,8 @@ def formula_trace(instance: LogicInstance, steps: int, interface: str, *, n_head
     has = sub >= 0
     value = np.where(has, instance.value[sub], -1).astype(np.int8)
     when = np.where(has, instance.decided_from[sub], NEVER).astype(np.int32)
+    if interface == "tokens":
+        value[0], when[0] = instance.label, instance.first_decidable_step()
     encoding = Encoding(
         interface=interface,
         labels=labels,
@@ -193,7 +194,7 @@ def formula_trace(instance: LogicInstance, steps: int, interface: str, *, n_head
         answer=answer,
         source=0,
         value=value,
-        true_from=np.where(value == 1, when, NEVER).astype(np.int32),
+        true_from=np.zeros(n, dtype=np.int32),
         known_from=when,
         subformula=sub,
     )

@@ -8,9 +8,12 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from core.tasks.logic_formula import XOR, F, LogicInstance, T
+from core.tasks.logic_rewrite import without_xor
 from core.trace import Trace
 from figures import linked_views
-from figures.linked_views import FLOWS_A_STEP, MAX_NODES, MIN_FLOW, payload, state_components
+from figures.drawing import MAX_NODES
+from figures.linked_views import FLOWS_A_STEP, MIN_FLOW, payload, state_components
 from tests.figures.hand_made import chain, formula, formula_trace, graph_trace, layered_graph, readings
 
 HOSTILE = ("</script><script>alert(1)</script>", "x" * 10_000, "", "a\nb\u2028c", "\ud800", *"FGHIJKLMN")
@@ -56,6 +59,30 @@ def test_oracle_bits(small: Trace) -> None:
     assert ((bits & 1) == (small.truth > 0)).all()
     assert ((bits & 2 > 0) == small.known).all()
     assert (bits & 4).all()
+
+
+def test_the_front_is_the_last_word_of_the_oracle(small: Trace) -> None:
+    meta = packed(small)["meta"]
+    assert meta["front"] == small.instance.distance.tolist()  # -1 where there is no path
+    assert meta["always_known"]
+    assert [meta["front"][i] for i in meta["order"]] == [0, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, -1, -1, -1]
+    instance = formula()
+    meta = packed(formula_trace(instance, 12, "tokens"))["meta"]
+    assert not meta["always_known"]
+    fronts = [meta["front"][i] for i in meta["order"]]
+    n_values = instance.n_subformulas + 1
+    assert fronts[:n_values] == sorted([*instance.decided_from.tolist(), instance.first_decidable_step()])
+    assert set(fronts[n_values:]) == {-1}
+    assert meta["order"][n_values - 1] == 0 or meta["node"][meta["order"][n_values - 2]] == 0  # [CLS] with the root
+
+
+def test_a_rewritten_formula_is_drawn_as_the_model_got_it() -> None:
+    given = LogicInstance(np.array([T, XOR, F], np.int8), np.array([-1, 0, -1]), np.array([-1, 2, -1]), 1)
+    trace = formula_trace(without_xor(given), 12, "tokens")
+    made = packed(dataclasses.replace(trace, instance=given))
+    assert made["meta"]["n_nodes"] == trace.n_nodes > 6
+    assert made["meta"]["first_decidable"] == without_xor(given).first_decidable_step() > 1
+    assert without_xor(given).text in made["meta"]["names"]
 
 
 @pytest.mark.parametrize("dense", [False, True])
