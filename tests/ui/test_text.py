@@ -1,0 +1,20 @@
+"""Text of unknown origin stays text."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ui.text import plain
+
+
+@given(st.text(max_size=200))
+def test_nothing_is_left_that_markdown_reads(text: str) -> None:
+    out = plain(text)
+    assert "\n" not in out
+    assert not re.search(r"(?<!\\)(?:\\\\)*[<>*_`\[\]$:#|~!-]", out)
+
+
+def test_words_stay_and_length_is_bounded() -> None:
+    assert plain("a <b> **c**\n$d$") == r"a \<b\> \*\*c\*\* \$d\$"
+    assert len(plain("x" * 5000)) == 600
