@@ -43,9 +43,9 @@ from figures.summary import clipped, first_decidable, right_from, sentence, word
 MAX_ATTENTION_BYTES = 8_000_000
 KEYS_A_QUERY = 3
 FLOWS_A_STEP = 2000
-MIN_FLOW = 0.08
+MIN_FLOW, MIN_OF_UNIFORM = 0.08, 1.5
 """Full attention: at most this many keys of each query and head are drawn, at most this many edges a step in all, and
-none with less weight than this."""
+none with less weight than MIN_FLOW, or, among many nodes, than this many times an even share."""
 
 MAX_LABEL = 200
 FIT_ROWS = 4096
@@ -110,7 +110,7 @@ def _strongest(trace: Trace, drawn: Drawn) -> dict[str, np.ndarray]:
         weight[:, np.arange(n), np.arange(n)] = 0
         key = np.argpartition(-weight, k - 1, axis=-1)[..., :k]
         top = np.take_along_axis(weight, key, axis=-1)
-        head, query, place = np.nonzero(top >= MIN_FLOW)
+        head, query, place = np.nonzero(top >= min(MIN_FLOW, MIN_OF_UNIFORM / n))
         weights = top[head, query, place]
         best = np.argsort(-weights, kind="stable")[:FLOWS_A_STEP]
         parts.append((key[head, query, place][best], query[best], head[best], weights[best]))

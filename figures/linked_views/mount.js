@@ -240,7 +240,7 @@ function show(root, send) {
     const role = p.isSource.has(f.node) ? " · source" : p.isTarget.has(f.node) ? " · target" : f.node === p.meta.answer_node ? " · answer" : "";
     name.textContent = name.title = p.name(f.node, 40) + role;
     const said = line.querySelector(".ds-facts");
-    said.textContent = said.title = facts(f.node, f.step).map(([term, value]) => (term === "belief" ? value : `${oneLine(term, 24)} ${value}`)).join("  ·  ");
+    said.textContent = said.title = facts(f.node, f.step).filter(([term]) => term !== "hops").map(([term, value]) => (term === "belief" ? value : `${oneLine(term, 24)} ${value}`)).join("  ·  ");
     line.querySelector(".ds-ends").hidden = !canPick(f.node);
   }
 

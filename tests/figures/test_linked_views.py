@@ -13,7 +13,7 @@ from core.tasks.logic_rewrite import without_xor
 from core.trace import Trace
 from figures import linked_views
 from figures.drawing import MAX_NODES
-from figures.linked_views import FLOWS_A_STEP, MIN_FLOW, payload, state_components
+from figures.linked_views import FLOWS_A_STEP, MIN_FLOW, MIN_OF_UNIFORM, payload, state_components
 from tests.figures.hand_made import chain, formula, formula_trace, graph_trace, layered_graph, readings
 
 HOSTILE = ("</script><script>alert(1)</script>", "x" * 10_000, "", "a\nb\u2028c", "\ud800", *"FGHIJKLMN")
@@ -135,7 +135,7 @@ def test_full_attention_keeps_the_strongest_keys_within_bounds() -> None:
     head, weight = array(made, "flow_head", "u1", total), array(made, "flow_weight", "u1", total)
     assert np.diff(start).max() <= FLOWS_A_STEP
     assert (source != to).all()
-    assert weight.min() >= round(255 * MIN_FLOW)
+    assert weight.min() >= int(255 * min(MIN_FLOW, MIN_OF_UNIFORM / trace.n_nodes))
     assert trace.attention is not None
     for t in range(8):
         k = slice(start[t], start[t + 1])
