@@ -67,6 +67,7 @@ def draw(view: View, second: View | str) -> None:
     views.linked(view, key="player", role="scrubber", pick_ends=False)
     for side, (column, shown) in enumerate(zip(st.columns(2, gap="medium"), (view, second), strict=True)):
         with column:
-            st.markdown(f"**{plain(shown.checkpoint.name)}**")
-            st.caption(plain(sentence(shown.trace)))
+            with st.container(gap="xxsmall"):
+                st.markdown(f"**{plain(shown.checkpoint.name)}**")
+                st.caption(plain(sentence(shown.trace)))
             views.linked(shown, key=f"views_{side}", role="views")

@@ -65,7 +65,7 @@ markdown escape
 """
 
 GRAPHS = (
-    Entry("twelve-hops", "12 hops, reachable", "one way through, many astray", _drawn("graph", 12, 11, 0)),
+    Entry("twelve-hops", "12 hops, reachable", "one way through, many dead ends", _drawn("graph", 12, 11, 0)),
     Entry("twelve-hops-cut", "Its twin, cut", "two edges swapped, same degrees", _drawn("graph", 12, 11, 1)),
     Entry("cycle", "A cycle", "all round the ring to the last node", _read("graph", _CYCLE, source="A", target="L")),
     Entry(

@@ -12,9 +12,12 @@ SIDEBAR_WIDTH = 308
 
 _STYLE = """
 [data-testid="stMainBlockContainer"] { padding-inline: clamp(1rem, 2.2vw, 2.5rem); }
+[data-testid="stMain"] { --ds-top: 3.6rem; }
 .st-key-source_widget button { padding-inline: 0.4rem; }
+.st-key-facts thead { display: none; }
+.st-key-facts table { font-size: 0.92rem; }
 """
-"""What the theme has no word for: the stage takes the width it gets."""
+"""What the theme has no word for: the stage takes the width it gets, what sticks stays below the header."""
 
 
 def begin() -> None:

@@ -21,7 +21,7 @@ from core.errors import InputError
 from ui import opening
 from ui.opening import View
 from ui.selection import PARAMETERS, Own, Selection, from_query, pack, to_query
-from ui.text import plain
+from ui.text import plain, whole
 
 LOG = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def settle() -> View | None:
             problem = problem or str(error)
         except Exception:
             LOG.exception("could not open %r", candidate)
-            problem = problem or "This could not be opened; the log of the server says why. What was open stays open."
+            problem = problem or "This could not be opened, through no fault of yours; the log of the server says why."
     if wanted is not None or problem:
         state["problem"] = problem
     if view is not None:
@@ -142,7 +142,7 @@ def notices(view: View | None) -> None:
     """The sentence of the last thing that could not be opened, and whether a link can hold what is open."""
     problem = st.session_state.get("problem")
     if problem:
-        st.error(plain(problem))
+        st.error(f"{plain(whole(problem))}" + (" What was open before is still open." if view is not None else ""))
     origin = view.selection.origin if view is not None else None
     if isinstance(origin, Own) and pack(origin.content) is None:
         st.caption("This instance is too long for a link: the address opens it only while the app runs.")
@@ -154,7 +154,7 @@ def calm() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        st.error(plain(str(error)))
+        st.error(plain(whole(str(error))))
     except Exception:
         LOG.exception("a page failed")
         st.error("Something went wrong here; the log of the server says what. Reload the page to go on.")

@@ -41,7 +41,6 @@ HELP = {
     "logic": "T F & | ^ ! => <=>, the same in words or signs, brackets, variables with a line x = T.",
 }
 DATA = {"audited": "Audited", "paper": "Paper's"}
-SUBJECT = {"graph": "graph reachability", "logic": "value of a formula", "text": "kinship in a text"}
 
 
 def draw(view: View, more: Callable[[View], None] | None = None) -> None:
@@ -69,9 +68,8 @@ def _show(key: str, value: Any) -> str:
 
 
 def describe(name: str) -> str:
-    """One line on a checkpoint: task, size, what it was trained on."""
-    entry = opening.listed(name)
-    parts: list[str] = [SUBJECT[entry["task"]]]
+    """One line on a checkpoint: its size and what it was trained on."""
+    entry, parts = opening.listed(name), []
     if entry["parameters"]:
         parts.append(f"{entry['parameters'] / 1000:,.0f}k weights")
     if entry["difficulty"]:

@@ -11,3 +11,10 @@ def plain(text: str, longest: int = 600) -> str:
     if len(line) > longest:
         line = line[: longest - 1] + "…"
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", line)
+
+
+def whole(sentence: str) -> str:
+    """A message as a sentence of its own: a capital first, a full stop last."""
+    text = sentence.strip()
+    text = text[:1].upper() + text[1:] if re.match(r"[a-z]+(?:\s|'|,)", text) else text
+    return text if text.endswith((".", "!", "?")) else text + "."

@@ -83,7 +83,8 @@ def about(view: View) -> None:
         left, right = st.columns([3, 2], gap="large")
         with left:
             rows = "\n".join(f"| {plain(name)} | {plain(value)} |" for name, value in facts(view).items())
-            st.markdown(f"| | |\n|---|---|\n{rows}")
+            with st.container(key="facts"):
+                st.markdown(f"| | |\n|---|---|\n{rows}")
         with right:
             _downloads(view)
 
