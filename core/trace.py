@@ -195,7 +195,7 @@ def record_batch(checkpoint: Checkpoint, instances: Sequence[Any], steps: int) -
         )
     batch = collate(encodings)
     kept = run(checkpoint.model, batch.to(next(checkpoint.model.parameters()).device), steps)
-    notes = _notes(checkpoint, steps)
+    notes = notes_on(checkpoint, steps)
     return [_trace(checkpoint, notes, kept, batch, i, pair) for i, pair in enumerate(zip(instances, encodings, strict=True))]
 
 
@@ -231,7 +231,8 @@ def _trace(
     )
 
 
-def _notes(checkpoint: Checkpoint, steps: int) -> tuple[str, ...]:
+def notes_on(checkpoint: Checkpoint, steps: int) -> tuple[str, ...]:
+    """Sentences about what this checkpoint does in a run of T steps that a reader of its answers should know."""
     config, notes = checkpoint.config, []
     if config.readout == "pair":
         notes.append("This checkpoint reads out a pair of nodes; the readout at a node is that node taken as the target.")

@@ -74,6 +74,7 @@ def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
     from core.answers import batches, logits_by_step
     from core.export import answer_object
     from core.plain import dumps
+    from core.trace import notes_on
 
     if args.out is not None or args.source is not None or args.target is not None:
         raise InputError("--out, --source and --target are for one instance; in a .jsonl file each line names its own")
@@ -93,8 +94,8 @@ def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
             steps = [args.steps or part[i].default_steps for i in index]
             logits = logits_by_step(opened, [encodings[i] for i in index], max(steps))
             for column, (i, last) in enumerate(zip(index, steps, strict=True)):
-                answer = answer_object(opened.name, part[i], logits[: last + 1, column], encodings[i].notes)
-                answers[int(i)] = dumps(answer)
+                notes = dict.fromkeys((*encodings[i].notes, *notes_on(opened, last)))
+                answers[int(i)] = dumps(answer_object(opened.name, part[i], logits[: last + 1, column], notes))
         for i in range(len(part)):
             print(answers[i])
 

@@ -113,7 +113,8 @@ def test_a_large_graph_is_kept_along_its_edges(saved: dict[str, Path], tmp_path:
         np.testing.assert_allclose(weight, 1, atol=1e-5)
 
 
-def test_many_lines(saved: dict[str, Path], tmp_path: Path, capsys: Captured) -> None:
+@pytest.mark.parametrize("kind", ["graph", "paper"])
+def test_many_lines(saved: dict[str, Path], tmp_path: Path, kind: str, capsys: Captured) -> None:
     file, rng = tmp_path / "many.jsonl", np.random.default_rng(0)
     chains = [int(k) for k in rng.integers(2, 9, 30)]
     lines = [
@@ -122,7 +123,7 @@ def test_many_lines(saved: dict[str, Path], tmp_path: Path, capsys: Captured) ->
     ]
     file.write_text("\n".join(json.dumps(line) for line in lines) + "\n\n")
     for arguments in ([], ["--steps", "6", "--json"]):
-        assert main(["trace", str(saved["graph"]), str(file), *arguments]) == 0
+        assert main(["trace", str(saved[kind]), str(file), *arguments]) == 0
         found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
         assert [x["steps"] for x in found] == [6 if arguments else k + 8 for k in chains]
         assert [x["target"] for x in found] == [f"v{k}" for k in chains]
@@ -130,7 +131,7 @@ def test_many_lines(saved: dict[str, Path], tmp_path: Path, capsys: Captured) ->
             one = tmp_path / "one.txt"
             one.write_text(line["input"])
             ends = ["--source", "v0", "--target", line["target"], "--steps", str(answer["steps"]), "--json"]
-            assert main(["trace", str(saved["graph"]), str(one), *ends]) == 0
+            assert main(["trace", str(saved[kind]), str(one), *ends]) == 0
             alone = json.loads(capsys.readouterr().out)
             np.testing.assert_allclose(answer["logits"], alone["logits"], atol=1e-4)
             assert {**answer, "logits": 0} == {**alone, "logits": 0}
