@@ -12,7 +12,8 @@ SIDEBAR_WIDTH = 308
 
 _STYLE = """
 [data-testid="stMainBlockContainer"] { padding-inline: clamp(1rem, 2.2vw, 2.5rem); }
-[data-testid="stMain"] { --ds-top: 3.6rem; }
+[data-testid="stMain"] { --ds-top: 4rem; }
+.st-key-player { position: sticky; top: 4rem; z-index: 5; }
 .st-key-source_widget button { padding-inline: 0.4rem; }
 .st-key-facts thead { display: none; }
 .st-key-facts table { font-size: 0.92rem; }

@@ -21,6 +21,9 @@ from ui.store import fingerprint, recent
 MAX_KEPT_BYTES = 4 << 30
 """Traces kept together; the last one stays whatever its size, which `core.trace.record` bounds."""
 
+DRAWN = 16
+"""Instances drawn to find one with the wanted answer."""
+
 MAX_LISTED = 3000
 """Longest list of nodes to choose the ends from; in larger graphs their names are typed."""
 
@@ -108,7 +111,7 @@ def instance_of(task: str, origin: Origin) -> Any:
             most = MOST[task].get(origin.data, 1)
             if origin.difficulty > most:
                 raise InputError(f"The page generates {origin.data} instances up to difficulty {most} for this task.")
-            drawn = module.generate(origin.difficulty, 4, origin.data, origin.seed)
+            drawn = module.generate(origin.difficulty, DRAWN, origin.data, origin.seed)
             return next((x for x in drawn if x.label == origin.answer), drawn[0])
         form = {"format": origin.format} if task == "graph" else {}
         return module.parse(origin.content, filename=origin.file, **form)

@@ -80,7 +80,8 @@ def settle() -> View | None:
         if candidate is None or view is not None:
             continue
         try:
-            view = opening.open_selection(candidate)
+            with st.spinner("Running the model …"):
+                view = opening.open_selection(candidate)
         except InputError as error:
             problem = problem or str(error)
         except Exception:

@@ -181,7 +181,7 @@ def _generate(view: View) -> None:
         )
 
 
-def _format(view: View, key: str) -> None:
+def _format(view: View, key: str, on_change: Callable[[], None] | None = None) -> None:
     """The switch of graph formats, where the extension is not to be believed or there is none."""
     if view.instance.task == "graph":
         st.selectbox(
@@ -190,6 +190,7 @@ def _format(view: View, key: str) -> None:
             format_func=lambda name: name or "By its extension or content",
             key=key,
             persist_state="session",
+            on_change=on_change,
         )
 
 
@@ -229,9 +230,11 @@ def _upload(view: View) -> None:
     task, origin = view.instance.task, view.selection.origin
 
     def submit() -> None:
-        file = st.session_state["upload_widget"]
+        file, form = st.session_state["upload_widget"], st.session_state.get("upload_format_widget")
         if file is not None:
-            _open(Own(file.getvalue(), file.name, st.session_state.get("upload_format_widget")))
+            _open(Own(file.getvalue(), file.name, form))
+        elif isinstance(origin, Own) and origin.file is not None:
+            _open(replace(origin, format=form))
 
     st.file_uploader(
         "A file of your own; it stays on this machine",
@@ -242,7 +245,7 @@ def _upload(view: View) -> None:
     )
     if isinstance(origin, Own) and origin.file is not None:
         st.caption(f"Open: {plain(origin.file, 60)} ({len(origin.content) / 1000:,.1f} kB)")
-    _format(view, "upload_format_widget")
+    _format(view, "upload_format_widget", submit)
 
 
 def _ends(view: View) -> None:

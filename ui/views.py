@@ -16,11 +16,14 @@ from streamlit.components.v2 import component
 from core import tasks
 from core.export import save_npz
 from figures import linked_views
-from figures.summary import sentence, words
+from figures.summary import clipped, sentence, words
 from ui import opening, session
 from ui.opening import View
 from ui.store import fingerprint, recent
-from ui.text import plain
+from ui.text import plain, whole
+
+MAX_FORMULA = 160
+"""Characters of a formula in the line under the headline."""
 
 _component = component("depthscope_linked_views", html=linked_views.HTML, css=linked_views.CSS, js=linked_views.JS)
 
@@ -39,15 +42,17 @@ def size(view: View) -> str:
     instance = view.instance
     if instance.task == "graph":
         return f"{instance.n_nodes:,} nodes, {len(instance.edges):,} edges"
-    return f"{view.trace.n_nodes:,} tokens, depth {instance.depth}" if instance.task == "logic" else ""
+    if instance.task == "logic":
+        return f"{instance.n_subformulas:,} subformulas, depth {instance.depth}: {clipped(instance.text, MAX_FORMULA)}"
+    return f"{view.trace.n_nodes:,} tokens"
 
 
 def headline(view: View) -> None:
     """The sentence of the trace, and in small what it is about."""
-    st.markdown(f"### {plain(sentence(view.trace))}")
     notes = (*view.instance.notes, *view.trace.encoding.notes, *view.trace.notes)
-    for note in dict.fromkeys(notes):
-        st.caption(plain(note))
+    with st.container(gap="xxsmall"):
+        st.markdown(f"### {plain(sentence(view.trace))}")
+        st.caption(" ".join(plain(whole(part)) for part in (size(view), *dict.fromkeys(notes))))
 
 
 def linked(view: View, *, key: str = "views", role: str = "full", pick_ends: bool = True) -> None:
