@@ -41,27 +41,25 @@ _LIBRARIES = """\
 app web
 app tasks
 app cli
-cli args
-web router
 web templates
 web sessions
-router urls
-templates escape
-sessions crypto
-sessions store
-store sqlite
 tasks queue
-tasks retry
+cli args
+templates markup
+sessions store
 queue broker
-queue serialize
+args text
+markup unicode
+text unicode
+store files
+store cache
 broker sockets
+files locks
 sockets tls
 tls crypto
 crypto bignum
-serialize json
-retry clock
 docs markdown
-markdown escape
+markdown markup
 """
 
 GRAPHS = (

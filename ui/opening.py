@@ -18,7 +18,7 @@ from ui import examples
 from ui.selection import Example, Generated, Origin, Own, Selection
 from ui.store import fingerprint, recent
 
-MAX_KEPT_BYTES = 4 << 30
+MAX_KEPT_BYTES = 1 << 30
 """Traces kept together; the last one stays whatever its size, which `core.trace.record` bounds."""
 
 DRAWN = 16

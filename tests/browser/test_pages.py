@@ -138,11 +138,11 @@ def test_compare_moves_both_sides_with_one_cursor(server: str, visit: NewVisit) 
 def test_ends_follow_a_choice_and_stay_in_the_link(server: str, visit: NewVisit) -> None:
     here = visit()
     here.open(f"{server}/?example=libraries&step=1")
-    here.page.get_by_label("To", exact=True).fill("sqlite")
-    here.page.get_by_role("option", name="sqlite").click()
-    here.page.wait_for_url("**target=sqlite*")
+    here.page.get_by_label("To", exact=True).fill("sockets")
+    here.page.get_by_role("option", name="sockets").click()
+    here.page.wait_for_url("**target=sockets*")
     here.settled()
-    assert "sqlite is 4 hops from app" in here.headline()
+    assert "sockets is 4 hops from app" in here.headline()
 
 
 def test_a_tablet_has_room_for_the_stage(server: str, visit: NewVisit) -> None:

@@ -7,7 +7,7 @@ from ui import examples
 
 
 def test_graphs_are_what_they_are_called() -> None:
-    hops = {"twelve-hops": 12, "twelve-hops-cut": None, "cycle": 11, "libraries": 4, "three-hops": 3, "forty-hops": 40}
+    hops = {"twelve-hops": 12, "twelve-hops-cut": None, "cycle": 11, "libraries": 7, "three-hops": 3, "forty-hops": 40}
     assert {entry.name: entry.make().difficulty for entry in examples.examples("graph")} == hops
 
 
