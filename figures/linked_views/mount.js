@@ -8,6 +8,8 @@ const ROLES = {
 };
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 const ROWS_FOR_READERS = 40;
+const CONTROLS = "input, select, textarea, button, a[href], summary, [contenteditable], [role=slider], [role=combobox], "
+  + "[role=listbox], [role=option], [role=radio], [role=tab], [role=menu], [role=dialog]"; // of the page: they keep their keys
 
 function show(root, send) {
   const $ = (selector) => root.querySelector(selector);
@@ -358,7 +360,7 @@ function show(root, send) {
     if (!p || !cursor.first(member) || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.composedPath()[0], inside = event.composedPath().includes(root);
     const own = inside || root.getRootNode().host?.contains(target);
-    if (target !== document.body && target !== document.documentElement && !own && !mates(target)) return;
+    if (!own && !mates(target) && target.closest?.(CONTROLS)) return;
     const tag = target.tagName;
     if (tag === "SELECT" || tag === "TEXTAREA" || (tag === "INPUT" && !["Escape", " "].includes(event.key))) return;
     if (tag === "BUTTON" && [" ", "Enter"].includes(event.key)) return;
