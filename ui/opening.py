@@ -138,7 +138,7 @@ def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str
 
 def _probe_readings(opened: Checkpoint, trace: Trace) -> dict[str, np.ndarray]:
     """What the stored probes of a checkpoint read; none before the probes are there."""
-    if find_spec("probes.linear") is None:
+    if find_spec("probes") is None or find_spec("probes.linear") is None:
         return {}
     read = import_module("probes.linear").readings(opened, trace)
     return {f"probe: {name}": array for name, array in read.items()}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import networkx as nx
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
@@ -143,6 +144,31 @@ def test_ends_follow_a_choice_and_stay_in_the_link(server: str, visit: NewVisit)
     here.page.wait_for_url("**target=sockets*")
     here.settled()
     assert "sockets is 4 hops from app" in here.headline()
+    here.page.locator("h3").first.click()
+    here.page.evaluate("() => window.depthscope.main.set({node: 1, playing: false})")
+    here.page.keyboard.press("s")
+    here.page.wait_for_url("**source=web*")
+    here.settled()
+    assert "There is no path from web to sockets" in here.headline()
+
+
+def test_the_numbers_can_be_taken_away(server: str, visit: NewVisit) -> None:
+    here = visit()
+    here.open(f"{server}/?example=three-hops&step=1")
+    here.page.get_by_text("About this trace").click()
+    files = {}
+    for name in ("Trace as npz", "Readings as CSV", "Instance as text"):
+        with here.page.expect_download() as download:
+            here.page.get_by_role("button", name=name).click()
+        files[name] = download.value.path()
+    with np.load(files["Trace as npz"], allow_pickle=False) as trace:
+        rows, n, _ = trace["hidden"].shape
+        assert trace["logits"].shape == (rows,)
+        assert trace["tokens"].shape == (n,)
+    readings = files["Readings as CSV"].read_text().splitlines()
+    assert readings[0] == "step,node,label,model readout,truth,known"
+    assert len(readings) == 1 + rows * n
+    assert len(files["Instance as text"].read_text()) > n
 
 
 def test_a_tablet_has_room_for_the_stage(server: str, visit: NewVisit) -> None:
