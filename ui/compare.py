@@ -12,7 +12,7 @@ from figures.summary import sentence
 from ui import opening, session, views
 from ui.opening import View
 from ui.sidebar import describe
-from ui.text import plain
+from ui.text import plain, whole
 
 
 def candidates(view: View) -> list[str]:
@@ -53,7 +53,7 @@ def other(view: View) -> View | str:
         selection = replace(view.selection, checkpoint=name, steps=view.trace.steps)
         return opening.open_selection(selection)
     except InputError as error:
-        return str(error)
+        return f"{name} cannot run this: {whole(str(error))}"
 
 
 def draw(view: View, second: View | str) -> None:

@@ -131,7 +131,7 @@ def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str
             array.flags.writeable = False  # it is shared by every page and session
     values: dict[str, np.ndarray] = {}
     if trace.readout is not None:
-        name = "model readout" if opened.config.readout == "node" else "model readout, each node as the target"
+        name = "model readout" if opened.config.readout == "node" else "model readout as target"
         values[name] = 1 / (1 + np.exp(-np.clip(trace.readout.astype(np.float64), -60, 60)))
     return trace, values | _probe_readings(opened, trace)
 

@@ -76,7 +76,9 @@ def settle() -> View | None:
         _adopt_url()
     wanted = state.pop("wanted", None)
     view, problem = None, None
-    for candidate in (wanted, state.get("selection"), *_defaults()):
+    open_before = state.get("selection")
+    instead = [open_before] if open_before is not None else _defaults(wanted)
+    for candidate in [wanted, *instead, *_defaults()]:
         if candidate is None or view is not None:
             continue
         try:
@@ -87,6 +89,8 @@ def settle() -> View | None:
         except Exception:
             LOG.exception("could not open %r", candidate)
             problem = problem or "This could not be opened, through no fault of yours; the log of the server says why."
+    if problem and open_before is not None:
+        problem = f"{whole(problem)} What was open before is still open."
     if wanted is not None or problem:
         state["problem"] = problem
     if view is not None:
@@ -97,9 +101,15 @@ def settle() -> View | None:
     return view
 
 
-def _defaults() -> list[Selection]:
-    """What is shown when nothing is asked for: each checkpoint's first instance, to get past a damaged one."""
+def _defaults(wanted: Selection | None = None) -> list[Selection]:
+    """What is shown when nothing is asked for: each checkpoint's first instance, to get past a damaged one.
+
+    Args:
+        wanted: What could not be had; its checkpoint alone is offered if it is there.
+    """
     names = [entry["name"] for entry in opening.shipped()]
+    if wanted is not None:
+        names = [name for name in names if name == wanted.checkpoint]
     return [Selection(name, opening.default_origin(name)) for name in names]
 
 
@@ -143,7 +153,7 @@ def notices(view: View | None) -> None:
     """The sentence of the last thing that could not be opened, and whether a link can hold what is open."""
     problem = st.session_state.get("problem")
     if problem:
-        st.error(f"{plain(whole(problem))}" + (" What was open before is still open." if view is not None else ""))
+        st.error(plain(whole(problem)))
     origin = view.selection.origin if view is not None else None
     if isinstance(origin, Own) and pack(origin.content) is None:
         st.caption("This instance is too long for a link: the address opens it only while the app runs.")

@@ -22,8 +22,8 @@ from ui.opening import View
 from ui.store import fingerprint, recent
 from ui.text import plain, whole
 
-MAX_FORMULA = 160
-"""Characters of a formula in the line under the headline."""
+MAX_FORMULA, MAX_NOTE = 160, 140
+"""Characters of a formula and of a note in the line under the headline; whole notes are among the facts."""
 
 _component = component("depthscope_linked_views", html=linked_views.HTML, css=linked_views.CSS, js=linked_views.JS)
 
@@ -47,12 +47,17 @@ def size(view: View) -> str:
     return f"{view.trace.n_nodes:,} tokens"
 
 
+def notes(view: View) -> list[str]:
+    """What was rewritten, chosen or assumed on the way from the file to the trace."""
+    return list(dict.fromkeys((*view.instance.notes, *view.trace.encoding.notes, *view.trace.notes)))
+
+
 def headline(view: View) -> None:
     """The sentence of the trace, and in small what it is about."""
-    notes = (*view.instance.notes, *view.trace.encoding.notes, *view.trace.notes)
     with st.container(gap="xxsmall"):
         st.markdown(f"### {plain(sentence(view.trace))}")
-        st.caption(" ".join(plain(whole(part)) for part in (size(view), *dict.fromkeys(notes))))
+        parts = [size(view), *(clipped(note, MAX_NOTE) for note in notes(view))]
+        st.caption(" ".join(plain(part if part.endswith("…") else whole(part)) for part in parts))
 
 
 def linked(view: View, *, key: str = "views", role: str = "full", pick_ends: bool = True) -> None:
@@ -87,7 +92,7 @@ def about(view: View) -> None:
     with st.expander("About this trace"):
         left, right = st.columns([3, 2], gap="large")
         with left:
-            rows = "\n".join(f"| {plain(name)} | {plain(value)} |" for name, value in facts(view).items())
+            rows = "\n".join(f"| {plain(name)} | {plain(value, 4000)} |" for name, value in facts(view).items())
             with st.container(key="facts"):
                 st.markdown(f"| | |\n|---|---|\n{rows}")
         with right:
@@ -110,6 +115,7 @@ def facts(view: View) -> dict[str, str]:
         "Answer stays from": f"step {trace.commitment_step}",
         "First decidable": f"step {instance.first_decidable_step()}",
         "Held in memory": f"{held / 1e6:,.1f} MB, states {' × '.join(map(str, trace.hidden.shape))}",
+        **({"Notes": " ".join(map(whole, notes(view)))} if notes(view) else {}),
     }
 
 
