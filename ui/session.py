@@ -87,7 +87,7 @@ def settle() -> View | None:
         except InputError as error:
             problem = problem or str(error)
         except Exception:
-            LOG.exception("could not open %r", candidate)
+            LOG.exception("could not open a selection for %s", candidate.checkpoint)  # never its content
             problem = problem or "This could not be opened, through no fault of yours; the log of the server says why."
     if problem and open_before is not None:
         problem = f"{whole(problem)} What was open before is still open."
