@@ -24,11 +24,18 @@ def dense_attention(
     if keep is None:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
     b, h, n, width = q.shape
-    scores = torch.matmul(q * width**-0.5, k.transpose(-2, -1))
-    if bias is not None:
-        scores += bias
-    torch.softmax(scores, dim=-1, out=keep)
-    return torch.matmul(keep, v)
+
+    def flat(x: Tensor) -> Tensor:
+        return x.reshape(b * h, n, x.shape[-1])
+
+    weights = flat(keep)
+    if bias is None:
+        torch.bmm(flat(q) * width**-0.5, flat(k).transpose(1, 2), out=weights)
+    else:
+        bias = flat(bias.expand(b, h, n, n))
+        torch.baddbmm(bias, flat(q), flat(k).transpose(1, 2), alpha=width**-0.5, out=weights)
+    torch.softmax(weights, dim=-1, out=weights)
+    return torch.bmm(weights, flat(v)).view(b, h, n, width)
 
 
 def edge_attention(

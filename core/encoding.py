@@ -150,10 +150,11 @@ def collate(encodings: Sequence[Encoding], sparse: bool | None = None) -> Batch:
             edge_index = torch.from_numpy(flat[:, np.lexsort((flat[1], flat[0]))].astype(np.int64))
         else:
             mask = np.zeros((len(edges), n, n), dtype=bool)
-            mask[:, np.arange(n), np.arange(n)] = True  # padding attends to itself, so that no row is empty
             for i, e in enumerate(edges):
                 if e is not None:
                     mask[i, e[0], e[1]] = True
+                padding = np.arange(encodings[i].n_nodes, n)
+                mask[i, padding, padding] = True  # so that no row is empty
             allowed = torch.from_numpy(mask)
     brackets = [e.bracket for e in encodings if e.bracket is not None]
     return Batch(

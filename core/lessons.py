@@ -15,8 +15,8 @@ from core.recipes import Recipe
 from core.tasks import graph_data, logic, logic_data
 from core.tasks.graph_data import SPLITS
 
-VALIDATION_COUNT = 400
-"""Instances of each difficulty in a validation: 200 pairs of twins, or 400 formulas."""
+VALIDATION_COUNT = {"graph": 400, "logic": 200}
+"""Instances of each difficulty in a validation: 200 pairs of twins, or 200 formulas."""
 
 
 class Lessons:
@@ -92,12 +92,13 @@ class Lessons:
         out = {}
         for difficulty in recipe.validation:
             rng = np.random.default_rng([SPLITS["validation"], self.seed, difficulty])
-            many = np.full(VALIDATION_COUNT, difficulty)
+            count = VALIDATION_COUNT[recipe.task]
+            many = np.full(count, difficulty)
             if recipe.task == "graph":
                 named = recipe.model.identity == "vocabulary"
                 out[difficulty] = graph_data.lesson(graph_data.draw(rng, many, "audited"), named=named)
             elif recipe.data == "paper":
-                drawn = logic.generate(difficulty, VALIDATION_COUNT, data="paper", seed=self.seed, split="validation")
+                drawn = logic.generate(difficulty, count, data="paper", seed=self.seed, split="validation")
                 out[difficulty] = _formulas_as_lesson(drawn, recipe)
             else:
                 out[difficulty] = self._fresh(rng, many, "validation", None)
@@ -114,7 +115,9 @@ def _formulas_as_lesson(formulas: list[logic.LogicInstance], recipe: Recipe) -> 
     batch = collate(encodings)
     n = batch.token_ids.shape[1]
     pad = lambda name, fill: torch.from_numpy(  # noqa: E731
-        np.stack([np.pad(getattr(e, name).astype(np.int64), (0, n - e.n_nodes), constant_values=fill) for e in encodings])
+        np.stack(
+            [np.pad(getattr(e, name).astype(np.int64), (0, n - e.n_nodes), constant_values=fill) for e in encodings]
+        )
     )
     label = torch.tensor([formula.label for formula in formulas])
     return Lesson(batch, label, pad("value", -1), pad("true_from", 0), pad("known_from", 0))

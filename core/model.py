@@ -118,10 +118,11 @@ class DepthRecurrentTransformer(nn.Module):
         self.embedding_norm = nn.LayerNorm(d)
         self.block = Block(config)
         if config.bracket_bias:  # by difference of bracket depth and side, and a slope over distance on each side
-            self.bracket = nn.Parameter(torch.zeros(config.heads, 2 * NEIGHBOURING + 1, 2))
-            self.slope = nn.Parameter(torch.full((config.heads, 2), 0.05))
-        if config.readout == "node":
-            self.head = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 1))
+            self.bracket = nn.Parameter(torch.randn(config.heads, 2 * NEIGHBOURING + 1, 2))
+            steep = 2.0 ** (1 - torch.arange(config.heads))  # from near to far, as in ALiBi (Press et al. 2022)
+            self.slope = nn.Parameter(steep[:, None].repeat(1, 2))
+        if config.readout == "node":  # a normalised state needs no second norm
+            self.head = nn.Sequential(nn.Identity() if config.state_norm else nn.LayerNorm(d), nn.Linear(d, 1))
         else:
             read = 2 * d if config.readout == "pair" else d
             self.head = nn.Sequential(
@@ -150,7 +151,7 @@ class DepthRecurrentTransformer(nn.Module):
         """What is added to the attention logits, broadcastable to (B, heads, n, n)."""
         if batch.edge_index is not None:
             return None
-        weight = self.head[-1].weight  # for dtype and device
+        weight = self.token.weight  # for dtype and device
         if batch.allowed is not None:
             blocked = ~batch.allowed[:, None]
         elif bool(batch.valid.all()):
@@ -170,11 +171,13 @@ class DepthRecurrentTransformer(nn.Module):
         if blocked is None:
             return bias
         if bias is None:
-            return torch.zeros(blocked.shape, dtype=weight.dtype, device=weight.device).masked_fill_(blocked, -torch.inf)
+            return torch.zeros(blocked.shape, dtype=weight.dtype, device=weight.device).masked_fill_(
+                blocked, -torch.inf
+            )
         return bias.masked_fill(blocked, -torch.inf)
 
     def rope(self, n: int, device: torch.device) -> tuple[Tensor, Tensor] | None:
-        """cos and sin of the rotary positions, (n, d_head / 2) each."""
+        """Cos and sin of the rotary positions, (n, d_head / 2) each."""
         if self.config.position != "rope":
             return None
         width = self.config.width // self.config.heads

@@ -1,7 +1,7 @@
 """What tracing, probing and the pages ask of a recurrent model, ours or not.
 
-A model is a start state, a step and a readout. `core.model.DepthRecurrentTransformer` implements it; a recurrent model of
-another kind needs these three methods and a `config` with the fields of `core.config.ModelConfig` that tasks read.
+A model is a start state, a step and a readout. `core.model.DepthRecurrentTransformer` implements it; a recurrent model
+of another kind needs these three methods and a `config` with the fields of `core.config.ModelConfig` that tasks read.
 """
 
 from __future__ import annotations

@@ -138,13 +138,13 @@ HOUSE_TREE = Recipe(
     data="audited",
     difficulty=(1, 6),
     steps=(8, 24),
-    batches=2000,
+    batches=800,
     batch_size=32,
     learning_rate=1e-3,
     warmup=0.1,
     supervision="node",
     validation=(2, 4, 6, 8, 16),
-    validate_every=250,
+    validate_every=200,
 )
 
 HOUSE_LOGIC_TOKENS = Recipe(
@@ -156,14 +156,14 @@ HOUSE_LOGIC_TOKENS = Recipe(
     ),
     data="audited",
     difficulty=(1, 6),
-    steps=(8, 18),
+    steps=(8, 24),
     batches=3000,
     batch_size=64,
     learning_rate=1e-3,
     warmup=0.1,
     supervision="node",
     validation=(2, 4, 6, 8),
-    validate_every=250,
+    validate_every=500,
     curriculum=Curriculum(),
     bfloat16=True,
 )  # fmt: skip

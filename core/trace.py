@@ -114,6 +114,16 @@ class Record:
     logits: Tensor
 
 
+def _room(like: Tensor, *shape: int) -> Tensor:
+    """Memory to write into, of the dtype and device of `like`.
+
+    On the CPU numpy allocates it: large arrays come in huge pages, which spares a page fault every 4 KiB.
+    """
+    if like.device.type == "cpu" and like.dtype == torch.float32:
+        return torch.from_numpy(np.empty(shape, dtype=np.float32))
+    return like.new_empty(shape)
+
+
 @torch.inference_mode()
 def run(model: RecurrentModel, batch: Batch, steps: int) -> Record:
     """Runs T steps and keeps everything.
@@ -130,20 +140,22 @@ def run(model: RecurrentModel, batch: Batch, steps: int) -> Record:
     context = model.prepare(batch)
     h = model.initial(context)
     b, n, d = h.shape
-    new = h.new_empty
-    hidden = new(steps + 1, b, n, d)
-    hidden[0] = h
+    hidden = _room(h, steps + 1, b, n, d)
     attention = gate = None
     if shapes.heads:
         edges = batch.edge_index
         size = (b, shapes.heads, n, n) if edges is None else (shapes.heads, edges.shape[1])
-        attention = new(steps, *size)
+        attention = _room(h, steps, *size)
     if shapes.gate:
-        gate = new(steps, b, n)
+        gate = _room(h, steps, b, n)
+    # one view a step, made before the run
+    states = hidden.unbind(0)
+    weights = [None] * steps if attention is None else attention.unbind(0)
+    gates = [None] * steps if gate is None else gate.unbind(0)
+    states[0].copy_(h)
     for t in range(steps):
-        sink = Sink(None if attention is None else attention[t], None if gate is None else gate[t])
-        h = model.step(h, t, context, sink)
-        hidden[t + 1] = h
+        h = model.step(h, t, context, Sink(weights[t], gates[t]))
+        states[t + 1].copy_(h)
     logits, readout = model.readout(hidden, batch)
     return Record(hidden, attention, gate, readout, logits)
 
@@ -196,7 +208,9 @@ def record_batch(checkpoint: Checkpoint, instances: Sequence[Any], steps: int) -
     batch = collate(encodings)
     kept = run(checkpoint.model, batch.to(next(checkpoint.model.parameters()).device), steps)
     notes = notes_on(checkpoint, steps)
-    return [_trace(checkpoint, notes, kept, batch, i, pair) for i, pair in enumerate(zip(instances, encodings, strict=True))]
+    return [
+        _trace(checkpoint, notes, kept, batch, i, pair) for i, pair in enumerate(zip(instances, encodings, strict=True))
+    ]
 
 
 def _trace(
@@ -235,9 +249,9 @@ def notes_on(checkpoint: Checkpoint, steps: int) -> tuple[str, ...]:
     """Sentences about what this checkpoint does in a run of T steps that a reader of its answers should know."""
     config, notes = checkpoint.config, []
     if config.readout == "pair":
-        notes.append("This checkpoint reads out a pair of nodes; the readout at a node is that node taken as the target.")
-    if 0 < config.depth_embedding < steps:
         notes.append(
-            f"This checkpoint has {config.depth_embedding} step embeddings; later steps use the last one."
+            "This checkpoint reads out a pair of nodes; the readout at a node is that node taken as the target."
         )
+    if 0 < config.depth_embedding < steps:
+        notes.append(f"This checkpoint has {config.depth_embedding} step embeddings; later steps use the last one.")
     return tuple(notes)

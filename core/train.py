@@ -1,8 +1,8 @@
 """Training: silent thinking by default, resumable to the bit, stopped at any moment without loss.
 
 Random numbers and the learning rate depend on the number of the batch alone. The whole state of a run (weights,
-optimiser, batch number, curriculum, log) is one file that is replaced in one move, so that a killed run goes on from its
-last save and ends with the same bytes as one that was never stopped, on the same machine and with as many threads.
+optimiser, batch number, curriculum, log) is one file that is replaced in one move, so that a killed run goes on from
+its last save and ends with the same bytes as one that was never stopped, on the same machine with as many threads.
 """
 
 from __future__ import annotations
@@ -335,7 +335,9 @@ def _loop(run: Run, max_seconds: float | None) -> None:
             bar.set_postfix(loss=f"{loss:.4f}", accuracy=f"{accuracy:.3f}", level=progress.level, refresh=False)
             bar.update()
             if not math.isfinite(loss):
-                raise InputError(f"the loss is {loss} at batch {progress.batch}; the last save in {run.out} is from before")
+                raise InputError(
+                    f"the loss is {loss} at batch {progress.batch}; the last save in {run.out} is from before"
+                )
             if progress.batch % recipe.validate_every == 0 or progress.batch == recipe.batches:
                 _log_validation(run, before)
             if now - saved > SAVE_SECONDS:

@@ -10,8 +10,8 @@ from core.errors import InputError
 def get(task: str) -> ModuleType:
     """The module of a task.
 
-    Every task module has `parse(text, filename=None, ...)`, `render(instance)`, `generate(difficulty, count, data, seed)`,
-    `encode(instance, config)` and a frozen instance class with `label`, `difficulty`, `default_steps`.
+    Every task module has `parse(text, filename=None, ...)`, `render(instance)`, `encode(instance, config)`,
+    `generate(difficulty, count, data, seed)` and a frozen instance class with `label`, `difficulty`, `default_steps`.
 
     Raises:
         InputError: If there is no such task.

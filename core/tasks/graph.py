@@ -1,7 +1,7 @@
 """The graph task: is the target reachable from the source along directed edges?
 
-The face of the task. The instance and its oracle are in `graph_instance`, the generators in `graph_data`, the readers of
-file formats in `graph_formats`; how an instance becomes nodes for a model is here.
+The face of the task. The instance and its oracle are in `graph_instance`, the generators in `graph_data`, the readers
+of file formats in `graph_formats`; how an instance becomes nodes for a model is here.
 """
 
 import numpy as np
@@ -28,7 +28,9 @@ def encode(instance: GraphInstance, config: ModelConfig) -> Encoding:
         InputError: If the model is of another task, or knows fewer names than there are nodes.
     """
     if config.task != TASK or config.attention != "edges":
-        raise InputError(f"this checkpoint reads {config.task} by {config.attention} attention, not a graph by its edges")
+        raise InputError(
+            f"this checkpoint reads {config.task} by {config.attention} attention, not a graph by its edges"
+        )
     n, notes = instance.n_nodes, ()
     tokens = np.ones(n, dtype=np.int64)
     if config.identity == "vocabulary":

@@ -1,9 +1,9 @@
 """Generators of graphs, vectorised over a batch: the paper's, and the audited one whose negatives are twins.
 
 The paper's positives have more edges and ancestors than its negatives, so that a degree rule scores far above chance.
-An audited negative is its positive after one degree-preserving double edge swap (a->b, c->d become a->d, c->b) that cuts
-every path: every rule that counts degrees or edges scores exactly one half. Such a swap exists where one edge carries all
-paths, so that audited graphs lean towards bridges.
+An audited negative is its positive after one degree-preserving double edge swap (a->b, c->d become a->d, c->b) that
+cuts every path: every rule that counts degrees or edges scores exactly one half. Such a swap exists where one edge
+carries all paths, so that audited graphs lean towards bridges.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def distances(adjacency: np.ndarray, start: np.ndarray) -> np.ndarray:
 def _draft(rng: np.random.Generator, hops: np.ndarray, n_nodes: np.ndarray) -> np.ndarray:
     """Graphs in which node h is exactly h hops from node 0, h = 0..hops: adjacency (B, n, n).
 
-    The first hops + 1 nodes are a path. Of the others some hang behind the path at a level of their own, the rest cannot
-    be reached; further edges are drawn at random among those that make nothing nearer.
+    The first hops + 1 nodes are a path. Of the others some hang behind the path at a level of their own, the rest
+    cannot be reached; further edges are drawn at random among those that make nothing nearer.
     """
     b, n = len(hops), int(n_nodes.max())
     rows, node = np.arange(b), np.arange(n)[None]
@@ -154,9 +154,8 @@ def _cut(rng: np.random.Generator, adjacency: np.ndarray, hops: np.ndarray, trie
     Returns:
         (B, n, n) bool; unchanged where none of the tries cut.
     """
-    b, n, _ = adjacency.shape
     twin = adjacency.copy()
-    open_rows = np.arange(b)
+    open_rows = np.arange(len(adjacency))
     for _ in range(tries):
         adj, h = adjacency[open_rows], hops[open_rows]
         k = len(open_rows)
@@ -265,14 +264,15 @@ def paper(rng: np.random.Generator, hops: np.ndarray, n_nodes: np.ndarray, label
         fresh = paper(rng, hops[again], n_nodes[again], label[again])
         for name in ("adjacency", "source", "target", "distance"):
             old, new = getattr(arrays, name), getattr(fresh, name)
-            old[again] = np.pad(new, [(0, 0)] + [(0, s - t) for s, t in zip(old.shape[1:], new.shape[1:], strict=True)],
-                                constant_values=-1 if name == "distance" else 0)
+            old[again] = np.pad(
+                new,
+                [(0, 0)] + [(0, s - t) for s, t in zip(old.shape[1:], new.shape[1:], strict=True)],
+                constant_values=-1 if name == "distance" else 0,
+            )
     return arrays
 
 
-def draw(
-    rng: np.random.Generator, hops: np.ndarray, data: str, n_nodes: np.ndarray | None = None
-) -> GraphArrays:
+def draw(rng: np.random.Generator, hops: np.ndarray, data: str, n_nodes: np.ndarray | None = None) -> GraphArrays:
     """As many graphs as there are entries in `hops`, half of them with a path.
 
     Args:

@@ -37,13 +37,18 @@ def encode(instance: LogicInstance, config: ModelConfig) -> Encoding:
 
 
 def _tree(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
-    """Nodes are subformulas; each attends to its children and itself."""
+    """Nodes are subformulas; each attends to its children, and an atom, which has none, to itself.
+
+    Operators do not attend to themselves: with a loop the learned states drift with height and depth 16 falls from 1.00
+    to .70, since a node's own past is kept by the gate already.
+    """
     m = instance.n_subformulas
-    own, pairs = np.arange(m), []
+    own = np.arange(m)
+    pairs = [np.stack([own[instance.left < 0]] * 2)]
     for child in (instance.left, instance.right):
         has = child >= 0
         pairs.append(np.stack([own[has], child[has]]))
-    edges = np.concatenate([np.stack([own, own]), *pairs], axis=1).astype(np.int64)
+    edges = np.concatenate(pairs, axis=1).astype(np.int64)
     return Encoding(
         interface="edges",
         labels=tuple(VOCABULARY[k] for k in instance.kind),

@@ -12,6 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ class FormulaArrays:
         """The formulas one by one."""
         ends = np.searchsorted(self.formula, np.arange(len(self) + 1))
         out = []
-        for a, b in zip(ends[:-1], ends[1:], strict=True):
+        for a, b in pairwise(ends):
             root = int(np.flatnonzero(self.parent[a:b] < 0)[0])
             left, right = self.left[a:b].astype(np.int32), self.right[a:b].astype(np.int32)
             out.append(LogicInstance(self.kind[a:b].astype(np.int8), left, right, root))
@@ -233,12 +234,14 @@ def _join(arrays: FormulaArrays, fresh: FormulaArrays, rows: np.ndarray) -> Form
 
 
 def tree_lesson(arrays: FormulaArrays) -> Lesson:
-    """Formulas as trees: nodes are subformulas and attend to their children and themselves."""
+    """Formulas as trees: nodes are subformulas and attend to their children; atoms, which have none, to themselves."""
     b, n = len(arrays), int(arrays.index.max()) + 1
     f, i = arrays.formula, arrays.index
     tokens, value, decided = np.zeros((b, n), np.int64), np.full((b, n), -1), np.zeros((b, n), np.int64)
     tokens[f, i], value[f, i], decided[f, i] = arrays.kind, arrays.value, arrays.decided_from
     allowed = np.broadcast_to(np.eye(n, dtype=bool), (b, n, n)).copy()
+    inner = arrays.left >= 0
+    allowed[f[inner], i[inner], i[inner]] = False
     for child in (arrays.left, arrays.right):
         has = child >= 0
         allowed[f[has], i[has], child[has]] = True
@@ -268,8 +271,15 @@ def _lesson(
     bracket: torch.Tensor | None,
 ) -> Lesson:
     ids = torch.from_numpy(tokens)
-    batch = Batch(ids, torch.zeros_like(ids), ids > 0, torch.from_numpy(answer), torch.zeros(len(ids), dtype=torch.long),
-                  allowed=allowed, bracket=bracket)  # fmt: skip
+    batch = Batch(
+        token_ids=ids,
+        roles=torch.zeros_like(ids),
+        valid=ids > 0,
+        answer=torch.from_numpy(answer),
+        source=torch.zeros(len(ids), dtype=torch.long),
+        allowed=allowed,
+        bracket=bracket,
+    )
     label = torch.from_numpy(value[np.arange(len(ids)), answer])
     return Lesson(batch, label, torch.from_numpy(value), torch.zeros_like(ids), torch.from_numpy(decided))
 

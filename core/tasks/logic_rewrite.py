@@ -72,6 +72,4 @@ def in_token_order(
     rank = np.full(len(kind) + 1, -1, dtype=np.int32)
     rank[order] = np.arange(len(order))
     keep = np.array(order)
-    return LogicInstance(
-        kind[keep].astype(np.int8), rank[left[keep]], rank[right[keep]], int(rank[root]), notes
-    )
+    return LogicInstance(kind[keep].astype(np.int8), rank[left[keep]], rank[right[keep]], int(rank[root]), notes)

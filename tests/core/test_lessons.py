@@ -1,0 +1,57 @@
+"""What is trained on and what is run later must be the same thing."""
+
+import numpy as np
+import pytest
+import torch
+
+from core.encoding import collate
+from core.lessons import Lessons
+from core.recipes import HOUSE_GRAPH, HOUSE_LOGIC_TOKENS, HOUSE_TREE, PAPER_GRAPH
+from core.tasks import graph, graph_data, logic, logic_data
+
+
+def test_a_graph_lesson_is_its_encoded_instances() -> None:
+    arrays = graph_data.draw(np.random.default_rng(3), np.array([2, 2, 4, 4]), "audited")
+    for recipe in (HOUSE_GRAPH, PAPER_GRAPH):
+        lesson = graph_data.lesson(arrays, named=recipe.model.identity == "vocabulary")
+        encodings = [graph.encode(instance, recipe.model) for instance in arrays.instances()]
+        _same(lesson, encodings)
+
+
+@pytest.mark.parametrize("recipe", [HOUSE_TREE, HOUSE_LOGIC_TOKENS])
+def test_a_logic_lesson_is_its_encoded_instances(recipe) -> None:
+    arrays = logic_data.draw(np.random.default_rng(3), np.array([1, 2, 4, 5]), "train")
+    make = logic_data.tree_lesson if recipe.model.attention == "edges" else logic_data.token_lesson
+    _same(make(arrays), [logic.encode(instance, recipe.model) for instance in arrays.instances()])
+
+
+def _same(lesson, encodings) -> None:
+    batch = collate(encodings)
+    for name in ("token_ids", "roles", "valid", "answer", "allowed", "bracket"):
+        ours, theirs = getattr(lesson.batch, name), getattr(batch, name)
+        assert (ours is None) == (theirs is None), name
+        if ours is None or (name == "roles" and not ours.any()):
+            continue
+        if name == "bracket":  # padding is masked, its depth means nothing
+            ours, theirs = ours * lesson.batch.valid, theirs * batch.valid
+        assert torch.equal(ours, theirs), name
+    for i, encoding in enumerate(encodings):
+        n = encoding.n_nodes
+        for name in ("value", "true_from"):
+            assert lesson.__dict__[name][i, :n].tolist() == getattr(encoding, name).tolist(), name
+        carries = encoding.value >= 0
+        assert lesson.known_from[i, :n].numpy()[carries].tolist() == encoding.known_from[carries].tolist()
+
+
+def test_the_same_batch_number_gives_the_same_lesson() -> None:
+    for recipe in (HOUSE_GRAPH, HOUSE_TREE, HOUSE_LOGIC_TOKENS):
+        (a, steps, top), (b, steps2, top2) = (Lessons(recipe, 1).draw(7, 3) for _ in range(2))
+        assert (steps, top) == (steps2, top2)
+        assert torch.equal(a.batch.token_ids, b.batch.token_ids)
+        assert torch.equal(a.value, b.value)
+        other = Lessons(recipe, 2).draw(7, 3)[0]
+        assert (
+            a.value.shape != other.value.shape
+            or not torch.equal(a.batch.token_ids, other.batch.token_ids)
+            or (a.batch.allowed is not None and not torch.equal(a.batch.allowed, other.batch.allowed))
+        )
