@@ -1,7 +1,7 @@
 """Checkpoints on disk: one folder of weights, config, metrics and card, in the Hugging Face layout.
 
     <name>/model.safetensors   weights; never a pickle
-    <name>/config.json         {"name", "model": fields of ModelConfig, "recipe", "training", "sha256", "parameters"}
+    <name>/config.json         {"name", "config": fields of ModelConfig, "recipe", "training", "sha256", "parameters"}
     <name>/metrics.json        what was measured
     <name>/README.md           the card
 
@@ -90,7 +90,8 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
     tensors = _tensors(content, weights)
     _check_tensors(tensors, model, weights)
     sha256 = hashlib.sha256(content).hexdigest()
-    if settings.get("sha256") != sha256:
+    bare = set(settings) == {"config"}
+    if settings.get("sha256", sha256 if bare else None) != sha256:
         raise InputError(f"{weights} does not match the sha256 in its config.json: it was changed or belongs elsewhere")
     model.load_state_dict(tensors, assign=True)
     try:
@@ -129,7 +130,7 @@ def save(
     content = safetensors.torch.save(tensors, metadata={"format": "pt"})
     settings = {
         "name": name,
-        "model": asdict(model.config),
+        "config": asdict(model.config),
         "recipe": recipe,
         "training": training,
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -233,6 +234,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not readable as JSON: {error}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path} should hold a JSON object (got a {type(values).__name__})")
+    if path.name == CONFIG and "config" not in values and "vocabulary" in values:
+        return {"config": values}  # as save_pretrained writes it: the architecture alone, no sha256
     return values
 
 
@@ -244,10 +247,10 @@ def _dictionary(settings: dict[str, Any], key: str, path: Path) -> dict[str, Any
 
 
 def _config(settings: dict[str, Any], path: Path) -> ModelConfig:
-    if "model" not in settings:
-        raise InputError(f"{path} has no 'model', the architecture")
+    if "config" not in settings:
+        raise InputError(f"{path} has no 'config', the architecture")
     try:
-        return ModelConfig.from_dict(_dictionary(settings, "model", path))
+        return ModelConfig.from_dict(_dictionary(settings, "config", path))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

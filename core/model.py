@@ -9,12 +9,11 @@ Paper and house recipes are settings of `core.config.ModelConfig`. Source: arXiv
 LayerScale; recall and state norm are ours (recall after Bansal et al. 2022, end-to-end algorithm synthesis).
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -106,8 +105,14 @@ def rotate(x: Float[Tensor, "b h n k"], cos: Tensor, sin: Tensor) -> Float[Tenso
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
-class DepthRecurrentTransformer(nn.Module):
-    """Embedding, one shared block, readout. Implements `core.protocol.RecurrentModel`."""
+class DepthRecurrentTransformer(
+    nn.Module, PyTorchModelHubMixin, library_name="depthscope", coders={ModelConfig: (asdict, ModelConfig.from_dict)}
+):
+    """Embedding, one shared block, readout. Implements `core.protocol.RecurrentModel`.
+
+    The mixin gives `from_pretrained`, `save_pretrained` and `push_to_hub`; `core.checkpoint.load` opens the same folders
+    and looks at every byte.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -174,14 +174,14 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "config is a list": (lambda f: (f / "config.json").write_text("[1]"), "should hold a JSON object"),
     "config too deep": (lambda f: (f / "config.json").write_text("[" * 200_000), "not readable as JSON"),
     "config is not text": (lambda f: (f / "config.json").write_bytes(b"\xff\xfe\x00"), "not readable as JSON"),
-    "config without model": (lambda f: edit(f, lambda s: s.pop("model")), "has no 'model'"),
-    "model is a word": (lambda f: edit(f, lambda s: s.update(model="big")), "should be an object"),
-    "unknown field": (lambda f: edit(f, lambda s: s["model"].update(magic=1)), "unknown field 'magic'"),
-    "absurd width": (lambda f: edit(f, lambda s: s["model"].update(width=10**12, heads=1)), "width should be"),
-    "large width": (lambda f: edit(f, lambda s: s["model"].update(width=8192, hidden=65536)), r"asks for \("),
-    "width as text": (lambda f: edit(f, lambda s: s["model"].update(width="64")), "width should be"),
-    "dropout as text": (lambda f: edit(f, lambda s: s["model"].update(dropout="x")), "dropout|no model"),
-    "scale as text": (lambda f: edit(f, lambda s: s["model"].update(layer_scale="x")), "layer_scale|no model"),
+    "config without architecture": (lambda f: edit(f, lambda s: s.pop("config")), "has no 'config'"),
+    "config is a word": (lambda f: edit(f, lambda s: s.update(config="big")), "should be an object"),
+    "unknown field": (lambda f: edit(f, lambda s: s["config"].update(magic=1)), "unknown field 'magic'"),
+    "absurd width": (lambda f: edit(f, lambda s: s["config"].update(width=10**12, heads=1)), "width should be"),
+    "large width": (lambda f: edit(f, lambda s: s["config"].update(width=8192, hidden=65536)), r"asks for \("),
+    "width as text": (lambda f: edit(f, lambda s: s["config"].update(width="64")), "width should be"),
+    "dropout as text": (lambda f: edit(f, lambda s: s["config"].update(dropout="x")), "dropout|no model"),
+    "scale as text": (lambda f: edit(f, lambda s: s["config"].update(layer_scale="x")), "layer_scale|no model"),
     "weights changed": (
         lambda f: reweigh(f, lambda w: w["role"].add_(1)) or edit(f, lambda s: s.update(sha256="0")),
         "sha256",
@@ -196,7 +196,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
         r"\(3, 16\).* asks for \(2, 16\)",
     ),
     "other type": (lambda f: reweigh(f, lambda w: w.update(role=torch.ones(2, 16).half())), "float16"),
-    "no gate in config": (lambda f: edit(f, lambda s: s["model"].update(gate_bias=None)), "does not ask for"),
+    "no gate in config": (lambda f: edit(f, lambda s: s["config"].update(gate_bias=None)), "does not ask for"),
     "pickle instead": (lambda f: pickled(f, "pytorch_model.bin"), "python -m core import pytorch_model.bin"),
     "pickle renamed": (lambda f: pickled(f, "model.safetensors"), "pickle under another name"),
     "metrics spoiled": (lambda f: (f / "metrics.json").write_text("{"), "metrics.json is not readable"),
@@ -264,3 +264,22 @@ def test_json_is_strict() -> None:
     values = {"a": np.array([1.0, np.nan]), "b": np.float32(np.inf), 3: (np.int64(4), True, None), "c": {"d": "é"}}
     assert json.loads(dumps(values)) == {"a": [1.0, None], "b": None, "3": [4, True, None], "c": {"d": "é"}}
     assert "NaN" not in dumps(values)
+
+
+def test_a_model_saved_by_the_hub_mixin_opens_both_ways(tmp_path: Path) -> None:
+    model = DepthRecurrentTransformer(ModelConfig("graph", 2, 16, 2, 16)).eval()
+    model.save_pretrained(tmp_path / "mine")
+    again = DepthRecurrentTransformer.from_pretrained(tmp_path / "mine")
+    opened = checkpoint.load(tmp_path / "mine")
+    assert again.config == opened.config == model.config
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, again.state_dict()[name])
+        assert torch.equal(weight, opened.model.state_dict()[name])
+
+
+def test_a_checkpoint_of_ours_opens_by_from_pretrained(tmp_path: Path) -> None:
+    model = DepthRecurrentTransformer(ModelConfig("graph", 2, 16, 2, 16)).eval()
+    checkpoint.save(tmp_path / "mine", model, name="mine", recipe="house", training={}, metrics={}, card="")
+    again = DepthRecurrentTransformer.from_pretrained(tmp_path / "mine")
+    assert again.config == model.config
+    assert torch.equal(again.token.weight, model.token.weight)

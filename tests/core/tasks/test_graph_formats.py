@@ -73,8 +73,16 @@ WRITERS = {
     "json": lambda g: json.dumps(nx.node_link_data(g)),
     "cyjs": lambda g: json.dumps(nx.cytoscape_data(g)),
     "net": lambda g: "\n".join(nx.generate_pajek(g)),
-    "dot": lambda g: nx.nx_pydot.to_pydot(g).to_string(),
+    "dot": lambda g: dot(g),
 }
+
+
+def dot(graph: nx.Graph) -> str:
+    """DOT as pydot writes it."""
+    kind, operator = ("digraph", "->") if graph.is_directed() else ("graph", "--")
+    return "\n".join(
+        [f"strict {kind} {{", *(f"{a};" for a in graph), *(f"{a} {operator} {b};" for a, b in graph.edges), "}"]
+    )
 
 
 @pytest.mark.parametrize("sniffed", [False, True], ids=["named", "sniffed"])
@@ -106,12 +114,67 @@ def test_labels_are_kept(extension: str) -> None:
 
 def test_edges_of_both_kinds_in_one_file() -> None:
     pajek = "*Vertices 3\n1 a\n2 b\n3 c\n*Arcs\n1 2\n*Edges\n2 3 1.0\n*Arcslist\n3 1 2\n"
-    graphml = (
-        '<graphml><graph edgedefault="directed"><edge source="a" target="b"/><node id="a"/><node id="b"/>'
-        '<node id="c"/><edge source="b" target="c" directed="false"/></graph></graphml>'
-    )
     assert named_edges(parse(pajek)) == {("a", "b"), ("b", "c"), ("c", "b"), ("c", "a")}
-    assert named_edges(parse(graphml)) == {("a", "b"), ("b", "c"), ("c", "b")}
+    for text in (
+        '<graphml><graph edgedefault="directed">%s<edge source="b" target="a" directed="false"/></graph></graphml>',
+        '<gexf><graph><nodes>%s</nodes><edges><edge source="b" target="a" type="directed"/></edges></graph></gexf>',
+    ):
+        with pytest.raises(InputError, match="all edges directed or all undirected"):
+            parse(text % '<node id="a"/><node id="b"/>')
+
+
+@pytest.mark.parametrize("version", ["http://www.gexf.net/1.1draft", "http://www.gexf.net/1.2draft",
+                                     "http://www.gexf.net/1.3", "http://gexf.net/1.3"])  # fmt: skip
+def test_versions_of_gexf(version: str) -> None:
+    nodes = '<nodes><node id="0" label="A"/><node id="1" label="B"/></nodes>'
+    edges = '<edges><edge id="0" source="0" target="1" weight="2.0"/></edges>'
+    text = f'<gexf xmlns="{version}"><graph defaultedgetype="directed">{nodes}{edges}</graph></gexf>'
+    assert named_edges(parse(text)) == {("A", "B")}
+
+
+def test_graphs_inside_nodes() -> None:
+    text = """<graphml xmlns="http://graphml.graphdrawing.org/xmlns"><graph edgedefault="directed"><node id="a">
+      <port name="p"/><graph edgedefault="directed"><node id="b"/><edge source="b" target="c"/></graph></node>
+      <node id="c"/><edge source="a" target="b"/></graph></graphml>"""
+    assert named_edges(parse(text)) == {("a", "b"), ("b", "c")}
+
+
+def test_repeated_edges() -> None:
+    gml = "graph [ directed 1 node [ id 1 ] node [ id 2 ] edge [ source 1 target 2 ] edge [ source 1 target 2 ] ]"
+    links = '{"directed": true, "nodes": [{"id": 1}, {"id": 2}], "links": [%s, %s]}' % (
+        ('{"source": 1, "target": 2}',) * 2
+    )
+    edge = '<edge source="1" target="2"/>'
+    graphml = f'<graphml><graph edgedefault="directed"><node id="1"/><node id="2"/>{edge * 2}</graph></graphml>'
+    for text in (gml, links, graphml, "digraph {1 -> 2 1 -> 2}", "*Vertices 2\n*Arcs\n1 2\n1 2\n"):
+        instance = parse(text)
+        assert named_edges(instance) == {("1", "2")}
+        assert "1 repeated edge dropped." in instance.notes
+
+
+def test_nodes_go_by_their_labels_where_each_has_its_own() -> None:
+    node = "node [ id %d label %s ]"
+    apart = parse(f"graph [ {node % (0, 5)} {node % (1, 0)} edge [ source 0 target 1 ] ]", source="1", target="0")
+    assert (apart.names, apart.names[apart.source]) == (("5", "0"), "0")
+    assert "Nodes go by their labels, not by their ids." in apart.notes
+    alike = parse("*Vertices 2\n1 x\n2 x\n*Arcs\n1 2\n")
+    assert alike.names == ("1", "2")
+    assert "Nodes go by their ids, since some labels are missing or repeat." in alike.notes
+
+
+CYTOSCAPE = [
+    '{"data": {"name": "x"}, "elements": {"nodes": [%s, %s], "edges": [%s]}}',
+    '{"elements": [%s, %s, %s]}',
+    "[%s, %s, %s]",
+]
+
+
+@pytest.mark.parametrize("text", CYTOSCAPE)
+def test_what_cytoscape_writes(text: str) -> None:
+    nodes = ['{"data": {"id": "1", "value": 0.5}}', '{"data": {"id": "2", "value": 0.5}}']
+    instance = parse(text % (*nodes, '{"data": {"source": "1", "target": "2"}}'))
+    assert named_edges(instance) == {("1", "2")}
+    assert any("does not say" in note for note in instance.notes)
 
 
 def test_declared_encodings() -> None:
@@ -239,8 +302,8 @@ REFUSED = [
     (npy(np.zeros((2, 4))), "a.npy", "shape"),
     (npy(np.zeros(4)), "a.npy", "shape"),
     (npy(np.full((3, 3), np.inf)), "a.npy", "not a finite number"),
-    (npy(np.array([[1, None]])), "a.npy", "object"),
-    (npy(np.zeros((3, 3)))[:-1], "a.npy", "another size"),
+    (npy(np.array([[1, None]])), "a.npy", "Object arrays cannot be loaded"),
+    (npy(np.zeros((3, 3)))[:-1], "a.npy", "EOF"),
     (npy(np.zeros((3, 3))).replace(b"(3, 3)", b"(9" + b"9" * 3 + b",)"), "a.npy", "."),
     ("A B", "a.npy", "not a numpy array"),
     ("<graphml", "a.graphml", "line 1, column 1"),
@@ -253,37 +316,48 @@ REFUSED = [
     ("<graphml><graph><hyperedge/></graph></graphml>", None, "hyperedges"),
     ("<graphml><graph/><graph/></graphml>", None, "more than one graph"),
     (b"<?xml version='1.0' encoding='utf-7'?><graphml/>", None, "encoding"),
+    ("<graphml><node id='a'/><graph/></graphml>", None, "stand outside the graph"),
+    ("<gexf><graph><nodes><node id='a'/></nodes></graph><edges><edge source='a' target='a'/></edges></gexf>", None,
+     "does not hold directly"),
+    ("<graphml>" + "<graph><node id='a'>" * 2000 + "</node></graph>" * 2000 + "</graphml>", None, "nested too deeply"),
+    ("<!DOCTYPE g [<!ATTLIST node x CDATA 'y'>]><graphml/>", None, "document type"),
     (LAUGHS, "a.graphml", "entities"),
     (OUTSIDE, "a.gexf", "entities"),
-    ("graph [ node [ id 1 ]", "a.gml", "line 1: the bracket of 'graph'"),
-    ("graph [\n node [ id ] ]", "a.gml", "line 2: the key 'id' has no value"),
-    ("graph [ node [ label \"x\" ] ]", "a.gml", "node 1 of the GML has no id"),
+    ("graph [ node [ id 1 ]", "a.gml", r"line 2: the GML cannot be read \(expected ']', found EOF"),
+    ("graph [\n node [ id ] ]", "a.gml", "found EOF"),
+    ("graph [ node [ label \"x\" ] ]", "a.gml", "node #0 has no 'id'"),
     ("a [ " * 101, "a.gml", "100 brackets"),
-    ("graph [\n label \"x ]", "a.gml", "line 2: a quotation mark"),
-    ("A B", "a.gml", "no graphs"),
+    ("graph [\n label \"x ]", "a.gml", "found EOF"),
+    ("A B", "a.gml", "line 1: the GML"),
     ("{", "a.json", "line 1, column 2"),
     ("[" * 200_000, "a.json", "nested too deeply"),
     ("1" * 9_999, "a.json", "too long"),
-    ("{}", "a.json", "no list `nodes`"),
-    ('{"nodes": [1], "links": []}', "a.json", "item 1"),
-    ('{"nodes": [{"id": "a"}], "links": [{"source": "a"}]}', "a.json", "edge 1 has no target"),
+    ("{}", "a.json", "'nodes' is missing"),
+    ('{"nodes": [1], "links": []}', "a.json", "it needs the lists `nodes`"),
+    ('{"nodes": [{"id": "a"}], "links": [{"source": "a"}]}', "a.json", "'target' is missing"),
     ('{"nodes": [{"id": NaN}], "links": []}', "a.json", "NaN"),
     ('{"nodes": [{"id": "\\ud800"}], "links": []}', "a.json", "surrogate"),
     ('{"nodes": [{"id": 1}, {"id": "1"}], "links": []}', "a.json", "two nodes"),
+    ('{"nodes": [{"id": true}, {"id": 1}], "links": []}', "a.json", "alike"),
+    ('{"nodes": [{"id": "a"}], "links": [{"source": "a", "target": "b"}]}', "a.json", "'b', which the file does not"),
+    ('{"nodes": [{"id": [[1]]}], "links": []}', "a.json", "node-link JSON cannot be read"),
     ('{"elements": 3}', "a.cyjs", "elements"),
-    ('{"elements": [{"group": "nodes"}]}', "a.cyjs", "no `data`"),
+    ('{"elements": [{"group": "nodes"}]}', "a.cyjs", "'data' is missing"),
     ("A B", "a.net", r"no line such as"),
     ("*Vertices 999999999", "a.net", "200,000"),
     ("*Vertices x", "a.net", "line 1"),
     ("*Vertices 2\n*Arcs\n1 3", "a.net", "line 3 is not an edge: '3'"),
     ("*Vertices 2\n*Matrix\n0 1\n1 x", "a.net", "line 4: 'x'"),
-    ("digraph { a -> }", "a.dot", "line 1, column 13: -> has no node after"),
+    ("digraph { a -> }", "a.dot", "line 1, column 16: '}' does not belong here"),
     ("digraph {\n a -- b }", "a.dot", "line 2, column 4: -- does not fit"),
-    ("digraph { a -> b", "a.dot", "line 1, column 9: this brace"),
+    ("digraph { a -> b", "a.dot", "a brace or a bracket is not closed"),
     ("digraph { a [x=1 }", "a.dot", "."),
     ('digraph { "a }', "a.dot", "column 11: this quotation mark"),
     ("digraph { a } b", "a.dot", "keep one graph"),
     ("digraph " + "{" * 100_000, "a.dot", "100 braces"),
+    ('digraph {\n# "\n' + "{" * 100 + "a" + "}" * 101, "a.dot", "line 3, column 100: more than 100 braces"),
+    ('digraph { a [label=<">]' + "{" * 100 + "a" + "}" * 101, "a.dot", "100 braces"),
+    ("graph [ node [ id 1 ]\n" + "a [ " * 99 + "a [ " + "] " * 101, "a.gml", "line 2: more than 100 brackets"),
     ("graph " + "{" * 20 + "a" + "}" * 19, "a.dot", "not closed"),
 ]  # fmt: skip
 
@@ -317,6 +391,12 @@ def test_limits() -> None:
         parse("\n".join(map(str, range(MAX_NODES + 1))))
     with pytest.raises(InputError, match="2,000,000 edges"):
         parse(npy(np.ones((1500, 1500), dtype=bool)))
+    for extension, size in (("dot", 2), ("gml", 5), ("graphml", 10), ("gexf", 10), ("json", 10), ("cyjs", 10)):
+        with pytest.raises(InputError, match=f"over {size} MB"):
+            parse(b" " * size * 1_000_000 + b"x", filename=f"a.{extension}")
+    nodes = ", ".join(["{}"] * (MAX_NODES + 1))
+    with pytest.raises(InputError, match="200,000 nodes"):
+        parse(f'{{"nodes": [{nodes}], "links": []}}')
     draft = Draft()
     draft.pairs.extend([0] * 2 * MAX_EDGES)
     with pytest.raises(InputError, match="2,000,000 edges"):
