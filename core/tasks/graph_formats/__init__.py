@@ -36,6 +36,9 @@ TEXT: dict[str, Callable[[str], Draft]] = {
     "pajek": pajek.read,
     "dot": dot.read,
 }
+SLOW = {  # limit in MB where a library reads: one takes lark up to 6 seconds, networkx 3 (GML) or 1 (the others)
+    "dot": 2, "gml": 5, "graphml": 10, "gexf": 10, "node-link": 10, "cytoscape": 10,
+}  # fmt: skip
 NUMPY = b"\x93NUMPY"
 PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 HEAD = 100_000  # characters in which a format without a name must show itself
@@ -88,15 +91,23 @@ def parse(
         data = text if isinstance(text, bytes) else b""
         draft = table.read_npy(data, {"matrix": True, "edge-list": False}.get(chosen or ""))
     elif chosen in BINARY:
+        _check_size(text, chosen)
         draft = BINARY[chosen](text)
     else:
         draft = _read_text(decode(text), chosen, filename, text)
     return draft.finish(source, target)
 
 
+def _check_size(data: str | bytes, name: str) -> None:
+    limit = SLOW.get(name)
+    if limit is not None and len(data) > limit * 1_000_000:
+        raise InputError(f"the file is over {limit} MB, which is the limit for {name}; save it as an edge list")
+
+
 def _read_text(text: str, chosen: str | None, filename: str | None, data: str | bytes) -> Draft:
     head = text.lstrip()[:HEAD]
     chosen = chosen or next((name for name, sign in SIGNS if sign.match(head)), "edge-list")
+    _check_size(data, chosen)
     if chosen in BINARY:
         return BINARY[chosen](data)
     if chosen == "edge-list" and _extension(filename) in ("csv", "tsv"):

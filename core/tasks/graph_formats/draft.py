@@ -17,6 +17,7 @@ MAX_BYTES = 50_000_000
 MAX_NODES = 200_000
 MAX_EDGES = 2_000_000
 MAX_LINE = 10_000_000  # characters
+MAX_NESTING = 100
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Draft:
         if number is None:
             number = len(self.index)
             if number >= MAX_NODES:
-                raise InputError(f"the graph has more than {MAX_NODES:,} nodes, which is the limit; take a part of it")
+                check_counts(number + 1)
             self.index[name] = number
         return number
 
@@ -69,7 +70,7 @@ class Draft:
                 self.pairs.append(end)
                 self.pairs.append(start)
         if len(self.pairs) > 2 * MAX_EDGES:
-            raise too_many_edges()
+            check_counts(0, len(self.pairs) // 2)
 
     def finish(self, source: str | None, target: str | None) -> GraphInstance:
         """The instance: edges without loops and repeats, ends as asked for, as in the file, or chosen.
@@ -103,63 +104,6 @@ class Draft:
         return name if name is None or name in self.index else self.aliases.get(name, name)
 
 
-@dataclass
-class Listing:
-    """What a format that declares its nodes says: ids, labels, and edges between ids.
-
-    Attributes:
-        labels: Label of each node id, None where it has none.
-        edges: (from id, to id, directed) in the order of the file.
-    """
-
-    labels: dict[str, str | None] = field(default_factory=dict)
-    edges: list[tuple[str, str, bool]] = field(default_factory=list)
-
-    def node(self, name: str, label: str | None = None) -> None:
-        """Declare a node.
-
-        Raises:
-            InputError: If the id is taken or there are too many nodes.
-        """
-        if name in self.labels:
-            raise InputError(f"two nodes have the id {name[:80]!r}; give each its own")
-        if len(self.labels) >= MAX_NODES:
-            raise InputError(f"the graph has more than {MAX_NODES:,} nodes, which is the limit; take a part of it")
-        self.labels[name] = label
-
-    def edge(self, start: str, end: str, directed: bool) -> None:
-        """Note an edge; its nodes may be declared later.
-
-        Raises:
-            InputError: If there are too many edges.
-        """
-        if len(self.edges) >= MAX_EDGES:
-            raise too_many_edges()
-        self.edges.append((start, end, directed))
-
-    def draft(self) -> Draft:
-        """The draft; nodes go by their labels where every node has one of its own, else by their ids.
-
-        Raises:
-            InputError: If an edge names a node that is not declared.
-        """
-        draft = Draft()
-        labels = list(self.labels.values())
-        if labels and all(labels) and len(set(labels)) == len(labels):
-            draft.aliases = {name: str(label) for name, label in self.labels.items()}
-            if any(name != label for name, label in draft.aliases.items()):
-                draft.notes.append("Nodes go by their labels, not by their ids.")
-        elif any(labels):
-            draft.notes.append("Nodes go by their ids, since some labels are missing or repeat.")
-        number = {name: draft.node(draft.aliases.get(name, name)) for name in self.labels}
-        for i, (start, end, directed) in enumerate(self.edges, 1):
-            for name in (start, end):
-                if name not in number:
-                    raise InputError(f"edge {i} names the node {name[:80]!r}, which the file does not declare; add it")
-            draft.edge(number[start], number[end], directed)
-        return draft
-
-
 def lines_of(text: str) -> Iterator[tuple[int, str]]:
     r"""The lines with their numbers from 1; ends are \n, \r\n or \r, and nothing else that Unicode calls a line.
 
@@ -172,9 +116,15 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
         yield number, line
 
 
-def too_many_edges() -> InputError:
-    """The error for a graph over the limit of edges."""
-    return InputError(f"the graph has more than {MAX_EDGES:,} edges, which is the limit; take a part of it")
+def check_counts(n_nodes: int, n_edges: int = 0) -> None:
+    """Refuse a graph over the limits.
+
+    Raises:
+        InputError: If there are too many nodes or edges.
+    """
+    for n, limit, what in ((n_nodes, MAX_NODES, "nodes"), (n_edges, MAX_EDGES, "edges")):
+        if n > limit:
+            raise InputError(f"the graph has more than {limit:,} {what}, which is the limit; take a part of it")
 
 
 def _without_loops_and_repeats(edges: np.ndarray, n_nodes: int, notes: list[str]) -> np.ndarray:

@@ -1,182 +1,88 @@
-"""GraphML and GEXF, read as a stream of elements: no tree is built, entities are refused.
+"""GraphML and GEXF, by networkx, after the XML was found to be safe and complete.
 
-networkx reads these too, but builds the document twice, refuses graphs with both kinds of edge, and names no line.
+networkx passes over what it does not expect (graphs inside nodes, ends without a node), so the result is held against
+the elements of the file.
 """
 
 from __future__ import annotations
 
-import re
+import io
+from collections.abc import Callable
+from typing import Any
+from xml.etree.ElementTree import Element
 
+import networkx as nx
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import ParseError, XMLParser
+from defusedxml.ElementTree import ParseError, fromstring, tostring
 
 from core.errors import InputError
-from core.tasks.graph_formats.draft import Draft, Listing
-
-CHUNK = 1 << 16
-DEFINITIONS = "the XML defines entities or defaults of its own, which are not read for safety; write them out"
-DECLARED_ENCODING = re.compile(r"(<\?xml[^>]*?)\sencoding\s*=\s*(?:\"[^\"]*\"|'[^']*')")
+from core.tasks.graph_formats.draft import Draft, check_counts
+from core.tasks.graph_formats.library import ask, draft_of
 
 
 def read_graphml(data: str | bytes) -> Draft:
     """Read GraphML; a node's label is its data named label or name, or yEd's NodeLabel.
 
     Raises:
-        InputError: If it is not well-formed, has entities, or is not a plain graph.
+        InputError: If it is not well-formed, has a document type, or is not a plain graph.
     """
-    return _read(data, _GraphML())
+    return _read(data, "GraphML", "http://graphml.graphdrawing.org/xmlns", nx.read_graphml)
 
 
 def read_gexf(data: str | bytes) -> Draft:
     """Read GEXF of any version.
 
     Raises:
-        InputError: If it is not well-formed, has entities, or is not a plain graph.
+        InputError: If it is not well-formed, has a document type, or is not a plain graph.
     """
-    return _read(data, _Gexf())
+    return _read(data, "GEXF", "http://gexf.net/1.3", nx.read_gexf)
 
 
-def _read(data: str | bytes, document: _Document) -> Draft:
-    if isinstance(data, str):  # it is no longer in the encoding that it declares
-        data = DECLARED_ENCODING.sub(r"\1", data.lstrip("\ufeff \t\r\n"), count=1).encode("utf-8", "replace")
-    parser = XMLParser(target=document)
-    parser.parser.StartDoctypeDeclHandler = _refuse_definitions
+def _read(data: str | bytes, kind: str, namespace: str, reader: Callable[[Any], nx.Graph]) -> Draft:
+    root = _tree(data)
+    own, _, name = root.tag.rpartition("}")
+    if name != kind.lower():
+        raise InputError(f"the file begins with <{name[:40]}> where <{kind.lower()}> was expected; choose its format")
+    for element in root.iter():  # files without a namespace or with an older one are read as well
+        space, _, name = element.tag.rpartition("}")
+        if space == own:
+            element.tag = f"{{{namespace}}}{name}"
+    if len(root.findall(f"{{{namespace}}}graph")) > 1:
+        raise InputError("the file holds more than one graph; keep one of them")
+    for node in root.iterfind(f".//{{{namespace}}}node[{{{namespace}}}graph]"):
+        node.set("yfiles.foldertype", "group")  # so that networkx reads graphs inside nodes too
+    nodes = [_attribute(x, "id", f"node {i}") for i, x in enumerate(root.iter(f"{{{namespace}}}node"), 1)]
+    edges = [
+        (_attribute(x, "source", f"edge {i}"), _attribute(x, "target", f"edge {i}"))
+        for i, x in enumerate(root.iter(f"{{{namespace}}}edge"), 1)
+    ]
+    check_counts(len(nodes), len(edges))
+    layout = "it needs one <graph> with nodes and edges, all edges directed or all undirected"
+    xml = ask(kind, layout, lambda: tostring(root))
+    root.clear()  # while networkx makes a tree of its own
+    graph = ask(kind, layout, lambda: reader(io.BytesIO(xml)))
+    draft = draft_of(graph, nodes)
+    if not all(graph.has_edge(*edge) for edge in edges):
+        raise InputError("the file has edges that its graph does not hold directly; write them below it")
+    return draft
+
+
+def _tree(data: str | bytes) -> Element:
     try:
-        for start in range(0, len(data), CHUNK):
-            parser.feed(data[start : start + CHUNK])
-        parser.close()
+        return fromstring(data.lstrip("\ufeff \t\r\n") if isinstance(data, str) else data, forbid_dtd=True)
     except ParseError as error:
         line, column = error.position
         what = str(error).partition(":")[0]
         raise InputError(f"line {line}, column {column + 1}: the XML is broken ({what}); correct it") from None
     except DefusedXmlException:
-        raise InputError(DEFINITIONS) from None
-    except InputError:
-        raise
+        raise InputError(
+            "the XML has a document type, which could define entities and is not read for safety; remove <!DOCTYPE ...>"
+        ) from None
     except (LookupError, ValueError):
         raise InputError("the XML is in an encoding that cannot be read; save it as UTF-8") from None
-    return document.listing.draft()
 
 
-def _refuse_definitions(name: str, system_id: str | None, public_id: str | None, has_definitions: bool) -> None:
-    """A reference to a DTD is harmless, since it is never fetched; definitions can blow a small file up."""
-    if has_definitions:
-        raise InputError(DEFINITIONS)
-
-
-class _Document:
-    """Listens to the parser and lists nodes and edges."""
-
-    kind: str
-
-    def __init__(self) -> None:
-        self.listing = Listing()
-        self.n_open = 0
-        self.n_edges = 0
-        self.n_graphs = 0
-
-    def start(self, tag: str, attributes: dict[str, str]) -> None:
-        """An element opens."""
-        tag = tag.rpartition("}")[2]
-        if self.n_open == 0 and tag != self.kind:
-            raise InputError(f"the file begins with <{tag[:40]}> where <{self.kind}> was expected; choose its format")
-        self.n_open += 1
-        self.opened(tag, attributes)
-
-    def end(self, tag: str) -> None:
-        """An element closes."""
-        self.n_open -= 1
-        self.closed(tag.rpartition("}")[2])
-
-    def opened(self, tag: str, attributes: dict[str, str]) -> None:
-        """What to do with an element."""
-        raise NotImplementedError
-
-    def closed(self, tag: str) -> None:
-        """What to do at its end."""
-
-    def first_graph_only(self) -> None:
-        """Count a graph that is not inside another, and refuse a second."""
-        self.n_graphs += 1
-        if self.n_graphs > 1:
-            raise InputError("the file holds more than one graph; keep one of them")
-
-    def ends(self, attributes: dict[str, str]) -> tuple[str, str]:
-        """Source and target of an edge."""
-        self.n_edges += 1
-        source, target = attributes.get("source"), attributes.get("target")
-        if source is None or target is None:
-            raise InputError(f"edge {self.n_edges} has no {'source' if source is None else 'target'}; add it")
-        return source, target
-
-    def id(self, attributes: dict[str, str]) -> str:
-        """The id of a node."""
-        if "id" not in attributes:
-            raise InputError(f"node {len(self.listing.labels) + 1} has no id; give it one")
-        return attributes["id"]
-
-
-class _GraphML(_Document):
-    kind = "graphml"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.label_keys: set[str] = set()
-        self.directed: list[bool] = []  # of the graphs that are open
-        self.nodes: list[str] = []  # that are open
-        self.text: list[str] | None = None
-
-    def opened(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag == "key":
-            if attributes.get("attr.name") in ("label", "name") and attributes.get("for", "all") in ("node", "all"):
-                self.label_keys.add(attributes.get("id", ""))
-        elif tag == "graph":
-            if not self.directed:
-                self.first_graph_only()
-            self.directed.append(attributes.get("edgedefault", "directed") != "undirected")
-        elif tag == "node":
-            self.nodes.append(self.id(attributes))
-            self.listing.node(self.nodes[-1])
-        elif tag == "edge":
-            default = self.directed[-1] if self.directed else True
-            directed = {"true": True, "false": False}.get(attributes.get("directed", ""), default)
-            self.listing.edge(*self.ends(attributes), directed)
-        elif tag == "hyperedge":
-            raise InputError("the file has hyperedges, which join more than two nodes; write them as edges")
-        elif self.nodes and (tag == "NodeLabel" or (tag == "data" and attributes.get("key") in self.label_keys)):
-            self.text = []
-
-    def data(self, text: str) -> None:
-        """Text between elements."""
-        if self.text is not None:
-            self.text.append(text)
-
-    def closed(self, tag: str) -> None:
-        if tag == "graph":
-            self.directed.pop()
-        elif tag == "node":
-            self.nodes.pop()
-        elif tag in ("data", "NodeLabel") and self.text is not None:
-            label = "".join(self.text)
-            self.listing.labels[self.nodes[-1]] = label if tag == "data" else label.strip()
-            self.text = None
-
-
-class _Gexf(_Document):
-    kind = "gexf"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.directed = False
-
-    def opened(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag == "graph":
-            self.first_graph_only()
-            self.directed = attributes.get("defaultedgetype") == "directed"
-        elif tag == "node":
-            self.listing.node(self.id(attributes), attributes.get("label"))
-        elif tag == "edge":
-            directed = {"directed": True, "undirected": False, "mutual": False}.get(
-                attributes.get("type", ""), self.directed
-            )
-            self.listing.edge(*self.ends(attributes), directed)
+def _attribute(element: Element, name: str, what: str) -> str:
+    if name not in element.attrib:
+        raise InputError(f"{what} has no {name}; add it")
+    return element.attrib[name]

@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 
 from core.errors import InputError
-from core.tasks.graph_formats.draft import MAX_EDGES, MAX_NODES, Draft, too_many_edges
+from core.tasks.graph_formats.draft import MAX_EDGES, MAX_NODES, Draft, check_counts
 from core.tasks.graph_formats.edge_list import take_header
 
 COMMENT = re.compile(r"\s*#(\s|$)")  # not "#love,#hate", which may be nodes
@@ -67,8 +67,7 @@ def read_npy(data: bytes, as_matrix: bool | None = None) -> Draft:
             raise InputError(f"the array is not square: its shape is {values.shape}; a matrix has a row a node")
         _add_matrix(draft, [str(i) for i in range(n_rows)], values)
     elif n_columns in (2, 3):
-        if n_rows > MAX_EDGES:
-            raise too_many_edges()
+        check_counts(0, n_rows)
         for start, end in values[:, :2].tolist():
             draft.edge(draft.node(_text(start)), draft.node(_text(end)))
     else:
@@ -77,22 +76,17 @@ def read_npy(data: bytes, as_matrix: bool | None = None) -> Draft:
 
 
 def _load_array(data: bytes) -> np.ndarray:
-    """A 2-dimensional array of finite numbers; the header is checked against the size before anything is made."""
-    stream = io.BytesIO(data)
+    """A 2-dimensional array of finite numbers."""
     try:
         with warnings.catch_warnings(action="ignore"):  # numpy warns of headers that Python 2 wrote
-            version = np.lib.format.read_magic(stream)
-            header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran_order, dtype = header(stream)
-    except Exception:  # numpy hands the header to Python's own parser and passes on whatever that raises
-        raise InputError("the file is not a numpy array (.npy); save it with numpy.save") from None
-    if dtype.hasobject or dtype.kind not in "biuf":
-        raise InputError(f"the array holds {dtype}, not plain numbers; save it as integers or floats")
-    if math.prod(shape) * dtype.itemsize != len(data) - stream.tell():
-        raise InputError(f"the array should have the shape {shape} but the file has another size; save it again")
-    if len(shape) != 2 or 0 in shape:
-        raise InputError(f"the array has the shape {shape}; give a square matrix, or 2 or 3 columns of edges")
-    values = np.frombuffer(data, dtype=dtype, offset=stream.tell()).reshape(shape, order="F" if fortran_order else "C")
+            values = np.load(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # numpy hands the header to Python's own parser and passes on whatever that raises
+        what = " ".join(str(error).split())[:150]
+        raise InputError(f"the file is not a numpy array ({what}); save numbers with numpy.save") from None
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
+        raise InputError("the file is not a numpy array of plain numbers; save integers or floats with numpy.save")
+    if values.ndim != 2 or 0 in values.shape:
+        raise InputError(f"the array has the shape {values.shape}; give a square matrix, or 2 or 3 columns of edges")
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0].tolist()
         raise InputError(f"row {row + 1}, column {column + 1} of the array is not a finite number; write 0 or 1")
@@ -210,8 +204,7 @@ def _finite(cells: Rows, lines: list[int], skipped_columns: int) -> np.ndarray:
 
 
 def _add_matrix(draft: Draft, names: list[str], values: np.ndarray) -> None:
-    if np.count_nonzero(values) > MAX_EDGES:
-        raise too_many_edges()
+    check_counts(0, int(np.count_nonzero(values)))
     for name in names:
         draft.node(name)
     draft.pairs.extend(np.argwhere(values).ravel().tolist())
