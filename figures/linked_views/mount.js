@@ -142,7 +142,7 @@ function show(root, send) {
     }
     put("structure", `Fill: what the model holds. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
     put("wavefront", m.task === "graph" ? "Rows in the order the wave can arrive; the stair is the earliest possible." : "Rows in the order they can be known; the stair is the earliest possible.");
-    put("trajectories", "The state of each node in one basis for all steps; trails show the last steps.");
+    put("trajectories", "The state of each node in one basis for all steps; trails show the last steps, faint lines the whole run.");
     const node = p.drawnOf.get(cursor.get().node);
     put("answer", `Probability of “${m.words[0]}” after each step${node === undefined ? "" : `; dashed: ${oneLine(reading.name, 30)} at ${p.name(node, 18)}`}.`);
     $(".ds-structure footer").textContent = m.notice ?? "";

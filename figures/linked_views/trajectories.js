@@ -34,6 +34,23 @@ class Trajectories {
       this.scale = [Math.min(room[0] / this.span[0], scale * 2.6), Math.min(room[1] / this.span[1], scale * 2.6)];
     }
     this.buffer = new Float32Array(p.n * 2);
+    this.ground = this.solid ? null : this.surface.layer((ctx) => this.drawGround(ctx));
+  }
+
+  /** Where the states of all nodes go over the whole run, faint, so that the map stays when the states have settled. */
+  drawGround(ctx) {
+    const { p, theme } = this, spot = new Float32Array(2), path = new Path2D(), every = Math.ceil(p.n / 250);
+    for (let i = 0; i < p.n; i += every) {
+      for (let t = 0; t <= p.steps; t++) {
+        this.at(t, i, spot, 0);
+        if (t === 0) path.moveTo(spot[0], spot[1]);
+        else path.lineTo(spot[0], spot[1]);
+      }
+    }
+    ctx.lineJoin = "round";
+    ctx.lineWidth = 1;
+    ctx.strokeStyle = css(theme.ink, Math.max(0.035, Math.min(0.14, 1.6 / p.n)));
+    ctx.stroke(path);
   }
 
   project(x, y, z, out, k) {
@@ -57,6 +74,7 @@ class Trajectories {
   draw(f) {
     const { p, theme } = this, ctx = this.surface.clear(), n = p.n;
     this.drawAxes(ctx);
+    if (this.ground) this.surface.paste(this.ground, f.focus >= 0 ? 0.6 : 1);
     const r = n <= 40 ? 5.5 : n <= 220 ? 3.6 : 2.4;
     const head = this.buffer, before = new Float32Array(2 * n), spot = new Float32Array(2);
     for (let i = 0; i < n; i++) this.at(f.t, i, head, 2 * i);
