@@ -64,7 +64,7 @@ def learning_rate(recipe: Recipe, batch: int) -> float:
     """Learning rate of a batch: a linear rise, then a cosine to zero."""
     rise = recipe.warmup * recipe.batches
     if batch < rise:
-        return recipe.learning_rate * (batch + 1) / rise
+        return recipe.learning_rate * min(1.0, (batch + 1) / rise)
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (batch - rise) / max(1.0, recipe.batches - rise)))
 
 

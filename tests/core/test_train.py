@@ -1,0 +1,155 @@
+"""Training: silent loss, resumption to the bit, and what a run refuses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from core import checkpoint, recipes, train
+from core.config import ModelConfig
+from core.errors import InputError
+from core.lessons import Lessons
+from core.model import DepthRecurrentTransformer
+from core.recipes import Curriculum, Recipe
+
+TINY = replace(
+    recipes.HOUSE_GRAPH,
+    name="tiny",
+    model=ModelConfig("graph", 2, 16, 2, 16, dropout=0.1),
+    batches=12,
+    batch_size=4,
+    validation=(1,),
+    validate_every=6,
+)
+TINY_LOGIC = replace(
+    recipes.HOUSE_LOGIC_TOKENS,
+    name="tiny",
+    model=ModelConfig("logic", 10, 16, 2, 16, attention="full", position="rope", bracket_bias=True),
+    batches=12,
+    batch_size=4,
+    validation=(1,),
+    validate_every=6,
+    curriculum=Curriculum(start=1, threshold=0.4, memory=0.5),
+)
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipes, "RECIPES", (TINY, TINY_LOGIC))
+    monkeypatch.setattr("core.lessons.VALIDATION_COUNT", {"graph": 8, "logic": 8})
+
+
+def weights(folder: Path) -> str:
+    return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("task", ["graph", "logic"])
+def test_a_stopped_run_resumes_to_the_same_bytes(tmp_path: Path, task: str) -> None:
+    train.train(task, "tiny", tmp_path / "whole", threads=1)
+    for _ in range(20):
+        resume = (tmp_path / "parts").exists()
+        train.train(task, "tiny", tmp_path / "parts", threads=1, resume=resume, max_seconds=0.0)
+        if not (tmp_path / "parts" / train.STATE).exists():
+            break
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+    opened = checkpoint.load(tmp_path / "parts")
+    assert opened.training["finished"]
+    assert [entry["batch"] for entry in opened.metrics["validation"]] == [6, 12]
+
+
+def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        train.train("graph", "tiny", tmp_path / str(seed), seed=seed, threads=1)
+    assert weights(tmp_path / "0") != weights(tmp_path / "1")
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    train.train("graph", "tiny", tmp_path / "run", threads=1, max_seconds=0.0)
+    with pytest.raises(InputError, match="unfinished run"):
+        train.train("graph", "tiny", tmp_path / "run", threads=1)
+    with pytest.raises(InputError, match="another recipe or seed"):
+        train.train("graph", "tiny", tmp_path / "run", seed=5, threads=1, resume=True)
+    train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)
+    with pytest.raises(InputError, match="finished checkpoint"):
+        train.train("graph", "tiny", tmp_path / "run", threads=1)
+
+
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+    train.train("graph", "tiny", tmp_path / "run", threads=1, max_seconds=0.0)
+    state = tmp_path / "run" / train.STATE
+    state.write_bytes(state.read_bytes()[:-100])
+    with pytest.raises(InputError, match="damaged"):
+        train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)
+
+
+def loss_of(recipe: Recipe, alpha: float, steps: int) -> float:
+    torch.manual_seed(0)
+    model = DepthRecurrentTransformer(replace(recipe.model, dropout=0.0))
+    lesson = Lessons(recipe, 0).draw(0, 5)[0]
+    return float(train.loss_and_answer(model, replace(recipe, alpha=alpha), lesson, steps)[0].detach())
+
+
+def test_alpha_mixes_the_last_step_with_the_mean_over_steps() -> None:
+    answer_only = replace(TINY, supervision="answer")
+    torch.manual_seed(0)
+    model = DepthRecurrentTransformer(replace(TINY.model, dropout=0.0))
+    lesson = Lessons(answer_only, 0).draw(0, 5)[0]
+    each = model(lesson.batch, 4, every_step=True)[0].detach()
+    losses = [float(F.binary_cross_entropy_with_logits(logits, lesson.label.float())) for logits in each]
+    silent, perstep = losses[-1], sum(losses) / 4
+    assert loss_of(answer_only, 0.0, 4) == pytest.approx(silent, abs=1e-6)
+    assert loss_of(answer_only, 1.0, 4) == pytest.approx(perstep, abs=1e-6)
+    assert loss_of(answer_only, 0.25, 4) == pytest.approx(0.75 * silent + 0.25 * perstep, abs=1e-6)
+
+
+def test_the_learning_rate_rises_then_falls_to_zero() -> None:
+    rates = [train.learning_rate(TINY, i) for i in range(TINY.batches)]
+    assert max(rates) <= TINY.learning_rate
+    assert rates[-1] < 0.1 * TINY.learning_rate
+    assert rates[1:] == sorted(rates[1:], reverse=True)
+
+
+def test_the_curriculum_grows() -> None:
+    run = train.Run(TINY_LOGIC, Path("unused"), 0, "cpu", 1)
+    assert run.progress.level == 1
+    for _ in range(40):
+        run.learn()
+    assert run.progress.level > 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_process_resumes(tmp_path: Path, how: signal.Signals) -> None:
+    """The real command, killed or interrupted, then resumed: the run goes on from its last save."""
+    command = [sys.executable, "-m", "core", "train", "graph", "--recipe", "house", "--threads", "1", "--out"]
+    out = tmp_path / "run"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([*command, str(out), "--max-seconds", "0.2"], check=True, capture_output=True, env=environment)
+    progress = _progress(out)
+    process = subprocess.Popen([*command, str(out), "--resume"], stderr=subprocess.DEVNULL, env=environment)
+    time.sleep(4)
+    process.send_signal(how)
+    process.wait(timeout=60)
+    assert _progress(out) >= progress
+    run = [*command, str(out), "--resume", "--max-seconds", "0.2"]
+    done = subprocess.run(run, check=True, capture_output=True, text=True, env=environment)
+    assert "stopped after" in done.stderr
+    assert _progress(out) > progress
+    assert not list(tmp_path.glob(".*tmp*"))
+
+
+def _progress(out: Path) -> int:
+    import safetensors
+
+    with safetensors.safe_open(out / train.STATE, "pt") as file:
+        return int(json.loads(file.metadata()["progress"])["batch"])
