@@ -67,6 +67,7 @@ def test_attention_over_an_edge_list_is_dense_attention(monkeypatch: pytest.Monk
         np.testing.assert_allclose(a.logits, b.logits, atol=1e-5)
         assert b.edge_index is not None
         assert a.attention is not None
+        assert b.attention is not None
         query, key = b.edge_index
         np.testing.assert_allclose(a.attention[:, :, query, key], b.attention, atol=1e-5)
 
