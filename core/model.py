@@ -110,8 +110,8 @@ class DepthRecurrentTransformer(
 ):
     """Embedding, one shared block, readout. Implements `core.protocol.RecurrentModel`.
 
-    The mixin gives `from_pretrained`, `save_pretrained` and `push_to_hub`; `core.checkpoint.load` opens the same folders
-    and looks at every byte.
+    The mixin gives `from_pretrained`, `save_pretrained` and `push_to_hub`; `core.checkpoint.load` opens the same
+    folders and looks at every byte.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -74,7 +74,8 @@ def _problem(trace: Trace) -> str:
 def sentence(trace: Trace) -> str:
     """What a trace shows, in one sentence.
 
-    For example "C is 12 hops from A; the model says reachable from step 12 on; right from step 12 on."
+    For example "C is 12 hops from A; the model says reachable from step 12 on; right from step 12 on." An answer that
+    was there before anything that decides it could have arrived along the edges is called a guess.
     """
     said = words(trace.instance)[1 - trace.answer]
     commitment = trace.commitment_step
@@ -98,4 +99,7 @@ def sentence(trace: Trace) -> str:
         verdict = "right at the last step only"
     else:
         verdict = f"right from step {right} on"
+    decidable = first_decidable(trace)
+    if trace.encoding.interface == "edges" and right is not None and decidable is not None and right < decidable:
+        verdict += f", though a guess until step {decidable}"  # nothing that decides has come within reach before
     return f"{_problem(trace)}; {model}; {verdict}."

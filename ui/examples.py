@@ -63,8 +63,8 @@ markdown markup
 """
 
 GRAPHS = (
-    Entry("twelve-hops", "12 hops, reachable", "one way through, many dead ends", _drawn("graph", 12, 11, 0)),
-    Entry("twelve-hops-cut", "Its twin, cut", "two edges swapped, same degrees", _drawn("graph", 12, 11, 1)),
+    Entry("twelve-hops", "12 hops, reachable", "one way through, many dead ends", _drawn("graph", 12, 8, 0)),
+    Entry("twelve-hops-cut", "Its twin, cut", "two edges swapped, same degrees", _drawn("graph", 12, 8, 1)),
     Entry("cycle", "A cycle", "all round the ring to the last node", _read("graph", _CYCLE, source="A", target="L")),
     Entry(
         "libraries",
@@ -77,7 +77,7 @@ GRAPHS = (
 )
 
 FORMULAS = (
-    Entry("depth-4", "Depth 4", "must be read to the leaves", _drawn("logic", 4, 0, 0)),
+    Entry("depth-4", "Depth 4", "must be read to the leaves", _drawn("logic", 4, 9, 0)),
     Entry("depth-8", "Depth 8", "deeper than trained", _drawn("logic", 8, 0, 1)),
     Entry(
         "balanced",

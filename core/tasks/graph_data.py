@@ -305,7 +305,7 @@ def generate(
         difficulty: Hops from source to target of the positives.
         count: How many instances.
         data: "audited" or "paper".
-        seed: Same seed, same instances.
+        seed: Same seed, same instances; more of them begin with the same.
         split: "train", "validation" or "test".
 
     Raises:
@@ -317,10 +317,10 @@ def generate(
         raise InputError(f"graph difficulty is hops, from 1 to {MAX_HOPS} (got {difficulty})")
     if data == "paper" and difficulty > len(LETTERS) - 2:
         raise InputError(f"the paper's graphs have at most 26 nodes, so at most 24 hops (got {difficulty})")
-    rng = np.random.default_rng([SPLITS[split], seed, difficulty, int(data == "paper")])
-    chunk = max(2, min(count + count % 2, 2 * (4_000_000 // (2 * (difficulty + 16) ** 2) + 1)))
+    chunk = min(64, 2 * (4_000_000 // (2 * (difficulty + 16) ** 2) + 1))  # bounds memory; the same for every count
     out: list[GraphInstance] = []
     while len(out) < count:
+        rng = np.random.default_rng([SPLITS[split], seed, difficulty, int(data == "paper"), len(out)])
         out.extend(draw(rng, np.full(chunk, difficulty), data).instances())
     return out[:count]
 

@@ -312,7 +312,7 @@ def generate(
         difficulty: Nesting depth; in audited data also kappa.
         count: How many.
         data: "audited" or "paper".
-        seed: Same seed, same formulas.
+        seed: Same seed, same formulas; more of them begin with the same.
         split: "train", "validation" or "test"; test formulas never occur in training.
 
     Raises:
@@ -323,10 +323,10 @@ def generate(
     if not 0 <= difficulty <= MAX_DEPTH:
         raise InputError(f"logic difficulty is nesting depth, from 0 to {MAX_DEPTH} (got {difficulty})")
     if data == "audited":
-        rng = np.random.default_rng([SPLITS[split], seed, difficulty])
         out: list[LogicInstance] = []
         while len(out) < count:
-            out.extend(draw(rng, np.full(min(512, count), difficulty), split).instances())
+            rng = np.random.default_rng([SPLITS[split], seed, difficulty, len(out)])
+            out.extend(draw(rng, np.full(64, difficulty), split).instances())
         return out[:count]
     from core.tasks.logic_grammar import parse
 

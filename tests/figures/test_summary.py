@@ -42,15 +42,18 @@ def test_formula() -> None:
     trace = answering(formula_trace(formula(), 3, "edges"), 1, 1, 1, -1)
     assert sentence(trace) == (
         "The formula is false; decidable after 5 steps; the model says false at the last step only; "
-        "right at the last step only."
+        "right at the last step only, though a guess until step 5."
     )
+    tokens = answering(formula_trace(formula(), 3, "tokens"), 1, 1, 1, -1)
+    assert "guess" not in sentence(tokens)  # with full attention everything is within reach at once
 
 
 def test_right_from_and_clipped() -> None:
     trace = answering(graph_trace(chain(1), 2), 1, 1, 1)
     assert right_from(trace, 1) == 0
     assert right_from(trace, 0) is None
-    assert sentence(trace).endswith("right at every step.")
+    assert sentence(trace).endswith("right at every step, though a guess until step 1.")
+    assert sentence(answering(graph_trace(chain(1), 2), -1, 1, 1)).endswith("right from step 1 on.")
     assert clipped("x" * 99) == "x" * 23 + "…"
     assert clipped("") == "(no name)"
     assert clipped("a\nb") == "a b"

@@ -81,7 +81,7 @@ def _load_array(data: bytes) -> np.ndarray:
         with warnings.catch_warnings(action="ignore"):  # numpy warns of headers that Python 2 wrote
             values = np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # numpy hands the header to Python's own parser and passes on whatever that raises
-        what = " ".join(str(error).split())[:150]
+        what = " ".join(str(error).partition("If you trust")[0].split())[:150].rstrip(".")
         raise InputError(f"the file is not a numpy array ({what}); save numbers with numpy.save") from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "biuf":
         raise InputError("the file is not a numpy array of plain numbers; save integers or floats with numpy.save")

@@ -82,6 +82,7 @@ def test_batched_distances_agree_with_one_by_one() -> None:
 
 def test_same_seed_same_graphs_and_the_splits_differ() -> None:
     assert graph.generate(4, 6, seed=3) == graph.generate(4, 6, seed=3)
+    assert graph.generate(4, 6, seed=3) == graph.generate(4, 100, seed=3)[:6]
     assert graph.generate(4, 6, seed=3) != graph.generate(4, 6, seed=4)
     assert graph.generate(4, 6, seed=3) != graph.generate(4, 6, seed=3, split="train")
 
