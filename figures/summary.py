@@ -5,6 +5,8 @@ Plain text; whoever draws it escapes it.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from core.tasks.graph_instance import GraphInstance
@@ -13,12 +15,18 @@ from core.trace import Trace
 from figures.layout import encoded_formula
 
 LONGEST_NAME = 24
+PATH = re.compile(r"[^\s()]*\w[./:\\][^\s()]*")
 
 
 def clipped(name: str, longest: int = LONGEST_NAME) -> str:
-    """A label cut to a length that fits a line, control characters as spaces; a stand-in for an empty one."""
-    text = "".join(c if c.isprintable() else " " for c in name[: longest + 1]).strip() or "(no name)"
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    """A label cut to a length that fits a line, control characters as spaces; a stand-in for an empty one.
+
+    A path such as `package.module` keeps its end, which tells it from its neighbours.
+    """
+    text = "".join(c if c.isprintable() else " " for c in name[:400]).strip() or "(no name)"
+    if len(text) <= longest:
+        return text
+    return "…" + text[1 - longest :] if PATH.fullmatch(text) else text[: longest - 1] + "…"
 
 
 def _count(number: int, noun: str) -> str:

@@ -81,15 +81,20 @@ function readTheme(root) {
 
 const shade = (value) => Math.max(0, Math.min(255, Math.round(value * 255)));
 
+/** Whether a name is a path such as `package.module` or `folder/file`, whose end tells it from its neighbours. */
+const isPath = (text) => text.startsWith("…") || /^[^\s()]*\w[./:\\][^\s()]*$/.test(text.slice(0, 300));
+/** Text shortened to a number of characters: a path keeps its end, anything else its beginning. */
+const shortened = (text, kept) => (isPath(text) ? "…" + text.slice(-kept) : text.slice(0, kept) + "…");
+
 /** Text cut with an ellipsis to a width. */
 function cut(ctx, text, width) {
   if (ctx.measureText(text).width <= width) return text;
   let low = 0, high = Math.min(text.length, 300);
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (ctx.measureText(text.slice(0, middle) + "…").width <= width) low = middle; else high = middle - 1;
+    if (ctx.measureText(shortened(text, middle)).width <= width) low = middle; else high = middle - 1;
   }
-  return low ? text.slice(0, low) + "…" : "";
+  return low ? shortened(text, low) : "";
 }
 
 /** A little label on a rounded ground, kept inside the surface. */

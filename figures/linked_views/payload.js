@@ -111,6 +111,6 @@ function unpack(data) {
 }
 
 function oneLine(text, longest) {
-  const flat = text.slice(0, longest + 1).replace(/\s+/g, " ").trim() || "(no name)";
-  return flat.length > longest ? flat.slice(0, longest - 1) + "…" : flat;
+  const flat = text.slice(0, 400).replace(/\s+/g, " ").trim() || "(no name)";
+  return flat.length > longest ? shortened(flat, longest - 1) : flat;
 }

@@ -55,5 +55,6 @@ def test_right_from_and_clipped() -> None:
     assert sentence(trace).endswith("right at every step, though a guess until step 1.")
     assert sentence(answering(graph_trace(chain(1), 2), -1, 1, 1)).endswith("right from step 1 on.")
     assert clipped("x" * 99) == "x" * 23 + "…"
+    assert clipped("package.module.submodule.name") == "…e.module.submodule.name"
     assert clipped("") == "(no name)"
     assert clipped("a\nb") == "a b"
