@@ -32,6 +32,8 @@ class ModelConfig:
         layer_scale: Initial LayerScale of both branches; None for none.
         bracket_bias: Whether attention has a learned bias by difference of bracket depth and by signed distance.
         dropout: Probability.
+        state_noise: Standard deviation of the noise added to the state after every step while training, so that states
+            have to be attractors; needs the state norm.
     """
 
     task: Literal["graph", "logic", "text"]
@@ -52,6 +54,7 @@ class ModelConfig:
     layer_scale: float | None = None
     bracket_bias: bool = False
     dropout: float = 0.0
+    state_noise: float = 0.0
 
     def __post_init__(self) -> None:
         for name, kind in get_type_hints(ModelConfig).items():
@@ -74,6 +77,7 @@ class ModelConfig:
         for name, low, high in (
             ("rope_base", 1.0, 1e9),
             ("dropout", 0.0, 0.99),
+            ("state_noise", 0.0, 100.0),
             ("gate_bias", -1e3, 1e3),
             ("layer_scale", -1e3, 1e3),
         ):

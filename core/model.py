@@ -3,7 +3,7 @@
     u  = h + depth_embedding[t] + W_r e        (either can be switched off)
     y  = u + g1 * Attn(LN(u));   y = y + g2 * MLP(LN(y))
     z  = sigmoid(W [y; h] + b)
-    h' = LN(z * y + (1 - z) * h)               (the outer LN is `state_norm`)
+    h' = LN(z * y + (1 - z) * h)               (the outer LN is `state_norm`; while training noise may follow)
 
 Paper and house recipes are settings of `core.config.ModelConfig`. Source: arXiv 2603.21676 for the block, the gate and
 LayerScale; recall and state norm are ours (recall after Bansal et al. 2022, end-to-end algorithm synthesis).
@@ -96,7 +96,8 @@ class Block(nn.Module):
             y = torch.lerp(h, y, z.to(y.dtype))  # z * y + (1 - z) * h
             if sink is not None and sink.gate is not None:
                 torch.mean(z, dim=-1, out=sink.gate)
-        return y if self.state_norm is None else self.state_norm(y)
+        y = y if self.state_norm is None else self.state_norm(y)
+        return y + self.config.state_noise * torch.randn_like(y) if self.training and self.config.state_noise else y
 
 
 def rotate(x: Float[Tensor, "b h n k"], cos: Tensor, sin: Tensor) -> Float[Tensor, "b h n k"]:

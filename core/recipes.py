@@ -97,7 +97,7 @@ PAPER_GRAPH = Recipe(
 HOUSE_GRAPH = Recipe(
     task="graph",
     name="house",
-    model=ModelConfig("graph", vocabulary=2),
+    model=ModelConfig("graph", vocabulary=2, state_noise=0.3),
     data="audited",
     difficulty=(1, 5),
     steps=(5, 12),
