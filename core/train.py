@@ -211,6 +211,7 @@ class Run:
             "batches": self.progress.batch,
             "finished": done,
             "seconds": round(self.progress.seconds, 1),
+            "threads": self.threads,
             "machine": _machine(self.device, self.threads),
             "recipe": self.settings()["recipe"],
         }
@@ -240,6 +241,8 @@ def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str
     last = log[-1]["accuracy"] if log else {}
     rows = "\n".join(f"| {k} | {v:.3f} |" for k, v in last.items())
     low, high = recipe.difficulty
+    same = f"--seed {training['seed']} --threads {training['threads']}"
+    command = f"python -m core train {recipe.task} --recipe {recipe.name} {same} --out checkpoints/{name}"
     return f"""# {name}
 
 A depth-recurrent Transformer for the {recipe.task} task, recipe `{recipe.name}`, trained on {recipe.data} data of
@@ -247,7 +250,7 @@ difficulty {low} to {high} with T drawn from {recipe.steps[0]} to {recipe.steps[
 {"loss at the last step only" if recipe.alpha == 0 else f"alpha = {recipe.alpha}"}, \
 {"on the answer alone" if recipe.supervision == "answer" else "on every node"}.
 
-    python -m core train {recipe.task} --recipe {recipe.name} --seed {training["seed"]} --out checkpoints/{name}
+    {command}
 
 Seed {training["seed"]}, {training["batches"]} batches of {recipe.batch_size} in {training["seconds"]:.0f} s on \
 {training["machine"]}.
