@@ -15,7 +15,7 @@ from core.trace import Trace
 from figures.layout import encoded_formula
 
 LONGEST_NAME = 24
-PATH = re.compile(r"[^\s()]*\w[./:\\][^\s()]*")
+PATH = re.compile(r"[\w./:\\-]*\w[./:\\][\w./:\\-]*")
 
 
 def clipped(name: str, longest: int = LONGEST_NAME) -> str:

@@ -82,7 +82,7 @@ function readTheme(root) {
 const shade = (value) => Math.max(0, Math.min(255, Math.round(value * 255)));
 
 /** Whether a name is a path such as `package.module` or `folder/file`, whose end tells it from its neighbours. */
-const isPath = (text) => text.startsWith("…") || /^[^\s()]*\w[./:\\][^\s()]*$/.test(text.slice(0, 300));
+const isPath = (text) => text.startsWith("…") || /^[\w./:\\-]*\w[./:\\][\w./:\\-]*$/.test(text.slice(0, 300));
 /** Text shortened to a number of characters: a path keeps its end, anything else its beginning. */
 const shortened = (text, kept) => (isPath(text) ? "…" + text.slice(-kept) : text.slice(0, kept) + "…");
 
