@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from core import checkpoint, tasks
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.trace import Trace, record
+from probes import linear
 from ui import examples
 from ui.selection import Example, Generated, Origin, Own, Selection
 from ui.store import fingerprint, recent
@@ -133,15 +132,11 @@ def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str
     if trace.readout is not None:
         name = "model readout" if opened.config.readout == "node" else "model readout as target"
         values[name] = 1 / (1 + np.exp(-np.clip(trace.readout.astype(np.float64), -60, 60)))
-    return trace, values | _probe_readings(opened, trace)
-
-
-def _probe_readings(opened: Checkpoint, trace: Trace) -> dict[str, np.ndarray]:
-    """What the stored probes of a checkpoint read; none before the probes are there."""
-    if find_spec("probes") is None or find_spec("probes.linear") is None:
-        return {}
-    read = import_module("probes.linear").readings(opened, trace)
-    return {f"probe: {name}": array for name, array in read.items()}
+    try:
+        values |= linear.readings(opened, trace)
+    except InputError as error:  # probes of other weights are no reason to show nothing: the page says so
+        trace = replace(trace, notes=(*trace.notes, f"The stored probes are left out: {error}."))
+    return trace, values
 
 
 def _size(run: tuple[Trace, dict[str, np.ndarray]]) -> int:

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from core import checkpoint
+from probes import linear
+
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit
 
@@ -166,7 +169,8 @@ def test_the_numbers_can_be_taken_away(server: str, visit: NewVisit) -> None:
         assert trace["logits"].shape == (rows,)
         assert trace["tokens"].shape == (n,)
     readings = files["Readings as CSV"].read_text().splitlines()
-    assert readings[0] == "step,node,label,model readout,truth,known"
+    probes = ",probe: reached within t" if linear.load(checkpoint.load("graph-house")) else ""
+    assert readings[0] == f"step,node,label,model readout{probes},truth,known"
     assert len(readings) == 1 + rows * n
     assert len(files["Instance as text"].read_text()) > n
 

@@ -1,0 +1,11 @@
+"""`python -m probes`."""
+
+import sys
+
+try:
+    from probes.cli import main
+
+    status = main()
+except KeyboardInterrupt:  # while it was still being imported
+    status = 130
+sys.exit(status)

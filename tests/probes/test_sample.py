@@ -1,0 +1,147 @@
+"""Which nodes probes see: whole pairs on one side, features and labels that the oracle's own words confirm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+
+from core import tasks, trace
+from core.encoding import NEVER
+from core.tasks.logic_formula import CLS, VOCABULARY
+from probes import concepts, controls, sample
+from probes.concepts import CONCEPTS
+from probes.sample import FIT, HARDER, HELD
+from probes.scores import balanced_accuracy
+from tests.probes.hand_made import CONFIGS, flood, untrained
+
+
+@pytest.mark.parametrize("kind", ["graph", "tree"])
+def test_twins_and_equal_formulas_never_straddle_the_split(kind: str, tmp_path: Path) -> None:
+    ours = untrained(tmp_path / "ours", kind)
+    concept = CONCEPTS[ours.config.task]
+    nodes = sample.draw(ours, concept, 3, 200, seed=5)
+    sides: dict[object, set[str]] = {}
+    for i, purpose in zip(nodes.instance, nodes.purpose, strict=True):
+        encoding = nodes.encodings[i]
+        if kind == "tree":
+            assert encoding.edge_index is not None
+            key: object = (encoding.labels, encoding.edge_index.tobytes())
+        else:  # twins share degrees, node by node
+            key = concepts.features(concept, encoding).tobytes()
+            assert nodes.group[i] == nodes.group[i ^ 1]
+        sides.setdefault(key, set()).add(str(purpose))
+    assert all(len(found) == 1 for found in sides.values())
+    assert set.union(*sides.values()) == {FIT, HELD, HARDER}
+
+
+def test_a_split_holds_out_whole_groups() -> None:
+    group = np.repeat(np.arange(50), 2)
+    held = sample.split(np.random.default_rng(0), group)
+    assert (held[::2] == held[1::2]).all()
+    assert held.sum() == 40
+    assert sample.split(np.random.default_rng(0), np.array([0, 0, 1, 1])).sum() == 2
+
+
+def test_labels_and_states_are_those_of_the_nodes(tmp_path: Path) -> None:
+    for kind in CONFIGS:
+        ours = untrained(tmp_path / kind, kind)
+        nodes = sample.draw(ours, CONCEPTS[ours.config.task], 4, 60, seed=1)
+        kept = sample.states(ours.model, nodes, 4)
+        assert kept.shape == (5, len(nodes.node), 8)
+        for row in np.random.default_rng(0).choice(len(nodes.node), 12, replace=False):
+            encoding, i = nodes.encodings[nodes.instance[row]], nodes.node[row]
+            np.testing.assert_array_equal(nodes.truth[:, row], encoding.truth(4)[0][:, i])
+            assert encoding.value[i] >= 0
+            with torch.inference_mode():
+                alone = trace.run(ours.model, trace.collate([encoding]), 4).hidden[:, 0, i].numpy()
+            np.testing.assert_allclose(kept[:, row], alone, atol=1e-5)
+
+
+def test_distances_fitted_on_are_known() -> None:
+    nodes = sample.draw(flood(), CONCEPTS["graph"], 20, 100, seed=2)
+    from_source = [int(nodes.encodings[i].true_from[k]) for i, k in zip(nodes.instance, nodes.node, strict=True)]
+    distance = np.array(from_source)
+    fitted = nodes.purpose == FIT
+    assert set(distance[fitted]) == {0, 1, 2, 3, 4, 5, NEVER}
+    unseen = distance[(nodes.purpose == HARDER) & nodes.parts["unseen"]]
+    assert unseen.min() == 6
+    assert 12 <= unseen.max() < 100
+    assert nodes.truth[6, (nodes.purpose == HARDER)].sum() > nodes.truth[5, (nodes.purpose == HARDER)].sum()
+
+
+def test_features_of_graphs_are_what_networkx_counts() -> None:
+    concept = CONCEPTS["graph"]
+    for instance in tasks.get("graph").generate(4, 6):
+        graph = nx.DiGraph([(int(a), int(b)) for a, b in instance.edges])
+        graph.add_nodes_from(range(instance.n_nodes))
+        found = concepts.features(concept, tasks.get("graph").encode(instance, CONFIGS["graph"]))
+        due = [[graph.in_degree(i), graph.out_degree(i), i == instance.source] for i in range(instance.n_nodes)]
+        np.testing.assert_array_equal(found, np.array(due, dtype=float))
+
+
+def test_features_of_formulas_are_kind_place_and_level() -> None:
+    concept, task = CONCEPTS["logic"], tasks.get("logic")
+    instance = task.parse("((T&F)|!(T^T))")
+    tree = concepts.features(concept, task.encode(instance, CONFIGS["tree"]))
+    np.testing.assert_array_equal(tree[:, -1], instance.level)
+    np.testing.assert_array_equal(tree[:, -2], np.arange(instance.n_subformulas))
+    encoding = task.encode(instance, CONFIGS["tokens"])
+    tokens = concepts.features(concept, encoding)
+    assert encoding.bracket is not None
+    np.testing.assert_array_equal(tokens[:, -1], encoding.bracket)
+    assert (tokens[:, : len(VOCABULARY)].argmax(1) == encoding.token_ids).all()
+    operators = concepts.parts(concept, encoding)["operators"]
+    assert [encoding.labels[i] for i in np.flatnonzero(operators)] == [VOCABULARY[CLS], "&", "|", "!", "^"]
+
+
+def test_control_labels_follow_identity_and_nothing_else() -> None:
+    identities = np.random.default_rng(0).integers(0, 20, (500, 2))
+    labels = controls.control_labels(identities, seed=1)
+    order = np.random.default_rng(1).permutation(500)
+    np.testing.assert_array_equal(controls.control_labels(identities[order], seed=1), labels[order])
+    again = controls.control_labels(np.concatenate([identities, identities[:7]]), seed=1)
+    np.testing.assert_array_equal(again[500:], labels[:7])
+    assert 0.35 < labels.mean() < 0.65
+    assert 0.35 < (labels == controls.control_labels(identities, seed=2)).mean() < 0.65
+
+
+def test_nodes_with_names_are_identified_by_them() -> None:
+    task = tasks.get("graph")
+    encoding = task.encode(task.generate(3, 1)[0], CONFIGS["named"])
+    found = concepts.identities(CONCEPTS["graph"], encoding, CONFIGS["named"])
+    np.testing.assert_array_equal(found[:, 0], encoding.token_ids)
+
+
+def test_an_untrained_network_is_seeded_and_leaves_the_random_state_alone(tmp_path: Path) -> None:
+    ours = untrained(tmp_path / "ours", "graph")
+    before = torch.random.get_rng_state()
+    blank = [controls.untrained(ours, seed).token.weight for seed in (0, 0, 1)]
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(blank[0], blank[1])
+    assert not torch.equal(blank[0], blank[2])
+    assert not torch.equal(blank[0], ours.model.token.weight)
+
+
+def test_balanced_accuracy_by_hand() -> None:
+    truth = np.array([[True, True, False, False, False, False], [True] * 6])
+    predicted = np.array([[True, False, False, False, False, True], [True] * 6])
+    accuracy, low, high = balanced_accuracy(predicted, truth, np.array([0, 0, 1, 1, 2, 2]))
+    assert accuracy[0] == pytest.approx((1 / 2 + 3 / 4) / 2)
+    assert low[0] <= accuracy[0] <= high[0]
+    assert np.isnan([accuracy[1], low[1], high[1]]).all()  # one class alone
+
+
+def test_the_interval_covers_as_often_as_it_says() -> None:
+    """Groups that are right or wrong as a whole: an interval over nodes would be far too narrow."""
+    rng = np.random.default_rng(0)
+    covered = []
+    for k in range(60):
+        right = np.repeat(rng.random(80) < 0.8, 10)
+        truth = np.tile([True, False], 400)
+        _, low, high = balanced_accuracy((right == truth)[None], truth[None], np.repeat(np.arange(80), 10), seed=k)
+        covered.append(low[0] <= 0.8 <= high[0])
+    assert np.mean(covered) > 0.85

@@ -1,0 +1,21 @@
+"""What a page opens: the stored probes among the readings, and a note where they are another model's."""
+
+from pathlib import Path
+
+from core import tasks
+from probes import linear
+from tests.probes.hand_made import untrained
+from ui.opening import _run
+
+
+def test_stored_probes_are_among_the_readings_and_those_of_other_weights_are_a_note(tmp_path: Path) -> None:
+    ours, other = untrained(tmp_path / "ours", "graph"), untrained(tmp_path / "other", "graph", seed=4)
+    instance = tasks.get("graph").generate(2, 1)[0]
+    assert list(_run(ours, instance, 3)[1]) == ["model readout"]
+    probe, scores = linear.fit(ours, instances=40)
+    for file in linear.save(ours, probe, scores):
+        (tmp_path / "other" / file.name).write_bytes(file.read_bytes())
+    assert list(_run(ours, instance, 3)[1]) == ["model readout", "probe: reached within t"]
+    trace, readings = _run(other, instance, 3)
+    assert list(readings) == ["model readout"]
+    assert "stored probes are left out" in trace.notes[-1]
