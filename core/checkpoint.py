@@ -36,6 +36,8 @@ CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 """Where the shipped checkpoints lie."""
 
 WEIGHTS, CONFIG, METRICS, CARD = "model.safetensors", "config.json", "metrics.json", "README.md"
+PROBES = ("probes.safetensors", "probes.json")
+"""What `probes` keeps beside the weights; fetched along with them, read there."""
 MAX_WEIGHT_BYTES = 2 << 30
 MAX_JSON_BYTES = 8 << 20
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
@@ -202,7 +204,7 @@ def _find(name_or_path: str | Path) -> Path:
         return path
     local = path.is_absolute() or name[0] == "." or Path(name.split("/")[0]).exists()
     if HUB_ID.fullmatch(name) and not local:
-        return hub.download(name, (CONFIG, WEIGHTS), (METRICS, CARD)) / WEIGHTS
+        return hub.download(name, (CONFIG, WEIGHTS), (METRICS, CARD, *PROBES)) / WEIGHTS
     if len(name) > 200 or "/" in name:
         raise InputError(f"there is no checkpoint at {name[:200]!r}")
     names = ", ".join(entry["name"] for entry in available(CHECKPOINTS)) or "none yet"
