@@ -3,6 +3,8 @@
 
 const MAX_MESSAGES = 260;
 
+const STRONG = 0.3; // least weight drawn with full attention, unless a node is chosen
+
 class Structure {
   constructor(canvas) { this.surface = new Surface(canvas); this.lines = null; }
 
@@ -123,7 +125,7 @@ class Structure {
     const entry = { flows, curves: [], layer: null };
     entry.layer = this.surface.layer((ctx) => this.drawFlows(ctx, flows, entry.curves, focus));
     entry.messages = [...flows.weight.keys()]
-      .filter((k) => flows.weight[k] > 0.06 && (focus < 0 || flows.from[k] === focus || flows.to[k] === focus))
+      .filter((k) => flows.weight[k] > (flows.edge[k] < 0 && focus < 0 ? STRONG : 0.06) && (focus < 0 || flows.from[k] === focus || flows.to[k] === focus))
       .sort((a, b) => this.weightOf(flows, b) - this.weightOf(flows, a))
       .slice(0, MAX_MESSAGES);
     this.lines.set(key, entry);
@@ -143,6 +145,7 @@ class Structure {
     for (let k = 0; k < flows.weight.length; k++) {
       const edge = flows.edge[k];
       const c = (curves[k] = edge >= 0 ? this.curves[edge] : this.curve(flows.from[k], flows.to[k], 0.2));
+      if (edge < 0 && focus < 0 && flows.weight[k] < STRONG) continue; // with full attention the weak ones hide the rest
       const touches = focus < 0 || flows.from[k] === focus || flows.to[k] === focus;
       const decisive = edge >= 0 && (p.edgeKind[edge] & 1) > 0;
       const matters = focus >= 0 || (edge >= 0 ? decisive || !anyDecisive || p.meta.task === "logic" : p.truth(0, flows.to[k]).has || flows.to[k] === p.meta.answer_node);

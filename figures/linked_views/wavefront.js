@@ -34,8 +34,10 @@ class Wavefront {
     this.axis = timeAxis(width, p.steps);
     this.top = 4;
     this.bottom = Math.max(this.top + 10, height - 18);
-    this.row = Math.min(30, (this.bottom - this.top) / p.n);
-    this.bottom = this.top + this.row * p.n;
+    // Tokens without a concept, such as brackets, come last in the order and have no row.
+    this.count = p.meta.order.filter((i) => p.truth(0, i).has || i === p.meta.answer_node).length || p.n;
+    this.row = Math.min(30, (this.bottom - this.top) / this.count);
+    this.bottom = this.top + this.row * this.count;
     this.images = new Map();
     this.stair = this.stairPath();
     this.labels = this.surface.layer((ctx) => this.drawLabels(ctx));
@@ -44,10 +46,10 @@ class Wavefront {
   image(reading) {
     if (this.images.has(reading)) return this.images.get(reading);
     const { p, theme } = this;
-    const canvas = Object.assign(document.createElement("canvas"), { width: p.rows, height: p.n });
-    const ctx = canvas.getContext("2d"), data = ctx.createImageData(p.rows, p.n);
+    const canvas = Object.assign(document.createElement("canvas"), { width: p.rows, height: this.count });
+    const ctx = canvas.getContext("2d"), data = ctx.createImageData(p.rows, this.count);
     const none = blend(theme.page, theme.ink, 0.06);
-    for (let i = 0; i < p.n; i++) {
+    for (const i of p.meta.order.slice(0, this.count)) {
       for (let t = 0; t < p.rows; t++) {
         const value = p.value(reading, t, i);
         const colour = Number.isNaN(value) ? none : theme.ramp[shade(value)];
@@ -62,7 +64,7 @@ class Wavefront {
   stairPath() {
     const { p, axis } = this, path = new Path2D();
     let x = null;
-    for (let row = 0; row < p.n; row++) {
+    for (let row = 0; row < this.count; row++) {
       const front = p.meta.front[p.meta.order[row]];
       const has = p.truth(0, p.meta.order[row]).has;
       if (!has) { x = null; continue; }
@@ -83,7 +85,7 @@ class Wavefront {
     const every = Math.max(1, Math.ceil(11 / this.row));
     const mark = (i) => (p.isSource.has(i) ? "◆ " : p.isTarget.has(i) ? "◎ " : "");
     const always = new Set([...p.isSource, ...p.isTarget].map((i) => p.rowOf[i]));
-    for (let row = 0; row < p.n; row++) {
+    for (let row = 0; row < this.count; row++) {
       const near = every > 1 && [...always].some((r) => r !== row && Math.abs(r - row) < every);
       if (!always.has(row) && (row % every || near)) continue;
       const i = p.meta.order[row];
@@ -103,7 +105,7 @@ class Wavefront {
       ctx.lineWidth = 1;
       ctx.beginPath();
       for (let t = 1; t < p.rows; t++) { ctx.moveTo(axis.start(t), top); ctx.lineTo(axis.start(t), bottom); }
-      for (let k = 1; k < p.n; k++) { ctx.moveTo(axis.left, top + k * this.row); ctx.lineTo(axis.right, top + k * this.row); }
+      for (let k = 1; k < this.count; k++) { ctx.moveTo(axis.left, top + k * this.row); ctx.lineTo(axis.right, top + k * this.row); }
       ctx.stroke();
     }
     const now = axis.start(f.t + 1);
@@ -125,7 +127,7 @@ class Wavefront {
       ctx.strokeRect(axis.start(f.hoverStep) + 0.5, top, axis.cell - 1, bottom - top);
     }
     for (const [i, colour, line] of [[f.focus, theme.ink, 1.2], [f.node, theme.accent, 2]]) {
-      if (i < 0) continue;
+      if (i < 0 || p.rowOf[i] >= this.count) continue;
       ctx.strokeStyle = css(colour);
       ctx.lineWidth = line;
       ctx.strokeRect(axis.left - 1, top + p.rowOf[i] * this.row - 0.5, axis.right - axis.left + 2, Math.max(2, this.row) + 1);
@@ -138,7 +140,7 @@ class Wavefront {
   hit(x, y) {
     const { p, axis } = this;
     if (y < this.top || y > this.bottom || x > axis.right + 4) return { node: -1, step: null };
-    const i = p.meta.order[Math.max(0, Math.min(p.n - 1, Math.floor((y - this.top) / this.row)))];
+    const i = p.meta.order[Math.max(0, Math.min(this.count - 1, Math.floor((y - this.top) / this.row)))];
     return { node: i, step: x < axis.left ? null : axis.step(x) };
   }
 }
