@@ -20,7 +20,7 @@ class Trajectories {
     for (let k = 0; k < s.length; k++) { low[k % 3] = Math.min(low[k % 3], s[k]); high[k % 3] = Math.max(high[k % 3], s[k]); }
     this.middle = low.map((v, k) => (v + high[k]) / 2);
     this.span = low.map((v, k) => Math.max(1e-9, high[k] - v));
-    const { width, height } = this.surface, room = [width - 56, height - 44];
+    const { width, height } = this.surface, room = [width - 104, height - 52]; // labels stay clear of the axes
     if (this.solid) {
       // As in two dimensions, the smaller components are drawn a little larger than they are.
       this.stretch = this.span.map((v) => Math.max(1, Math.min(2.6, (0.6 * this.span[0]) / v)));
@@ -61,8 +61,8 @@ class Trajectories {
       const u = x * cy + z * sy, w = z * cy - x * sy;
       x = u; y = y * cp + w * sp;
     }
-    out[k] = this.surface.width / 2 + x * this.scale[0];
-    out[k + 1] = this.surface.height / 2 - 4 - y * this.scale[1];
+    out[k] = this.surface.width / 2 + 8 + x * this.scale[0];
+    out[k + 1] = this.surface.height / 2 - y * this.scale[1];
   }
 
   at(t, i, out, k) {
