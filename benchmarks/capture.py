@@ -1,6 +1,6 @@
 """Time of a recording that keeps everything against the bare forward pass with the fused attention kernel.
 
-    python -m benchmarks.capture [--rounds 60] [--json]
+    python -m benchmarks.capture [--rounds 200] [--json]
 
 Both run on the same batch in turn, one thread; the figure is the median of the ratios of neighbouring pairs.
 """
@@ -57,11 +57,11 @@ def ratios(instances: int, rounds: int) -> dict[str, float]:
 def main() -> None:
     """Prints one row for each batch size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    rows = {b: ratios(b, args.rounds if b == 1 else max(12, args.rounds // 4)) for b in (1, 64)}
+    rows = {b: ratios(b, args.rounds if b == 1 else max(12, args.rounds // 5)) for b in (1, 64)}
     if args.json:
         print(json.dumps(rows))
         return
