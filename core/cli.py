@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NoReturn
 
 from core.commands import frontier, generate, importing, listing, trace, train
@@ -40,12 +41,26 @@ def one_line(message: object) -> str:
 def parser() -> Parser:
     """The parser of `python -m core`."""
     common = Parser(add_help=False)
+    common.add_argument("--device", default=None, help="cpu, cuda, cuda:1, ... (default: cpu; train: a GPU if any)")
+    return assemble(
+        "python -m core", "Trace, measure, generate, train and import recurrent reasoners.", COMMANDS, common
+    )
+
+
+def assemble(program: str, description: str, modules: Sequence[ModuleType], common: Parser) -> Parser:
+    """The parser of a program with one command a module.
+
+    Args:
+        program: How it is called.
+        description: What it is for.
+        modules: Its commands, as in `COMMANDS`.
+        common: Arguments that all of them take; --json and --seed are added here.
+    """
     common.add_argument("--json", action="store_true", help="print results as JSON")
     common.add_argument("--seed", type=int, default=0, help="of everything that is random (default 0)")
-    common.add_argument("--device", default=None, help="cpu, cuda, cuda:1, ... (default: cpu; train: a GPU if any)")
-    top = Parser(prog="python -m core", description="Trace, measure, generate, train and import recurrent reasoners.")
+    top = Parser(prog=program, description=description)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in COMMANDS:
+    for module in modules:
         command = commands.add_parser(
             module.NAME, parents=[common], help=module.SUMMARY, description=module.SUMMARY.capitalize() + "."
         )
