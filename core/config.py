@@ -23,8 +23,8 @@ class ModelConfig:
         activation: Of the MLP.
         position: "rope": rotary positions, rotate-half; "none".
         rope_base: Base of the rotary frequencies.
-        identity: "vocabulary": the token embedding names the node; "random": a random vector per instance and node is
-            added; "none": nodes have no names.
+        identity: "vocabulary": the token embedding names the node; "random": a random vector per node is
+            added, drawn anew for every instance while training; "none": nodes have no names.
         depth_embedding: Rows of the learned step embedding, 0 for none; later steps use the last row.
         recall: Whether the embedding is added to the state at every step through a learned map.
         state_norm: Whether the state is layer-normalised after the gated update.

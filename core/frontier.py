@@ -32,6 +32,7 @@ class Frontier:
         high: Upper end.
         ceiling: Expected accuracy of the observer with as many steps; None for full attention, which has none.
         n: (D,) instances.
+        distinct: (D,) different instances among them; few formulas are this shallow.
     """
 
     difficulty: np.ndarray
@@ -43,6 +44,7 @@ class Frontier:
     high: np.ndarray
     ceiling: np.ndarray | None
     n: np.ndarray
+    distinct: np.ndarray
 
     def __post_init__(self) -> None:
         due = (len(self.difficulty), len(self.steps))
@@ -113,7 +115,7 @@ def run(
             if progress is not None:
                 progress(done, instances * len(difficulties))
         ceiling = np.mean([instance.ceiling(steps) for instance in drawn], axis=0) if bounded else None
-        rows.append((right.sum(0), _share(right[labels]), _share(right[~labels]), ceiling, len(drawn)))
+        rows.append((right.sum(0), _share(right[labels]), _share(right[~labels]), ceiling, len(drawn), len(set(drawn))))
     n = np.array([row[4] for row in rows])
     count = np.stack([row[0] for row in rows])
     low, high = wilson(count, n[:, None])
@@ -127,6 +129,7 @@ def run(
         high=high,
         ceiling=np.stack([row[3] for row in rows]) if bounded else None,
         n=n,
+        distinct=np.array([row[5] for row in rows]),
     )
 
 

@@ -11,6 +11,7 @@ LayerScale; recall and state norm are ours (recall after Bansal et al. 2022, end
 
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from huggingface_hub import PyTorchModelHubMixin
@@ -148,9 +149,11 @@ class DepthRecurrentTransformer(
             if self.config.readout == "pair":  # a readout per node must not see which node is asked for
                 e = e + ((batch.roles & TARGET) > 0)[..., None] * self.role[1]
         if self.config.identity == "random":
-            noise = torch.Generator().manual_seed(0)
-            names = torch.randn(e.shape[1:], generator=noise).to(e) * self.config.width**-0.5
-            e = e + names
+            if self.training:  # other names for every instance
+                names = torch.randn_like(e)
+            else:  # the same names at each call, however many nodes the batch is padded to
+                names = torch.from_numpy(np.random.default_rng(0).standard_normal(e.shape[1:])).to(e)
+            e = e + names * self.config.width**-0.5
         return self.block.dropout(self.embedding_norm(e))
 
     def attention_bias(self, batch: Batch) -> Tensor | None:

@@ -16,6 +16,7 @@ import sys
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,7 @@ def validate(model: DepthRecurrentTransformer, lessons: Lessons, device: str) ->
         for rows in torch.arange(len(lesson.label)).split(100):
             part = lesson.take(rows).to(device)
             used = int(part.batch.valid.sum(1).max())
-            logits = model(part.batch if used == part.batch.valid.shape[1] else part.narrow(used).batch,
-                           lessons.validation_steps(difficulty))[0]  # fmt: skip
+            logits = model(part.narrow(used).batch, lessons.validation_steps(difficulty))[0]
             right.append((logits > 0) == (part.label > 0))
         out[difficulty] = float(torch.cat(right).float().mean())
     model.train()
@@ -222,12 +222,14 @@ class Run:
             (self.out / STATE).unlink(missing_ok=True)
 
 
+@cache
 def _cpu_has_bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 itself; elsewhere autocast would be slower than float32."""
     try:
-        return "avx512_bf16" in Path("/proc/cpuinfo").read_text() or "amx_bf16" in Path("/proc/cpuinfo").read_text()
+        flags = Path("/proc/cpuinfo").read_text()
     except OSError:
         return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _machine(device: str, threads: int) -> str:

@@ -75,11 +75,3 @@ def sequential(scheme: Scheme, n_colours: int = 256) -> np.ndarray:
     lightness = _LIGHTNESS[0] + share * (_LIGHTNESS[1] - _LIGHTNESS[0])
     colours = np.round(255 * _oklch_to_rgb(lightness, chroma, hue)).astype(np.uint8)
     return colours if scheme == "light" else colours[::-1].copy()
-
-
-def colour_scale(scheme: Scheme, n_stops: int = 17) -> list[list[float | str]]:
-    """The sequential map as a Plotly colour scale: pairs of a share and a hex colour."""
-    return [
-        [i / (n_stops - 1), "#" + "".join(f"{int(c):02x}" for c in colour)]
-        for i, colour in enumerate(sequential(scheme, n_stops))
-    ]

@@ -9,7 +9,6 @@ equally frequent and nothing has to be rejected but formulas of the other split.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
@@ -337,8 +336,3 @@ def generate(
         if difficulty <= 2 or in_test(text) == (split == "test"):
             texts.append(text)
     return [parse(text) for text in texts]
-
-
-def distinct(instances: Sequence[LogicInstance]) -> int:
-    """Number of different formulas among them."""
-    return len({instance.text for instance in instances})

@@ -68,6 +68,7 @@ def test_a_flood_arrives_at_one_hop_a_step(data: str) -> None:
     assert (np.diff(result.ceiling, axis=1) >= 0).all()
     assert ((result.low <= result.accuracy) & (result.accuracy <= result.high)).all()
     np.testing.assert_array_equal(result.n, 60)
+    assert ((result.distinct > 1) & (result.distinct <= 60)).all()
 
 
 def test_all_steps_come_from_one_pass() -> None:
@@ -140,4 +141,4 @@ def test_what_cannot_be_measured(difficulties: list[int], steps: int, instances:
 def test_shapes_are_checked() -> None:
     wrong = np.zeros((2, 2))
     with pytest.raises(ValueError, match=r"\(2, 2\).*\(1, 3\)"):
-        frontier.Frontier(np.ones(1), np.ones(3), wrong, wrong, wrong, wrong, wrong, None, np.ones(1))
+        frontier.Frontier(np.ones(1), np.ones(3), wrong, wrong, wrong, wrong, wrong, None, np.ones(1), np.ones(1))
