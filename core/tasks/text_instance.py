@@ -1,4 +1,4 @@
-"""A text of family facts and a question, and its oracle: generations and facts between people, label, decidable step."""
+"""A text of family facts and a question, and its oracle: generations and facts between people, label, first step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def relation_word(offset: int) -> str:
     return base if abs(offset) == 1 else "great-" * (abs(offset) - 2) + "grand" + base
 
 
-OFFSETS = tuple(sign * size for size in range(1, MAX_OFFSET + 1) for sign in (1, -1)) + (0,)
+OFFSETS = (*(sign * size for size in range(1, MAX_OFFSET + 1) for sign in (1, -1)), 0)
 RELATIONS = tuple(relation_word(offset) for offset in OFFSETS)
 OFFSET_OF = dict(zip(RELATIONS, OFFSETS, strict=True))
 VOCABULARY = ("[PAD]", "[CLS]", "[SEP]", *NAMES, *RELATIONS, "is", "the", "of", "query", ":", ".")
