@@ -44,6 +44,7 @@ def edge_attention(
     v: Float[Tensor, "m h k"],
     edge_index: Int[Tensor, "2 e"],
     keep: Float[Tensor, "h e"] | None = None,
+    bias: Float[Tensor, "e h"] | None = None,
 ) -> Float[Tensor, "m h k"]:
     """Softmax over each query's incoming edges, in O(edges) time and memory.
 
@@ -53,6 +54,7 @@ def edge_attention(
         v: Values.
         edge_index: Pairs (query, key); every query has at least one.
         keep: Room for the weights.
+        bias: Added to the logits of each pair.
 
     Returns:
         The attended values.
@@ -60,6 +62,8 @@ def edge_attention(
     query, key = edge_index
     m, h, width = q.shape
     scores = (q[query] * k[key]).sum(-1) * width**-0.5  # (e, h)
+    if bias is not None:
+        scores = scores + bias
     index = query[:, None].expand(-1, h)
     highest = torch.full((m, h), -torch.inf, dtype=scores.dtype, device=q.device)
     highest = highest.scatter_reduce(0, index, scores.detach(), "amax")

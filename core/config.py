@@ -19,7 +19,8 @@ class ModelConfig:
         heads: Attention heads; divides the width.
         hidden: Width of the MLP's hidden layer.
         attention: "edges": along the instance's edges and self-loops; "full": every token to every token.
-        readout: "pair": MLP over [h(source); h(target)]; "cls": MLP over the answer node; "node": a logit at each node.
+        readout: "pair": MLP over [h(source); h(target)]; "cls": MLP over the answer node; "node": a logit at each node;
+            "offset": at each node a distribution over offsets and "not joined", read as the log-odds of the asked one.
         activation: Of the MLP.
         position: "rope": rotary positions, rotate-half; "none".
         rope_base: Base of the rotary frequencies.
@@ -30,7 +31,10 @@ class ModelConfig:
         state_norm: Whether the state is layer-normalised after the gated update.
         gate_bias: Initial bias of the update gate (negative: identity-biased); None for no gate.
         layer_scale: Initial LayerScale of both branches; None for none.
-        bracket_bias: Whether attention has a learned bias by difference of bracket depth and by signed distance.
+        bracket_bias: Whether attention has a learned bias by difference of bracket depth and by the signed distance
+            counted in tokens of the key's depth (hint "brackets").
+        equal_bias: Whether attention has a learned bias on equal tokens, one scalar a head (hint "equal tokens").
+        distance_bias: Whether attention has a learned slope over distance on either side, as in ALiBi.
         dropout: Probability.
         state_noise: Standard deviation of the noise added to the state after every step while training, so that states
             have to be attractors; needs the state norm.
@@ -42,7 +46,7 @@ class ModelConfig:
     heads: int = 4
     hidden: int = 128
     attention: Literal["edges", "full"] = "edges"
-    readout: Literal["pair", "cls", "node"] = "node"
+    readout: Literal["pair", "cls", "node", "offset"] = "node"
     activation: Literal["relu", "gelu"] = "gelu"
     position: Literal["none", "rope"] = "none"
     rope_base: float = 10000.0
@@ -53,6 +57,8 @@ class ModelConfig:
     gate_bias: float | None = -2.0
     layer_scale: float | None = None
     bracket_bias: bool = False
+    equal_bias: bool = False
+    distance_bias: bool = False
     dropout: float = 0.0
     state_noise: float = 0.0
 
@@ -71,7 +77,7 @@ class ModelConfig:
             raise InputError(f"config: depth_embedding should be a number of rows (got {self.depth_embedding!r})")
         if self.position == "rope" and self.width // self.heads % 2:
             raise InputError(f"config: rotary positions need heads of even width (got {self.width // self.heads})")
-        for name in ("recall", "state_norm", "bracket_bias"):
+        for name in ("recall", "state_norm", "bracket_bias", "equal_bias", "distance_bias"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"config: {name} should be true or false (got {getattr(self, name)!r:.40})")
         for name, low, high in (
@@ -91,6 +97,12 @@ class ModelConfig:
     def interface(self) -> Literal["edges", "tokens"]:
         """How instances are presented: nodes with edges, or tokens."""
         return "edges" if self.attention == "edges" else "tokens"
+
+    @property
+    def hints(self) -> str:
+        """What the attention is told of the instance: "none", or any of "edges", "equal tokens", "brackets"."""
+        told = {"edges": self.attention == "edges", "equal tokens": self.equal_bias, "brackets": self.bracket_bias}
+        return ", ".join(name for name, is_told in told.items() if is_told) or "none"
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:

@@ -16,6 +16,12 @@ from torch import Tensor
 NEVER = np.iinfo(np.int32).max
 """A step that does not come."""
 
+MAX_OFFSET = 12
+"""Largest offset, in generations, that a readout of offsets knows; the paper has words for as many."""
+
+NOTHING = -128
+"""Value of the concept at a node that carries none, or does not carry it yet; no concept has this value."""
+
 SOURCE, TARGET = 1, 2
 """Bits of a node's role."""
 
@@ -35,11 +41,15 @@ class Encoding:
         edge_index: (2, E) pairs (query, key), self-loops included; None for full attention.
         answer: Index of the node whose readout is the answer (target, root, [CLS]).
         source: Index of the source node; 0 where the task has none.
-        value: Value of the task's concept at each node once it is true, (n,); -1 where a node carries no concept.
+        value: Value of the task's concept at each node once it is true, (n,); NOTHING where a node carries no concept.
         true_from: Step from which the concept has that value at the node, (n,); NEVER if it never has.
         known_from: First step at which the oracle knows it, (n,); NEVER where a node carries no concept.
-        subformula: Index of the node's subformula (logic), of the graph node (graph); -1 for none, (n,).
+        subformula: Index of the node's subformula (logic), graph node (graph) or person (text); -1 for none, (n,).
         bracket: Bracket depth of each token, (n,); None where the task has no brackets.
+        entity: Whom a token names, 1 and up, 0 for nobody, (n,); equal numbers are equal tokens. None: equal tokens are
+            those with the same index in the vocabulary.
+        asked: Value of the concept that the readout of a node speaks of.
+        before: Value of the concept at a node while it is not yet true.
         notes: Sentences about what was rewritten to fit the checkpoint's vocabulary.
     """
 
@@ -55,6 +65,9 @@ class Encoding:
     known_from: np.ndarray
     subformula: np.ndarray
     bracket: np.ndarray | None = None
+    entity: np.ndarray | None = None
+    asked: int = 1
+    before: int = 0
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -71,6 +84,11 @@ class Encoding:
         """Number of nodes, n."""
         return len(self.labels)
 
+    @property
+    def carries(self) -> np.ndarray:
+        """Whether a node carries the task's concept, (n,) bool."""
+        return self.value != NOTHING
+
     def truth(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """The oracle at every step.
 
@@ -78,12 +96,13 @@ class Encoding:
             steps: T, how many steps are run.
 
         Returns:
-            truth (T+1, n) int8, the value of the concept, 0 while it is not yet true and -1 where a node has none;
+            truth (T+1, n) int8, the value of the concept, `before` while it is not yet true and NOTHING where a node
+            has none;
             known (T+1, n) bool, whether the oracle has it by that step.
         """
         t = np.arange(steps + 1)[:, None]
-        truth = np.where(t >= self.true_from[None], self.value[None], 0)
-        truth = np.where(self.value[None] < 0, -1, truth).astype(np.int8)
+        truth = np.where(t >= self.true_from[None], self.value[None], self.before)
+        truth = np.where(self.carries[None], truth, NOTHING).astype(np.int8)
         return truth, t >= self.known_from[None]
 
 
@@ -100,6 +119,8 @@ class Batch:
         allowed: (B, n, n) bool, allowed[b, q, k]: may q attend to k; None with full attention or with edge_index.
         edge_index: (2, E) long, (query, key) in the flat numbering b * n + i, sorted by query; None when dense.
         bracket: (B, n) long, bracket depth; None where the task has none.
+        entity: (B, n) long, whom a token names, 0 for nobody; None where the vocabulary tells.
+        asked: (B,) long, value of the concept that is asked for; None where it is 1.
     """
 
     token_ids: Tensor
@@ -110,6 +131,8 @@ class Batch:
     allowed: Tensor | None = None
     edge_index: Tensor | None = None
     bracket: Tensor | None = None
+    entity: Tensor | None = None
+    asked: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
@@ -157,6 +180,7 @@ def collate(encodings: Sequence[Encoding], sparse: bool | None = None) -> Batch:
                 mask[i, padding, padding] = True  # so that no row is empty
             allowed = torch.from_numpy(mask)
     brackets = [e.bracket for e in encodings if e.bracket is not None]
+    entities = [e.entity for e in encodings if e.entity is not None]
     return Batch(
         token_ids=_padded([e.token_ids for e in encodings], n),
         roles=_padded([e.roles for e in encodings], n),
@@ -166,6 +190,8 @@ def collate(encodings: Sequence[Encoding], sparse: bool | None = None) -> Batch:
         allowed=allowed,
         edge_index=edge_index,
         bracket=_padded(brackets, n) if len(brackets) == len(encodings) else None,
+        entity=_padded(entities, n) if len(entities) == len(encodings) else None,
+        asked=torch.tensor([e.asked for e in encodings]),
     )
 
 
@@ -176,7 +202,7 @@ class Lesson:
     Attributes:
         batch: The instances.
         label: (B,) the answer, 0 or 1.
-        value: (B, n) value of the concept once true, -1 where a node carries none.
+        value: (B, n) value of the concept once true, NOTHING where a node carries none.
         true_from: (B, n) step from which it is true.
         known_from: (B, n) first step at which the oracle knows it.
     """
@@ -201,10 +227,10 @@ class Lesson:
 
     def narrow(self, n: int) -> Lesson:
         """The same lesson with padding cut to n nodes."""
-        b = self.batch
-        batch = Batch(
-            b.token_ids[:, :n], b.roles[:, :n], b.valid[:, :n], b.answer, b.source,
-            None if b.allowed is None else b.allowed[:, :n, :n], b.edge_index,
-            None if b.bracket is None else b.bracket[:, :n],
-        )  # fmt: skip
-        return Lesson(batch, self.label, self.value[:, :n], self.true_from[:, :n], self.known_from[:, :n])
+        parts = {k: v[:, :n] if isinstance(v, Tensor) and v.ndim == 2 else v for k, v in vars(self.batch).items()}
+        if self.batch.allowed is not None:
+            parts["allowed"] = self.batch.allowed[:, :n, :n]
+        if self.batch.edge_index is not None:
+            raise ValueError("a batch with an edge list cannot be narrowed")
+        rest = {k: getattr(self, k)[:, :n] for k in ("value", "true_from", "known_from")}
+        return Lesson(Batch(**parts), self.label, **rest)

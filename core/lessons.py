@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from core.encoding import Lesson, collate
+from core.encoding import NOTHING, Lesson, collate
 from core.recipes import Recipe
-from core.tasks import graph_data, logic, logic_data
+from core.tasks import graph_data, logic, logic_data, text_data, text_encoding
 from core.tasks.graph_data import SPLITS
 
-VALIDATION_COUNT = {"graph": 400, "logic": 200}
+VALIDATION_COUNT = {"graph": 400, "logic": 200, "text": 400}
 """Instances of each difficulty in a validation: 200 pairs of twins, or 200 formulas."""
 
 
@@ -61,10 +61,17 @@ class Lessons:
         model = self.recipe.model
         if self.recipe.task == "graph":
             n_nodes = None if nodes is None else rng.integers(nodes[0], nodes[1] + 1, len(difficulty))
-            arrays = graph_data.draw(rng, difficulty, self.recipe.data, n_nodes)
-            return graph_data.lesson(arrays, named=model.identity == "vocabulary")
+            return self._graphs(graph_data.draw(rng, difficulty, self.recipe.data, n_nodes), rng)
+        if self.recipe.task == "text":
+            return text_encoding.lesson(text_data.draw(rng, difficulty, self.recipe.data), model)
         formulas = logic_data.draw(rng, difficulty, split)
         return logic_data.tree_lesson(formulas) if model.attention == "edges" else logic_data.token_lesson(formulas)
+
+    def _graphs(self, arrays: graph_data.GraphArrays, rng: np.random.Generator) -> Lesson:
+        model = self.recipe.model
+        if model.attention == "full":
+            return graph_data.token_lesson(arrays, rng)
+        return graph_data.lesson(arrays, named=model.identity == "vocabulary")
 
     @cached_property
     def _set(self) -> Lesson:
@@ -76,7 +83,11 @@ class Lessons:
             hops = rng.integers(low, high + 1, count)
             n_nodes = rng.integers(recipe.nodes[0], recipe.nodes[1] + 1, count)
             arrays = graph_data.draw(rng, hops, recipe.data, np.maximum(n_nodes, high + 2))
-            return graph_data.lesson(arrays, named=recipe.model.identity == "vocabulary")
+            return self._graphs(arrays, rng)
+        if recipe.task == "text":
+            rng = np.random.default_rng([SPLITS["train"], self.seed, 1 << 41])
+            chain = np.repeat(rng.integers(low, high + 1, count // 2), 2)
+            return text_encoding.lesson(text_data.draw(rng, chain, recipe.data), recipe.model)
         each = count // (high - low + 1)
         formulas = [
             formula
@@ -95,8 +106,9 @@ class Lessons:
             count = VALIDATION_COUNT[recipe.task]
             many = np.full(count, difficulty)
             if recipe.task == "graph":
-                named = recipe.model.identity == "vocabulary"
-                out[difficulty] = graph_data.lesson(graph_data.draw(rng, many, "audited"), named=named)
+                out[difficulty] = self._graphs(graph_data.draw(rng, many, "audited"), rng)
+            elif recipe.task == "text":
+                out[difficulty] = text_encoding.lesson(text_data.draw(rng, many, recipe.data), recipe.model)
             elif recipe.data == "paper":
                 drawn = logic.generate(difficulty, count, data="paper", seed=self.seed, split="validation")
                 out[difficulty] = _formulas_as_lesson(drawn, recipe)
@@ -105,9 +117,21 @@ class Lessons:
         return out
 
     def validation_steps(self, difficulty: int) -> int:
-        """T of the validation at a difficulty: hops + 8, or 3 * depth + 12, no more than the paper's rows."""
-        steps = difficulty + 8 if self.recipe.task == "graph" else 3 * difficulty + 12
-        return min(steps, self.recipe.model.depth_embedding or steps)
+        """T of the validation at a difficulty, no more than the paper's rows."""
+        model = self.recipe.model
+        steps = steps_for(self.recipe.task, difficulty, model.attention)
+        return min(steps, model.depth_embedding or steps)
+
+
+def steps_for(task: str, difficulty: int, attention: str = "edges") -> int:
+    """T fixed beforehand for a difficulty: what the instances themselves run by default.
+
+    Graph: hops + 8, or 2 * hops + 8 over tokens, where a hop takes two steps (to the other end of an edge, to the equal
+    token). Logic: 3 * depth + 12. Text: 2 * chain + 8.
+    """
+    if task == "graph":
+        return (difficulty if attention == "edges" else 2 * difficulty) + 8
+    return 3 * difficulty + 12 if task == "logic" else 2 * difficulty + 8
 
 
 def _formulas_as_lesson(formulas: list[logic.LogicInstance], recipe: Recipe) -> Lesson:
@@ -120,4 +144,4 @@ def _formulas_as_lesson(formulas: list[logic.LogicInstance], recipe: Recipe) -> 
         )
     )
     label = torch.tensor([formula.label for formula in formulas])
-    return Lesson(batch, label, pad("value", -1), pad("true_from", 0), pad("known_from", 0))
+    return Lesson(batch, label, pad("value", NOTHING), pad("true_from", 0), pad("known_from", 0))

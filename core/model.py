@@ -15,16 +15,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from huggingface_hub import PyTorchModelHubMixin
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from core.attention import dense_attention, edge_attention
 from core.config import ModelConfig
-from core.encoding import SOURCE, TARGET, Batch
+from core.encoding import MAX_OFFSET, SOURCE, TARGET, Batch
 from core.protocol import Shapes, Sink
 
 NEIGHBOURING = 2
 """Differences of bracket depth beyond this share one bias."""
+
+NEAR = 8
+"""Distances among the tokens of one bracket depth beyond this share one bias."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Context:
         batch: The instances.
         embedding: (B, n, d), the state before the first step.
         recalled: (B, n, d), W_r e, or None.
-        bias: Additive attention bias, broadcastable to (B, heads, n, n), or None.
+        bias: Additive attention bias, broadcastable to (B, heads, n, n), or (E, heads) over an edge list, or None.
         rope: cos and sin, (n, d_head / 2) each, or None.
     """
 
@@ -73,7 +76,7 @@ class Block(nn.Module):
         qkv = self.qkv(x)  # (B, n, 3d)
         if context.batch.edge_index is not None:
             q, k, v = qkv.view(b * n, 3, heads, d // heads).unbind(1)  # (B n, heads, d_head)
-            return self.out(edge_attention(q, k, v, context.batch.edge_index, keep).reshape(b, n, d))
+            return self.out(edge_attention(q, k, v, context.batch.edge_index, keep, context.bias).reshape(b, n, d))
         q, k, v = qkv.view(b, n, 3, heads, d // heads).permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, n, d_head)
         if context.rope is not None:
             q, k = rotate(q, *context.rope), rotate(k, *context.rope)
@@ -107,6 +110,34 @@ def rotate(x: Float[Tensor, "b h n k"], cos: Tensor, sin: Tensor) -> Float[Tenso
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
+def log_odds(classes: Float[Tensor, "... c"], asked: Tensor | None) -> Float[Tensor, "..."]:
+    """Log-odds of the asked offset, from logits over all offsets and "not joined"."""
+    if asked is None:
+        raise ValueError("a readout of offsets needs to be told which one is asked")
+    index = (asked + MAX_OFFSET).expand(classes.shape[:-1])[..., None]
+    own = classes.gather(-1, index)
+    others = classes.scatter(-1, index, -torch.inf).logsumexp(-1, keepdim=True)
+    return (own - others).squeeze(-1)
+
+
+def bracket_distance(bracket: Int[Tensor, "b n"]) -> tuple[Int[Tensor, "b n n"], Int[Tensor, "b n n"]]:
+    """How far each key lies from each query, in bracket depth and in tokens of the key's depth between them.
+
+    The second stays small however long the formula in between: the operator of the next bracket outward is a few tokens
+    of its depth away.
+
+    Returns:
+        Difference of depth, key minus query, within +-NEIGHBOURING, and signed distance within +-NEAR, each
+        (B, query, key).
+    """
+    n, depths = bracket.shape[1], int(bracket.max()) + 1
+    count = F.one_hot(bracket, depths).cumsum(1)  # (B, n, depths): tokens of each depth up to here
+    at_query = count.gather(2, bracket[:, None, :].expand(-1, n, -1))  # of the key's depth, up to the query
+    at_key = count.gather(2, bracket[:, :, None]).transpose(1, 2)  # (B, 1, key)
+    gap = bracket[:, None, :] - bracket[:, :, None]
+    return gap.clamp(-NEIGHBOURING, NEIGHBOURING), (at_key - at_query).clamp(-NEAR, NEAR)
+
+
 class DepthRecurrentTransformer(
     nn.Module, PyTorchModelHubMixin, library_name="depthscope", coders={ModelConfig: (asdict, ModelConfig.from_dict)}
 ):
@@ -124,12 +155,18 @@ class DepthRecurrentTransformer(
         self.role = nn.Parameter(torch.randn(2, d) * 0.02) if config.task == "graph" else None
         self.embedding_norm = nn.LayerNorm(d)
         self.block = Block(config)
-        if config.bracket_bias:  # by difference of bracket depth and side, and a slope over distance on each side
-            self.bracket = nn.Parameter(torch.randn(config.heads, 2 * NEIGHBOURING + 1, 2))
-            steep = 2.0 ** (1 - torch.arange(config.heads))  # from near to far, as in ALiBi (Press et al. 2022)
-            self.slope = nn.Parameter(steep[:, None].repeat(1, 2))
-        if config.readout == "node":  # a normalised state needs no second norm
-            self.head = nn.Sequential(nn.Identity() if config.state_norm else nn.LayerNorm(d), nn.Linear(d, 1))
+        steep = 2.0 ** (1 - torch.arange(config.heads))  # from near to far, as in ALiBi (Press et al. 2022)
+        if config.bracket_bias:
+            gap = torch.randn(config.heads, 2 * NEIGHBOURING + 1, 2)[:, :, [0] * NEAR + [0] + [1] * NEAR]
+            near = steep[:, None, None] * torch.arange(-NEAR, NEAR + 1).abs()
+            self.bracket = nn.Parameter(gap - near)  # (heads, difference of depth, signed distance)
+        if config.distance_bias:
+            self.slope = nn.Parameter(steep[:, None].repeat(1, 2))  # (heads, left or right)
+        if config.equal_bias:  # some heads look for equal tokens from the start
+            self.equal = nn.Parameter(torch.arange(config.heads) % 2 * 4.0)
+        if config.readout in ("node", "offset"):  # a normalised state needs no second norm
+            wide = 1 if config.readout == "node" else 2 * MAX_OFFSET + 2
+            self.head = nn.Sequential(nn.Identity() if config.state_norm else nn.LayerNorm(d), nn.Linear(d, wide))
         else:
             read = 2 * d if config.readout == "pair" else d
             self.head = nn.Sequential(
@@ -157,33 +194,32 @@ class DepthRecurrentTransformer(
         return self.block.dropout(self.embedding_norm(e))
 
     def attention_bias(self, batch: Batch) -> Tensor | None:
-        """What is added to the attention logits, broadcastable to (B, heads, n, n)."""
+        """What is added to the attention logits: broadcastable to (B, heads, n, n), or (E, heads) over an edge list."""
+        c, same = self.config, batch.token_ids if batch.entity is None else batch.entity
         if batch.edge_index is not None:
-            return None
+            query, key = same.flatten()[batch.edge_index]
+            return ((query == key) & (query > 0))[:, None] * self.equal if c.equal_bias else None
         weight = self.token.weight  # for dtype and device
+        n = same.shape[1]
+        place = torch.arange(n, device=weight.device)
+        bias = torch.zeros((), dtype=weight.dtype, device=weight.device)
+        if c.bracket_bias and batch.bracket is not None:
+            gap, near = bracket_distance(batch.bracket)
+            index = (gap + NEIGHBOURING) * (2 * NEAR + 1) + near + NEAR  # (B, query, key)
+            bias = bias + F.embedding(index, self.bracket.flatten(1).T).permute(0, 3, 1, 2)  # (B, heads, n, n)
+        if c.distance_bias:
+            right = (place[None, :] > place[:, None]).long()  # (query, key)
+            bias = bias - self.slope[:, right] * (place[None, :] - place[:, None]).abs().to(weight)
+        if c.equal_bias:
+            equal = (same[:, :, None] == same[:, None, :]) & (same > 0)[:, :, None]
+            bias = bias + equal[:, None] * self.equal[:, None, None]
         if batch.allowed is not None:
             blocked = ~batch.allowed[:, None]
-        elif bool(batch.valid.all()):
-            blocked = None
-        else:
+        elif not bool(batch.valid.all()):
             blocked = ~batch.valid[:, None, None, :]
-        bias = None
-        if self.config.bracket_bias and batch.bracket is not None:
-            n = batch.bracket.shape[1]
-            gap = batch.bracket[:, None, :] - batch.bracket[:, :, None]  # (B, query, key)
-            gap = gap.clamp(-NEIGHBOURING, NEIGHBOURING) + NEIGHBOURING
-            place = torch.arange(n, device=gap.device)
-            right = (place[None, :] > place[:, None]).long()  # (query, key)
-            bias = self.bracket[:, gap, right.expand_as(gap)].transpose(0, 1)  # (B, heads, n, n)
-            distance = (place[None, :] - place[:, None]).abs().to(weight)
-            bias = bias - self.slope[:, right] * distance
-        if blocked is None:
-            return bias
-        if bias is None:
-            return torch.zeros(blocked.shape, dtype=weight.dtype, device=weight.device).masked_fill_(
-                blocked, -torch.inf
-            )
-        return bias.masked_fill(blocked, -torch.inf)
+        else:
+            return bias if bias.ndim else None
+        return bias.expand(torch.broadcast_shapes(bias.shape, blocked.shape)).masked_fill(blocked, -torch.inf)
 
     def rope(self, n: int, device: torch.device) -> tuple[Tensor, Tensor] | None:
         """Cos and sin of the rotary positions, (n, d_head / 2) each."""
@@ -214,21 +250,32 @@ class DepthRecurrentTransformer(
         read = state[..., rows, batch.answer, :]
         if self.config.readout == "pair":
             read = torch.cat([state[..., rows, batch.source, :], read], dim=-1)
+        if self.config.readout == "offset":
+            return log_odds(self.head(read), batch.asked)
         return self.head(read).squeeze(-1)
+
+    def concept(self, state: Float[Tensor, "... b n d"], batch: Batch) -> Tensor | None:
+        """What the model says of every node: logits (..., B, n), or (..., B, n, classes) of offsets; None without."""
+        if self.config.readout == "cls":
+            return None
+        if self.config.readout == "pair":
+            rows = torch.arange(len(batch), device=state.device)
+            source = state[..., rows, batch.source, :].unsqueeze(-2).expand_as(state)
+            state = torch.cat([source, state], dim=-1)
+        classes = self.head(state)
+        return classes if self.config.readout == "offset" else classes.squeeze(-1)
 
     def readout(self, state: Float[Tensor, "... b n d"], batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Logit of the answer (..., B), and of every node (..., B, n) where the model has one.
 
         A pair readout is given for each node as the target.
         """
-        if self.config.readout == "cls":
+        node = self.concept(state, batch)
+        if node is None:
             return self.answer(state, batch), None
-        rows = torch.arange(len(batch), device=state.device)
-        if self.config.readout == "pair":
-            source = state[..., rows, batch.source, :].unsqueeze(-2).expand_as(state)
-            state = torch.cat([source, state], dim=-1)
-        node = self.head(state).squeeze(-1)
-        return node[..., rows, batch.answer], node
+        if self.config.readout == "offset":
+            node = log_odds(node, None if batch.asked is None else batch.asked[:, None])
+        return node[..., torch.arange(len(batch), device=state.device), batch.answer], node
 
     def forward(self, batch: Batch, steps: int, every_step: bool = False) -> tuple[Tensor, Tensor | None]:
         """Runs T steps.

@@ -52,7 +52,7 @@ class Recipe:
         clip: Greatest norm of the gradient.
     """
 
-    task: Literal["graph", "logic"]
+    task: Literal["graph", "logic", "text"]
     name: str
     model: ModelConfig
     data: Literal["paper", "audited"]
@@ -152,19 +152,78 @@ HOUSE_LOGIC_TOKENS = Recipe(
     name="house-tokens",
     model=ModelConfig(
         "logic", vocabulary=10, width=128, heads=8, hidden=256, attention="full", position="rope", rope_base=100.0,
-        bracket_bias=True,
+        bracket_bias=True, state_noise=0.1,
     ),
     data="audited",
     difficulty=(1, 6),
     steps=(8, 24),
-    batches=3000,
+    batches=2500,
     batch_size=64,
     learning_rate=1e-3,
     warmup=0.1,
     supervision="node",
-    validation=(2, 4, 6, 8),
-    validate_every=500,
+    validation=(2, 4, 6, 8, 10),
+    validate_every=250,
     curriculum=Curriculum(),
+    bfloat16=True,
+)  # fmt: skip
+
+HOUSE_GRAPH_TOKENS = Recipe(
+    task="graph",
+    name="house-tokens",
+    model=ModelConfig(
+        "graph", vocabulary=4, width=64, heads=4, hidden=128, attention="full", position="rope", rope_base=100.0,
+        equal_bias=True, distance_bias=True, state_noise=0.1,
+    ),
+    data="audited",
+    difficulty=(1, 5),
+    steps=(8, 20),
+    batches=2500,
+    batch_size=32,
+    learning_rate=1e-3,
+    warmup=0.1,
+    supervision="node",
+    validation=(1, 2, 3, 4, 5, 8, 12),
+    validate_every=250,
+    curriculum=Curriculum(start=1),
+    bfloat16=True,
+)  # fmt: skip
+
+HOUSE_FACTS = Recipe(
+    task="text",
+    name="house-facts",
+    model=ModelConfig("text", vocabulary=54, readout="offset", equal_bias=True, state_noise=0.1),
+    data="audited",
+    difficulty=(1, 5),
+    steps=(8, 20),
+    batches=2500,
+    batch_size=32,
+    learning_rate=1e-3,
+    warmup=0.1,
+    supervision="node",
+    validation=(1, 2, 3, 4, 5, 8, 12),
+    validate_every=250,
+    curriculum=Curriculum(start=1),
+)
+
+HOUSE_TEXT_TOKENS = Recipe(
+    task="text",
+    name="house-tokens",
+    model=ModelConfig(
+        "text", vocabulary=54, width=128, heads=8, hidden=256, attention="full", position="rope", rope_base=100.0,
+        readout="offset", equal_bias=True, distance_bias=True, state_noise=0.1,
+    ),
+    data="audited",
+    difficulty=(1, 5),
+    steps=(8, 20),
+    batches=2500,
+    batch_size=32,
+    learning_rate=1e-3,
+    warmup=0.1,
+    supervision="node",
+    validation=(1, 2, 3, 4, 5, 8, 10),
+    validate_every=250,
+    curriculum=Curriculum(start=1),
     bfloat16=True,
 )  # fmt: skip
 
@@ -175,6 +234,9 @@ RECIPES = (
     PAPER_LOGIC,
     HOUSE_TREE,
     HOUSE_LOGIC_TOKENS,
+    HOUSE_GRAPH_TOKENS,
+    HOUSE_FACTS,
+    HOUSE_TEXT_TOKENS,
 )
 
 

@@ -37,7 +37,7 @@ class Trace:
         gate: (T, n) float32, mean of the update gate; 1 = replaced by the new state, 0 = kept. None if it has none.
         readout: (T+1, n) float32 logit at every node, None where the model has no readout per node.
         logits: (T+1,) float32 logit of the answer.
-        truth: (T+1, n) int8 value of the task's concept, -1 where a node has none.
+        truth: (T+1, n) int8 value of the task's concept, NOTHING where a node has none.
         known: (T+1, n) bool, whether the oracle has it by that step.
         notes: Sentences for whoever reads the figures (readout as each node as target, depth rows exhausted, ...).
     """

@@ -30,7 +30,7 @@ from tqdm import tqdm
 import core
 from core import atomic, recipes
 from core.checkpoint import save
-from core.encoding import Lesson
+from core.encoding import MAX_OFFSET, NOTHING, Lesson
 from core.errors import InputError
 from core.lessons import Lessons
 from core.model import DepthRecurrentTransformer
@@ -74,11 +74,16 @@ def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tenso
     loss = F.binary_cross_entropy_with_logits(answer.float(), lesson.label.float())
     if recipe.supervision == "answer" or node is None:
         return loss
-    # graph: the target is itself a node, so that the mean over nodes holds the answer already
-    told = (lesson.value >= 0) & (lesson.known_from <= t)
-    value = torch.where(lesson.true_from <= t, lesson.value, 0)
-    nodes = F.binary_cross_entropy_with_logits(node[told].float(), value[told].float())
-    return nodes if recipe.task == "graph" else nodes + ANSWER_WEIGHT * loss
+    told = (lesson.value != NOTHING) & (lesson.known_from <= t)
+    true = lesson.true_from <= t
+    if recipe.model.readout == "offset":  # which offset, or not joined yet
+        kind = torch.where(true, lesson.value + MAX_OFFSET, 2 * MAX_OFFSET + 1)
+        nodes = F.cross_entropy(node[told].float(), kind[told])
+    else:
+        value = torch.where(true, lesson.value, 0)
+        nodes = F.binary_cross_entropy_with_logits(node[told].float(), value[told].float())
+    # in a formula the whole has a weight of its own; in a graph or text what is asked about is one node among many
+    return nodes + ANSWER_WEIGHT * loss if recipe.task == "logic" else nodes
 
 
 def loss_and_answer(
@@ -95,7 +100,7 @@ def loss_and_answer(
         h = model.step(h, t - 1, context)
         if t < steps and recipe.alpha == 0:
             continue
-        answer, node = model.readout(h, batch) if everywhere else (model.answer(h, batch), None)
+        answer, node = model.answer(h, batch), model.concept(h, batch) if everywhere else None
         loss = _loss_at(recipe, lesson, t, answer, node)
         total = total + recipe.alpha / steps * loss
         if t == steps:

@@ -210,7 +210,7 @@ def payload(
         "xy": drawn.xy.astype(np.float32),
         "readings": np.stack([_bytes(np.asarray(v, dtype=np.float64)) for v in shown.values()]),
         "oracle": (
-            (trace.truth[:, nodes] > 0) + 2 * trace.known[:, nodes] + 4 * (encoding.value[nodes] >= 0)[None]
+            (trace.truth[:, nodes] > 0) + 2 * trace.known[:, nodes] + 4 * encoding.carries[nodes][None]
         ).astype(np.uint8),
         "states": states,
         "bars": bars.astype(np.float32),
@@ -255,7 +255,7 @@ def payload(
         "hops": instance.distance[encoding.subformula[nodes]].tolist() if is_graph else None,
         "order": order.tolist(),
         "front": np.where(front == NEVER, -1, front).tolist(),
-        "always_known": bool(trace.known[:, encoding.value >= 0].all()),
+        "always_known": bool(trace.known[:, encoding.carries].all()),
         "readings": [{"name": name, "belief": _is_belief(name)} for name in shown],
         "largest_change": largest_change,
         "explained": explained.tolist(),
@@ -287,7 +287,7 @@ def _front(encoding: Encoding) -> np.ndarray:
     A node that is 0 to the end has its last word once that is known, unless it still waits to become true.
     """
     changes_at = np.where(encoding.value > 0, encoding.true_from, 0)
-    return np.where(encoding.value < 0, NEVER, np.maximum(encoding.known_from, changes_at))
+    return np.where(~encoding.carries, NEVER, np.maximum(encoding.known_from, changes_at))
 
 
 def _names(trace: Trace, nodes: np.ndarray) -> list[str | None] | None:

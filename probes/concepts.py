@@ -72,7 +72,7 @@ def in_fitted_range(concept: Concept, encoding: Encoding) -> np.ndarray:
     fitted on are known exactly: 0 to the greatest fitted difficulty, and infinity.
     """
     near = (encoding.true_from <= max(concept.fitted)) | (encoding.true_from == NEVER)
-    return (encoding.value >= 0) & near
+    return encoding.carries & near
 
 
 def parts(concept: Concept, encoding: Encoding) -> dict[str, np.ndarray]:
@@ -80,7 +80,7 @@ def parts(concept: Concept, encoding: Encoding) -> dict[str, np.ndarray]:
 
     Graph: those at distances that no probe was fitted on. Logic: operators and [CLS], since an atom shows its value.
     """
-    has = encoding.value >= 0
+    has = encoding.carries
     if concept.task == "graph":
         return {"unseen": has & (encoding.true_from > max(concept.fitted)) & (encoding.true_from != NEVER)}
     return {"operators": has & ~np.isin(encoding.token_ids, (T, F))}

@@ -268,4 +268,4 @@ def readings(checkpoint: Checkpoint, trace: Trace) -> dict[str, np.ndarray]:
         return {}
     concept = concepts.concept_of(checkpoint.config.task, probe.concept)
     probability = 1 / (1 + np.exp(-np.clip(probe.logits(trace.hidden), -60, 60)))
-    return {f"probe: {concept.meaning}": np.where(trace.encoding.value < 0, np.nan, probability)}
+    return {f"probe: {concept.meaning}": np.where(trace.encoding.carries, probability, np.nan)}

@@ -123,7 +123,7 @@ def gather(
     instance = np.repeat(np.arange(len(encodings)), [e.n_nodes for e in encodings])
     node = np.concatenate([np.arange(e.n_nodes) for e in encodings])
     fitted = np.concatenate([concepts.in_fitted_range(concept, e) for e in encodings])
-    has = np.concatenate([e.value >= 0 for e in encodings])
+    has = np.concatenate([e.carries for e in encodings])
     purpose = purposes[instance]
     taken = []
     for name in (FIT, HELD, HARDER):

@@ -132,7 +132,7 @@ def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str
     if trace.readout is not None:
         name = "model readout" if opened.config.readout == "node" else "model readout as target"
         probability = 1 / (1 + np.exp(-np.clip(trace.readout.astype(np.float64), -60, 60)))
-        values[name] = np.where(trace.truth >= 0, probability, np.nan)  # brackets hold no value to believe
+        values[name] = np.where(trace.encoding.carries, probability, np.nan)  # brackets hold no value to believe
     try:
         values |= linear.readings(opened, trace)
     except InputError as error:  # probes of other weights are no reason to show nothing: the page says so

@@ -16,9 +16,9 @@ def get(task: str) -> ModuleType:
     Raises:
         InputError: If there is no such task.
     """
-    from core.tasks import graph, logic
+    from core.tasks import graph, logic, text
 
-    tasks = {"graph": graph, "logic": logic}
+    tasks = {"graph": graph, "logic": logic, "text": text}
     if task not in tasks:
         raise InputError(f"there is no task {task!r}; the tasks are {', '.join(tasks)}")
     return tasks[task]

@@ -9,7 +9,7 @@ import numpy as np
 from core.config import ModelConfig
 from core.encoding import NEVER, SOURCE, TARGET, Encoding
 from core.errors import InputError
-from core.tasks.graph_data import generate
+from core.tasks.graph_data import ENDS, HEAD, TAIL, generate
 from core.tasks.graph_formats import parse, render
 from core.tasks.graph_instance import CONCEPT, TASK, GraphInstance
 from core.tasks.graph_letters import letter_names
@@ -18,7 +18,7 @@ __all__ = ["CONCEPT", "TASK", "GraphInstance", "encode", "generate", "parse", "r
 
 
 def encode(instance: GraphInstance, config: ModelConfig) -> Encoding:
-    """A graph as a model reads it: nodes attend along incoming edges and to themselves.
+    """A graph as a model reads it: its nodes along their incoming edges, or its edges as tokens.
 
     Args:
         instance: The graph; its nodes keep their order.
@@ -27,10 +27,13 @@ def encode(instance: GraphInstance, config: ModelConfig) -> Encoding:
     Raises:
         InputError: If the model is of another task, or knows fewer names than there are nodes.
     """
-    if config.task != TASK or config.attention != "edges":
-        raise InputError(
-            f"this checkpoint reads {config.task} by {config.attention} attention, not a graph by its edges"
-        )
+    if config.task != TASK:
+        raise InputError(f"this checkpoint reads {config.task}, not a graph")
+    return _nodes(instance, config) if config.attention == "edges" else _tokens(instance)
+
+
+def _nodes(instance: GraphInstance, config: ModelConfig) -> Encoding:
+    """Nodes attend along incoming edges and to themselves."""
     n, notes = instance.n_nodes, ()
     tokens = np.ones(n, dtype=np.int64)
     if config.identity == "vocabulary":
@@ -56,4 +59,29 @@ def encode(instance: GraphInstance, config: ModelConfig) -> Encoding:
         known_from=np.zeros(n, dtype=np.int64),
         subformula=np.arange(n),
         notes=tuple(notes),
+    )
+
+
+def _tokens(instance: GraphInstance) -> Encoding:
+    """Source, target, and the edges in an order that tells nothing, two tokens each."""
+    order = np.random.default_rng(len(instance.edges)).permutation(len(instance.edges))
+    node = np.concatenate([[instance.source, instance.target], instance.edges[order].ravel()])
+    tokens = np.where(np.arange(len(node)) % 2 == 0, TAIL, HEAD)
+    tokens[:2] = ENDS
+    roles = np.zeros(len(node), dtype=np.int64)
+    roles[:2] = SOURCE, TARGET
+    distance = instance.distance[node]
+    return Encoding(
+        interface="tokens",
+        labels=tuple(instance.names[i] for i in node.tolist()),
+        token_ids=tokens,
+        roles=roles,
+        edge_index=None,
+        answer=1,
+        source=0,
+        value=np.ones(len(node), dtype=np.int8),
+        true_from=np.where(distance >= 0, distance, NEVER),
+        known_from=np.zeros(len(node), dtype=np.int64),
+        subformula=node,
+        entity=node + 1,
     )

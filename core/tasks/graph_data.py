@@ -15,7 +15,7 @@ import torch
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from core.encoding import NEVER, SOURCE, TARGET, Batch, Lesson
+from core.encoding import NEVER, NOTHING, SOURCE, TARGET, Batch, Lesson
 from core.errors import InputError
 from core.tasks.graph_instance import LETTERS, GraphInstance
 
@@ -332,7 +332,48 @@ def lesson(arrays: GraphArrays, *, named: bool) -> Lesson:
     return Lesson(
         arrays.batch(named=named),
         torch.from_numpy(arrays.label),
-        torch.from_numpy(np.where(valid, 1, -1)),
+        torch.from_numpy(np.where(valid, 1, NOTHING)),
         torch.from_numpy(never),
         torch.zeros(valid.shape, dtype=torch.long),
+    )
+
+
+ENDS, TAIL, HEAD = 1, 2, 3
+"""Tokens of a graph written as its edges: the two nodes asked about, and where an edge comes from and goes to."""
+
+
+def token_lesson(arrays: GraphArrays, rng: np.random.Generator) -> Lesson:
+    """Graphs as tokens: source, target, then the edges in a random order, two tokens each, full attention.
+
+    Nodes have no names of their own; equal tokens are mentions of one node.
+    """
+    b = len(arrays)
+    graph, u, v = np.nonzero(arrays.adjacency)
+    order = np.lexsort((rng.random(len(graph)), graph))
+    graph, u, v = graph[order], u[order], v[order]
+    count = np.bincount(graph, minlength=b)
+    place = 2 + 2 * (np.arange(len(graph)) - np.repeat(np.cumsum(count) - count, count))
+    node = np.full((b, 2 + 2 * int(count.max())), -1)
+    node[:, 0], node[:, 1] = arrays.source, arrays.target
+    node[graph, place], node[graph, place + 1] = u, v
+    mention = node >= 0
+    tokens = np.where(mention, np.where(np.arange(node.shape[1]) % 2 == 0, TAIL, HEAD), 0)
+    tokens[:, :2] = ENDS
+    roles = np.zeros_like(tokens)
+    roles[:, 0], roles[:, 1] = SOURCE, TARGET
+    distance = np.take_along_axis(arrays.distance, np.maximum(node, 0), axis=1)
+    batch = Batch(
+        token_ids=torch.from_numpy(tokens),
+        roles=torch.from_numpy(roles),
+        valid=torch.from_numpy(mention),
+        answer=torch.ones(b, dtype=torch.long),
+        source=torch.zeros(b, dtype=torch.long),
+        entity=torch.from_numpy(node + 1),
+    )
+    return Lesson(
+        batch,
+        torch.from_numpy(arrays.label),
+        torch.from_numpy(np.where(mention, 1, NOTHING)),
+        torch.from_numpy(np.where(distance >= 0, distance, NEVER)),
+        torch.zeros(tokens.shape, dtype=torch.long),
     )

@@ -7,7 +7,7 @@ The face of the task. The formula and its oracle are in `logic_formula`, the gen
 import numpy as np
 
 from core.config import ModelConfig
-from core.encoding import NEVER, Encoding
+from core.encoding import NEVER, NOTHING, Encoding
 from core.errors import InputError
 from core.tasks.logic_data import bracket_depth, generate
 from core.tasks.logic_formula import CLS, CONCEPT, TASK, VOCABULARY, XOR, LogicInstance
@@ -69,7 +69,7 @@ def _tokens(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
     """Nodes are [CLS] and the canonical tokens; the value stands at operators and atoms, and at [CLS]."""
     ids = np.concatenate([[CLS], instance.token_ids])
     n, place = len(ids), instance.position + 1
-    value = np.full(n, -1, dtype=np.int8)
+    value = np.full(n, NOTHING, dtype=np.int8)
     known = np.full(n, NEVER, dtype=np.int64)
     subformula = np.full(n, -1, dtype=np.int64)
     value[place], known[place] = instance.value, instance.decided_from

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from core.encoding import Batch, Lesson
+from core.encoding import NOTHING, Batch, Lesson
 from core.errors import InputError
 from core.tasks.graph_data import SPLITS
 from core.tasks.logic_formula import AND, BINARY, CLOSE, CLS, NOT, OPEN, OR, XOR, F, LogicInstance, T
@@ -236,7 +236,7 @@ def tree_lesson(arrays: FormulaArrays) -> Lesson:
     """Formulas as trees: nodes are subformulas and attend to their children; atoms, which have none, to themselves."""
     b, n = len(arrays), int(arrays.index.max()) + 1
     f, i = arrays.formula, arrays.index
-    tokens, value, decided = np.zeros((b, n), np.int64), np.full((b, n), -1), np.zeros((b, n), np.int64)
+    tokens, value, decided = np.zeros((b, n), np.int64), np.full((b, n), NOTHING), np.zeros((b, n), np.int64)
     tokens[f, i], value[f, i], decided[f, i] = arrays.kind, arrays.value, arrays.decided_from
     allowed = np.broadcast_to(np.eye(n, dtype=bool), (b, n, n)).copy()
     inner = arrays.left >= 0
@@ -252,7 +252,7 @@ def token_lesson(arrays: FormulaArrays) -> Lesson:
     """Formulas as [CLS] and their tokens; the value stands at each operator and atom, and at [CLS]."""
     b, n = arrays.tokens.shape
     tokens = np.concatenate([np.full((b, 1), CLS), arrays.tokens], axis=1)
-    value, decided = np.full((b, n + 1), -1), np.zeros((b, n + 1), np.int64)
+    value, decided = np.full((b, n + 1), NOTHING), np.zeros((b, n + 1), np.int64)
     value[arrays.formula, arrays.position + 1] = arrays.value
     decided[arrays.formula, arrays.position + 1] = arrays.decided_from
     root = arrays.parent < 0

@@ -8,13 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from core.encoding import NEVER
+from core.encoding import MAX_OFFSET, NEVER
 
 TASK = "text"
 CONCEPT = "offset"
-
-MAX_OFFSET = 12
-"""Largest number of generations that the vocabulary has a word for."""
 
 NAMES = (
     "Alice", "Bob", "Carol", "Dave", "Eve", "Frank", "Grace", "Henry", "Irene", "Jack", "Karen", "Leo", "Mia", "Nick",
@@ -139,5 +136,10 @@ class TextInstance:
         return NEVER if self.difficulty is None else self.difficulty
 
     def ceiling(self, steps: int) -> np.ndarray:
-        """Expected accuracy of an observer who follows T = 1..steps facts, (steps,): 1 once decidable, else a coin."""
-        return np.where(np.arange(1, steps + 1) >= self.first_decidable_step(), 1.0, 0.5)
+        """Expected accuracy of the observer of T = 1..steps along facts and equal names, (steps,).
+
+        It decides once every fact of the chain lies within T edges of the question's object, from either end of the
+        chain (the question's own two names are neighbours); else it tosses a coin.
+        """
+        chain = self.difficulty
+        return np.where(np.arange(1, steps + 1) > (NEVER if chain is None else chain), 1.0, 0.5)
