@@ -66,8 +66,10 @@ class TextArrays:
         out = []
         for b in range(len(self)):
             facts = self.facts[b, : self.n_facts[b]].astype(np.int64)
-            people, place = np.unique(np.append(facts[:, [0, 2]], self.query[b, [0, 2]]), return_inverse=True)
-            mentions = place.reshape(-1, 2)  # people whom nothing mentions are left out
+            said = np.append(facts[:, [0, 2]], self.query[b, [0, 2]])
+            people, first, place = np.unique(said, return_index=True, return_inverse=True)
+            order = np.argsort(first)  # in the order in which they are named, as they are read
+            people, mentions = people[order], np.argsort(order)[place].reshape(-1, 2)
             query = (int(mentions[-1, 0]), int(self.query[b, 1]), int(mentions[-1, 1]))
             names = tuple(person(int(i)) for i in self.name[b, people])
             rows = np.column_stack([mentions[:-1, 0], facts[:, 1], mentions[:-1, 1]])

@@ -6,7 +6,7 @@ from core.errors import InputError
 from core.tasks.text_instance import NAMES, TOKEN, TextInstance
 
 
-def paper_names(instance: TextInstance) -> tuple[list[int], tuple[str, ...]]:
+def known_names(instance: TextInstance) -> tuple[list[int], tuple[str, ...]]:
     """A name of the vocabulary for every person: names among the twenty keep their own, others get free ones in order.
 
     Returns:
