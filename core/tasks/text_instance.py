@@ -131,6 +131,12 @@ class TextInstance:
         """Steps run when none are asked for: 2 * facts on the chain + 8; 64 where there is no chain."""
         return 64 if self.difficulty is None else 2 * self.difficulty + 8
 
+    @property
+    def question(self) -> str:
+        """What is asked, as a sentence."""
+        a, asked, b = self.query
+        return f"Is {self.names[a]} the {relation_word(asked)} of {self.names[b]}?"
+
     def first_decidable_step(self) -> int:
         """First t at which t facts from the queried person decide; NEVER if they never do."""
         return NEVER if self.difficulty is None else self.difficulty

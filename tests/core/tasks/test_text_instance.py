@@ -33,7 +33,7 @@ def test_distances_offsets_and_label(seed: int) -> None:
         assert instance.label == int(level[start] - level[person] == asked)
         assert instance.first_decidable_step() == instance.difficulty == hops[person]
         assert instance.default_steps == 2 * hops[person] + 8
-        assert instance.ceiling(9).tolist() == [1.0 if t >= hops[person] else 0.5 for t in range(1, 10)]
+        assert instance.ceiling(9).tolist() == [1.0 if t > hops[person] else 0.5 for t in range(1, 10)]
     else:
         assert instance.label is instance.difficulty is None
         assert instance.first_decidable_step() == NEVER
