@@ -16,10 +16,11 @@ ARRAYS = ("hidden", "attention", "edge_index", "gate", "readout", "logits", "tru
 
 
 def save_npz(trace: Trace, path: Path) -> None:
-    """Writes the arrays of a trace, with `tokens` (n,) and `concept`; loads with `allow_pickle=False`."""
+    """Writes the arrays of a trace, `tokens` (n,), `concept` and the value `asked`; loads with `allow_pickle=False`."""
     arrays = {name: getattr(trace, name) for name in ARRAYS if getattr(trace, name) is not None}
     arrays["tokens"] = np.array(trace.encoding.labels, dtype=np.str_)
     arrays["concept"] = np.array(trace.instance.concept, dtype=np.str_)
+    arrays["asked"] = np.array(trace.encoding.asked)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
 
@@ -33,13 +34,15 @@ def answer_object(checkpoint: str, instance: Any, logits: np.ndarray, notes: Ite
         logits: (T+1,) logit of the answer, index = step.
         notes: Sentences about what was rewritten or assumed.
     """
-    ends = {}
+    asked = {}
     if instance.task == "graph":
-        ends = {"source": instance.names[instance.source], "target": instance.names[instance.target]}
+        asked = {"source": instance.names[instance.source], "target": instance.names[instance.target]}
+    elif instance.task == "text":
+        asked = {"question": instance.question}
     return {
         "checkpoint": checkpoint,
         "task": instance.task,
-        **ends,
+        **asked,
         "label": instance.label,
         "answer": int(logits[-1] > 0),
         "logits": [round(float(logit), 6) for logit in logits],

@@ -209,9 +209,9 @@ def payload(
     arrays: dict[str, np.ndarray] = {
         "xy": drawn.xy.astype(np.float32),
         "readings": np.stack([_bytes(np.asarray(v, dtype=np.float64)) for v in shown.values()]),
-        "oracle": (
-            (trace.truth[:, nodes] > 0) + 2 * trace.known[:, nodes] + 4 * encoding.carries[nodes][None]
-        ).astype(np.uint8),
+        "oracle": ((trace.truth[:, nodes] > 0) + 2 * trace.known[:, nodes] + 4 * encoding.carries[nodes][None]).astype(
+            np.uint8
+        ),
         "states": states,
         "bars": bars.astype(np.float32),
         "probability": (1 / (1 + np.exp(-trace.logits.astype(np.float64)))).astype(np.float32),

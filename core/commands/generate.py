@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+import numpy as np
+
 from core.commands.arguments import MAX_DIFFICULTY, positive
 from core.errors import InputError
 
@@ -15,8 +17,8 @@ NAME, SUMMARY = "generate", "instances with their oracle"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("task", metavar="TASK", help="graph or logic")
-    parser.add_argument("--difficulty", type=positive, required=True, help="hops, nesting depth")
+    parser.add_argument("task", metavar="TASK", help="graph, logic or text")
+    parser.add_argument("--difficulty", type=positive, required=True, help="hops, nesting depth, facts on the chain")
     parser.add_argument("--count", type=positive, default=1, help="default 1")
     parser.add_argument("--data", choices=("paper", "audited"), default="audited", help="default audited")
 
@@ -50,9 +52,19 @@ def described(task: Any, instance: Any) -> dict[str, Any]:
 
 def oracle(instance: Any) -> dict[str, Any]:
     """What is true of an instance, and from which step it can be known."""
+    from core.encoding import NEVER
+
     if instance.task == "graph":
         distance = [int(d) if d >= 0 else None for d in instance.distance]
         known = {"concept": instance.concept, "distance": dict(zip(instance.names, distance, strict=True))}
+    elif instance.task == "text":
+        joined = instance.distance >= 0
+        known = {
+            "concept": instance.concept,
+            "from": instance.names[instance.query[0]],
+            "facts": _by_name(instance.names, instance.distance, joined),
+            "offset": _by_name(instance.names, instance.offset, joined),
+        }
     else:
         known = {
             "concept": instance.concept,
@@ -61,10 +73,23 @@ def oracle(instance: Any) -> dict[str, Any]:
             "step": instance.decided_from,
             "kappa": instance.kappa,
         }
-    return {**known, "first_decidable_step": instance.first_decidable_step()}
+    first = instance.first_decidable_step()
+    return {**known, "first_decidable_step": None if first == NEVER else first}
+
+
+def _by_name(names: tuple[str, ...], values: np.ndarray, joined: np.ndarray) -> dict[str, int | None]:
+    """Name to value; None for those whom nothing joins to the question."""
+    return {name: int(v) if has else None for name, v, has in zip(names, values, joined, strict=True)}
 
 
 def _sentence(known: dict[str, Any]) -> str:
+    if "offset" in known:
+        steps = [known["facts"][name] for name in known["offset"]]
+        far = ", ".join(
+            f"{name} -" if step is None else f"{name} {step} {offset:+d}".replace("+0", "0")
+            for (name, offset), step in zip(known["offset"].items(), steps, strict=True)
+        )
+        return f"facts and generations from {known['from']}: {far}; decidable from step {known['first_decidable_step']}"
     if "distance" in known:
         far = ", ".join(f"{name} {'-' if d is None else d}" for name, d in known["distance"].items())
         return f"hops from the source: {far}; decidable from step {known['first_decidable_step']}"

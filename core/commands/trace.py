@@ -53,12 +53,13 @@ def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> No
     recorded = trace.record(opened, instance, args.steps)
     if args.out is not None:
         export.save_npz(recorded, args.out)
-    notes = dict.fromkeys((*recorded.encoding.notes, *recorded.notes))
+    notes = dict.fromkeys((*instance.notes, *recorded.encoding.notes, *recorded.notes))
     answer = export.answer_object(opened.name, instance, recorded.logits, notes)
     if args.json:
         print(dumps(answer))
         return
     asked = f", from {answer['source']!r} to {answer['target']!r}" if "source" in answer else ""
+    asked = f", {answer['question']!r}" if "question" in answer else asked
     label = "unknown" if answer["label"] is None else answer["label"]
     print(f"{opened.name}{asked}: label {label}, answer {answer['answer']} after {answer['steps']} steps")
     for note in answer["notes"]:
@@ -94,7 +95,7 @@ def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
             steps = [args.steps or part[i].default_steps for i in index]
             logits = logits_by_step(opened, [encodings[i] for i in index], max(steps))
             for column, (i, last) in enumerate(zip(index, steps, strict=True)):
-                notes = dict.fromkeys((*encodings[i].notes, *notes_on(opened, last)))
+                notes = dict.fromkeys((*part[i].notes, *encodings[i].notes, *notes_on(opened, last)))
                 answers[int(i)] = dumps(answer_object(opened.name, part[i], logits[: last + 1, column], notes))
         for i in range(len(part)):
             print(answers[i])

@@ -12,7 +12,7 @@ NAME, SUMMARY = "train", "trains a recipe"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("task", metavar="TASK", help="graph or logic")
+    parser.add_argument("task", metavar="TASK", help="graph, logic or text")
     parser.add_argument("--recipe", required=True, help="such as house or paper")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the checkpoint is written")
     parser.add_argument("--resume", action="store_true", help="goes on where an earlier run in DIR was stopped")

@@ -6,6 +6,7 @@ The face of the task. The instance and its oracle are in `text_instance`, the ge
 
 from core.tasks.text_data import generate
 from core.tasks.text_encoding import encode
+from core.tasks.text_grammar import parse, render
 from core.tasks.text_instance import CONCEPT, TASK, TextInstance
 
-__all__ = ["CONCEPT", "TASK", "TextInstance", "encode", "generate"]
+__all__ = ["CONCEPT", "TASK", "TextInstance", "encode", "generate", "parse", "render"]

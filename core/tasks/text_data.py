@@ -66,8 +66,10 @@ class TextArrays:
         out = []
         for b in range(len(self)):
             facts = self.facts[b, : self.n_facts[b]].astype(np.int64)
-            people, place = np.unique(np.append(facts[:, [0, 2]], self.query[b, [0, 2]]), return_inverse=True)
-            mentions = place.reshape(-1, 2)  # people whom nothing mentions are left out
+            said = np.append(facts[:, [0, 2]], self.query[b, [0, 2]])
+            people, first, place = np.unique(said, return_index=True, return_inverse=True)
+            order = np.argsort(first)  # in the order in which they are named, as they are read
+            people, mentions = people[order], np.argsort(order)[place].reshape(-1, 2)
             query = (int(mentions[-1, 0]), int(self.query[b, 1]), int(mentions[-1, 1]))
             names = tuple(person(int(i)) for i in self.name[b, people])
             rows = np.column_stack([mentions[:-1, 0], facts[:, 1], mentions[:-1, 1]])
@@ -171,7 +173,9 @@ def audited(rng: np.random.Generator, chain: np.ndarray) -> TextArrays:
     both = np.stack([links, twin], axis=1).reshape(2 * p, size, 3)
     turned, order = np.repeat(turned, 2, axis=0), np.repeat(order, 2, axis=0)
     step = np.where(turned, -both[..., 1], both[..., 1])
-    both = np.stack([np.where(turned, both[..., 2], both[..., 0]), step, np.where(turned, both[..., 0], both[..., 2])], 2)
+    both = np.stack(
+        [np.where(turned, both[..., 2], both[..., 0]), step, np.where(turned, both[..., 0], both[..., 2])], 2
+    )
     both = np.take_along_axis(both, order[..., None], axis=1)
     offsets = np.stack([offset, twin_offset], axis=1).reshape(2 * p, people)
     right = 2 * rows + rng.integers(0, 2, p)  # the twin that the question fits
@@ -193,7 +197,7 @@ def paper(rng: np.random.Generator, chain: np.ndarray, label: np.ndarray) -> Tex
         chain: (B,) facts between the two people asked about, at most PAPER_MAX_CHAIN.
         label: (B,) 0 or 1; a wrong question is two or four generations off.
 
-    Source: arXiv 2603.21676 and its public code.
+    Source: arXiv 2603.21676 and its public code; there, one text in a hundred contradicts itself about the others.
     """
     b, most, people = len(chain), int(chain.max()), len(NAMES)
     rows, k = np.arange(b), np.arange(most)
@@ -205,14 +209,22 @@ def paper(rng: np.random.Generator, chain: np.ndarray, label: np.ndarray) -> Tex
     facts[a, i] = np.stack([i, step[a, i], i + 1], axis=1)
     n_facts, wanted = chain.copy(), rng.integers(2, 5, b)
     seen = np.zeros((b, people, people), bool)
-    for d in range(4):  # a pair drawn twice is left out, so that some texts have fewer
+    joined = np.arange(people)[None].repeat(b, 0)  # who is joined by distractors so far, and how far above the others
+    above = np.zeros((b, people), np.int64)
+    for d in range(4):  # a pair drawn twice, or against what was said, is left out, so that some texts have fewer
         keys = rng.random((b, people)) + (np.arange(people)[None] <= chain[:, None])
         pair = np.argsort(keys, axis=1)[:, :2]
         low, high = pair.min(1), pair.max(1)
-        keep = (d < wanted) & ~seen[rows, low, high]
+        other_step = rng.integers(-1, 2, b)
+        shift = above[rows, pair[:, 0]] - other_step - above[rows, pair[:, 1]]
+        one, other = joined[rows, pair[:, 0]], joined[rows, pair[:, 1]]
+        keep = (d < wanted) & ~seen[rows, low, high] & ((one != other) | (shift == 0))
         seen[rows, low, high] |= keep
-        facts[rows[keep], n_facts[keep]] = np.stack([pair[:, 0], rng.integers(-1, 2, b), pair[:, 1]], axis=1)[keep]
+        facts[rows[keep], n_facts[keep]] = np.stack([pair[:, 0], other_step, pair[:, 1]], axis=1)[keep]
         n_facts = n_facts + keep
+        moved = keep[:, None] & (joined == other[:, None])
+        above = above + np.where(moved, shift[:, None], 0)
+        joined = np.where(moved, one[:, None], joined)
     order = np.argsort(rng.random((b, most + 4)) + (np.arange(most + 4)[None] >= n_facts[:, None]), axis=1)
     facts = np.take_along_axis(facts, order[..., None], axis=1)
     true = 2 * up - chain
@@ -259,7 +271,9 @@ def generate(
         raise InputError(f"data should be 'audited' or 'paper' (got {data!r})")
     most = MAX_CHAIN if data == "audited" else PAPER_MAX_CHAIN
     if not 1 <= difficulty <= most:
-        raise InputError(f"text difficulty is the length of the chain, from 1 to {most} in {data} data (got {difficulty})")
+        raise InputError(
+            f"text difficulty is the length of the chain, from 1 to {most} in {data} data (got {difficulty})"
+        )
     out: list[TextInstance] = []
     while len(out) < count:
         rng = np.random.default_rng([SPLITS[split], seed, difficulty, int(data == "paper"), len(out), 3])

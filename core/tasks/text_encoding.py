@@ -19,7 +19,17 @@ from core.config import ModelConfig
 from core.encoding import NEVER, NOTHING, SOURCE, TARGET, Batch, Encoding, Lesson
 from core.errors import InputError
 from core.tasks.text_data import TextArrays
-from core.tasks.text_instance import CLS, FIRST_NAME, FIRST_RELATION, OFFSETS, SEP, TASK, TOKEN, VOCABULARY, TextInstance
+from core.tasks.text_instance import (
+    CLS,
+    FIRST_NAME,
+    FIRST_RELATION,
+    OFFSETS,
+    SEP,
+    TASK,
+    TOKEN,
+    VOCABULARY,
+    TextInstance,
+)
 
 SUBJECT, OBJECT = FIRST_NAME, FIRST_NAME + 1
 """Tokens of a mention along edges, where names have no identity and no place in the sentence."""
@@ -175,7 +185,8 @@ def encode(instance: TextInstance, config: ModelConfig) -> Encoding:
     return Encoding(
         interface="tokens" if words else "edges",
         labels=tuple(
-            instance.names[p] if p >= 0 else VOCABULARY[t] for t, p in zip(tokens.tolist(), person.tolist(), strict=True)
+            instance.names[p] if p >= 0 else VOCABULARY[t]
+            for t, p in zip(tokens.tolist(), person.tolist(), strict=True)
         ),
         token_ids=tokens,
         roles=roles,

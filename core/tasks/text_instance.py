@@ -1,4 +1,4 @@
-"""A text of family facts and a question, and its oracle: generations and facts between people, label, decidable step."""
+"""A text of family facts and a question, and its oracle: generations and facts between people, label, first step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def relation_word(offset: int) -> str:
     return base if abs(offset) == 1 else "great-" * (abs(offset) - 2) + "grand" + base
 
 
-OFFSETS = tuple(sign * size for size in range(1, MAX_OFFSET + 1) for sign in (1, -1)) + (0,)
+OFFSETS = (*(sign * size for size in range(1, MAX_OFFSET + 1) for sign in (1, -1)), 0)
 RELATIONS = tuple(relation_word(offset) for offset in OFFSETS)
 OFFSET_OF = dict(zip(RELATIONS, OFFSETS, strict=True))
 VOCABULARY = ("[PAD]", "[CLS]", "[SEP]", *NAMES, *RELATIONS, "is", "the", "of", "query", ":", ".")
@@ -130,6 +130,12 @@ class TextInstance:
     def default_steps(self) -> int:
         """Steps run when none are asked for: 2 * facts on the chain + 8; 64 where there is no chain."""
         return 64 if self.difficulty is None else 2 * self.difficulty + 8
+
+    @property
+    def question(self) -> str:
+        """What is asked, as a sentence."""
+        a, asked, b = self.query
+        return f"Is {self.names[a]} the {relation_word(asked)} of {self.names[b]}?"
 
     def first_decidable_step(self) -> int:
         """First t at which t facts from the queried person decide; NEVER if they never do."""

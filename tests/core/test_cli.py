@@ -175,7 +175,7 @@ def test_a_rate_without_instances_is_null(saved: dict[str, Path], capsys: Captur
     assert [found["tpr"], found["tnr"]].count([[None, None]]) == 1
 
 
-@pytest.mark.parametrize("task", ["graph", "logic"])
+@pytest.mark.parametrize("task", ["graph", "logic", "text"])
 @pytest.mark.parametrize("data", ["paper", "audited"])
 def test_what_is_generated_can_be_read(task: str, data: str, capsys: Captured) -> None:
     command = ["generate", task, "--difficulty", "3", "--count", "4", "--data", data]
