@@ -93,7 +93,9 @@ def rules_for(checkpoint: Checkpoint, data: str, seed: int) -> dict[str, Rule]:
     return {"word counter": word_counter(data, range(low, high + 1), seed), "near the count": near_count}
 
 
-def score(checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str, seed: int) -> list[RuleScores]:
+def score(
+    checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str, seed: int
+) -> list[RuleScores]:
     """Every rule of a checkpoint's task on the instances that `core.frontier` measures the checkpoint on."""
     generate = tasks.get(checkpoint.config.task).generate
     drawn = [generate(difficulty, instances, data=data, seed=seed) for difficulty in difficulties]
