@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from core import tasks
 from core.encoding import Lesson, collate
 from core.recipes import Recipe
 from core.tasks import graph_data, logic, logic_data
@@ -105,8 +106,8 @@ class Lessons:
         return out
 
     def validation_steps(self, difficulty: int) -> int:
-        """T of the validation at a difficulty: hops + 8, or 3 * depth + 12, no more than the paper's rows."""
-        steps = difficulty + 8 if self.recipe.task == "graph" else 3 * difficulty + 12
+        """T of the validation at a difficulty: the task's own, no more than the paper's rows."""
+        steps = tasks.default_steps(self.recipe.task, difficulty)
         return min(steps, self.recipe.model.depth_embedding or steps)
 
 
