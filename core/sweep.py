@@ -6,6 +6,7 @@ does with a run is in `core.work`, the records are in `core.ledger`.
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -133,6 +134,7 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
         from distributed import Client, KilledWorker, LocalCluster
     except ImportError:
         raise InputError("the backend dask needs its extra: pip install -e '.[dask]'") from None
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection
     local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
     with ExitStack() as stack:
         try:
