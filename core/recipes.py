@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
+from core import overrides
 from core.config import ModelConfig
 from core.errors import InputError
 
@@ -299,3 +301,23 @@ def get(task: str, name: str) -> Recipe:
             return recipe
     known = ", ".join(f"{r.task} {r.name}" for r in RECIPES)
     raise InputError(f"there is no recipe {name!r} for {task!r}; there are: {known}")
+
+
+def varied(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """A recipe with some settings replaced, for ablations.
+
+    Args:
+        recipe: The recipe; it keeps its task and name.
+        changes: Value by dotted field, in types that JSON has: {"model.gate_bias": None, "difficulty": [1, 3]}.
+
+    Raises:
+        InputError: If a field is unknown, a value is not allowed, or the settings do not fit each other.
+    """
+    for name in ("task", "name", "model.task", "model.attention"):
+        if name in changes:
+            raise InputError(f"{name} cannot be set: that would be another recipe")
+    if not changes:
+        return recipe
+    changed = overrides.replaced(recipe, changes)
+    overrides.check(changed)
+    return changed
