@@ -128,6 +128,18 @@ def grouped(instances: Iterable[Any]) -> list[tuple[int, list[Any]]]:
     return sorted(groups.items(), key=lambda group: (group[0] == NO_DIFFICULTY, group[0]))
 
 
+def default_difficulties(checkpoint: Checkpoint) -> list[int]:
+    """From the easiest trained on to twice the hardest; 1-8 where the checkpoint does not say."""
+    span = checkpoint.training.get("difficulty")
+    low, high = (int(span[0]), int(span[1])) if isinstance(span, list | tuple) and len(span) == 2 else (1, 4)
+    return list(range(low, 2 * high + 1))
+
+
+def default_steps(task: str, difficulty: int, data: str = "audited") -> int:
+    """T that a difficulty needs, and some more: the fewest that its instances ask for by default."""
+    return min(int(instance.default_steps) for instance in tasks.get(task).generate(difficulty, 4, data=data))
+
+
 def rows(
     checkpoint: Checkpoint,
     groups: Iterable[tuple[int, Sequence[Any]]],

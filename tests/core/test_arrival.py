@@ -12,7 +12,8 @@ from core.frontier import NO_DIFFICULTY, Frontier
 def made(accuracy: np.ndarray, difficulty: list[int]) -> Frontier:
     d, t = accuracy.shape
     n = np.full(d, 10)
-    return Frontier(np.array(difficulty), np.arange(1, t + 1), *[accuracy] * 5, None, n, n)
+    x = accuracy
+    return Frontier(np.array(difficulty), np.arange(1, t + 1), x, x, x, x, x, None, n, n)
 
 
 def test_first_step_from_which_a_row_stays() -> None:
