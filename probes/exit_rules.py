@@ -18,7 +18,7 @@ from core.answers import MAX_STEPS, batches
 from core.checkpoint import Checkpoint
 from core.encoding import Encoding, collate
 from core.errors import InputError
-from core.frontier import wilson
+from core.frontier import NO_DIFFICULTY, wilson
 from core.plain import dumps
 
 RESAMPLES = 1000
@@ -117,7 +117,7 @@ class ExitScores:
     Attributes:
         checkpoint: Its name.
         sha256: Of its weights.
-        difficulty: Difficulties of the instances.
+        difficulty: Difficulties of the instances; None for those that have none.
         max_steps: T, where a run ends if no rule stopped it.
         n: Instances.
         rules: The rules by name.
@@ -127,7 +127,7 @@ class ExitScores:
 
     checkpoint: str
     sha256: str
-    difficulty: tuple[int, ...]
+    difficulty: tuple[int | None, ...]
     max_steps: int
     n: int
     rules: dict[str, ExitCurve]
@@ -180,7 +180,7 @@ def measure(
     if not done:
         raise InputError("exit rules need at least one instance")
     seen = Observed(*(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)))
-    difficulties = tuple(dict.fromkeys(seen.difficulty.tolist()))
+    difficulties = tuple(None if d == NO_DIFFICULTY else d for d in dict.fromkeys(seen.difficulty.tolist()))
     return ExitScores(checkpoint.name, checkpoint.sha256, difficulties, steps, done, *score(seen, seed))
 
 

@@ -20,7 +20,9 @@ SHOWN = 8
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("--difficulty", type=difficulties, help="such as 1-12 (default: to twice the trained)")
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("--difficulty", type=difficulties, help="such as 1-12 (default: to twice the trained)")
+    asked.add_argument("--input", metavar="FILE.jsonl", help="your own instances, one a line as for `trace`")
     parser.add_argument("--steps", type=positive, metavar="T", help="default: what the greatest difficulty needs")
     parser.add_argument("--instances", type=positive, default=200, help="for each difficulty (default 200)")
     parser.add_argument("--data", choices=("paper", "audited"), default="audited", help="default audited")
@@ -30,26 +32,33 @@ def run(args: argparse.Namespace) -> None:
     """Measures, then prints a table or JSON."""
     from tqdm import tqdm
 
-    from core import checkpoint, frontier
+    from core import checkpoint, frontier, inputs, lines
     from core.plain import dumps
     from probes import exit_rules
 
     opened = checkpoint.load(args.checkpoint, args.device)
-    asked = args.difficulty or frontier.default_difficulties(opened)
-    steps = args.steps or frontier.default_steps(opened.config.task, max(asked), args.data)
-    groups = frontier.drawn(opened, asked, args.instances, args.data, args.seed)
-    with tqdm(total=args.instances * len(asked), unit="instance", disable=None) as bar:
+    if args.input is not None:
+        text = inputs.decode(inputs.read(args.input), args.input)
+        groups = frontier.grouped(lines.measurable(opened.config, text, args.input))
+        total, of = sum(len(group) for _, group in groups), {"input": args.input}
+        steps = args.steps or max(instance.default_steps for _, group in groups for instance in group)
+    else:
+        asked = args.difficulty or frontier.default_difficulties(opened)
+        groups = frontier.drawn(opened, asked, args.instances, args.data, args.seed)
+        total, of = args.instances * len(asked), {"data": args.data}
+        steps = args.steps or frontier.default_steps(opened.config.task, max(asked), args.data)
+    with tqdm(total=total, unit="instance", disable=None) as bar:
 
         def progress(done: int) -> None:
             bar.update(done - bar.n)
 
         scores = exit_rules.measure(opened, groups, steps, args.seed, progress)
-    print(dumps({**vars(scores), "data": args.data, "seed": args.seed}) if args.json else table(scores))
+    print(dumps({**vars(scores), **of, "seed": args.seed}) if args.json else table(scores))
 
 
 def table(scores: ExitScores) -> str:
     """Each rule at some of its thresholds, the control beside it."""
-    hard = ", ".join(map(str, scores.difficulty))
+    hard = ", ".join("none" if d is None else str(d) for d in scores.difficulty)
     head = f"{scores.checkpoint}: {scores.n} instances of difficulty {hard}, at most {scores.max_steps} steps"
     curves = (*scores.rules.values(), scores.fixed, scores.oracle)
     return "\n\n".join([head, *(_block(curve) for curve in curves)])
