@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.cli import Parser, assemble, guarded
-from probes.commands import fit
+from probes.commands import fit, trivial
 
-COMMANDS = (fit,)
+COMMANDS = (fit, trivial)
 """Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`; they import torch late."""
 
 

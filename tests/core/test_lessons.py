@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from core.encoding import collate
+from core.encoding import NEVER, NOTHING, collate
 from core.lessons import Lessons
-from core.recipes import HOUSE_GRAPH, HOUSE_LOGIC_TOKENS, HOUSE_TREE, PAPER_GRAPH
-from core.tasks import graph, graph_data, logic, logic_data
+from core.recipes import (
+    HOUSE_FACTS,
+    HOUSE_GRAPH,
+    HOUSE_GRAPH_TOKENS,
+    HOUSE_LOGIC_TOKENS,
+    HOUSE_TEXT_TOKENS,
+    HOUSE_TREE,
+    PAPER_GRAPH,
+)
+from core.tasks import graph, graph_data, logic, logic_data, text_data, text_encoding
 
 
 def test_a_graph_lesson_is_its_encoded_instances() -> None:
@@ -23,6 +31,48 @@ def test_a_logic_lesson_is_its_encoded_instances(recipe) -> None:
     arrays = logic_data.draw(np.random.default_rng(3), np.array([1, 2, 4, 5]), "train")
     make = logic_data.tree_lesson if recipe.model.attention == "edges" else logic_data.token_lesson
     _same(make(arrays), [logic.encode(instance, recipe.model) for instance in arrays.instances()])
+
+
+@pytest.mark.parametrize("recipe", [HOUSE_FACTS, HOUSE_TEXT_TOKENS])
+@pytest.mark.parametrize("data", ["audited", "paper"])
+def test_a_text_lesson_is_its_encoded_instances(recipe, data) -> None:
+    arrays = text_data.draw(np.random.default_rng(3), np.array([1, 1, 2, 2, 5, 5]), data)
+    encodings = [text_encoding.encode(instance, recipe.model) for instance in arrays.instances()]
+    lesson = text_encoding.lesson(arrays, recipe.model)
+    batch = collate(encodings)
+    for name in ("token_ids", "roles", "valid", "answer", "source", "allowed", "asked"):
+        ours, theirs = getattr(lesson.batch, name), getattr(batch, name)
+        assert (ours is None and theirs is None) or torch.equal(ours, theirs), name
+    for i, encoding in enumerate(encodings):
+        n, carries = encoding.n_nodes, encoding.carries
+        assert lesson.label[i] == int(encoding.value[encoding.answer] == encoding.asked)
+        ours, theirs = lesson.batch.entity[i, :n].numpy(), encoding.entity
+        assert np.array_equal(ours[:, None] == ours[None], theirs[:, None] == theirs[None])
+        assert np.array_equal(lesson.value[i, :n].numpy() != NOTHING, carries)
+        assert lesson.true_from[i, :n].numpy()[carries].tolist() == encoding.true_from[carries].tolist()
+        joined = carries & (encoding.true_from != NEVER)
+        assert lesson.value[i, :n].numpy()[joined].tolist() == encoding.value[joined].tolist()
+
+
+def test_a_lesson_of_graphs_as_tokens_is_its_encoded_instances_in_another_order() -> None:
+    arrays = graph_data.draw(np.random.default_rng(3), np.array([2, 2, 4, 4]), "audited")
+    lesson = graph_data.token_lesson(arrays, np.random.default_rng(0))
+    encodings = [graph.encode(instance, HOUSE_GRAPH_TOKENS.model) for instance in arrays.instances()]
+    batch = collate(encodings)
+    for name in ("token_ids", "roles", "valid", "answer", "source"):
+        assert torch.equal(getattr(lesson.batch, name), getattr(batch, name)), name
+    for i, encoding in enumerate(encodings):
+        n = encoding.n_nodes
+        rows = [
+            np.column_stack([entity, from_])
+            for entity, from_ in (
+                (lesson.batch.entity[i, :n].numpy(), lesson.true_from[i, :n].numpy()),
+                (encoding.entity, encoding.true_from),
+            )
+        ]
+        assert np.array_equal(rows[0][:2], rows[1][:2])
+        ours, theirs = ({tuple(edge) for edge in r[2:].reshape(-1, 4).tolist()} for r in rows)
+        assert ours == theirs
 
 
 def _same(lesson, encodings) -> None:

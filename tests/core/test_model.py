@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from core.config import ModelConfig
-from core.encoding import NEVER, SOURCE, TARGET, Batch, Encoding, collate
+from core.encoding import MAX_OFFSET, NEVER, SOURCE, TARGET, Batch, Encoding, collate
 from core.errors import InputError
-from core.model import DepthRecurrentTransformer, rotate
+from core.model import NEAR, NEIGHBOURING, DepthRecurrentTransformer, bracket_distance, log_odds, rotate
 from core.protocol import RecurrentModel, Sink
 
 GRAPH = ModelConfig("graph", vocabulary=27, width=32, heads=4, hidden=48)
@@ -35,6 +35,10 @@ VARIANTS = {
     "tokens": LOGIC,
     "tokens, no positions": replace(LOGIC, position="none"),
     "tokens, bracket bias": replace(LOGIC, bracket_bias=True),
+    "equal tokens": replace(GRAPH, identity="vocabulary", equal_bias=True),
+    "tokens, distance and equal bias": replace(LOGIC, distance_bias=True, equal_bias=True),
+    "offsets": replace(GRAPH, task="text", readout="offset", equal_bias=True),
+    "tokens, offsets": replace(LOGIC, task="text", readout="offset", equal_bias=True),
     "tokens, answer alone": replace(LOGIC, readout="cls", layer_scale=1e-2),
     "tokens, paper": replace(LOGIC, readout="cls", layer_scale=1e-2, **PAPER),
 }
@@ -78,6 +82,8 @@ def encoding(config: ModelConfig, n: int, seed: int = 0) -> Encoding:
         known_from=never,
         subformula=np.arange(n),
         bracket=rng.integers(0, 4, n) if config.task == "logic" else None,
+        entity=rng.integers(0, 4, n) if config.task == "text" else None,
+        asked=int(rng.integers(-3, 4)) if config.task == "text" else 1,
     )
 
 
@@ -164,6 +170,25 @@ def test_names_change_nothing() -> None:
     model, given = model_of(GRAPH), encoding(GRAPH, 7)
     renamed = replace(given, labels=tuple("gfedcba"))
     assert torch.equal(answers(model, collate([given])), answers(model, collate([renamed])))
+
+
+def test_bracket_distance_counts_tokens_of_the_depth_of_the_key() -> None:
+    depth = np.array([0, 1, 2, 2, 2, 1, 2, 3, 2, 1])
+    gap, near = (x[0].numpy() for x in bracket_distance(torch.from_numpy(depth[None])))
+    for i in range(len(depth)):
+        for j in range(len(depth)):
+            low, high = min(i, j), max(i, j)
+            between = int((depth[low + 1 : high + 1] == depth[j]).sum())  # the right end counts, the left does not
+            assert near[i, j] == np.clip(between if j > i else -between, -NEAR, NEAR), (i, j)
+            assert gap[i, j] == np.clip(depth[j] - depth[i], -NEIGHBOURING, NEIGHBOURING)
+
+
+def test_log_odds_of_a_class_against_all_others() -> None:
+    classes = torch.randn(2, 5, 2 * MAX_OFFSET + 2, dtype=torch.float64)
+    asked = torch.tensor([-12, 3])
+    share = classes.softmax(-1)
+    own = torch.stack([share[0, :, 0], share[1, :, 15]])
+    torch.testing.assert_close(log_odds(classes, asked[:, None]), torch.log(own / (1 - own)))
 
 
 def test_a_readout_per_node_does_not_see_the_target() -> None:

@@ -1,0 +1,36 @@
+"""`trivial`: what rules without thought get on the instances that a checkpoint is measured on."""
+
+from __future__ import annotations
+
+import argparse
+
+from core.commands.arguments import difficulties, positive
+
+NAME, SUMMARY = "trivial", "what counting and other trivial rules get on the checkpoint's task"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("--difficulty", type=difficulties, required=True, help="such as 5, 1-12 or 1,3,8-10")
+    parser.add_argument("--instances", type=positive, default=1000, help="for each difficulty (default 1000)")
+    parser.add_argument("--data", choices=("paper", "audited"), default="audited", help="default audited")
+    parser.add_argument("--scramble", action="store_true", help="texts: the checkpoint itself, its names scrambled")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Scores the rules, then prints a table or JSON."""
+    from core import checkpoint
+    from core.plain import dumps
+    from probes import trivial
+
+    opened = checkpoint.load(args.checkpoint, args.device)
+    measure = trivial.scramble if args.scramble else trivial.score
+    found = measure(opened, args.difficulty, args.instances, args.data, args.seed)
+    if args.json:
+        print(dumps([vars(scores) for scores in found]))
+        return
+    print(f"accuracy on {args.data} instances of {opened.config.task}, {args.instances} for each difficulty")
+    print(f"{'':>18}" + "".join(f"{d:>16}" for d in args.difficulty))
+    for scores in found:
+        cells = zip(scores.accuracy, scores.low, scores.high, strict=True)
+        print(f"{scores.rule:>18}" + "".join(f"{f'{a:.3f} [{low:.2f},{high:.2f}]':>16}" for a, low, high in cells))

@@ -1,0 +1,144 @@
+"""What can be had without thinking: rules that look at counts, shallow levels or words, for the same table as models.
+
+    graph   degree            "reachable" if the source has an edge out and the target an edge in
+    logic   top 4 levels      the value where four levels of binary operators fix it, else a coin
+    text    word counter      a forest on how often parent, child and sibling occur, and on the question's offset
+            near the count    "yes" if the question is within two of #parent - #child
+
+And one control of a model: a text whose names have been scrambled, with the answer of the original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+
+from core import tasks
+from core.answers import batches, logits_by_step
+from core.checkpoint import Checkpoint
+from core.errors import InputError
+from core.frontier import wilson
+from core.lessons import steps_for
+from core.tasks.text_instance import TextInstance
+
+TOP_LEVELS, NEAR_COUNT, LEARNED_ON = 4, 2, 8000
+
+
+@dataclass(frozen=True)
+class RuleScores:
+    """Accuracy of one rule over difficulty.
+
+    Attributes:
+        rule: Its name.
+        difficulty: (D,).
+        accuracy: (D,) share of right answers; a coin counts one half.
+        low: (D,) lower end of the 95% interval (Wilson).
+        high: (D,) upper end.
+        n: (D,) instances.
+    """
+
+    rule: str
+    difficulty: np.ndarray
+    accuracy: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n: np.ndarray
+
+
+Rule = Callable[[Sequence[Any]], np.ndarray]
+"""Instances to the probability, (n,), that the rule answers 1 to each; one half is a coin."""
+
+
+def degree(instances: Sequence[Any]) -> np.ndarray:
+    """Reachable if the source has an edge out and the target an edge in."""
+    return np.array([float(x.source in x.edges[:, 0] and x.target in x.edges[:, 1]) for x in instances])
+
+
+def top_levels(instances: Sequence[Any]) -> np.ndarray:
+    """The value if the top levels fix it, else a coin."""
+    return np.array([float(x.label) if x.kappa <= TOP_LEVELS else 0.5 for x in instances])
+
+
+def counts(instances: Sequence[TextInstance]) -> np.ndarray:
+    """How often parent, child and sibling occur, and the offset that is asked for, (n, 4)."""
+    return np.array([[*((x.facts[:, 1] == word).sum() for word in (1, -1, 0)), x.query[1]] for x in instances])
+
+
+def near_count(instances: Sequence[TextInstance]) -> np.ndarray:
+    """Yes if the question is within two of #parent - #child."""
+    parent, child, _, asked = counts(instances).T
+    return (np.abs(asked - (parent - child)) <= NEAR_COUNT).astype(float)
+
+
+def word_counter(data: str, chains: Sequence[int], seed: int) -> Rule:
+    """A forest on the counts, learned on the training stream over the trained lengths of chain."""
+    drawn = [x for chain in chains for x in tasks.get("text").generate(chain, LEARNED_ON, data, seed, "train")]
+    model = RandomForestClassifier(60, min_samples_leaf=15, random_state=seed)
+    model.fit(counts(drawn), [x.label for x in drawn])
+    return lambda instances: model.predict(counts(instances)).astype(float)
+
+
+def rules_for(checkpoint: Checkpoint, data: str, seed: int) -> dict[str, Rule]:
+    """The rules of a checkpoint's task by name; what is learned is learned on the checkpoint's trained difficulties."""
+    task = checkpoint.config.task
+    if task == "graph":
+        return {"degree": degree}
+    if task == "logic":
+        return {f"top {TOP_LEVELS} levels": top_levels}
+    low, high = checkpoint.training.get("difficulty", (2, 5))
+    return {"word counter": word_counter(data, range(low, high + 1), seed), "near the count": near_count}
+
+
+def score(
+    checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str, seed: int
+) -> list[RuleScores]:
+    """Every rule of a checkpoint's task on the instances that `core.frontier` measures the checkpoint on."""
+    generate = tasks.get(checkpoint.config.task).generate
+    drawn = [generate(difficulty, instances, data=data, seed=seed) for difficulty in difficulties]
+    out = []
+    for name, rule in rules_for(checkpoint, data, seed).items():
+        says = [rule(row) for row in drawn]
+        labels = [np.array([x.label for x in row]) for row in drawn]
+        right = [np.where(label == 1, p, 1 - p).mean() for p, label in zip(says, labels, strict=True)]
+        out.append(_scores(name, difficulties, np.array(right), np.array([len(row) for row in drawn])))
+    return out
+
+
+def _scores(name: str, difficulties: Sequence[int], accuracy: np.ndarray, n: np.ndarray) -> RuleScores:
+    return RuleScores(name, np.array(difficulties), accuracy, *wilson(accuracy * n, n), n)
+
+
+def scrambled(instance: TextInstance, rng: np.random.Generator) -> TextInstance:
+    """The same words with the names of all facts dealt out anew; the question stays."""
+    people = rng.permutation(instance.facts[:, [0, 2]].ravel()).reshape(-1, 2)
+    return replace(instance, facts=np.column_stack([people[:, 0], instance.facts[:, 1], people[:, 1]]))
+
+
+def scramble(
+    checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str, seed: int
+) -> list[RuleScores]:
+    """Accuracy of a text checkpoint on texts as they are and with their names scrambled, at T fixed beforehand.
+
+    Raises:
+        InputError: If the checkpoint does not read texts.
+    """
+    if checkpoint.config.task != "text":
+        raise InputError(f"names can be scrambled in texts alone; {checkpoint.name} reads {checkpoint.config.task}")
+    task, rng = tasks.get("text"), np.random.default_rng([seed, 4])
+    found: dict[str, list[float]] = {"names as they are": [], "names scrambled": []}
+    for difficulty in difficulties:
+        drawn = task.generate(difficulty, instances, data=data, seed=seed)
+        label = np.array([x.label for x in drawn])
+        for name, texts in zip(found, (drawn, [scrambled(x, rng) for x in drawn]), strict=True):
+            encodings = [task.encode(x, checkpoint.config) for x in texts]
+            answer = np.zeros(len(texts), dtype=bool)
+            for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
+                steps = steps_for("text", difficulty)
+                answer[index] = logits_by_step(checkpoint, [encodings[i] for i in index], steps)[-1] > 0
+            found[name].append(float((answer == label).mean()))
+    n = np.full(len(difficulties), instances)
+    return [_scores(name, difficulties, np.array(right), n) for name, right in found.items()]
