@@ -6,18 +6,33 @@ layer, with a sentence that says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.encoding import SOURCE, TARGET
 from core.tasks.graph_instance import GraphInstance, hop_distances
 from core.tasks.logic_formula import AND, OR, LogicInstance
+from core.tasks.text_instance import TextInstance
 from core.trace import Trace
-from figures.layout import encoded_formula, graph_layers, layered_layout, one_node_each, positions
+from figures.layout import encoded_formula, graph_layers, graph_layout, layered_layout, one_node_each, positions
+from figures.sentences import text_edges, text_lines
 
 MAX_NODES = 600
 """More nodes than this are not drawn one by one."""
+
+
+@dataclass(frozen=True)
+class Ghosts:
+    """Nodes of the instance that are no nodes of the model, which reads of them in several tokens; g of them.
+
+    Attributes:
+        subformula: Which node of the instance each is, (g,).
+        xy: Their positions, (g, 2).
+    """
+
+    subformula: np.ndarray
+    xy: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -26,10 +41,12 @@ class Drawn:
 
     Attributes:
         nodes: Model nodes that are drawn, (n,), increasing.
-        xy: Their positions, (n, 2).
-        edges: (2, E) pairs (from, to) among 0..n-1.
+        xy: Their positions, (n, 2); of no account for those in lines.
+        edges: (2, E) pairs (from, to) among 0..n-1, and n.. for ghosts.
         kind: (E,) uint8, bits as in the payload.
         notice: What was left out, or None.
+        lines: Nodes, 0..n-1, that are written as words in lines, the first on top.
+        ghosts: What is drawn above the lines, or None.
     """
 
     nodes: np.ndarray
@@ -37,6 +54,8 @@ class Drawn:
     edges: np.ndarray
     kind: np.ndarray
     notice: str | None
+    lines: tuple[tuple[int, ...], ...] = ()
+    ghosts: Ghosts | None = None
 
 
 def pairs(edges: np.ndarray, n: int) -> np.ndarray:
@@ -65,18 +84,32 @@ def _controls(kind: int, value: int) -> bool:
     return (kind == AND and value == 0) or (kind == OR and value == 1)
 
 
+def _graph_edges(instance: GraphInstance) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of a graph, (2, E), and which lie on a shortest path from source to target, (E,)."""
+    edges, hops = instance.edges.T, instance.distance
+    to_target = hop_distances(instance.n_nodes, instance.edges[:, ::-1], instance.target)
+    on = (hops[edges[0]] >= 0) & (to_target[edges[1]] >= 0)
+    on &= hops[edges[0]] + 1 + to_target[edges[1]] == hops[instance.target]
+    return edges, on
+
+
 def _own_edges(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
     """Edges of the instance among model nodes, (2, E) in the direction of information, and which are decisive, (E,)."""
     instance, sub = trace.instance, trace.encoding.subformula
+    if isinstance(instance, TextInstance):
+        return text_edges(instance, trace.encoding)
     if isinstance(instance, GraphInstance) and one_node_each(trace.encoding):
         node_of = np.full(instance.n_nodes, -1)
         node_of[sub] = np.arange(trace.n_nodes)
-        edges = instance.edges.T[:, (node_of[instance.edges] >= 0).all(axis=1)]
-        to_target = hop_distances(instance.n_nodes, instance.edges[:, ::-1], instance.target)
-        hops = instance.distance
-        on = (hops[edges[0]] >= 0) & (to_target[edges[1]] >= 0)
-        on &= hops[edges[0]] + 1 + to_target[edges[1]] == hops[instance.target]
-        return node_of[edges], on
+        edges, on = _graph_edges(instance)
+        has = (node_of[edges] >= 0).all(axis=0)
+        return node_of[edges[:, has]], on[has]
+    if isinstance(instance, GraphInstance):  # its edges as tokens: the two of an edge follow each other
+        edges, on = _graph_edges(instance)
+        deciding = pairs(edges, instance.n_nodes)[on]
+        tail = np.arange(2, trace.n_nodes - 1, 2)
+        said = np.stack([tail, tail + 1])
+        return said, np.isin(pairs(sub[said], instance.n_nodes), deciding)
     if isinstance(instance, LogicInstance):
         instance = encoded_formula(instance, trace.encoding)
         node_of = np.full(instance.n_subformulas, -1)
@@ -98,6 +131,13 @@ def _sample(trace: Trace, own: np.ndarray, decisive: np.ndarray) -> tuple[np.nda
     """
     encoding, instance, n = trace.encoding, trace.instance, trace.n_nodes
     keep = np.zeros(n, dtype=bool)
+    lines = _lines(trace)
+    if lines:  # as they are, those that decide first
+        on = np.isin(np.arange(n), own[:, decisive])
+        for line in (lines[0], *sorted(lines[1:], key=lambda line: not on[line].any())):
+            if keep.sum() + len(line) <= MAX_NODES:
+                keep[line] = True
+        return np.flatnonzero(keep), np.zeros(0, dtype=np.int64)
     keep[[encoding.answer, encoding.source, *np.flatnonzero(encoding.roles & (SOURCE | TARGET))]] = True
     path, layer = np.zeros(0, dtype=np.int64), np.zeros(n, dtype=np.int64)
     if isinstance(instance, GraphInstance) and one_node_each(encoding):
@@ -134,6 +174,7 @@ def choose(trace: Trace, max_edges: int) -> Drawn:
         extra = flow[:, ~np.isin(pairs(flow, n), pairs(own, n))]
         edges = np.concatenate([own, extra], axis=1)
         kind = np.concatenate([kind, np.zeros(extra.shape[1], dtype=np.uint8)])
+    as_lines = _lines(trace)
     if n <= MAX_NODES:
         nodes, xy, notice = np.arange(n), positions(trace.instance, encoding), None
     else:
@@ -148,14 +189,47 @@ def choose(trace: Trace, max_edges: int) -> Drawn:
             xy = layered_layout(layer, edges.T, bool((trace.instance.distance < 0).any()))
         else:
             xy = positions(trace.instance, encoding)[nodes]
-        notice = f"{len(nodes):,} of {n:,} nodes are drawn: the ends, a shortest path and a sample of every layer."
+        what = "those that decide and others" if as_lines else "a shortest path and a sample of every layer"
+        notice = f"{len(nodes):,} of {n:,} nodes are drawn: the ends, {what}."
     if edges.shape[1] > max_edges:
         total = edges.shape[1]
         rank = np.where(kind & 1, 0, np.where(kind & 2, 1, 2))
         first = np.sort(np.lexsort((_scattered(total), rank))[:max_edges])
         edges, kind = edges[:, first], kind[first]
         notice = f"{notice or ''} {max_edges:,} of {total:,} edges are drawn, those on a shortest path first.".strip()
-    return Drawn(nodes, xy, edges, kind, notice)
+    place = np.full(n, -1)
+    place[nodes] = np.arange(len(nodes))
+    lines = [place[line][place[line] >= 0].tolist() for line in as_lines]
+    drawn = Drawn(nodes, xy, edges, kind, notice, tuple(tuple(line) for line in lines if line))
+    return _with_graph(trace, drawn) if isinstance(trace.instance, GraphInstance) and lines else drawn
+
+
+def _lines(trace: Trace) -> list[list[int]]:
+    """Nodes that are written in lines: the sentences of a text, the tokens of a graph's edges."""
+    encoding = trace.encoding
+    if isinstance(trace.instance, TextInstance):
+        return text_lines(encoding)
+    if isinstance(trace.instance, GraphInstance) and not one_node_each(encoding):
+        return [[i, i + 1] for i in range(0, trace.n_nodes - 1, 2)]
+    return []
+
+
+def _with_graph(trace: Trace, drawn: Drawn) -> Drawn:
+    """The same with the graph itself above the tokens that speak of it; a graph that is too large is left out."""
+    instance, n = trace.instance, len(drawn.nodes)
+    named = np.unique(trace.encoding.subformula[drawn.nodes])
+    if len(named) > MAX_NODES // 2:
+        return drawn
+    place = np.full(instance.n_nodes, -1)
+    place[named] = n + np.arange(len(named))
+    edges, on = _graph_edges(instance)
+    has = (place[edges] >= 0).all(axis=0)
+    return replace(
+        drawn,
+        edges=np.concatenate([drawn.edges, place[edges[:, has]]], axis=1),
+        kind=np.concatenate([drawn.kind, on[has].astype(np.uint8) | np.uint8(2)]),
+        ghosts=Ghosts(named, graph_layout(instance)[named]),
+    )
 
 
 def _scattered(n: int) -> np.ndarray:

@@ -1,12 +1,11 @@
-"""Where nodes stand: graphs in layers of hops from the source, formulas as a tree over their tokens, text in rows.
+"""Where nodes stand: graphs in layers of hops from the source, formulas as a tree over their tokens.
 
 Owns positions, in units of about one node's room, x to the right and y down; how large a unit is drawn is the canvas's
-business. Every layout costs O(nodes + edges) a sweep and is the same for the same instance.
+business, and so are words in lines, since it knows how wide they are. Every layout costs O(nodes + edges) a sweep and
+is the same for the same instance.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -133,24 +132,6 @@ def graph_layout(instance: GraphInstance) -> np.ndarray:
     return layered_layout(graph_layers(instance), instance.edges, bool((instance.distance < 0).any()))
 
 
-def rows_layout(labels: Sequence[str], per_row: float = 34.0) -> np.ndarray:
-    """Positions of tokens written one after the other in rows, each as wide as its text, (n, 2).
-
-    A row ends after `per_row` units or a full stop that comes after half of them.
-    """
-    positions = np.zeros((len(labels), 2))
-    x, y = 0.0, 0.0
-    for i, label in enumerate(labels):
-        room = 0.9 + 0.16 * min(len(label), 14)
-        if x + room > per_row:
-            x, y = 0.0, y + 1.6
-        positions[i] = x + room / 2, y
-        x += room
-        if label.endswith(".") and x > per_row / 2:
-            x, y = 0.0, y + 1.6
-    return positions
-
-
 def encoded_formula(instance: LogicInstance, encoding: Encoding) -> LogicInstance:
     """The formula that an encoding's subformula indices speak of: the instance, or what its ^ was rewritten into."""
     n_encoded = len(np.unique(encoding.subformula[encoding.subformula >= 0]))
@@ -191,9 +172,9 @@ def one_node_each(encoding: Encoding) -> bool:
 
 
 def positions(instance: object, encoding: Encoding) -> np.ndarray:
-    """Positions of an encoding's nodes, by the kind of its instance, (n, 2)."""
+    """Positions of an encoding's nodes, by the kind of its instance, (n, 2); zeros for those that stand in lines."""
     if isinstance(instance, GraphInstance) and one_node_each(encoding):
         return graph_layout(instance)[encoding.subformula]
     if isinstance(instance, LogicInstance):
         return formula_layout(instance, encoding)
-    return rows_layout(encoding.labels)
+    return np.zeros((encoding.n_nodes, 2))

@@ -10,12 +10,14 @@ quantised to a byte, the answer never is. n is the number of drawn nodes, T the 
 
     xy            float32 (n, 2)        positions, y down
     readings      uint8 (R, T+1, n)     0..254 = 0..1, 255 = this node has none
-    oracle        uint8 (T+1, n)        bit 1 value of the concept, bit 2 known by this step, bit 4 has a concept
+    oracle        uint8 (T+1, n)        bit 1 has the asked value, bit 2 known by this step, bit 4 has a concept
     states        float32 (T+1, n, 3)   principal components, one basis for all steps
     bars          float32 (T+1,)        change of the whole state, |h[t]-h[t-1]| / |h[t-1]|; 0 at step 0
     probability   float32 (T+1,)        of the answer 1
     logits        float32 (T+1,)
-    edges         uint16 (2, E)         (from, to): drawn nodes, in the direction information flows (key to query)
+    edges         uint16 (2, E)         (from, to): drawn nodes, in the direction information flows (key to query); from
+                                        n on they are ghosts, nodes of the instance that the model has no node for
+    ghost_xy      float32 (g, 2)        positions of ghosts; meta.ghosts says what they stand for
     edge_kind     uint8 (E,)            bit 1 on a decisive path, bit 2 part of the instance, bit 4 stands for a chain
     attention     uint8 (T, H, E)       0..255 = 0..1, where attention runs along the edges
     flow_from, flow_to uint16 (F,), flow_head, flow_weight uint8 (F,), flow_start uint32 (T+1,)
@@ -33,10 +35,11 @@ import numpy as np
 
 from core.encoding import NEVER, SOURCE, TARGET, Encoding
 from core.tasks.graph_instance import GraphInstance
-from core.tasks.logic_formula import VOCABULARY, LogicInstance
+from core.tasks.text_instance import TextInstance
 from core.trace import Trace
 from figures.drawing import Drawn, choose, pairs
-from figures.layout import encoded_formula, one_node_each
+from figures.layout import one_node_each
+from figures.naming import MAX_LABEL, ghosts, labels, meanings, names
 from figures.palette import ACCENT, HEADS, WRONG, sequential
 from figures.summary import clipped, first_decidable, right_from, sentence, words
 
@@ -47,11 +50,21 @@ MIN_FLOW, MIN_OF_UNIFORM = 0.08, 1.5
 """Full attention: at most this many keys of each query and head are drawn, at most this many edges a step in all, and
 none with less weight than MIN_FLOW, or, among many nodes, than this many times an even share."""
 
-MAX_LABEL = 200
 FIT_ROWS = 4096
 """Rows of states the principal components are fitted on, at most."""
 
-MODULES = ("cursor", "payload", "canvas", "structure", "trajectories", "wavefront", "answer", "scrubber", "mount")
+MODULES = (
+    "cursor",
+    "payload",
+    "canvas",
+    "lines",
+    "structure",
+    "trajectories",
+    "wavefront",
+    "answer",
+    "scrubber",
+    "mount",
+)
 _FOLDER = Path(__file__).with_suffix("")
 
 
@@ -209,9 +222,9 @@ def payload(
     arrays: dict[str, np.ndarray] = {
         "xy": drawn.xy.astype(np.float32),
         "readings": np.stack([_bytes(np.asarray(v, dtype=np.float64)) for v in shown.values()]),
-        "oracle": ((trace.truth[:, nodes] > 0) + 2 * trace.known[:, nodes] + 4 * encoding.carries[nodes][None]).astype(
-            np.uint8
-        ),
+        "oracle": (
+            (trace.truth[:, nodes] == encoding.asked) + 2 * trace.known[:, nodes] + 4 * encoding.carries[nodes][None]
+        ).astype(np.uint8),
         "states": states,
         "bars": bars.astype(np.float32),
         "probability": (1 / (1 + np.exp(-trace.logits.astype(np.float64)))).astype(np.float32),
@@ -219,6 +232,8 @@ def payload(
         "edges": drawn.edges.astype(np.uint16),
         "edge_kind": drawn.kind,
     }
+    if drawn.ghosts is not None:
+        arrays["ghost_xy"] = drawn.ghosts.xy.astype(np.float32)
     weights = _along_edges(trace, drawn)
     if weights is not None:
         arrays["attention"] = np.round(255 * np.clip(weights, 0, 1)).astype(np.uint8)
@@ -227,8 +242,9 @@ def payload(
 
     front = _front(encoding)[nodes]
     # By the oracle's step; after those the answer's token, where it carries no concept, and the brackets.
-    group = np.where(encoding.value[nodes] >= 0, 0, np.where(nodes == encoding.answer, 1, 2))
-    order = np.lexsort((drawn.xy[:, 0], drawn.xy[:, 1], front, group))
+    group = np.where(encoding.carries[nodes], 0, np.where(nodes == encoding.answer, 1, 2))
+    place = (nodes, encoding.subformula[nodes]) if drawn.lines else drawn.xy.T
+    order = np.lexsort((*place, front, group))
     instance = trace.instance
     is_graph = isinstance(instance, GraphInstance) and one_node_each(encoding)
     meta: dict[str, object] = {
@@ -243,8 +259,8 @@ def payload(
         "n_nodes_total": trace.n_nodes,
         "n_edges": int(drawn.edges.shape[1]),
         "n_heads": n_heads,
-        "labels": [encoding.labels[i][:MAX_LABEL] for i in nodes],
-        "names": _names(trace, nodes),
+        "labels": labels(trace, nodes),
+        "names": names(trace, nodes),
         "node": nodes.tolist(),
         "instance_node": encoding.subformula[nodes].tolist(),
         "ends": [int(instance.source), int(instance.target)] if isinstance(instance, GraphInstance) else None,
@@ -252,7 +268,11 @@ def payload(
         "target": np.flatnonzero(encoding.roles[nodes] & TARGET).tolist(),
         "answer_node": int(np.searchsorted(nodes, encoding.answer)),
         "layered": is_graph,
-        "hops": instance.distance[encoding.subformula[nodes]].tolist() if is_graph else None,
+        "hops": instance.distance[encoding.subformula[nodes]].tolist() if isinstance(instance, GraphInstance) else None,
+        "lines": drawn.lines,
+        "ghosts": None if drawn.ghosts is None else ghosts(trace, nodes, drawn.ghosts.subformula),
+        "meanings": meanings(trace, nodes),
+        "roles": ["subject", "object"] if isinstance(instance, TextInstance) else ["source", "target"],
         "order": order.tolist(),
         "front": np.where(front == NEVER, -1, front).tolist(),
         "always_known": bool(trace.known[:, encoding.carries].all()),
@@ -288,17 +308,3 @@ def _front(encoding: Encoding) -> np.ndarray:
     """
     changes_at = np.where(encoding.value > 0, encoding.true_from, 0)
     return np.where(~encoding.carries, NEVER, np.maximum(encoding.known_from, changes_at))
-
-
-def _names(trace: Trace, nodes: np.ndarray) -> list[str | None] | None:
-    """What a node stands for where its label does not say it: the text of its subformula."""
-    if not isinstance(trace.instance, LogicInstance):
-        return None
-    instance = encoded_formula(trace.instance, trace.encoding)
-    text = [""] * instance.n_subformulas
-    for i in instance.bottom_up:
-        symbol, left, right = VOCABULARY[instance.kind[i]], int(instance.left[i]), int(instance.right[i])
-        if left >= 0:
-            symbol = symbol + text[left] if right < 0 else f"({text[left]}{symbol}{text[right]})"
-        text[i] = symbol if len(symbol) <= MAX_LABEL else symbol[: MAX_LABEL - 1] + "…"
-    return [text[sub] if sub >= 0 else None for sub in trace.encoding.subformula[nodes]]

@@ -9,8 +9,10 @@ import re
 
 import numpy as np
 
+from core.encoding import NEVER
 from core.tasks.graph_instance import GraphInstance
 from core.tasks.logic_formula import LogicInstance
+from core.tasks.text_instance import RELATIONS, TextInstance, relation_word
 from core.trace import Trace
 from figures.layout import encoded_formula
 
@@ -43,6 +45,8 @@ def right_from(trace: Trace, label: int) -> int | None:
 
 def words(instance: object) -> tuple[str, str]:
     """What the answers 1 and 0 are called for an instance's task."""
+    if isinstance(instance, TextInstance):
+        return "yes", "no"
     return ("reachable", "unreachable") if isinstance(instance, GraphInstance) else ("true", "false")
 
 
@@ -51,8 +55,9 @@ def first_decidable(trace: Trace) -> int | None:
     instance = trace.instance
     if isinstance(instance, LogicInstance):
         instance = encoded_formula(instance, trace.encoding)
-    if isinstance(instance, GraphInstance | LogicInstance):
-        return instance.first_decidable_step()
+    if isinstance(instance, GraphInstance | LogicInstance | TextInstance):
+        first = instance.first_decidable_step()
+        return None if first == NEVER else first
     known = trace.known[:, trace.encoding.answer]
     return int(known.argmax()) if known.any() else None
 
@@ -73,10 +78,28 @@ def _problem(trace: Trace) -> str:
     if isinstance(instance, LogicInstance):
         value = words(instance)[1 - instance.label]
         return f"The formula is {value}; decidable after {_count(first_decidable(trace) or 0, 'step')}"
+    if isinstance(instance, TextInstance):
+        return _question(instance)
     label = getattr(instance, "label", None)
     if label is None:
         return "No fact decides the query"
     return f"The query is {words(instance)[1 - int(label)]}"
+
+
+def _question(instance: TextInstance) -> str:
+    """The question and its answer, without a full stop."""
+    first, asked, second = instance.query
+    a, b = clipped(instance.names[first]), clipped(instance.names[second])
+    question = f"Is {a} the {relation_word(asked)} of {b}?"
+    if instance.difficulty is None:
+        return f"{question} No facts join them"
+    if first == second:
+        return f"{question} They are one person"
+    offset = int(instance.offset[second])
+    word = relation_word(offset)
+    other = f"the {word}" if word in RELATIONS else f"{abs(offset)} generations away"
+    answer = "Yes" if instance.label else f"No, {other}"
+    return f"{question} {answer}, {_count(instance.difficulty, 'fact')} away"
 
 
 def sentence(trace: Trace) -> str:

@@ -91,7 +91,32 @@ FORMULAS = (
     Entry("chain", "A chain of negations", "!!!!!!T", _read("logic", "!!!!!!T")),
 )
 
-EXAMPLES: dict[str, tuple[Entry, ...]] = {"graph": GRAPHS, "logic": FORMULAS}
+_FAMILY = """\
+Anna-Lena is the child of Margarete.
+Jonas is the sibling of Émile.
+Anna-Lena is the parent of Émile.
+Siobhán O'Hara is the parent of Jonas.
+Noor is the child of Jonas.
+Is Margarete the great-grandparent of Noor?
+"""
+
+_STRANGERS = """\
+Ada is the parent of Byron. Byron is the sibling of Clara.
+Dorothy is the child of Edsger.
+Is Ada the grandparent of Dorothy?
+"""
+
+TEXTS = (
+    Entry("chain-5", "A chain of 5 facts", "among others that lead nowhere", _drawn("text", 5, 5, 1)),
+    Entry("chain-5-twin", "Its twin", "one fact differs, the question stays", _drawn("text", 5, 5, 0)),
+    Entry("chain-2", "A chain of 2", "short enough to check by hand", _drawn("text", 2, 4, 0)),
+    Entry("chain-10", "A chain of 10", "twice the trained length", _drawn("text", 10, 2, 0)),
+    Entry("chain-10-twin", "Its twin", "one fact of ten differs", _drawn("text", 10, 2, 1)),
+    Entry("family", "A family in free text", "names of its own, two words, accents", _read("text", _FAMILY)),
+    Entry("strangers", "Two who are not joined", "no facts join them: no answer is right", _read("text", _STRANGERS)),
+)
+
+EXAMPLES: dict[str, tuple[Entry, ...]] = {"graph": GRAPHS, "logic": FORMULAS, "text": TEXTS}
 
 
 def examples(task: str) -> tuple[Entry, ...]:

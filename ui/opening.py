@@ -140,7 +140,7 @@ def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str
             array.flags.writeable = False  # it is shared by every page and session
     values: dict[str, np.ndarray] = {}
     if trace.readout is not None:
-        name = "model readout" if opened.config.readout == "node" else "model readout as target"
+        name = "model readout as target" if opened.config.readout == "pair" else "model readout"
         probability = 1 / (1 + np.exp(-np.clip(trace.readout.astype(np.float64), -60, 60)))
         values[name] = np.where(trace.encoding.carries, probability, np.nan)  # brackets hold no value to believe
     try:

@@ -34,11 +34,21 @@ EXTENSIONS = {
 DIFFICULTY = {"graph": "Hops", "logic": "Nesting depth", "text": "Length of the chain"}
 SCALE = (*range(1, 17), 18, 20, 24, 28, 32, 40, 48, 64, 80, 100, 128, 160, 200, 256)
 UNIT = {"graph": "hops", "logic": "nesting levels", "text": "facts"}
-ANSWERS = {"graph": {1: "Reachable", 0: "Not reachable"}, "logic": {1: "True", 0: "False"}}
-PLACEHOLDER = {"graph": "A B\nB C\nC D", "logic": "(T & !F) | (F ^ T)"}
+ANSWERS = {
+    "graph": {1: "Reachable", 0: "Not reachable"},
+    "logic": {1: "True", 0: "False"},
+    "text": {1: "Yes", 0: "No"},
+}
+PLACEHOLDER = {
+    "graph": "A B\nB C\nC D",
+    "logic": "(T & !F) | (F ^ T)",
+    "text": "Ada is the parent of Bea.\nCy is the child of Bea.\nIs Ada the grandparent of Cy?",
+}
+TYPED = {"graph": "Edge list or another format", "logic": "Formula", "text": "Facts and a question"}
 HELP = {
-    "graph": "One edge a line, from and to; or paste a file in any of the formats below.",
-    "logic": "T F & | ^ ! => <=>, the same in words or signs, brackets, variables with a line x = T.",
+    "graph": "One edge a line: `from to`.",
+    "logic": "T F & | ^ ! => <=>, words, variables, brackets.",
+    "text": "Facts about parents, children and siblings; then `Is A the grandparent of C?`, or any such relation.",
 }
 DATA = {"audited": "Audited", "paper": "Paper's"}
 
@@ -201,15 +211,13 @@ def _type(view: View) -> None:
 
     with st.form("type", border=False):
         st.text_area(
-            "Edge list or another format" if task == "graph" else "Formula",
+            TYPED[task],
             key="type_widget",
-            height=190 if task == "graph" else 120,
+            height=120 if task == "logic" else 190,
             max_chars=MAX_TYPED,
             placeholder=PLACEHOLDER[task],
             persist_state="session",
-            help="One edge a line: `from to`."
-            if task == "graph"
-            else "T F & | ^ ! => <=>, words, variables, brackets.",
+            help=HELP[task],
         )
         _format(view, "type_format_widget")
         st.form_submit_button("Run", on_click=submit, width="stretch")

@@ -14,9 +14,10 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from core import tasks
+from core.encoding import NOTHING
 from core.export import save_npz
 from figures import linked_views
-from figures.summary import clipped, sentence, words
+from figures.summary import clipped, first_decidable, sentence, words
 from ui import opening, session
 from ui.opening import View
 from ui.store import fingerprint, recent
@@ -44,7 +45,8 @@ def size(view: View) -> str:
         return f"{instance.n_nodes:,} nodes, {len(instance.edges):,} edges"
     if instance.task == "logic":
         return f"{instance.n_subformulas:,} subformulas, depth {instance.depth}: {clipped(instance.text, MAX_FORMULA)}"
-    return f"{view.trace.n_nodes:,} tokens"
+    read = "words" if view.trace.encoding.interface == "tokens" else "mentions and relations"
+    return f"{len(instance.facts):,} facts about {instance.n_names:,} people, read as {view.trace.n_nodes:,} {read}"
 
 
 def notes(view: View) -> list[str]:
@@ -104,7 +106,7 @@ def facts(view: View) -> dict[str, str]:
     trace, opened, instance = view.trace, view.checkpoint, view.instance
     answers = words(instance)
     held = sum(v.nbytes for v in vars(trace).values() if isinstance(v, np.ndarray))
-    span = view.trained_steps
+    span, decidable = view.trained_steps, first_decidable(trace)
     return {
         "Checkpoint": f"{opened.name}, recipe {opened.recipe or 'unnamed'}, {opened.n_parameters:,} weights",
         "sha256": opened.sha256[:16] + "…",
@@ -113,7 +115,7 @@ def facts(view: View) -> dict[str, str]:
         "Label": answers[1 - instance.label] if instance.label is not None else "unknown",
         "Answer": f"{answers[1 - trace.answer]} (logit {trace.logits[-1]:+.2f} after {trace.steps} steps)",
         "Answer stays from": f"step {trace.commitment_step}",
-        "First decidable": f"step {instance.first_decidable_step()}",
+        "First decidable": "never" if decidable is None else f"step {decidable}",
         "Held in memory": f"{held / 1e6:,.1f} MB, states {' × '.join(map(str, trace.hidden.shape))}",
         **({"Notes": " ".join(map(whole, notes(view)))} if notes(view) else {}),
     }
@@ -139,7 +141,8 @@ def readings_csv(view: View) -> str:
     for t in range(trace.steps + 1):
         for i, label in enumerate(labels):
             values = [f"{reading[t, i]:.6g}" for reading in view.readings.values()]
-            table.writerow([t, i, label, *values, trace.truth[t, i], int(trace.known[t, i])])
+            truth = "" if trace.truth[t, i] == NOTHING else trace.truth[t, i]
+            table.writerow([t, i, label, *values, truth, int(trace.known[t, i])])
     return out.getvalue()
 
 

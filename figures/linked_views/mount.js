@@ -140,14 +140,16 @@ function show(root, send) {
     for (const view of ["structure", "wavefront"]) {
       $(`.ds-${view} h3`).replaceChildren(view[0].toUpperCase() + view.slice(1), Object.assign(document.createElement("span"), { textContent: ` · ${oneLine(reading.name, 40)}` }));
     }
-    put("structure", `Fill: what the model holds. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
+    const drawn = m.ghosts ? "The graph, and the tokens that the model reads; a node shows the mean of its mentions. " : m.concept === "offset" ? "Grey ground: the facts that decide. " : "";
+    put("structure", `${drawn}Fill: what the model holds. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
     put("wavefront", m.task === "graph" ? "Rows in the order the wave can arrive; the stair is the earliest possible." : "Rows in the order they can be known; the stair is the earliest possible.");
     put("trajectories", "The state of each node in one basis for all steps; trails show the last steps, faint lines the whole run.");
     const node = p.drawnOf.get(cursor.get().node);
     put("answer", `Probability of “${m.words[0]}” after each step${node === undefined ? "" : `; dashed: ${oneLine(reading.name, 30)} at ${p.name(node, 18)}`}.`);
     $(".ds-structure footer").textContent = m.notice ?? "";
-    $("[data-word=true]").textContent = m.concept === "reached" ? "reached by this step" : m.concept === "value" ? "known true" : "known: yes";
-    $("[data-word=false]").textContent = m.concept === "reached" ? "not reached" : m.concept === "value" ? "known false" : "known: no";
+    const said = { reached: ["reached by this step", "not reached"], value: ["known true", "known false"], offset: ["at the asked offset", "at another offset"] };
+    [$("[data-word=true]").textContent, $("[data-word=false]").textContent] = said[m.concept] ?? ["known: yes", "known: no"];
+    $("[data-word=open]").textContent = m.concept === "offset" ? "not joined yet" : "not decidable yet";
     const isChange = reading.name === "change of state";
     $(".ds-undecided").hidden = m.always_known;
     $(".ds-trained").hidden = !m.trained;
@@ -239,7 +241,7 @@ function show(root, send) {
       name.textContent = "Click a node to follow it through every view; hover to look.";
       return;
     }
-    const role = p.isSource.has(f.node) ? " · source" : p.isTarget.has(f.node) ? " · target" : f.node === p.meta.answer_node ? " · answer" : "";
+    const role = p.isSource.has(f.node) ? ` · ${p.meta.roles[0]}` : p.isTarget.has(f.node) ? ` · ${p.meta.roles[1]}` : f.node === p.meta.answer_node ? " · answer" : "";
     name.textContent = name.title = p.name(f.node, 40) + role;
     const said = line.querySelector(".ds-facts");
     said.textContent = said.title = facts(f.node, f.step).filter(([term]) => term !== "hops").map(([term, value]) => (term === "belief" ? value : `${oneLine(term, 24)} ${value}`)).join("  ·  ");

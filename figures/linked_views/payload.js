@@ -32,6 +32,20 @@ function unpack(data) {
     flowStart: typed(data, "flow_start", Uint32Array),
   };
   p.nEdges = meta.n_edges;
+  // Ghosts, numbered from n on: nodes of the instance that the model reads of in several tokens. They show the mean.
+  const ghosts = meta.ghosts ?? { labels: [], mentions: [], hops: [], ends: [-1, -1] };
+  p.total = n + ghosts.labels.length;
+  p.labels = [...meta.labels, ...ghosts.labels];
+  p.hops = meta.hops && [...meta.hops, ...ghosts.hops];
+  p.ghostEnds = ghosts.ends.map((k) => (k < 0 ? -1 : n + k));
+  if (meta.ghosts) p.xy = Float32Array.from([...p.xy, ...typed(data, "ghost_xy", Float32Array)]);
+  p.lineOf = new Int32Array(p.total).fill(-1);
+  meta.lines.forEach((line, k) => { for (const i of line) p.lineOf[i] = k; });
+  p.of = [...meta.instance_node, ...ghosts.mentions.map((nodes) => meta.instance_node[nodes[0]])];
+  /** A drawn node of the model: itself, or the first mention of a ghost. */
+  p.modelNode = (i) => (i < n ? i : ghosts.mentions[i - n][0]);
+  /** What else stands for the same thing: other mentions, the ghost. */
+  p.mates = (i) => (i < 0 || p.of[i] < 0 ? [] : [...p.of.keys()].filter((j) => j !== i && p.of[j] === p.of[i]));
   p.drawnOf = new Map(meta.node.map((node, i) => [node, i]));
   p.rowOf = new Int32Array(n);
   meta.order.forEach((i, row) => { p.rowOf[i] = row; });
@@ -42,6 +56,10 @@ function unpack(data) {
   p.readingIndex = (name) => Math.max(0, meta.readings.findIndex((r) => r.name === name));
   /** A reading in [0, 1] at a step and node; NaN where there is none. */
   p.value = (r, t, i) => {
+    if (i >= n) {
+      const all = ghosts.mentions[i - n].map((j) => p.value(r, t, j)).filter((v) => !Number.isNaN(v));
+      return all.length ? all.reduce((a, b) => a + b) / all.length : NaN;
+    }
     const q = p.readings[(r * rows + t) * n + i];
     return q === 255 ? NaN : q / 254;
   };
@@ -51,14 +69,12 @@ function unpack(data) {
     const v = p.value(r, a, i);
     return f < 1e-6 ? v : v + (p.value(r, Math.min(a + 1, p.steps), i) - v) * f;
   };
-  p.truth = (t, i) => { const o = p.oracle[t * n + i]; return { value: o & 1, known: (o & 2) > 0, has: (o & 4) > 0 }; };
+  p.truth = (t, i) => { const o = p.oracle[t * n + p.modelNode(i)]; return { value: o & 1, known: (o & 2) > 0, has: (o & 4) > 0 }; };
   /** Whether a belief contradicts what the oracle knows by then. */
   p.isWrong = (r, t, i) => {
     if (!meta.readings[r].belief) return false;
-    const o = p.oracle[t * n + i];
-    if ((o & 6) !== 6) return false;
-    const v = p.value(r, t, i);
-    return !Number.isNaN(v) && v > 0.5 !== ((o & 1) === 1);
+    const truth = p.truth(t, i), v = p.value(r, t, i);
+    return truth.has && truth.known && !Number.isNaN(v) && v > 0.5 !== (truth.value === 1);
   };
 
   /** Attention into step t (0 has none): arrays from, to, weight (0..1), head, edge (-1 where along no edge). */
@@ -102,6 +118,11 @@ function unpack(data) {
       if (truth.known && truth.value) return `reached at step ${front}`;
       if (!truth.known) return "not decidable yet";
       return meta.hops?.[i] < 0 ? "never reached" : `not reached before step ${front}`;
+    }
+    if (meta.meanings) {
+      if (truth.known) return front > 0 ? `${meta.meanings[i]}, since step ${front}` : meta.meanings[i];
+      if (!meta.meanings[i]) return "no facts join them";
+      return comes ? `not joined before step ${front}` : `not joined within ${p.steps} steps`;
     }
     if (!truth.known) return comes ? `not decidable before step ${front}` : "not decidable";
     const word = meta.concept === "value" ? (truth.value ? "true" : "false") : truth.value ? "yes" : "no";

@@ -18,24 +18,37 @@ class Structure {
   }
 
   place() {
-    const { p } = this, { width, height } = this.surface;
-    const few = p.n <= 60;
+    const { p } = this, { width, height } = this.surface, total = p.total;
+    Object.assign(this, { x: new Float32Array(total), y: new Float32Array(total), half: new Float32Array(total), r: new Float32Array(total) });
+    this.free = [...Array(total).keys()].filter((i) => p.lineOf[i] < 0); // nodes that are not words in lines
+    const lines = p.meta.lines.length > 0, share = lines ? (this.free.length ? 0.56 : 0) : 1;
+    if (this.free.length) this.placeFree(height * share);
+    if (lines) {
+      const top = share ? height * share + 6 : 8;
+      this.type = setLines(this.surface.ctx, this.theme, p, { x: 10, y: top, width: width - 20, height: height - top - 8 }, this);
+      this.radius = this.free.length ? this.radius : this.r[p.meta.lines[0][0]];
+    }
+    const E = p.nEdges;
+    this.curves = Array.from({ length: E }, (_, e) => this.curve(p.edges[e], p.edges[E + e], p.meta.task === "logic" ? 0 : 0.09));
+  }
+
+  /** Nodes that stand by their own, in the upper part of the surface. */
+  placeFree(height) {
+    const { p, free } = this, { width } = this.surface, few = free.length <= 60;
     const side = few ? 30 : 20, top = few ? 34 : 30, bottom = few ? 36 : 26;
     let x0 = Infinity, x1 = -Infinity, y0 = Infinity, y1 = -Infinity;
-    for (let i = 0; i < p.n; i++) {
+    for (const i of free) {
       x0 = Math.min(x0, p.xy[2 * i]); x1 = Math.max(x1, p.xy[2 * i]);
       y0 = Math.min(y0, p.xy[2 * i + 1]); y1 = Math.max(y1, p.xy[2 * i + 1]);
     }
     const fit = (room, span, most) => (span > 0 ? Math.min(most, room / span) : 1);
     const sx = fit(width - 2 * side, x1 - x0, 130), sy = fit(height - top - bottom, y1 - y0, 120);
-    this.x = new Float32Array(p.n);
-    this.y = new Float32Array(p.n);
     const ox = width / 2 - (sx * (x0 + x1)) / 2, oy = top + (height - top - bottom) / 2 - (sy * (y0 + y1)) / 2;
-    for (let i = 0; i < p.n; i++) { this.x[i] = ox + sx * p.xy[2 * i]; this.y[i] = oy + sy * p.xy[2 * i + 1]; }
+    for (const i of free) { this.x[i] = ox + sx * p.xy[2 * i]; this.y[i] = oy + sy * p.xy[2 * i + 1]; }
     let nearest = Infinity, apart = Infinity; // between any two nodes; between two that carry a concept
-    const order = [...this.x.keys()].sort((a, b) => this.x[a] - this.x[b]);
-    for (let a = 0; a < p.n; a++) {
-      for (let b = a + 1; b < p.n; b++) {
+    const order = [...free].sort((a, b) => this.x[a] - this.x[b]);
+    for (let a = 0; a < order.length; a++) {
+      for (let b = a + 1; b < order.length; b++) {
         const dx = this.x[order[b]] - this.x[order[a]];
         if (dx > apart) break;
         const dy = Math.abs(this.y[order[b]] - this.y[order[a]]), d = Math.hypot(dx, dy);
@@ -46,58 +59,92 @@ class Structure {
     }
     this.radius = Math.max(1.6, Math.min(15, 0.33 * apart, 0.44 * nearest));
     this.labelRoom = 120; // width of a label under a node that does not meet its neighbour's
-    for (let a = 0; few && a < p.n; a++) for (let b = 0; b < a; b++) {
-      if (Math.abs(this.y[a] - this.y[b]) < 12) this.labelRoom = Math.min(this.labelRoom, Math.abs(this.x[a] - this.x[b]) - 4);
+    for (let a = 0; few && a < free.length; a++) for (let b = 0; b < a; b++) {
+      const dx = Math.abs(this.x[free[a]] - this.x[free[b]]), dy = Math.abs(this.y[free[a]] - this.y[free[b]]);
+      if (dy < 12) this.labelRoom = Math.min(this.labelRoom, dx - 4);
     }
-    const E = p.nEdges;
-    this.curves = Array.from({ length: E }, (_, e) => this.curve(p.edges[e], p.edges[E + e], p.meta.task === "logic" ? 0 : 0.09));
+    for (const i of free) this.half[i] = this.r[i] = this.radius;
   }
 
   /** Quadratic curve between two nodes, ended at their rings: x0 y0 cx cy x1 y1. */
   curve(a, b, bend) {
-    const dx = this.x[b] - this.x[a], dy = this.y[b] - this.y[a];
+    const { p, x, y } = this, dx = x[b] - x[a], dy = y[b] - y[a];
+    if (p.lineOf[a] >= 0 && p.lineOf[a] === p.lineOf[b]) { // along a line: over it to the right, under it to the left
+      const side = dx > 0 ? -1 : 1;
+      return [x[a], y[a] + side * this.r[a], (x[a] + x[b]) / 2, y[a] + side * (this.r[a] + 4 + Math.min(16, 0.14 * Math.abs(dx))), x[b], y[b] + side * this.r[b]];
+    }
     const length = Math.hypot(dx, dy) || 1;
     if (dx < -1) bend *= 2.4; // a way back bows out, so that it does not hide on the way there
     const far = Math.min(bend * length, 46);
-    const cx = (this.x[a] + this.x[b]) / 2 + (dy / length) * far, cy = (this.y[a] + this.y[b]) / 2 - (dx / length) * far;
-    const end = (x, y) => { const l = Math.hypot(cx - x, cy - y) || 1; return [(cx - x) / l, (cy - y) / l]; };
-    const [ux, uy] = end(this.x[a], this.y[a]), [vx, vy] = end(this.x[b], this.y[b]);
-    const r = this.radius + (this.radius > 6 ? 4 : 1.5);
-    const room = Math.min(r, length * 0.4);
-    return [this.x[a] + ux * room, this.y[a] + uy * room, cx, cy, this.x[b] + vx * room, this.y[b] + vy * room];
+    const cx = (x[a] + x[b]) / 2 + (dy / length) * far, cy = (y[a] + y[b]) / 2 - (dx / length) * far;
+    const ended = (i) => {
+      const l = Math.hypot(cx - x[i], cy - y[i]) || 1, ux = (cx - x[i]) / l, uy = (cy - y[i]) / l, r = this.r[i];
+      const edge = this.half[i] > r + 0.5 ? Math.min(this.half[i] / Math.abs(ux), r / Math.abs(uy)) : r;
+      const room = Math.min(edge + (p.lineOf[i] >= 0 ? 1.5 : r > 6 ? 4 : 1.5), length * 0.4);
+      return [x[i] + ux * room, y[i] + uy * room];
+    };
+    return [...ended(a), cx, cy, ...ended(b)];
+  }
+
+  /** Adds the outline of a node, some pixels out, to a path: a circle, or a pill around a word. */
+  outline(path, i, out = 0) {
+    const x = this.x[i], y = this.y[i], r = this.r[i] + out, half = this.half[i] + out;
+    if (half <= r + 0.5) { path.moveTo(x + r, y); path.arc(x, y, r, 0, 7); }
+    else path.roundRect(x - half, y - r, 2 * half, 2 * r, Math.min(r, 9));
   }
 
   drawGround(ctx) {
     const { p, theme } = this, { width, height } = this.surface;
     const own = new Path2D(), decisive = new Path2D(), chain = new Path2D();
+    const facts = new Path2D(), deciding = new Path2D();
     this.curves.forEach((c, e) => {
-      const kind = p.edgeKind[e];
+      const kind = p.edgeKind[e], line = p.lineOf[p.edges[e]];
+      if (line >= 0 && line === p.lineOf[p.edges[p.nEdges + e]]) { // a fact is its sentence
+        if (kind & 2) this.band(kind & 1 ? deciding : facts, p.meta.lines[line]);
+        return;
+      }
       const path = kind & 4 ? chain : kind & 1 ? decisive : kind & 2 ? own : null;
       if (!path) return;
       path.moveTo(c[0], c[1]);
       path.quadraticCurveTo(c[2], c[3], c[4], c[5]);
     });
+    ctx.fillStyle = css(theme.ink, 0.035);
+    ctx.fill(facts);
+    ctx.fillStyle = css(theme.ink, theme.dark ? 0.17 : 0.12);
+    ctx.fill(deciding);
+    if (p.meta.task === "text") {
+      const question = new Path2D();
+      this.band(question, p.meta.lines[0]);
+      ctx.lineWidth = 1;
+      ctx.strokeStyle = css(theme.ink, 0.3);
+      ctx.stroke(question);
+    }
     ctx.lineCap = "round";
     ctx.lineWidth = 1;
     ctx.strokeStyle = css(theme.ink, p.nEdges > 600 ? 0.06 : p.nEdges > 150 ? 0.1 : 0.16);
     ctx.stroke(own);
     ctx.strokeStyle = css(theme.ink, this.radius < 6 ? 0.11 : 0.16);
-    ctx.lineWidth = Math.max(2.4, Math.min(9, this.radius * 0.85));
+    ctx.lineWidth = Math.max(2.4, Math.min(p.meta.task === "text" ? 4 : 9, this.radius * 0.85));
     ctx.stroke(decisive);
     ctx.setLineDash([3, 5]);
     ctx.stroke(chain);
     ctx.setLineDash([]);
-    if (p.meta.layered) this.drawLayers(ctx);
+    if (p.meta.layered || p.meta.ghosts) this.drawLayers(ctx);
+  }
+
+  /** Adds the ground of a line of words to a path. */
+  band(path, line) {
+    const first = line[0], last = line.at(-1), r = this.r[first] + 2.5, x = this.x[first] - this.half[first] - 4;
+    path.roundRect(x, this.y[first] - r, this.x[last] + this.half[last] + 4 - x, 2 * r, 6);
   }
 
   /** Hops over the columns of a graph that fits one row. */
   drawLayers(ctx) {
-    const { p, theme } = this, { width } = this.surface;
-    const hops = p.meta.hops, at = new Map();
-    hops.forEach((h, i) => {
-      const column = at.get(h) ?? { low: Infinity, high: -Infinity };
+    const { p, theme } = this, { width } = this.surface, at = new Map();
+    for (const i of this.free) {
+      const h = p.hops[i], column = at.get(h) ?? { low: Infinity, high: -Infinity };
       at.set(h, { low: Math.min(column.low, this.x[i]), high: Math.max(column.high, this.x[i]) });
-    });
+    }
     const columns = [...at].sort((a, b) => (a[0] < 0) - (b[0] < 0) || a[0] - b[0]);
     for (let k = 1; k < columns.length; k++) if (columns[k][1].low < columns[k - 1][1].high - 0.5) return; // serpentine
     ctx.font = CSS_FONT(theme, 10.5, 500);
@@ -211,30 +258,25 @@ class Structure {
   }
 
   drawNodes(ctx, f) {
-    const { p, theme } = this, { width, height } = this.surface, r = this.radius;
+    const { p, theme } = this, r = this.radius;
     const truthStep = f.mix < 0.6 ? f.from : f.step;
     const yes = new Path2D(), no = new Path2D(), open = new Path2D(), cross = new Path2D(), edge = new Path2D();
-    const gap = r > 6 ? 3 : r > 3.4 ? 2 : 1.2;
-    for (let i = 0; i < p.n; i++) {
-      const x = this.x[i], y = this.y[i];
-      const value = p.valueBetween(f.reading, f.t, i);
-      const truth = p.truth(truthStep, i);
+    for (let i = 0; i < p.total; i++) {
+      const value = p.valueBetween(f.reading, f.t, i), truth = p.truth(truthStep, i), word = p.lineOf[i] >= 0;
       const dim = !truth.has && i !== p.meta.answer_node; // brackets and the like
+      if (word && dim && Number.isNaN(value)) continue;
+      const out = dim && !word ? -0.28 * r : 0, gap = this.gap(i);
+      const shape = new Path2D();
+      this.outline(shape, i, out);
       ctx.globalAlpha = dim ? 0.6 : 1;
       ctx.fillStyle = Number.isNaN(value) ? theme.empty : theme.rampCss[shade(value)];
-      ctx.beginPath();
-      ctx.arc(x, y, dim ? r * 0.72 : r, 0, 7);
-      ctx.fill();
+      ctx.fill(shape);
       ctx.globalAlpha = 1;
-      edge.moveTo(x + (dim ? r * 0.72 : r), y);
-      edge.arc(x, y, dim ? r * 0.72 : r, 0, 7);
-      if (truth.has) {
-        const ring = truth.known && truth.value ? yes : truth.known ? no : open;
-        ring.moveTo(x + r + gap, y);
-        ring.arc(x, y, r + gap, 0, 7);
-      }
+      if (!word || !dim) edge.addPath(shape);
+      if (truth.has) this.outline(truth.known && truth.value ? yes : truth.known ? no : open, i, gap);
       if (p.isWrong(f.reading, truthStep, i)) {
-        const m = Math.max(2.2, r * 0.32), cx = x + (r + gap) * 0.78, cy = y - (r + gap) * 0.78;
+        const m = Math.max(2.2, r * 0.32), turn = word ? 1 : 0.78;
+        const cx = this.x[i] + (this.half[i] + gap) * turn, cy = this.y[i] - (this.r[i] + gap) * turn;
         cross.moveTo(cx - m, cy - m); cross.lineTo(cx + m, cy + m);
         cross.moveTo(cx + m, cy - m); cross.lineTo(cx - m, cy + m);
       }
@@ -261,37 +303,65 @@ class Structure {
     ctx.lineWidth = r > 6 ? 2.2 : 1.6;
     ctx.strokeStyle = css(theme.wrong);
     ctx.stroke(cross);
-    for (const [i, colour, line] of [[f.focus, theme.ink, 1.6], [f.node, theme.accent, 2.6]]) {
+    const chosen = f.focus >= 0 ? f.focus : f.node;
+    for (const [i, colour, line] of [...p.mates(chosen).map((j) => [j, f.focus === f.node ? theme.accent : theme.ink, 1]), [f.focus, theme.ink, 1.6], [f.node, theme.accent, 2.6]]) {
       if (i < 0) continue;
       ctx.beginPath();
-      ctx.arc(this.x[i], this.y[i], r + gap + (r > 6 ? 4.5 : 3), 0, 7);
+      this.outline(ctx, i, this.gap(i) + (p.lineOf[i] >= 0 ? 2 : r > 6 ? 4.5 : 3));
       ctx.lineWidth = line;
-      ctx.strokeStyle = css(colour);
+      ctx.strokeStyle = css(colour, line > 1 ? 1 : 0.75);
       ctx.stroke();
     }
-    this.drawLabels(ctx, f, r, gap);
+    this.drawLabels(ctx, f, r, this.gap(this.free[0] ?? 0));
+  }
+
+  /** Room between a node and its ring. */
+  gap(i) { return this.p.lineOf[i] >= 0 ? 0.5 : this.radius > 6 ? 3 : this.radius > 3.4 ? 2 : 1.2; }
+
+  /** The words of the lines, on their pills where they carry a concept. */
+  drawWords(ctx, f) {
+    const { p, theme } = this;
+    ctx.textAlign = "center";
+    ctx.textBaseline = "middle";
+    ctx.lineJoin = "round";
+    ctx.lineWidth = 3;
+    ctx.strokeStyle = css(theme.card, 0.75); // keeps lines off the words
+    for (const i of p.meta.lines.flat()) {
+      const pill = p.truth(0, i).has, value = p.valueBetween(f.reading, f.t, i);
+      ctx.font = CSS_FONT(theme, this.type, pill ? 600 : 450);
+      ctx.fillStyle = Number.isNaN(value) || !pill ? css(pill ? theme.ink : theme.soft) : theme.rampInk[shade(value)];
+      if (!pill) ctx.strokeText(written(p, i), this.x[i], this.y[i] + 0.5);
+      ctx.fillText(written(p, i), this.x[i], this.y[i] + 0.5);
+    }
+    if (!p.meta.ghosts) return;
+    ctx.fillStyle = css(theme.soft);
+    for (const line of p.meta.lines.slice(1)) ctx.fillText("→", this.x[line[0]] + this.half[line[0]] + 0.5 * ARROW * this.type, this.y[line[0]] + 0.5);
   }
 
   drawLabels(ctx, f, r, gap) {
-    const { p, theme } = this, { width, height } = this.surface;
+    const { p, theme, free } = this, { width } = this.surface;
+    if (p.meta.lines.length) this.drawWords(ctx, f);
+    if (!free.length) return;
     const inside = r >= 7 && this.fits(ctx, r);
+    const ends = p.meta.ghosts ? { source: [p.ghostEnds[0]], target: [p.ghostEnds[1]] } : { source: [...p.isSource], target: [...p.isTarget] };
+    const isEnd = new Set([...ends.source, ...ends.target]);
     ctx.textAlign = "center";
     if (inside) {
       ctx.font = CSS_FONT(theme, inside, 600);
       ctx.textBaseline = "middle";
-      for (let i = 0; i < p.n; i++) {
+      for (const i of free) {
         const text = p.label(i, 12);
         if (ctx.measureText(text).width > 2 * r + 2) continue;
         const value = p.valueBetween(f.reading, f.t, i);
         ctx.fillStyle = Number.isNaN(value) ? css(theme.soft) : theme.rampInk[shade(value)];
         ctx.fillText(text, this.x[i], this.y[i] + 0.5);
       }
-    } else if (p.n <= 60 && r >= 4) {
+    } else if (free.length <= 60 && r >= 4) {
       ctx.font = CSS_FONT(theme, 9.5, 500);
       ctx.textBaseline = "top";
       ctx.fillStyle = css(theme.soft);
-      for (let i = 0; i < p.n; i++) {
-        if (p.isSource.has(i) || p.isTarget.has(i) || i === f.node || i === f.focus) continue; // named beside the node
+      for (const i of free) {
+        if (isEnd.has(i) || i === f.node || i === f.focus) continue; // named beside the node
         const text = cut(ctx, p.label(i, 24), this.labelRoom), half = ctx.measureText(text).width / 2;
         ctx.fillText(text, Math.max(half + 1, Math.min(width - half - 1, this.x[i])), this.y[i] + r + gap + 2);
       }
@@ -303,37 +373,37 @@ class Structure {
     const strong = { ink: theme.ink, weight: 650 };
     const named = (word, i) => (inside && p.labels[i].length < 3 ? word : `${word} ${p.label(i, 14)}`);
     if (p.meta.task === "logic") say(p.meta.answer_node, "answer", strong);
-    for (const i of p.isSource) say(i, named("◆ source", i), strong);
-    for (const i of p.isTarget) say(i, named("◎ target", i), strong);
+    for (const i of ends.source) say(i, named(`◆ ${p.meta.roles[0]}`, i), strong);
+    for (const i of ends.target) say(i, named(`◎ ${p.meta.roles[1]}`, i), strong);
     for (const i of new Set([f.node, f.focus])) {
-      if (i < 0 || p.isSource.has(i) || p.isTarget.has(i) || (inside && p.labels[i].length < 3)) continue;
+      if (i < 0 || isEnd.has(i) || p.lineOf[i] >= 0 || (inside && p.labels[i].length < 3)) continue;
       say(i, p.name(i, 22), { ink: i === f.node ? theme.accent : theme.ink });
     }
   }
 
   /** Size of type at which nine labels of ten fit their node; 0 if none does. */
   fits(ctx, r) {
-    if (this.type?.r === r && this.type.p === this.p) return this.type.size;
+    if (this.fitted?.r === r && this.fitted.p === this.p) return this.fitted.size;
     let size = 0;
     for (let s = Math.min(13, r * 0.95); s >= 7.5 && !size; s -= 0.75) {
       ctx.font = CSS_FONT(this.theme, s, 600);
       let n = 0;
-      for (let i = 0; i < this.p.n; i++) n += ctx.measureText(this.p.label(i, 12)).width <= 2 * r;
-      if (n >= 0.9 * this.p.n) size = s;
+      for (const i of this.free) n += ctx.measureText(this.p.label(i, 12)).width <= 2 * r;
+      if (n >= 0.9 * this.free.length) size = s;
     }
-    this.type = { r, p: this.p, size };
+    this.fitted = { r, p: this.p, size };
     return size;
   }
 
   /** Middle of a label beside a node that covers the fewest other nodes. */
   freePlace(ctx, i, w, r) {
-    const { width, height } = this.surface, x = this.x[i], y = this.y[i], top = this.p.meta.layered ? 18 : 4;
+    const { width, height } = this.surface, x = this.x[i], y = this.y[i], top = this.p.meta.layered || this.p.meta.ghosts ? 18 : 4;
     let best = null, least = Infinity;
     const places = [[x, y - r - 11], [x, y + r + 12], [x + r + w / 2 + 3, y], [x - r - w / 2 - 3, y], [x, y - r - 26], [x, y + r + 27]];
     for (const [k, [u, v]] of places.entries()) {
       const a = Math.max(w / 2 + 1, Math.min(width - w / 2 - 1, u));
       let cost = k * 0.4 + Math.abs(a - u) * 0.02 + (v - 8 < top || v + 8 > height ? 20 : 0);
-      for (let j = 0; j < this.p.n; j++) {
+      for (const j of this.free) {
         const dx = Math.max(0, Math.abs(this.x[j] - a) - w / 2), dy = Math.max(0, Math.abs(this.y[j] - v) - 7);
         if (dx * dx + dy * dy < r * r) cost += j === i ? 8 : 2;
       }
@@ -342,13 +412,14 @@ class Structure {
     return best;
   }
 
-  /** Node under a point, -1 for none. */
+  /** Node under a point, -1 for none; a ghost answers with its first mention. */
   hit(x, y) {
-    let best = -1, near = Math.max(this.radius + 6, 9) ** 2;
-    for (let i = 0; i < this.p.n; i++) {
-      const d = (this.x[i] - x) ** 2 + (this.y[i] - y) ** 2;
-      if (d < near) { near = d; best = i; }
+    let best = -1, near = Infinity;
+    for (let i = 0; i < this.p.total; i++) {
+      const dx = Math.max(0, Math.abs(this.x[i] - x) - this.half[i] + this.r[i]), dy = Math.abs(this.y[i] - y);
+      const d = Math.hypot(dx, dy) - this.r[i];
+      if (d < near && d < (this.p.lineOf[i] >= 0 ? 3 : Math.max(6, 9 - this.r[i]))) { near = d; best = i; }
     }
-    return { node: best };
+    return { node: best < 0 ? -1 : this.p.modelNode(best) };
   }
 }

@@ -114,8 +114,8 @@ class Trajectories {
       pill(ctx, theme, p.label(i, 20), head[2 * i], head[2 * i + 1] - r - 13, { ink: colour, limit: this.surface.width });
     }
     const tag = (i, text) => { if (i !== f.focus && i !== f.node) pill(ctx, theme, text, head[2 * i], head[2 * i + 1] - r - 8, { size: 9.5, limit: this.surface.width }); };
-    for (const i of p.isSource) tag(i, "◆ source");
-    for (const i of p.isTarget) tag(i, "◎ target");
+    for (const i of p.isSource) tag(i, `◆ ${p.meta.roles[0]}`);
+    for (const i of p.isTarget) tag(i, `◎ ${p.meta.roles[1]}`);
     if (p.meta.task === "logic") tag(p.meta.answer_node, "answer");
   }
 

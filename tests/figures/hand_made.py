@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.encoding import NEVER, SOURCE, TARGET, Encoding
+from core.encoding import NEVER, NOTHING, SOURCE, TARGET, Encoding
+from core.recipes import HOUSE_FACTS, HOUSE_GRAPH_TOKENS, HOUSE_TEXT_TOKENS
+from core.tasks.graph import encode as encode_graph
 from core.tasks.graph_instance import GraphInstance
 from core.tasks.logic_formula import AND, CLOSE, CLS, NOT, OPEN, OR, VOCABULARY, F, LogicInstance, T
+from core.tasks.text import TextInstance, parse
+from core.tasks.text import encode as encode_text
 from core.trace import Trace
 
 
@@ -181,7 +185,7 @@ def formula_trace(instance: LogicInstance, steps: int, interface: str, *, n_head
         assert CLOSE in ids
     n = len(labels)
     has = sub >= 0
-    value = np.where(has, instance.value[sub], -1).astype(np.int8)
+    value = np.where(has, instance.value[sub], NOTHING).astype(np.int16)
     when = np.where(has, instance.decided_from[sub], NEVER).astype(np.int32)
     if interface == "tokens":
         value[0], when[0] = instance.label, instance.first_decidable_step()
@@ -226,5 +230,49 @@ def formula_trace(instance: LogicInstance, steps: int, interface: str, *, n_head
 def readings(trace: Trace) -> dict[str, np.ndarray]:
     assert trace.readout is not None
     p = 1 / (1 + np.exp(-trace.readout.astype(np.float64)))
-    probe = np.where(trace.encoding.value[None] < 0, np.nan, np.clip(p * 0.8 + 0.1, 0, 1))
+    probe = np.where(~trace.encoding.carries[None], np.nan, np.clip(p * 0.8 + 0.1, 0, 1))
+    p = np.where(trace.encoding.carries | (trace.instance.task == "logic"), p, np.nan)
     return {"model readout": p, "probe: " + trace.instance.concept: probe}
+
+
+def text_trace(text: str, steps: int, interface: str = "tokens", *, n_heads: int = 4, seed: int = 0) -> Trace:
+    """A wave along the facts: each mention's readout turns to what its offset is once the oracle knows it."""
+    recipe = HOUSE_TEXT_TOKENS if interface == "tokens" else HOUSE_FACTS
+    instance = parse(text)
+    encoding = encode_text(instance, recipe.model)
+    return _read(instance, encoding, steps, n_heads, seed)
+
+
+def graph_as_tokens(instance: GraphInstance, steps: int, *, n_heads: int = 4, seed: int = 0) -> Trace:
+    """A graph read as tokens, several for each node, each with a readout of its own."""
+    return _read(instance, encode_graph(instance, HOUSE_GRAPH_TOKENS.model), steps, n_heads, seed)
+
+
+def _read(instance: GraphInstance | TextInstance, encoding: Encoding, steps: int, n_heads: int, seed: int) -> Trace:
+    rng = np.random.default_rng(seed)
+    n, when = encoding.n_nodes, encoding.true_from
+    t = np.arange(steps + 1)[:, None]
+    right = (t >= when[None]) & (encoding.value == encoding.asked)[None]
+    readout = np.where(right, 5.0, -5.0) + 1.5 * rng.normal(size=(steps + 1, n))
+    if encoding.edge_index is None:
+        same = encoding.entity[:, None] == encoding.entity[None] if encoding.entity is not None else np.eye(n)
+        near = np.abs(np.arange(n)[:, None] - np.arange(n)[None]) <= 4
+        score = 2.5 * rng.normal(size=(steps, n_heads, n, n)) + 3.0 * same + 2.0 * near
+        attention = np.exp(score - score.max(-1, keepdims=True))
+        attention = (attention / attention.sum(-1, keepdims=True)).astype(np.float32)
+    else:
+        attention = rng.uniform(0.05, 0.6, (steps, n_heads, encoding.edge_index.shape[1])).astype(np.float32)
+    truth, known = encoding.truth(steps)
+    return Trace(
+        checkpoint="hand-made",
+        instance=instance,
+        encoding=encoding,
+        hidden=_wave_states(rng, when, steps + 1),
+        attention=attention,
+        edge_index=encoding.edge_index,
+        gate=None,
+        readout=readout.astype(np.float32),
+        logits=readout[:, encoding.answer].astype(np.float32),
+        truth=truth,
+        known=known,
+    )

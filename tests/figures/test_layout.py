@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from figures.layout import formula_layout, graph_layers, graph_layout, rows_layout
+from figures.layout import formula_layout, graph_layers, graph_layout
 from tests.figures.hand_made import chain, formula, formula_trace, layered_graph
 
 
@@ -57,11 +57,3 @@ def test_formula_over_its_tokens() -> None:
     assert (tokens[brackets, 1] > instance.level.max()).all()
     assert (np.diff(tokens[1:, 0]) == 1).all()
     assert tokens[0, 0] < tokens[1:, 0].min()
-
-
-def test_rows_of_text() -> None:
-    labels = ["Ada", "is", "the", "parent", "of", "Bob", "."] * 12
-    xy = rows_layout(labels)
-    assert np.isfinite(xy).all()
-    assert len({tuple(p) for p in xy.tolist()}) == len(labels)
-    assert (np.diff(xy[:, 1]) >= 0).all()

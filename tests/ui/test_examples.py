@@ -25,6 +25,17 @@ def test_formulas_are_what_they_are_called() -> None:
     assert made["shortcut"].kappa == 1
 
 
+def test_texts_are_what_they_are_called() -> None:
+    made = {entry.name: entry.make() for entry in examples.examples("text")}
+    length = {"chain-5": 5, "chain-5-twin": 5, "chain-2": 2, "chain-10": 10, "chain-10-twin": 10, "family": 4}
+    assert {name: text.difficulty for name, text in made.items()} == {**length, "strangers": None}
+    assert [made[name].label for name in ("chain-5", "chain-10", "chain-2", "family")] == [1, 1, 1, 1]
+    for name in ("chain-5", "chain-10"):
+        text, twin = made[name], made[f"{name}-twin"]
+        assert (text.names, text.query, twin.label) == (twin.names, twin.query, 0)
+        assert (text.facts != twin.facts).any(axis=1).sum() == 1
+
+
 def test_an_unknown_example_is_a_sentence() -> None:
     with pytest.raises(InputError, match="twelve-hops"):
         examples.find("graph", "nothing")

@@ -1,0 +1,52 @@
+// Lines: words set in lines, in as many columns as make them largest. The first line stands alone on top.
+
+const LARGEST_TYPE = 15, SMALLEST_TYPE = 6; // px
+const ARROW = 1.2; // room between the two ends of an edge, in px of type
+
+/** A word as it is written: the ends of the question carry their sign. */
+const written = (p, i) => (p.isSource.has(i) ? "◆ " : p.isTarget.has(i) ? "◎ " : "") + p.label(i, 26);
+
+/** Sets x, y, half (width) and r (height) of the nodes of all lines in a box; returns the size of type. */
+function setLines(ctx, theme, p, box, at) {
+  const em = new Map(); // width of a word at one px of type, its pill included
+  for (const i of p.meta.lines.flat()) {
+    const pill = p.truth(0, i).has;
+    ctx.font = CSS_FONT(theme, 100, pill ? 600 : 450);
+    em.set(i, ctx.measureText(written(p, i)).width / 100 + (pill ? 0.9 : 0));
+  }
+  const gap = (line, k) => (k === 0 ? 0 : /^[.:?]$/.test(p.labels[line[k]]) ? 0.12 : p.meta.ghosts ? ARROW : 0.4);
+  const long = (line) => line.reduce((sum, i, k) => sum + em.get(i) + gap(line, k), 0);
+  const [lead, ...rest] = p.meta.lines, widths = rest.map(long);
+  const plan = (columns) => {
+    const rows = Math.ceil(rest.length / columns), wide = [];
+    for (let k = 0; k < rest.length; k += rows) wide.push(Math.max(...widths.slice(k, k + rows)));
+    return { rows, wide, total: Math.max(long(lead), wide.reduce((a, b) => a + b, 0) + 2.4 * (wide.length - 1)) };
+  };
+  // The fewest columns at the largest type that fits; where none does, as many as fit, and lines close together.
+  const plans = [];
+  for (let columns = 1; columns <= Math.max(1, Math.min(rest.length, 60)); columns++) plans.push(plan(columns));
+  const fits = (made, size) => made.total * size <= box.width && (2.5 + 2 * made.rows) * size <= box.height;
+  let size = LARGEST_TYPE;
+  while (size > SMALLEST_TYPE && !plans.some((made) => fits(made, size))) size -= 0.5;
+  const best = plans.find((made) => fits(made, size)) ?? plans.findLast((made) => made.total * size <= box.width) ?? plans[0];
+  const { rows, wide, total } = best;
+  const row = Math.min(2.7 * size, (box.height - 0.5 * size) / (rows + 1));
+  const spare = Math.max(0, box.width - total * size);
+  const between = 2.4 * size + Math.min(4 * size, wide.length > 1 ? spare / (wide.length - 1) : 0);
+  const full = Math.max(long(lead) * size, wide.reduce((a, b) => a + b * size, 0) + between * (wide.length - 1));
+  const left = box.x + Math.max(0, (box.width - full) / 2);
+  const top = box.y + Math.max(0, (box.height - (rows + 1) * row - 0.5 * size) / 2) + row / 2;
+  const set = (line, x, y) => line.forEach((i, k) => {
+    x += gap(line, k) * size;
+    const width = em.get(i) * size;
+    at.x[i] = x + width / 2; at.y[i] = y; at.half[i] = width / 2; at.r[i] = Math.min(0.74 * size, 0.46 * row);
+    x += width;
+  });
+  set(lead, left, top);
+  let x = left;
+  wide.forEach((width, c) => {
+    rest.slice(c * rows, (c + 1) * rows).forEach((line, k) => set(line, x, top + (k + 1) * row + 0.5 * size));
+    x += width * size + between;
+  });
+  return size;
+}
