@@ -59,13 +59,15 @@ class Lessons:
     def _fresh(
         self, rng: np.random.Generator, difficulty: np.ndarray, split: str, nodes: tuple[int, int] | None
     ) -> Lesson:
-        model = self.recipe.model
+        model, extra = self.recipe.model, None
+        if self.recipe.extra is not None and split == "train":
+            extra = rng.integers(self.recipe.extra[0], self.recipe.extra[1] + 1, len(difficulty))
         if self.recipe.task == "graph":
             n_nodes = None if nodes is None else rng.integers(nodes[0], nodes[1] + 1, len(difficulty))
             return self._graphs(graph_data.draw(rng, difficulty, self.recipe.data, n_nodes), rng)
         if self.recipe.task == "text":
-            return text_encoding.lesson(text_data.draw(rng, difficulty, self.recipe.data), model)
-        formulas = logic_data.draw(rng, difficulty, split)
+            return text_encoding.lesson(text_data.draw(rng, difficulty, self.recipe.data, extra), model)
+        formulas = logic_data.draw(rng, difficulty, split, extra)
         return logic_data.tree_lesson(formulas) if model.attention == "edges" else logic_data.token_lesson(formulas)
 
     def _graphs(self, arrays: graph_data.GraphArrays, rng: np.random.Generator) -> Lesson:
