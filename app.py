@@ -8,6 +8,7 @@ frame.begin()
 page = st.navigation(
     [
         st.Page("pages/trace.py", title="Trace", default=True, help="What happens, step by step?"),
+        st.Page("pages/frontier.py", title="Frontier", help="How far does it carry?"),
         st.Page("pages/compare.py", title="Compare", help="Two checkpoints on one instance, under one cursor."),
     ],
     position="top",

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from core.commands import frontier, generate, importing, listing, trace, train
+from core.commands import frontier, generate, importing, listing, sweep, trace, train
 from core.errors import InputError
 
-COMMANDS = (listing, trace, frontier, generate, train, importing)
+COMMANDS = (listing, trace, frontier, generate, train, sweep, importing)
 """Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`; they import torch late."""
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141

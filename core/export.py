@@ -1,4 +1,4 @@
-"""A trace as a file of arrays and as a JSON object: the same names in both, and in the page's download."""
+"""Traces and frontiers as files and as JSON objects: the same names on the command line and in the page's downloads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from core.arrival import t75
 from core.atomic import replacing
+from core.frontier import NO_DIFFICULTY, Frontier
 from core.trace import Trace
 
 ARRAYS = ("hidden", "attention", "edge_index", "gate", "readout", "logits", "truth", "known")
@@ -48,4 +50,21 @@ def answer_object(checkpoint: str, instance: Any, logits: np.ndarray, notes: Ite
         "logits": [round(float(logit), 6) for logit in logits],
         "steps": len(logits) - 1,
         "notes": list(notes),
+    }
+
+
+def frontier_object(frontier: Frontier, **about: Any) -> dict[str, Any]:
+    """What `frontier --json` prints; what does not exist is null.
+
+    Args:
+        frontier: What was measured.
+        about: Further entries: the checkpoint, the instances.
+    """
+    arrival = t75(frontier)
+    return {
+        **vars(frontier),
+        "difficulty": [None if d == NO_DIFFICULTY else int(d) for d in frontier.difficulty],
+        "t75": [None if t < 0 else int(t) for t in arrival.steps],
+        "t75_fit": {name: getattr(arrival, name) for name in ("intercept", "slope", "r2", "n")},
+        **about,
     }

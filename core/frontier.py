@@ -1,9 +1,14 @@
-"""The frontier: accuracy over difficulty x steps, with its interval and the ceiling, from one pass a batch."""
+"""The frontier: accuracy over difficulty x steps, with its interval and the ceiling, from one pass a batch.
+
+`run` draws its instances, `measure` takes a user's; both assemble the rows that `rows` yields, one difficulty after
+another, so that whoever shows them need not wait for the last.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +22,45 @@ Z95 = 1.959963984540054
 
 MAX_INSTANCES = 1_000_000
 
+NO_DIFFICULTY = -1
+"""Difficulty of instances that have none: graphs without a path."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is measured at one difficulty; arrays are (T,), as the attributes of `Frontier`.
+
+    Attributes:
+        difficulty: The difficulty, or NO_DIFFICULTY.
+        right: How many answers are right.
+        tpr: Share of right answers among positives.
+        tnr: Share of right answers among negatives.
+        ceiling: Expected accuracy of the observer, or None.
+        n: Instances.
+        distinct: Different instances among them.
+    """
+
+    difficulty: int
+    right: np.ndarray
+    tpr: np.ndarray
+    tnr: np.ndarray
+    ceiling: np.ndarray | None
+    n: int
+    distinct: int
+
+    def __post_init__(self) -> None:
+        for name in ("tpr", "tnr", "ceiling"):
+            values = getattr(self, name)
+            if values is not None and values.shape != self.right.shape:
+                raise ValueError(f"{name} has shape {values.shape}, but right has shape {self.right.shape}")
+
 
 @dataclass(frozen=True)
 class Frontier:
     """Accuracy over difficulty x steps. All arrays but the axes and `n` are (D, T).
 
     Attributes:
-        difficulty: (D,) the difficulties.
+        difficulty: (D,) the difficulties; NO_DIFFICULTY for instances that have none.
         steps: (T,) the steps 1..T.
         accuracy: Share of right answers.
         tpr: Share of right answers among positives; NaN where there are none.
@@ -69,6 +106,108 @@ def wilson(right: np.ndarray, n: np.ndarray | int) -> tuple[np.ndarray, np.ndarr
     return np.minimum(centre - half, share).clip(0), np.maximum(centre + half, share).clip(max=1)  # share: rounding
 
 
+def drawn(
+    checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str = "audited", seed: int = 0
+) -> Iterator[tuple[int, list[Any]]]:
+    """Fresh test instances of one difficulty after another, each drawn when it is asked for.
+
+    Raises:
+        InputError: If the task cannot make such instances.
+    """
+    task = tasks.get(checkpoint.config.task)
+    for difficulty in difficulties:
+        yield difficulty, task.generate(difficulty, instances, data=data, seed=seed)
+
+
+def grouped(instances: Iterable[Any]) -> list[tuple[int, list[Any]]]:
+    """Instances by their own difficulty, the easiest first; those that have none come last."""
+    groups: dict[int, list[Any]] = {}
+    for instance in instances:
+        difficulty = NO_DIFFICULTY if instance.difficulty is None else int(instance.difficulty)
+        groups.setdefault(difficulty, []).append(instance)
+    return sorted(groups.items(), key=lambda group: (group[0] == NO_DIFFICULTY, group[0]))
+
+
+def default_difficulties(checkpoint: Checkpoint) -> list[int]:
+    """From the easiest trained on to twice the hardest; 1-8 where the checkpoint does not say."""
+    span = checkpoint.training.get("difficulty")
+    low, high = (int(span[0]), int(span[1])) if isinstance(span, list | tuple) and len(span) == 2 else (1, 4)
+    return list(range(low, 2 * high + 1))
+
+
+def default_steps(task: str, difficulty: int, data: str = "audited") -> int:
+    """T that a difficulty needs, and some more: the fewest that its instances ask for by default."""
+    return min(int(instance.default_steps) for instance in tasks.get(task).generate(difficulty, 4, data=data))
+
+
+def rows(
+    checkpoint: Checkpoint,
+    groups: Iterable[tuple[int, Sequence[Any]]],
+    steps: int,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Row]:
+    """Measures one group of instances after another.
+
+    Args:
+        checkpoint: What is measured.
+        groups: Pairs of a difficulty and its instances, as `drawn` and `grouped` give them.
+        steps: T; every step 1..T is read out in the same pass.
+        progress: Called after each batch with the number of instances done so far; what it raises stops the work.
+
+    Raises:
+        InputError: If the checkpoint cannot read an instance, or a number is out of range.
+    """
+    if not 1 <= steps <= MAX_STEPS:
+        raise InputError(f"steps should be from 1 to {MAX_STEPS} (got {steps})")
+    config, done = checkpoint.config, 0
+    task, bounded = tasks.get(config.task), config.attention == "edges"
+    for difficulty, instances in groups:
+        encodings = [task.encode(instance, config) for instance in instances]
+        labels = np.array([instance.label for instance in instances], dtype=bool)
+        right = np.zeros((len(instances), steps), dtype=bool)
+        for index in batches(encodings, config.width, config.heads):
+            logits = logits_by_step(checkpoint, [encodings[j] for j in index], steps)  # (T+1, B)
+            right[index] = ((logits[1:] > 0) == labels[index]).T
+            done += len(index)
+            if progress is not None:
+                progress(done)
+        yield Row(
+            difficulty=difficulty,
+            right=right.sum(0),
+            tpr=_share(right[labels]),
+            tnr=_share(right[~labels]),
+            ceiling=np.mean([instance.ceiling(steps) for instance in instances], axis=0) if bounded else None,
+            n=len(instances),
+            distinct=len(set(instances)),
+        )
+
+
+def assemble(found: Sequence[Row]) -> Frontier:
+    """The frontier of some rows, in their order.
+
+    Raises:
+        InputError: If there is no row.
+    """
+    if not found:
+        raise InputError("a frontier needs at least one difficulty")
+    n = np.array([row.n for row in found])
+    right = np.stack([row.right for row in found])
+    low, high = wilson(right, n[:, None])
+    ceilings = [row.ceiling for row in found if row.ceiling is not None]
+    return Frontier(
+        difficulty=np.array([row.difficulty for row in found]),
+        steps=np.arange(1, right.shape[1] + 1),
+        accuracy=right / n[:, None],
+        tpr=np.stack([row.tpr for row in found]),
+        tnr=np.stack([row.tnr for row in found]),
+        low=low,
+        high=high,
+        ceiling=np.stack(ceilings) if ceilings else None,
+        n=n,
+        distinct=np.array([row.distinct for row in found]),
+    )
+
+
 def run(
     checkpoint: Checkpoint,
     difficulties: Sequence[int],
@@ -83,7 +222,7 @@ def run(
     Args:
         checkpoint: What is measured.
         difficulties: One row each.
-        steps: T; every step 1..T is read out in the same pass.
+        steps: T.
         instances: How many for each difficulty.
         data: "audited" or "paper".
         seed: Of the instances.
@@ -92,45 +231,32 @@ def run(
     Raises:
         InputError: If a number is out of range, or the task cannot make such instances for this checkpoint.
     """
-    if not difficulties:
-        raise InputError("a frontier needs at least one difficulty")
-    if not 1 <= steps <= MAX_STEPS:
-        raise InputError(f"steps should be from 1 to {MAX_STEPS} (got {steps})")
     if not 1 <= instances <= MAX_INSTANCES:
         raise InputError(f"instances should be from 1 to {MAX_INSTANCES} (got {instances})")
-    task = tasks.get(checkpoint.config.task)
-    bounded = checkpoint.config.attention == "edges"
-    rows = []
-    for i, difficulty in enumerate(difficulties):
-        drawn = task.generate(difficulty, instances, data=data, seed=seed)
-        encodings = [task.encode(instance, checkpoint.config) for instance in drawn]
-        labels = np.array([instance.label for instance in drawn], dtype=bool)
-        right = np.zeros((len(drawn), steps), dtype=bool)
-        done = i * instances
-        for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
-            logits = logits_by_step(checkpoint, [encodings[j] for j in index], steps)  # (T+1, B)
-            answers = logits[1:] > 0
-            right[index] = (answers == labels[index]).T
-            done += len(index)
-            if progress is not None:
-                progress(done, instances * len(difficulties))
-        ceiling = np.mean([instance.ceiling(steps) for instance in drawn], axis=0) if bounded else None
-        rows.append((right.sum(0), _share(right[labels]), _share(right[~labels]), ceiling, len(drawn), len(set(drawn))))
-    n = np.array([row[4] for row in rows])
-    count = np.stack([row[0] for row in rows])
-    low, high = wilson(count, n[:, None])
-    return Frontier(
-        difficulty=np.array(difficulties),
-        steps=np.arange(1, steps + 1),
-        accuracy=count / n[:, None],
-        tpr=np.stack([row[1] for row in rows]),
-        tnr=np.stack([row[2] for row in rows]),
-        low=low,
-        high=high,
-        ceiling=np.stack([row[3] for row in rows]) if bounded else None,
-        n=n,
-        distinct=np.array([row[5] for row in rows]),
-    )
+    groups, total = drawn(checkpoint, difficulties, instances, data, seed), instances * len(difficulties)
+    return assemble(list(rows(checkpoint, groups, steps, progress and (lambda done: progress(done, total)))))
+
+
+def measure(
+    checkpoint: Checkpoint,
+    instances: Sequence[Any],
+    steps: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Frontier:
+    """Measures a checkpoint on given instances, a row for each difficulty among them.
+
+    Args:
+        checkpoint: What is measured.
+        instances: Of its task, each with a label.
+        steps: T.
+        progress: Called with the number of instances done and in all.
+
+    Raises:
+        InputError: If there is no instance, the checkpoint cannot read one, or a number is out of range.
+    """
+    total = len(instances)
+    found = rows(checkpoint, grouped(instances), steps, progress and (lambda done: progress(done, total)))
+    return assemble(list(found))
 
 
 def _share(right: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from core import tasks
 from core.encoding import NOTHING, Lesson, collate
 from core.recipes import Recipe
 from core.tasks import graph_data, logic, logic_data, text_data, text_encoding
@@ -117,21 +118,10 @@ class Lessons:
         return out
 
     def validation_steps(self, difficulty: int) -> int:
-        """T of the validation at a difficulty, no more than the paper's rows."""
+        """T of the validation at a difficulty: the task's own, no more than the paper's rows."""
         model = self.recipe.model
-        steps = steps_for(self.recipe.task, difficulty, model.attention)
+        steps = tasks.default_steps(self.recipe.task, difficulty, model.attention)
         return min(steps, model.depth_embedding or steps)
-
-
-def steps_for(task: str, difficulty: int, attention: str = "edges") -> int:
-    """T fixed beforehand for a difficulty: what the instances themselves run by default.
-
-    Graph: hops + 8, or 2 * hops + 8 over tokens, where a hop takes two steps (to the other end of an edge, to the equal
-    token). Logic: 3 * depth + 12. Text: 2 * chain + 8.
-    """
-    if task == "graph":
-        return (difficulty if attention == "edges" else 2 * difficulty) + 8
-    return 3 * difficulty + 12 if task == "logic" else 2 * difficulty + 8
 
 
 def _formulas_as_lesson(formulas: list[logic.LogicInstance], recipe: Recipe) -> Lesson:

@@ -27,7 +27,7 @@ NEIGHBOURING = 2
 """Differences of bracket depth beyond this share one bias."""
 
 NEAR = 8
-"""Distances among the tokens of one bracket depth beyond this share one bias."""
+"""Distances among the tokens of one bracket depth have a bias each up to this one; beyond it a slope goes on."""
 
 
 @dataclass(frozen=True)
@@ -127,15 +127,14 @@ def bracket_distance(bracket: Int[Tensor, "b n"]) -> tuple[Int[Tensor, "b n n"],
     of its depth away.
 
     Returns:
-        Difference of depth, key minus query, within +-NEIGHBOURING, and signed distance within +-NEAR, each
-        (B, query, key).
+        Difference of depth, key minus query, within +-NEIGHBOURING, and signed distance, each (B, query, key).
     """
     n, depths = bracket.shape[1], int(bracket.max()) + 1
     count = F.one_hot(bracket, depths).cumsum(1)  # (B, n, depths): tokens of each depth up to here
     at_query = count.gather(2, bracket[:, None, :].expand(-1, n, -1))  # of the key's depth, up to the query
     at_key = count.gather(2, bracket[:, :, None]).transpose(1, 2)  # (B, 1, key)
     gap = bracket[:, None, :] - bracket[:, :, None]
-    return gap.clamp(-NEIGHBOURING, NEIGHBOURING), (at_key - at_query).clamp(-NEAR, NEAR)
+    return gap.clamp(-NEIGHBOURING, NEIGHBOURING), at_key - at_query
 
 
 class DepthRecurrentTransformer(
@@ -160,6 +159,7 @@ class DepthRecurrentTransformer(
             gap = torch.randn(config.heads, 2 * NEIGHBOURING + 1, 2)[:, :, [0] * NEAR + [0] + [1] * NEAR]
             near = steep[:, None, None] * torch.arange(-NEAR, NEAR + 1).abs()
             self.bracket = nn.Parameter(gap - near)  # (heads, difference of depth, signed distance)
+            self.beyond = nn.Parameter(steep.clone())  # (heads,)
         if config.distance_bias:
             self.slope = nn.Parameter(steep[:, None].repeat(1, 2))  # (heads, left or right)
         if config.equal_bias:  # some heads look for equal tokens from the start
@@ -205,8 +205,10 @@ class DepthRecurrentTransformer(
         bias = torch.zeros((), dtype=weight.dtype, device=weight.device)
         if c.bracket_bias and batch.bracket is not None:
             gap, near = bracket_distance(batch.bracket)
-            index = (gap + NEIGHBOURING) * (2 * NEAR + 1) + near + NEAR  # (B, query, key)
+            index = (gap + NEIGHBOURING) * (2 * NEAR + 1) + near.clamp(-NEAR, NEAR) + NEAR  # (B, query, key)
             bias = bias + F.embedding(index, self.bracket.flatten(1).T).permute(0, 3, 1, 2)  # (B, heads, n, n)
+            far = (near.abs() - NEAR).clamp(min=0)[:, None].to(weight)
+            bias = bias - self.beyond[:, None, None] * far
         if c.distance_bias:
             right = (place[None, :] > place[:, None]).long()  # (query, key)
             bias = bias - self.slope[:, right] * (place[None, :] - place[:, None]).abs().to(weight)

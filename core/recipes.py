@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
+from core import overrides
 from core.config import ModelConfig
 from core.errors import InputError
 
@@ -152,7 +154,7 @@ HOUSE_LOGIC_TOKENS = Recipe(
     name="house-tokens",
     model=ModelConfig(
         "logic", vocabulary=10, width=128, heads=8, hidden=256, attention="full", position="rope", rope_base=100.0,
-        bracket_bias=True, state_noise=0.1,
+        bracket_bias=True, distance_bias=True, state_noise=0.05,
     ),
     data="audited",
     difficulty=(1, 6),
@@ -227,16 +229,64 @@ HOUSE_TEXT_TOKENS = Recipe(
     bfloat16=True,
 )  # fmt: skip
 
+PAPER_TEXT = replace(
+    PAPER_LOGIC,
+    task="text",
+    model=replace(PAPER_LOGIC.model, task="text", vocabulary=54, identity="vocabulary", depth_embedding=20),
+    difficulty=(2, 5),
+    steps=(1, 12),
+    samples=60_000,
+    batches=40 * (60_000 // 128),
+    validation=(2, 3, 4, 5, 6, 8),
+    validate_every=60_000 // 128,
+)
+
+# The house block on the paper's own data and in its range of difficulty, with the answer alone as supervision.
+HOUSE_GRAPH_ON_PAPER = replace(HOUSE_GRAPH, name="house-on-paper", data="paper", supervision="answer")
+HOUSE_LOGIC_ON_PAPER = replace(
+    HOUSE_LOGIC_TOKENS,
+    name="house-on-paper",
+    model=replace(HOUSE_LOGIC_TOKENS.model, bracket_bias=False),
+    data="paper",
+    difficulty=(1, 8),
+    samples=64_000,
+    supervision="answer",
+    curriculum=None,
+)
+HOUSE_TEXT_ON_PAPER = replace(
+    HOUSE_TEXT_TOKENS,
+    name="house-on-paper",
+    model=replace(HOUSE_TEXT_TOKENS.model, identity="vocabulary", equal_bias=False),
+    data="paper",
+    difficulty=(2, 5),
+    supervision="answer",
+    curriculum=Curriculum(start=2),
+    validation=(2, 3, 4, 5, 6, 8),
+)
+
+
+def _with_equal(recipe: Recipe) -> Recipe:
+    """The same with the learned bias on equal tokens."""
+    return replace(recipe, name=f"{recipe.name}-equal", model=replace(recipe.model, equal_bias=True))
+
+
 RECIPES = (
     PAPER_GRAPH,
     replace(PAPER_GRAPH, name="paper-perstep", alpha=1.0),
     HOUSE_GRAPH,
+    replace(HOUSE_GRAPH, name="house-perstep", alpha=1.0),
+    HOUSE_GRAPH_TOKENS,
+    HOUSE_GRAPH_ON_PAPER,
     PAPER_LOGIC,
     HOUSE_TREE,
     HOUSE_LOGIC_TOKENS,
-    HOUSE_GRAPH_TOKENS,
+    HOUSE_LOGIC_ON_PAPER,
+    _with_equal(HOUSE_LOGIC_ON_PAPER),
+    PAPER_TEXT,
     HOUSE_FACTS,
     HOUSE_TEXT_TOKENS,
+    HOUSE_TEXT_ON_PAPER,
+    _with_equal(HOUSE_TEXT_ON_PAPER),
 )
 
 
@@ -251,3 +301,23 @@ def get(task: str, name: str) -> Recipe:
             return recipe
     known = ", ".join(f"{r.task} {r.name}" for r in RECIPES)
     raise InputError(f"there is no recipe {name!r} for {task!r}; there are: {known}")
+
+
+def varied(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """A recipe with some settings replaced, for ablations.
+
+    Args:
+        recipe: The recipe; it keeps its task and name.
+        changes: Value by dotted field, in types that JSON has: {"model.gate_bias": None, "difficulty": [1, 3]}.
+
+    Raises:
+        InputError: If a field is unknown, a value is not allowed, or the settings do not fit each other.
+    """
+    for name in ("task", "name", "model.task", "model.attention"):
+        if name in changes:
+            raise InputError(f"{name} cannot be set: that would be another recipe")
+    if not changes:
+        return recipe
+    changed = overrides.replaced(recipe, changes)
+    overrides.check(changed)
+    return changed

@@ -13,7 +13,9 @@ import os
 import platform
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -28,7 +30,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import core
-from core import atomic, recipes
+from core import atomic, overrides, recipes
 from core.checkpoint import save
 from core.encoding import MAX_OFFSET, NOTHING, Lesson
 from core.errors import InputError
@@ -126,9 +128,18 @@ def validate(model: DepthRecurrentTransformer, lessons: Lessons, device: str) ->
 
 
 class Run:
-    """One training run in one folder."""
+    """One training run in one folder; `changes` are what the recipe was varied by, and are kept for the card."""
 
-    def __init__(self, recipe: Recipe, out: Path, seed: int, device: str, threads: int) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        out: Path,
+        seed: int,
+        device: str,
+        threads: int,
+        changes: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.changes = dict(changes or {})
         self.recipe, self.out, self.seed, self.device, self.threads = recipe, out, seed, device, threads
         torch.manual_seed(seed)
         self.model = DepthRecurrentTransformer(recipe.model).to(device)
@@ -168,7 +179,9 @@ class Run:
         except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is damaged and cannot be resumed: {error}") from None
         if settings != self.settings():
-            raise InputError(f"{self.out} holds a run of another recipe or seed; give --resume the same ones")
+            raise InputError(
+                f"{self.out} holds a run of another recipe or seed, or other --set; give --resume the same"
+            )
         self.progress = progress
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         for name, parameter in self.model.named_parameters():
@@ -207,7 +220,7 @@ class Run:
     def finish(self) -> None:
         """Writes the checkpoint; a finished run leaves no state behind."""
         done = self.progress.batch >= self.recipe.batches
-        name = f"{self.recipe.task}-{self.recipe.name}"
+        name = self.out.resolve().name if self.changes else f"{self.recipe.task}-{self.recipe.name}"
         training = {
             "difficulty": list(self.recipe.difficulty),
             "steps": list(self.recipe.steps),
@@ -219,6 +232,7 @@ class Run:
             "threads": self.threads,
             "machine": _machine(self.device, self.threads),
             "recipe": self.settings()["recipe"],
+            "overrides": self.changes,
         }
         metrics = {"validation": self.progress.log}
         save(self.out, self.model, name=name, recipe=self.recipe.name, training=training, metrics=metrics,
@@ -249,10 +263,12 @@ def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str
     rows = "\n".join(f"| {k} | {v:.3f} |" for k, v in last.items())
     low, high = recipe.difficulty
     same = f"--seed {training['seed']} --threads {training['threads']}"
-    command = f"python -m core train {recipe.task} --recipe {recipe.name} {same} --out checkpoints/{name}"
+    varied = overrides.arguments(training["overrides"])
+    command = f"python -m core train {recipe.task} --recipe {recipe.name}{varied} {same} --out checkpoints/{name}"
     return f"""# {name}
 
-A depth-recurrent Transformer for the {recipe.task} task, recipe `{recipe.name}`, trained on {recipe.data} data of
+A depth-recurrent Transformer for the {recipe.task} task, recipe `{recipe.name}`{_with(training)}, trained on \
+{recipe.data} data of
 difficulty {low} to {high} with T drawn from {recipe.steps[0]} to {recipe.steps[1]} for every batch, \
 {"loss at the last step only" if recipe.alpha == 0 else f"alpha = {recipe.alpha}"}, \
 {"on the answer alone" if recipe.supervision == "answer" else "on every node"}.
@@ -271,16 +287,23 @@ difficulty and accuracy:
 """
 
 
+def _with(training: dict[str, Any]) -> str:
+    settings = ", ".join(f"`{text}`" for text in overrides.written(training["overrides"]))
+    return f" with {settings}" if settings else ""
+
+
 def train(
     task: str,
     recipe_name: str,
     out: Path,
     *,
+    changes: Mapping[str, Any] | None = None,
     seed: int = 0,
     device: str | None = None,
     resume: bool = False,
     max_seconds: float | None = None,
     threads: int | None = None,
+    watch: Callable[[Progress], bool] | None = None,
 ) -> None:
     """Trains a recipe into a folder.
 
@@ -288,35 +311,41 @@ def train(
         task: Task.
         recipe_name: Recipe.
         out: Folder of the checkpoint.
+        changes: What the recipe is varied by, as in `recipes.varied`.
         seed: Of weights, data and steps.
         device: None takes a GPU where there is one.
         resume: Goes on where an earlier run in the folder was stopped.
         max_seconds: Stops, resumably, after so much time.
         threads: Of torch; None takes all cores.
+        watch: Called after every batch, in place of the progress bar; true stops the run, resumably.
 
     Raises:
-        InputError: If the recipe is unknown, or the folder holds something that would be lost.
+        InputError: If the recipe is unknown or cannot be varied so, or the folder holds something that would be lost.
     """
-    recipe = recipes.get(task, recipe_name)
+    recipe = recipes.varied(recipes.get(task, recipe_name), changes or {})
     out = Path(out)
     torch.set_num_threads(threads or os.cpu_count() or 1)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    run = Run(recipe, out, seed, device, torch.get_num_threads())
+    run = Run(recipe, out, seed, device, torch.get_num_threads(), changes)
     if (out / STATE).exists():
         if not resume:
             raise InputError(f"{out} holds an unfinished run; add --resume to go on, or choose another folder")
         run.load_state()
     elif (out / "config.json").exists():
         raise InputError(f"{out} holds a finished checkpoint; choose another folder")
-    _loop(run, max_seconds)
+    _loop(run, max_seconds, watch)
 
 
-class _Stop:
-    """Ctrl-C and SIGTERM end the run after the batch in hand; a second one ends it at once."""
+class Stop:
+    """Ctrl-C and SIGTERM end the run after the batch in hand; a second one ends it at once.
 
-    def __enter__(self) -> _Stop:
+    Only the main thread hears them; in another thread nothing is ever asked.
+    """
+
+    def __enter__(self) -> Stop:
         self.asked = False
-        self.old = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+        self.old = {s: signal.signal(s, self._ask) for s in heard}
         return self
 
     def _ask(self, number: int, _frame: object) -> None:
@@ -330,14 +359,15 @@ class _Stop:
             signal.signal(number, handler)
 
 
-def _loop(run: Run, max_seconds: float | None) -> None:
+def _loop(run: Run, max_seconds: float | None, watch: Callable[[Progress], bool] | None) -> None:
     recipe, progress = run.recipe, run.progress
     begun, before = time.monotonic(), progress.seconds
     saved = begun
+    started = begun if watch else core.STARTED  # a worker of a sweep makes many runs
     bar = tqdm(total=recipe.batches, initial=progress.batch, desc=f"{recipe.task}-{recipe.name}", file=sys.stderr,
-               unit="batch", mininterval=1.0, smoothing=0.05)  # fmt: skip
+               unit="batch", mininterval=1.0, smoothing=0.05, disable=watch is not None)  # fmt: skip
     run.model.train()
-    with _Stop() as stop, bar:
+    with Stop() as stop, bar:
         while progress.batch < recipe.batches:
             loss, accuracy = run.learn()
             now = time.monotonic()
@@ -349,26 +379,26 @@ def _loop(run: Run, max_seconds: float | None) -> None:
                     f"the loss is {loss} at batch {progress.batch}; the last save in {run.out} is from before"
                 )
             if progress.batch % recipe.validate_every == 0 or progress.batch == recipe.batches:
-                _log_validation(run, before)
+                entry = _log_validation(run, before - started)
+                if watch is None:
+                    tqdm.write(entry, file=sys.stderr)
             if now - saved > SAVE_SECONDS:
                 run.save_state()
                 saved = now
-            if stop.asked or (max_seconds is not None and now - begun > max_seconds):
+            told = watch is not None and watch(progress)
+            if told or stop.asked or (max_seconds is not None and now - begun > max_seconds):
                 break
     if progress.batch < recipe.batches:
         run.save_state()
     run.finish()
-    if progress.batch < recipe.batches:
+    if progress.batch < recipe.batches and watch is None:
         print(f"stopped after {progress.batch} of {recipe.batches} batches; go on with --resume", file=sys.stderr)
 
 
-def _log_validation(run: Run, before: float) -> None:
+def _log_validation(run: Run, offset: float) -> str:
+    """Validates, adds to the log, and returns the line that says so; seconds are those of the clock plus the offset."""
     accuracy = validate(run.model, run.lessons, run.device)
-    seconds = before + time.monotonic() - core.STARTED
-    entry = {"batch": run.progress.batch, "seconds": round(seconds, 1), "accuracy": accuracy}
+    entry = {"batch": run.progress.batch, "seconds": round(offset + time.monotonic(), 1), "accuracy": accuracy}
     run.progress.log.append(json.loads(json.dumps(entry)))
     shown = " ".join(f"{k}:{v:.3f}" for k, v in accuracy.items())
-    tqdm.write(
-        f"validation batch={entry['batch']} seconds={entry['seconds']} min={min(accuracy.values()):.3f} {shown}",
-        file=sys.stderr,
-    )
+    return f"validation batch={entry['batch']} seconds={entry['seconds']} min={min(accuracy.values()):.3f} {shown}"

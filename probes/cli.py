@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.cli import Parser, assemble, guarded
-from probes.commands import fit, trivial
+from probes.commands import exit_rules, fit, trivial
 
-COMMANDS = (fit, trivial)
+COMMANDS = (fit, exit_rules, trivial)
 """Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`; they import torch late."""
 
 

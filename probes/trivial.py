@@ -22,7 +22,6 @@ from core.answers import batches, logits_by_step
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.frontier import wilson
-from core.lessons import steps_for
 from core.tasks.text_instance import TextInstance
 
 TOP_LEVELS, NEAR_COUNT, LEARNED_ON = 4, 2, 8000
@@ -137,7 +136,7 @@ def scramble(
             encodings = [task.encode(x, checkpoint.config) for x in texts]
             answer = np.zeros(len(texts), dtype=bool)
             for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
-                steps = steps_for("text", difficulty)
+                steps = tasks.default_steps("text", difficulty)
                 answer[index] = logits_by_step(checkpoint, [encodings[i] for i in index], steps)[-1] > 0
             found[name].append(float((answer == label).mean()))
     n = np.full(len(difficulties), instances)

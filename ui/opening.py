@@ -90,6 +90,16 @@ def _loaded(name: str, sha256: str) -> Checkpoint:  # the digest is part of the 
     return checkpoint.load(name)
 
 
+def opened(name: str) -> Checkpoint:
+    """A listed checkpoint, from memory where it was open before.
+
+    Raises:
+        InputError: If it is not among those listed, or not whole.
+    """
+    entry = listed(name)
+    return _loaded(entry["name"], entry["sha256"])
+
+
 def default_origin(name: str) -> Origin:
     """The instance that a checkpoint shows first."""
     return Example(examples.examples(listed(name)["task"])[0].name)
@@ -151,15 +161,15 @@ def open_selection(selection: Selection) -> View:
     Raises:
         InputError: If any part of it cannot be had; the message says which and what to do.
     """
-    entry = listed(selection.checkpoint)
-    opened = _loaded(entry["name"], entry["sha256"])
-    instance = instance_of(entry["task"], selection.origin)
-    if entry["task"] == "graph" and (selection.source is not None or selection.target is not None):
+    checkpoint = opened(selection.checkpoint)
+    task = checkpoint.config.task
+    instance = instance_of(task, selection.origin)
+    if task == "graph" and (selection.source is not None or selection.target is not None):
         instance = instance.with_ends(selection.source, selection.target)
     steps = selection.steps if selection.steps is not None else int(instance.default_steps)
-    key = fingerprint(opened.name, opened.sha256, instance, steps)
-    trace, values = recent("traces", MAX_KEPT_BYTES).make(key, lambda: _run(opened, instance, steps), _size)
-    return View(selection, opened, instance, trace, values, key)
+    key = fingerprint(checkpoint.name, checkpoint.sha256, instance, steps)
+    trace, values = recent("traces", MAX_KEPT_BYTES).make(key, lambda: _run(checkpoint, instance, steps), _size)
+    return View(selection, checkpoint, instance, trace, values, key)
 
 
 def keep(origin: Own) -> None:

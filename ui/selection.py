@@ -138,10 +138,10 @@ def from_query(
         origin = Example(query["example"][:MAX_NAME])
     elif "difficulty" in query:
         origin = Generated(
-            _number(query, "difficulty", 1, 100_000),
+            number(query, "difficulty", 1, 100_000),
             query.get("data", "audited")[:MAX_NAME],
-            _number(query, "seed", 0, 2**31 - 1, 0),
-            _number(query, "answer", 0, 1, 1),
+            number(query, "seed", 0, 2**31 - 1, 0),
+            number(query, "answer", 0, 1, 1),
         )
     elif "text" in query or "content" in query:
         content = unpack(query["text"]) if "text" in query else find(query["content"])
@@ -158,12 +158,17 @@ def from_query(
         origin,
         query.get("source"),
         query.get("target"),
-        _number(query, "steps", 1, MAX_STEPS) if "steps" in query else None,
+        number(query, "steps", 1, MAX_STEPS) if "steps" in query else None,
         query.get("against"),
     )
 
 
-def _number(query: Mapping[str, str], name: str, low: int, high: int, default: int | None = None) -> int:
+def number(query: Mapping[str, str], name: str, low: int, high: int, default: int | None = None) -> int:
+    """A whole number among the parameters of a URL.
+
+    Raises:
+        InputError: If it is none, or out of range.
+    """
     text = query.get(name)
     if text is None and default is not None:
         return default

@@ -8,7 +8,7 @@ the linked views write there, so that neither wipes the other; it is read when a
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -64,6 +64,28 @@ def current() -> Selection:
 def change(**fields: Any) -> None:
     """Proposes the open selection with other values; for callbacks."""
     propose(replace(current(), **fields))
+
+
+def chosen() -> str:
+    """Name of the checkpoint that is wanted, or open, or offered first."""
+    state = st.session_state
+    asked = state.get("wanted") or state.get("selection")
+    return asked.checkpoint if asked is not None else opening.shipped()[0]["name"]
+
+
+def choose(name: str) -> None:
+    """Proposes another checkpoint, with the instance that was last open for its task; for callbacks."""
+    state, task = st.session_state, opening.listed(name)["task"]
+    asked = state.get("wanted") or state.get("selection")
+    if asked is None:  # a page that opens no instance was the first
+        state["selection"] = Selection(name, opening.default_origin(name))
+        return
+    before, seen = opening.listed(asked.checkpoint)["task"], state.setdefault("seen", {})
+    seen[before] = asked
+    if task in seen:
+        propose(replace(seen[task], checkpoint=name, against=None))
+    else:
+        propose(Selection(name, opening.default_origin(name)))
 
 
 def settle() -> View | None:
@@ -145,8 +167,18 @@ def cursor() -> dict[str, Any]:
 
 def write_address(view: View) -> None:
     """Puts the open selection into the URL of the browser, leaving the cursor's part of it."""
-    data = {"query": to_query(view.selection), "owned": list(PARAMETERS), "cursor": list(CURSOR)}
-    _address(data=data, key="address", height=1)
+    write_query(to_query(view.selection), PARAMETERS, CURSOR)
+
+
+def write_query(query: dict[str, str], owned: Sequence[str], cursor: Sequence[str] = ()) -> None:
+    """Puts parameters into the URL of the browser.
+
+    Args:
+        query: The parameters.
+        owned: Names that are the page's; others stay as they are.
+        cursor: Names that are the linked views', which mean nothing once the parameters change.
+    """
+    _address(data={"query": query, "owned": list(owned), "cursor": list(cursor)}, key="address", height=1)
 
 
 def notices(view: View | None) -> None:

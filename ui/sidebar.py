@@ -15,7 +15,7 @@ from core import tasks
 from core.tasks.graph_formats import FORMATS
 from ui import examples, opening, session
 from ui.opening import View, trained
-from ui.selection import Example, Generated, Origin, Own, Selection
+from ui.selection import Example, Generated, Origin, Own
 from ui.text import plain
 
 Source = Literal["Examples", "Generate", "Type", "Upload"]
@@ -61,7 +61,7 @@ def draw(view: View, more: Callable[[View], None] | None = None) -> None:
         more: Draws a page's own choice below the checkpoint.
     """
     with st.sidebar:
-        _checkpoint(view)
+        checkpoint(view.checkpoint.name)
         if more is not None:
             more(view)
         _instance(view)
@@ -88,22 +88,16 @@ def describe(name: str) -> str:
     return " · ".join(parts)
 
 
-def _checkpoint(view: View) -> None:
+def checkpoint(name: str) -> None:
+    """The choice of the checkpoint, showing the one of this name."""
+
     def choose() -> None:
-        name = st.session_state["checkpoint_widget"]
-        task, seen = opening.listed(name)["task"], st.session_state.setdefault("seen", {})
-        seen[view.instance.task] = session.current()
-        if task == view.instance.task:
-            session.change(checkpoint=name, against=None)
-        elif task in seen:
-            session.propose(replace(seen[task], checkpoint=name, against=None))
-        else:
-            session.propose(Selection(name, opening.default_origin(name)))
+        session.choose(st.session_state["checkpoint_widget"])
 
     names = [entry["name"] for entry in opening.shipped()]
     with st.container(gap="xsmall"):
-        st.selectbox("Checkpoint", names, key=_show("checkpoint_widget", view.checkpoint.name), on_change=choose)
-        st.caption(plain(describe(view.checkpoint.name)))
+        st.selectbox("Checkpoint", names, key=_show("checkpoint_widget", name), on_change=choose)
+        st.caption(plain(describe(name)))
 
 
 def _instance(view: View) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.commands.arguments import positive
 from core.errors import InputError
@@ -45,11 +44,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> None:
-    from core import export, inputs, trace
+    from core import export, inputs, lines, trace
     from core.plain import dumps
 
     filename = None if args.input == inputs.STDIN else PurePath(args.input).name
-    instance = parsed(opened.config.task, content, args.source, args.target, filename, args.format)
+    instance = lines.parsed(opened.config.task, content, args.source, args.target, filename, args.format)
     recorded = trace.record(opened, instance, args.steps)
     if args.out is not None:
         export.save_npz(recorded, args.out)
@@ -71,7 +70,7 @@ def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> No
 
 def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
     """Answers every line of a .jsonl file with one JSON object a line; all lines are read before the first is run."""
-    from core import tasks
+    from core import lines, tasks
     from core.answers import batches, logits_by_step
     from core.export import answer_object
     from core.plain import dumps
@@ -80,13 +79,7 @@ def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
     if args.out is not None or args.source is not None or args.target is not None:
         raise InputError("--out, --source and --target are for one instance; in a .jsonl file each line names its own")
     task, config = tasks.get(opened.config.task), opened.config
-    instances = [
-        _line(config.task, line, number, args.format)
-        for number, line in enumerate(text.split("\n"), start=1)
-        if line.strip()
-    ]
-    if not instances:
-        raise InputError(f"{args.input!r} has no lines")
+    instances = [instance for _, instance in lines.read(config.task, text, args.input, args.format)]
     for start in range(0, len(instances), LINES_AT_ONCE):
         part = instances[start : start + LINES_AT_ONCE]
         encodings = [task.encode(instance, config) for instance in part]
@@ -99,38 +92,3 @@ def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
                 answers[int(i)] = dumps(answer_object(opened.name, part[i], logits[: last + 1, column], notes))
         for i in range(len(part)):
             print(answers[i])
-
-
-def parsed(
-    task: str,
-    text: str | bytes,
-    source: str | None,
-    target: str | None,
-    filename: str | None = None,
-    form: str | None = None,
-) -> Any:
-    """An instance from a user's text, with the ends a user names."""
-    from core import inputs, tasks
-
-    if task == "graph":  # some formats are binary, and each says its encoding
-        return tasks.get(task).parse(text, filename=filename, format=form, source=source, target=target)
-    if source is not None or target is not None or form is not None:
-        raise InputError(f"a source, a target and a format are for graphs; this checkpoint's task is {task}")
-    return tasks.get(task).parse(text if isinstance(text, str) else inputs.decode(text, filename or "standard input"))
-
-
-def _line(task: str, line: str, number: int, form: str | None) -> Any:
-    """The instance of one line of a .jsonl file."""
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"line {number} is not JSON: {error}") from None
-    if not isinstance(values, dict) or not isinstance(values.get("input"), str):
-        raise InputError(f'line {number} should be an object with an "input" text')
-    ends = [values.get("source"), values.get("target")]
-    if any(end is not None and not isinstance(end, str) for end in ends):
-        raise InputError(f"line {number}: source and target should be names, as text")
-    try:
-        return parsed(task, values["input"], ends[0], ends[1], form=form)
-    except InputError as error:
-        raise InputError(f"line {number}: {error}") from None

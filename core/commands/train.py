@@ -14,6 +14,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("task", metavar="TASK", help="graph, logic or text")
     parser.add_argument("--recipe", required=True, help="such as house or paper")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", dest="overrides",
+        help="overrides a setting of the recipe, such as alpha=1 or model.gate_bias=null; can be repeated",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the checkpoint is written")
     parser.add_argument("--resume", action="store_true", help="goes on where an earlier run in DIR was stopped")
     parser.add_argument("--max-seconds", type=float, default=None, help="stops, resumably, after so much time")
@@ -22,6 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Trains and says where the checkpoint is."""
+    from core.overrides import assignment
     from core.plain import dumps
     from core.train import train
 
@@ -29,6 +34,7 @@ def run(args: argparse.Namespace) -> None:
         args.task,
         args.recipe,
         args.out,
+        changes=dict(map(assignment, args.overrides)),
         seed=args.seed,
         device=args.device,
         resume=args.resume,

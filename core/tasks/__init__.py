@@ -6,6 +6,18 @@ from types import ModuleType
 
 from core.errors import InputError
 
+STEPS = {"graph": (1, 8), "logic": (3, 12), "text": (2, 8)}
+"""T when none is asked for is a * difficulty + b: hops + 8, 3 * depth + 12, 2 * chain + 8."""
+
+
+def default_steps(task: str, difficulty: int, attention: str = "edges") -> int:
+    """Steps that an instance of this difficulty is given when none are asked for.
+
+    Over the tokens of a graph a hop takes two steps, to the other end of an edge and to the equal token.
+    """
+    slope, more = STEPS[task]
+    return slope * difficulty * (1 + (task == "graph" and attention == "full")) + more
+
 
 def get(task: str) -> ModuleType:
     """The module of a task.

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from core.errors import InputError
+from core.tasks import default_steps
 
 TASK = "graph"
 CONCEPT = "reached"
@@ -98,7 +99,9 @@ class GraphInstance:
     @property
     def default_steps(self) -> int:
         """Steps run when none are asked for: distance + 8, at least 64 where there is no path."""
-        return self.difficulty + 8 if self.difficulty is not None else max(64, self.target_ancestor_depth + 8)
+        if self.difficulty is not None:
+            return default_steps(TASK, self.difficulty)
+        return max(64, default_steps(TASK, self.target_ancestor_depth))
 
     def ceiling(self, steps: int) -> np.ndarray:
         """Expected accuracy of the observer of T = 1..steps, (steps,): 1 where it can decide, else a coin.

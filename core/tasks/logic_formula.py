@@ -7,6 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from core.tasks import default_steps
+
 TASK = "logic"
 CONCEPT = "value"
 VOCABULARY = ("[PAD]", "[CLS]", "T", "F", "&", "|", "!", "(", ")", "^")
@@ -134,7 +136,7 @@ class LogicInstance:
     @property
     def default_steps(self) -> int:
         """Steps run when none are asked for: 3 * depth + 12."""
-        return 3 * self.depth + 12
+        return default_steps(TASK, self.depth)
 
     @cached_property
     def _layout(self) -> tuple[np.ndarray, np.ndarray]:

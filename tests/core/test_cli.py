@@ -163,8 +163,26 @@ def test_frontier(saved: dict[str, Path], capsys: Captured) -> None:
     assert (found["difficulty"], found["steps"]) == ([1, 2, 5], [1, 2, 3, 4])
     for name in ("accuracy", "tpr", "tnr", "low", "high", "ceiling"):
         assert np.shape(found[name]) == (3, 4)
+    assert len(found["t75"]) == 3
+    assert set(found["t75_fit"]) == {"intercept", "slope", "r2", "n"}
     assert main(command) == 0
-    assert "ceiling" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "ceiling" in out
+    assert "T75" in out
+
+
+def test_frontier_of_ones_own_instances(saved: dict[str, Path], tmp_path: Path, capsys: Captured) -> None:
+    file = tmp_path / "mine.jsonl"
+    lines = [{"input": CHAIN, "source": a, "target": b} for a, b in ("ab", "ac", "ad", "da", "bd")]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    command = ["frontier", str(saved["graph"]), "--input", str(file), "--steps", "4"]
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["difficulty"] == [1, 2, 3, None]
+    assert found["n"] == [1, 2, 1, 1]
+    assert "seed" not in found
+    assert main(command) == 0
+    assert "none" in capsys.readouterr().out
 
 
 def test_a_rate_without_instances_is_null(saved: dict[str, Path], capsys: Captured) -> None:
@@ -237,6 +255,11 @@ BAD: dict[str, tuple[list[str], str]] = {
     "range of words": (["frontier", "{graph}", "--difficulty", "a-b", "--steps", "3"], "numbers"),
     "range without end": (["frontier", "{graph}", "--difficulty", "1-99999", "--steps", "3"], "range"),
     "difficulty too great": (["frontier", "{graph}", "--difficulty", "90000", "--steps", "3"], "5000"),
+    "a bad line to measure": (["frontier", "{graph}", "--input", "{dir}/bad.jsonl", "--steps", "3"], "line 1: "),
+    "two kinds of instances": (
+        ["frontier", "{graph}", "--input", "{dir}/bad.jsonl", "--difficulty", "2", "--steps", "3"],
+        "not allowed with",
+    ),
     "unknown data": (["frontier", "{graph}", "--difficulty", "1", "--steps", "3", "--data", "x"], "invalid choice"),
     "unknown task": (["generate", "chess", "--difficulty", "3"], "no task 'chess'"),
     "too many": (["generate", "graph", "--difficulty", "3", "--count", "99999999"], "at most"),

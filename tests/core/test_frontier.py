@@ -79,6 +79,49 @@ def test_all_steps_come_from_one_pass() -> None:
     assert seen[-1] == (40, 40)
 
 
+def test_rows_come_one_after_another_and_no_sooner() -> None:
+    ours = flood()
+    stream = frontier.rows(ours, frontier.drawn(ours, [2, 10**9], 20), steps=4)
+    first = next(stream)  # the second cannot be had, which does not touch the first
+    assert (first.difficulty, first.n) == (2, 20)
+    whole = frontier.run(flood(), [2], steps=4, instances=20)
+    np.testing.assert_array_equal(frontier.assemble([first]).accuracy, whole.accuracy)
+    with pytest.raises(InputError, match="5000"):
+        next(stream)
+
+
+def test_what_progress_raises_stops_between_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "MAX_BATCH", 5)
+    done: list[int] = []
+
+    def stop(count: int) -> None:
+        done.append(count)
+        if count == 15:
+            raise KeyboardInterrupt
+
+    ours = flood()
+    stream = frontier.rows(ours, frontier.drawn(ours, [1, 2], 10), 3, stop)
+    assert next(stream).n == 10
+    with pytest.raises(KeyboardInterrupt):
+        next(stream)
+    assert done == [5, 10, 15]
+
+
+def test_a_users_instances_are_grouped_by_their_difficulty() -> None:
+    drawn = [x for hops in (5, 2) for x in tasks.get("graph").generate(hops, 10)]
+    seen: list[tuple[int, int]] = []
+    result = frontier.measure(flood(), drawn, steps=6, progress=lambda done, of: seen.append((done, of)))
+    np.testing.assert_array_equal(result.difficulty, [2, 5, frontier.NO_DIFFICULTY])
+    np.testing.assert_array_equal(result.n, [5, 5, 10])
+    for row, hops in enumerate((2, 5)):
+        np.testing.assert_array_equal(result.accuracy[row], np.arange(1, 7) >= hops)
+        assert np.isnan(result.tnr[row]).all()
+    np.testing.assert_array_equal(result.accuracy[2], 1)
+    assert seen[-1] == (20, 20)
+    with pytest.raises(InputError):
+        frontier.measure(flood(), [], steps=6)
+
+
 def test_large_graphs_run_along_their_edges() -> None:
     result = frontier.run(flood(), [400], steps=400, instances=2)
     np.testing.assert_array_equal(result.tpr[0], np.arange(1, 401) >= 400)

@@ -13,7 +13,7 @@ from torch import Tensor
 from core.config import ModelConfig
 from core.encoding import MAX_OFFSET, NEVER, SOURCE, TARGET, Batch, Encoding, collate
 from core.errors import InputError
-from core.model import NEAR, NEIGHBOURING, DepthRecurrentTransformer, bracket_distance, log_odds, rotate
+from core.model import NEIGHBOURING, DepthRecurrentTransformer, bracket_distance, log_odds, rotate
 from core.protocol import RecurrentModel, Sink
 
 GRAPH = ModelConfig("graph", vocabulary=27, width=32, heads=4, hidden=48)
@@ -179,7 +179,7 @@ def test_bracket_distance_counts_tokens_of_the_depth_of_the_key() -> None:
         for j in range(len(depth)):
             low, high = min(i, j), max(i, j)
             between = int((depth[low + 1 : high + 1] == depth[j]).sum())  # the right end counts, the left does not
-            assert near[i, j] == np.clip(between if j > i else -between, -NEAR, NEAR), (i, j)
+            assert near[i, j] == (between if j > i else -between), (i, j)
             assert gap[i, j] == np.clip(depth[j] - depth[i], -NEIGHBOURING, NEIGHBOURING)
 
 

@@ -1,0 +1,53 @@
+"""The frontier in words: what its rows are called, and one sentence on how far it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.arrival import Arrival, t75
+from core.frontier import NO_DIFFICULTY, Frontier
+
+AXES = {"graph": "hops", "logic": "nesting depth", "text": "length of the chain"}
+NO_DIFFICULTY_TITLES = {"graph": "no path"}
+
+
+def difficulty_title(task: str, difficulty: int, unit: bool = False) -> str:
+    """What a row is called, with or without what the difficulty counts."""
+    if difficulty == NO_DIFFICULTY:
+        return NO_DIFFICULTY_TITLES.get(task, "no difficulty")
+    return f"{AXES.get(task, 'difficulty')} {difficulty}" if unit else str(difficulty)
+
+
+def in_order(difficulties: Sequence[int] | np.ndarray) -> list[int]:
+    """Difficulties from the least; NO_DIFFICULTY last."""
+    return sorted(map(int, difficulties), key=lambda d: (d == NO_DIFFICULTY, d))
+
+
+def line_of(arrival: Arrival) -> str:
+    """The fitted line of T75 as a formula."""
+    a = round(arrival.intercept, 2) + 0.0  # no -0.00
+    return f"{a:.2f} {'+' if arrival.slope >= 0 else '−'} {abs(arrival.slope):.2f} h"
+
+
+def sentence(frontier: Frontier, name: str, task: str) -> str:
+    """How far a checkpoint stays right. Plain text; whoever draws it escapes it."""
+    arrival, steps = t75(frontier), f"{len(frontier.steps)} step{'s' if len(frontier.steps) > 1 else ''}"
+    arrives = {int(d): int(t) > 0 for d, t in zip(frontier.difficulty, arrival.steps, strict=True)}
+    hard = [d for d in in_order(frontier.difficulty) if d != NO_DIFFICULTY]
+    if not hard:
+        share = float(frontier.accuracy[0, -1])
+        return f"{name} is right on {share:.3f} of the instances after {steps}."
+    failing = [d for d in hard if not arrives[d]]
+    line = f"; T75 = {line_of(arrival)}" if np.isfinite(arrival.slope) else ""
+    whole = difficulty_title(task, hard[0], unit=True) + (f"–{hard[-1]}" if len(hard) > 1 else "")
+    if not failing:
+        return f"{name} stays at .75 or above at {whole} within {steps}{line}."
+    if failing == hard:
+        return f"{name} stays at .75 or above nowhere at {whole} within {steps}."
+    before = [d for d in hard if d < failing[0]]
+    if not before:
+        return f"{name} fails at {difficulty_title(task, failing[0], unit=True)} within {steps}, but not everywhere."
+    reach = difficulty_title(task, before[-1], unit=True)
+    return f"{name} stays at .75 or above up to {reach}, and not at {failing[0]} within {steps}{line}."

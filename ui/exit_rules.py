@@ -1,0 +1,66 @@
+"""The section on exit rules: measured when it is asked for, on the instances of the frontier above it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from figures import exit_curves
+from probes.exit_rules import ExitScores
+from ui import frontier_figures, frontier_request, jobs, measuring, session
+from ui.frontier import OWN, POLL_SECONDS
+from ui.frontier_request import Request
+from ui.measuring import Subject
+from ui.text import plain, whole
+
+
+def section(request: Request) -> None:
+    """Title, button, and the curves once there are any."""
+    if st.session_state.get("frontier source_widget") == OWN and request.content is None:
+        return
+    what = measuring.subject(request)
+    job = measuring.job_of("exit", what)
+    running = job is not None and job.running
+    st.fragment(_live, run_every=POLL_SECONDS if running else None)(what, running)
+
+
+def _live(what: Subject, polling: bool) -> None:
+    with session.calm():
+        job = measuring.job_of("exit", what)
+        running = job is not None and job.running
+        if polling and not running:
+            st.rerun()
+        scores = measuring.exit_scores(what)
+        with frontier_figures.card("Answer with as few steps as needed"):
+            if scores is not None:
+                _curves(what, scores)
+                return
+            st.caption(
+                "Could the model stop by itself? Rules that watch the answer or the states say when, and are held "
+                "against a fixed number of steps, the oracle's fewest, and the same exits dealt out at random."
+            )
+            if job is not None and running:
+                jobs.bar(job, "exit cancel")
+                return
+            if job is not None and job.error:
+                st.error(plain(whole(job.error)))
+            if st.button("Measure exit rules", key="exit measure"):
+                measuring.measure_exits(what)
+                st.rerun()
+
+
+def _curves(what: Subject, scores: ExitScores) -> None:
+    st.write(plain(exit_curves.best_rule(scores)))
+    name = f"{what.checkpoint.name}-exit"
+    fig = exit_curves.accuracy_over_mean_steps(scores, frontier_figures.scheme())
+    frontier_figures.plot(fig, "exit curves", name, "Accuracy over mean steps of the exit rules")
+    st.caption(
+        "Up and to the left is better. A point is one threshold over all instances above, bars are 95% intervals. The "
+        "dotted line of the same colour is that rule's exits dealt out at random: what lies above it is what the rule "
+        "knows of the single instance. A rule that watches the answer alone takes “not yet” for “no more”."
+    )
+    command = frontier_request.command(what.request, "probes exit")
+    offers = [
+        ("CSV", f"{name}.csv", "text/csv", lambda: exit_curves.as_csv(scores)),
+        ("JSON", f"{name}.json", "application/json", scores.to_json),
+    ]
+    frontier_figures.take_away("exit", offers, command, frontier_request.exit_code(what.request))

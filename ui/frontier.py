@@ -1,0 +1,227 @@
+"""The Frontier page: what is asked for, the measurement under way, and its figures.
+
+Rows are measured by a thread (`ui.measuring`) and drawn as they come by a fragment that looks once a second; a row that
+was measured before, in this visit or another, is taken from memory.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from core.errors import InputError
+from figures.frontier_summary import sentence
+from ui import frontier_figures, frontier_request, jobs, measuring, opening, session
+from ui import sidebar as shared
+from ui.frontier_request import DATA, MAX_INSTANCES, Request, checked, first
+from ui.jobs import Job
+from ui.measuring import Subject
+from ui.selection import MAX_STEPS, PARAMETERS, Own
+from ui.text import plain, whole
+
+POLL_SECONDS = 1.0
+DRAWN, OWN = "Drawn", "Your own"
+FIELDS = ("difficulty", "steps", "instances", "data", "seed")
+
+
+def settle() -> Request | None:
+    """What this visit asks for: what the URL says at the start, then what was asked last. None without a checkpoint."""
+    state, run = st.session_state, get_script_run_ctx()
+    if not opening.shipped():
+        return None
+    if "frontier" not in state or (run is not None and run.is_history_navigation):
+        _adopt_url()
+    request: Request = state["frontier"]
+    if request.checkpoint != session.chosen():  # another was chosen, here or on another page
+        request = _for_checkpoint(request, session.chosen())
+        state["frontier problem"] = None
+    state["frontier"] = request
+    return request
+
+
+def _adopt_url() -> None:
+    state, query = st.session_state, st.query_params.to_dict()
+    state["frontier problem"] = None
+    try:
+        request = frontier_request.from_query(query, lambda name: first(opening.opened(name)), session.chosen())
+    except InputError as error:
+        state["frontier problem"] = str(error)
+        names = [query.get("checkpoint"), session.chosen()]
+        known = [name for name in names if name in [entry["name"] for entry in opening.shipped()]]
+        request = first(opening.opened(str(known[0])))
+    state["frontier"] = request
+    if request.checkpoint != session.chosen() or "selection" not in state:
+        session.choose(request.checkpoint)
+
+
+def _for_checkpoint(request: Request, name: str) -> Request:
+    """The same question to another checkpoint of the task; of another task what was last asked of it, or its first."""
+    seen = st.session_state.setdefault("frontiers", {})
+    task, before = (opening.listed(x)["task"] for x in (name, request.checkpoint))
+    seen[before] = request
+    if task == before:
+        return replace(request, checkpoint=name)
+    return replace(seen[task], checkpoint=name) if task in seen else first(opening.opened(name))
+
+
+def sidebar(request: Request) -> None:
+    """The checkpoint, and the URL that says all."""
+    with st.sidebar:
+        shared.checkpoint(request.checkpoint)
+        owned = {*frontier_request.PARAMETERS, *PARAMETERS, *session.CURSOR}
+        session.write_query(frontier_request.to_query(request), sorted(owned))
+
+
+def _ask(request: Request) -> None:
+    """Takes a request up, or says why not; for callbacks."""
+    state = st.session_state
+    try:
+        state["frontier"], state["frontier problem"] = checked(request), None
+        state.pop("frontier job", None) if _idle() else None  # asked again: go on
+    except InputError as error:
+        state["frontier problem"] = str(error)
+
+
+def _idle() -> bool:
+    job = st.session_state.get("frontier job", (None, None))[1]
+    return job is None or not job.running
+
+
+def controls(request: Request) -> None:
+    """Which instances, how many steps; nothing is measured before it is asked for."""
+    state = st.session_state
+    if state.get("frontier shown") != request or "frontier steps_widget" not in state:
+        state["frontier shown"] = request
+        state["frontier source_widget"] = DRAWN if request.content is None else OWN
+        for field in FIELDS:
+            state[f"frontier {field}_widget"] = getattr(request, field)
+        state["frontier own_steps_widget"] = request.steps
+    with st.container(horizontal=True, vertical_alignment="bottom", key="frontier_controls"):
+        source = st.segmented_control("Instances", (DRAWN, OWN), key="frontier source_widget", required=True)
+        if source == OWN:
+            _own_controls(request)
+        else:
+            _drawn_controls(request)
+    if source == OWN and request.content is None:
+        st.caption(
+            'A .jsonl file with one instance a line, as `core trace` reads it: `{"input": "a b\\nb c", "source": "a", '
+            '"target": "c"}`; formulas and texts have "input" alone. It stays on this machine.'
+        )
+    problem = state.get("frontier problem")
+    if problem:
+        st.error(plain(whole(problem)))
+
+
+def _drawn_controls(request: Request) -> None:
+    def submit() -> None:
+        values = {field: st.session_state[f"frontier {field}_widget"] for field in FIELDS}
+        values = {name: getattr(request, name) if value is None else value for name, value in values.items()}
+        _ask(replace(request, **values, content=None, file=None))
+
+    unit = shared.DIFFICULTY[opening.listed(request.checkpoint)["task"]]
+    with st.form("frontier_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(unit, key="frontier difficulty_widget", help="Such as 5, 1-12 or 1-12,20.", width=150)
+        st.number_input("Steps T", 1, MAX_STEPS, key="frontier steps_widget", width=112)
+        st.number_input("Of each", 1, MAX_INSTANCES, key="frontier instances_widget", width=112)
+        st.selectbox("Data", DATA, format_func=lambda d: shared.DATA[d], key="frontier data_widget", width=112)
+        st.number_input("Seed", 0, 2**31 - 1, key="frontier seed_widget", width=104)
+        st.form_submit_button("Measure", on_click=submit, type="primary")
+
+
+def _own_controls(request: Request) -> None:
+    state = st.session_state
+
+    def upload() -> None:
+        file = state["frontier file_widget"]
+        if file is not None:
+            own = Own(file.getvalue(), file.name)
+            opening.keep(own)
+            _ask(replace(request, content=own.digest, file=file.name, steps=state["frontier own_steps_widget"]))
+
+    def choose() -> None:
+        if request.content is not None:
+            _ask(replace(request, steps=state["frontier own_steps_widget"] or request.steps))
+
+    st.number_input("Steps T", 1, MAX_STEPS, key="frontier own_steps_widget", on_change=choose, width=112)
+    st.file_uploader(
+        "Instances as .jsonl",
+        type=["jsonl"],
+        key="frontier file_widget",
+        on_change=upload,
+        max_upload_size=shared.MAX_UPLOAD_MB,
+        width=360,
+    )
+
+
+def measured(request: Request) -> None:
+    """The figures, and the work behind them as long as there is any."""
+    if st.session_state.get("frontier source_widget") == OWN and request.content is None:
+        st.markdown("### Measure a checkpoint on your own instances")
+        st.write("Upload a file above; its instances are grouped by their difficulty, a row each.")
+        return
+    with st.spinner("Reading the instances …"):
+        what = measuring.subject(request)
+    job = measuring.job_of("frontier", what)
+    if job is None and len(measuring.found(what)) < len(what.asked):
+        measuring.measure_rows(what)
+        job = measuring.job_of("frontier", what)
+    running = job is not None and job.running
+    st.fragment(_live, run_every=POLL_SECONDS if running else None)(what, running)
+
+
+def _live(what: Subject, polling: bool) -> None:
+    """What is drawn again as rows come in.
+
+    Args:
+        what: What is measured.
+        polling: Whether this was drawn while work was under way; once that ends, the whole page runs a last time.
+    """
+    with session.calm():
+        job = measuring.job_of("frontier", what)
+        running = job is not None and job.running
+        if polling and not running:
+            st.rerun()
+        found = measuring.frontier_of(what)
+        name = what.checkpoint.name
+        with st.container(gap="xxsmall"):
+            headline = f"Measuring {name} …" if found is None else sentence(found, name, what.task)
+            if found is None and not running:
+                headline = "Nothing measured yet"
+            st.markdown(f"### {plain(headline)}")
+            st.caption(plain(_about(what)))
+        _progress(what, job, len(what.asked) - (0 if found is None else len(found.difficulty)))
+        if found is not None:
+            frontier_figures.draw(what, found, re.sub(r"[^\w.-]", "-", f"{name}-frontier"))
+
+
+def _about(what: Subject) -> str:
+    r = what.request
+    if what.own is not None:
+        total = sum(map(len, what.own.values()))
+        return f"{total:,} instances from {r.file or 'your file'}, by their own difficulty; {r.steps} steps."
+    return (
+        f"{r.instances:,} {shared.DATA[r.data].lower()} instances of each, seed {r.seed}; test split, never trained on."
+    )
+
+
+def _progress(what: Subject, job: Job | None, missing: int) -> None:
+    """The bar and its button; where work ended early, why and how to go on."""
+    if job is not None and job.running:
+        jobs.bar(job, "frontier cancel")
+        return
+    if not missing:
+        return
+    if job is not None and job.error:
+        st.error(plain(whole(job.error)) + " Rows that were done are kept; ask for another range or other data above.")
+        return
+
+    def go_on() -> None:
+        st.session_state.pop("frontier job", None)
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        total = len(what.asked)
+        st.info(f"Stopped with {total - missing} of {total} rows. They are kept; the others can be measured any time.")
+        st.button("Go on", on_click=go_on, key="frontier go on")

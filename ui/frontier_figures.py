@@ -1,0 +1,181 @@
+"""The figures of a frontier, each with a sentence that says how to read it, and what can be taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import cast
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from core.export import frontier_object
+from core.frontier import Frontier
+from core.plain import dumps
+from figures import beside_paper
+from figures import frontier as drawing
+from figures.frontier import Measured
+from figures.frontier_summary import AXES, difficulty_title, in_order
+from figures.palette import Scheme
+from figures.plotly_style import PictureFormat, config
+from figures.published import SOURCE
+from ui import frontier_request, opening
+from ui.measuring import Subject
+
+TITLES: dict[Measured, str] = {
+    "accuracy": "Accuracy",
+    "ceiling": "Ceiling",
+    "tpr": "Positives",
+    "tnr": "Negatives",
+}
+READ: dict[Measured, str] = {
+    "accuracy": "A cell is the share of right answers at one difficulty after T steps; pale is chance.",
+    "ceiling": "The observer: what a rule that may use exactly what T steps can carry would get on these instances.",
+    "tpr": "The share of right answers among instances whose answer is yes; .5 in accuracy can be all-negative.",
+    "tnr": "The share of right answers among instances whose answer is no.",
+}
+
+
+def scheme() -> Scheme:
+    """The scheme the page is shown in."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def card(title: str) -> AbstractContextManager:
+    """A framed figure with its title."""
+    box = st.container(border=True, gap="xsmall")
+    box.markdown(f"**{title}**")
+    return box
+
+
+def plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
+    """A Plotly figure whose modebar saves it in the format that was chosen."""
+    picture: PictureFormat = st.session_state.get("picture_widget") or "png"
+    st.plotly_chart(fig, theme=None, key=key, config=config(name, picture), alt=alt)
+
+
+def draw(what: Subject, found: Frontier, name: str) -> None:
+    """All figures of what is measured so far.
+
+    Args:
+        what: What is measured.
+        found: The rows that are there.
+        name: Of the files that are saved.
+    """
+    paper = beside_paper.has_paper(what.task)
+    top = st.columns(2 if paper else 1, gap="small")
+    with top[0]:
+        _heatmap(what, found, name)
+    if paper:
+        with top[1]:
+            _paper(what, found)
+    left, right = st.columns(2, gap="small")
+    with left:
+        _steps(what, found, name)
+    with right:
+        _arrival(what, found, name)
+    _take_away(what, found, name)
+
+
+def _heatmap(what: Subject, found: Frontier, name: str) -> None:
+    trained, steps = (opening.trained(what.checkpoint, of) for of in ("difficulty", "steps"))
+    with card("Accuracy over difficulty and steps"):
+        measured = _which(found)
+        fig = drawing.accuracy_heatmap(found, what.task, scheme(), measured, what.asked, trained, steps)
+        plot(fig, "frontier heatmap", f"{name}-{measured}", f"Heatmap by difficulty and steps: {TITLES[measured]}")
+        line = "the ceiling's" if measured == "ceiling" else "the accuracy's"
+        none = "" if found.ceiling is not None else " With full attention there is no ceiling: one step can carry all."
+        st.caption(f"{READ[measured]} The line is {line} T75, the first T from which it stays at .75 or above.{none}")
+
+
+def _paper(what: Subject, found: Frontier) -> None:
+    graph = what.task == "graph"
+    with card(f"The paper's, {SOURCE}"):
+        st.caption("Accuracy at the steps published, d = 128." if graph else "Accuracy at the best of all steps.")
+        fig = beside_paper.paper_beside(found, what.task, what.checkpoint.name, scheme())
+        plot(fig, "frontier paper", f"paper-{what.task}", "What the paper's author published")
+        own = "The author's numbers, on the author's instances, whose shortcuts ours leave out. "
+        st.caption(own + ("Hover for ours in the same cell." if graph else "Bars are 95% intervals."))
+
+
+def _steps(what: Subject, found: Frontier, name: str) -> None:
+    with card("One difficulty, step by step"):
+        row = _row(found, what.task)
+        trained = opening.trained(what.checkpoint, "steps")
+        fig = drawing.accuracy_over_steps(found, row, what.task, scheme(), trained)
+        plot(fig, "frontier steps", f"{name}-steps", "Accuracy over steps at one difficulty")
+        st.caption(
+            f"Accuracy with its 95% interval (Wilson; {found.n[row]:,} instances, {found.distinct[row]:,} of them "
+            "distinct) and its two halves: where they part, the model says the same to all. The ceiling is what a rule "
+            "would get that uses exactly what T steps can carry."
+        )
+
+
+def _arrival(what: Subject, found: Frontier, name: str) -> None:
+    with card("T75 over difficulty"):
+        st.caption("The first T from which accuracy stays at .75 or above.")
+        trained = opening.trained(what.checkpoint, "difficulty")
+        fig = drawing.arrival_over_difficulty(found, what.task, scheme(), trained)
+        plot(fig, "frontier arrival", f"{name}-t75", "T75 over difficulty, with its line")
+        st.caption(
+            "A straight line is a wave of constant speed: a steps to start, b steps for each unit of difficulty h. "
+            "Difficulties that never stay have no part in it."
+        )
+
+
+def _which(found: Frontier) -> Measured:
+    options: list[Measured] = [name for name in TITLES if getattr(found, name) is not None]
+    chosen = st.segmented_control(
+        "Colour",
+        options,
+        default="accuracy",
+        format_func=lambda name: TITLES[name],
+        key="frontier colour_widget",
+        label_visibility="collapsed",
+        required=True,
+    )
+    return cast(Measured, chosen or "accuracy")
+
+
+def _row(found: Frontier, task: str) -> int:
+    """Index of the row that is drawn step by step; the hardest that is there unless one was chosen."""
+    rows = in_order(found.difficulty)
+    state, key = st.session_state, "frontier row_widget"
+    if state.get(key) not in rows:
+        state.pop(key, None)
+    chosen = st.selectbox(
+        AXES.get(task, "Difficulty").capitalize(),
+        rows,
+        index=len(rows) - 1,
+        format_func=lambda d: difficulty_title(task, d, unit=True),
+        key=key,
+        label_visibility="collapsed",
+    )
+    return found.difficulty.tolist().index(chosen if chosen is not None else rows[-1])
+
+
+def _take_away(what: Subject, found: Frontier, name: str) -> None:
+    request = what.request
+    of = {"input": request.file} if what.own is not None else {"data": request.data, "seed": request.seed}
+    whole = frontier_object(found, checkpoint=what.checkpoint.name, task=what.task, **of)
+    offers = [
+        ("CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(found, what.task)),
+        ("JSON", f"{name}.json", "application/json", lambda: dumps(whole)),
+    ]
+    take_away("frontier", offers, frontier_request.command(request), frontier_request.code(request))
+
+
+def take_away(kind: str, offers: Sequence[tuple], command: str, code: str) -> None:
+    """The numbers as files, the format of pictures, and the lines that compute the same."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, file, mime, make in offers:
+            st.download_button(label, make, file, mime, on_click="ignore", key=f"{kind} {label}")
+        if kind == "frontier":
+            st.segmented_control(
+                "Pictures", ("png", "svg"), default="png", format_func=str.upper, key="picture_widget",
+                label_visibility="collapsed", required=True,
+            )  # fmt: skip
+            st.caption("Numbers of exactly what is shown; the camera over each figure saves it in this format.")
+    with st.expander("Copy as command or code"):
+        st.code(command, language="bash")
+        st.code(code, language="python")

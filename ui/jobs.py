@@ -1,0 +1,104 @@
+"""Work that outlasts a run of the page: on a thread of its own, with results as they come, progress and a way to stop.
+
+One piece of work runs at a time, since two would share the same cores; what nobody has looked at for a while stops.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import streamlit as st
+
+from core.errors import InputError
+
+LOG = logging.getLogger(__name__)
+
+UNWATCHED_SECONDS = 300
+"""A closed tab must not keep the cores for hours."""
+
+_turn = threading.Lock()
+
+
+class _StoppedError(Exception):
+    """Raised inside the work, between two batches."""
+
+
+class Job:
+    """One piece of work.
+
+    Args:
+        work: Called with a function that takes the amount done so far; yields results.
+        total: Amount in all.
+    """
+
+    def __init__(self, work: Callable[[Callable[[int], None]], Iterator[Any]], total: int) -> None:
+        self.results: list[Any] = []
+        self.done, self.total = 0, total
+        self.error: str | None = None
+        self.waiting = True
+        self._work, self._cancelled, self._looked = work, threading.Event(), time.monotonic()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> Job:
+        """Starts the thread."""
+        self._thread.start()
+        return self
+
+    @property
+    def running(self) -> bool:
+        """Whether there is more to come; looking at it keeps it alive."""
+        self._looked = time.monotonic()
+        return self._thread.is_alive()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it was told to stop."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Stops it after the batch that is running; what came before stays."""
+        self._cancelled.set()
+
+    def _progress(self, done: int) -> None:
+        self.done = done
+        if time.monotonic() - self._looked > UNWATCHED_SECONDS:
+            self.cancel()
+        if self.cancelled:
+            raise _StoppedError
+
+    def _run(self) -> None:
+        try:
+            while not _turn.acquire(timeout=0.2):
+                self._progress(0)
+            try:
+                self.waiting = False
+                for result in self._work(self._progress):
+                    self.results.append(result)
+            finally:
+                _turn.release()
+        except _StoppedError:
+            pass
+        except InputError as error:
+            self.error = str(error)
+        except (MemoryError, RuntimeError) as error:
+            LOG.exception("work failed")
+            short = isinstance(error, MemoryError) or "memory" in str(error).lower()
+            self.error = "There is not enough memory for this; ask for less." if short else _BUG
+        except Exception:
+            LOG.exception("work failed")
+            self.error = _BUG
+
+
+_BUG = "This stopped through no fault of yours; the log of the server says why."
+
+
+def bar(job: Job, key: str) -> None:
+    """The progress of a job, and the button that stops it."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        told = f"{job.done:,} of {job.total:,} instances"
+        st.progress(min(job.done / max(1, job.total), 1.0), "Waiting for another measurement" if job.waiting else told)
+        st.button("Cancel", on_click=job.cancel, key=key, disabled=job.cancelled)
