@@ -176,9 +176,9 @@ def changes(hidden: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return per_node, whole
 
 
-def _is_belief(name: str) -> bool:
-    """Whether a reading is a probability of the task's concept, so that it can be right or wrong."""
-    return name.startswith(("model readout", "probe"))
+def _belief(name: str) -> bool | str:
+    """Whether a reading is a probability of the asked value, or of "the truth", so that it can be right or wrong."""
+    return "the truth" if name == "true offset" else name.startswith(("model readout", "probe"))
 
 
 def payload(
@@ -194,8 +194,8 @@ def payload(
     Args:
         trace: The trace.
         readings: Name to (T+1, n) values in [0, 1], NaN where a node has none. Names that start with "model readout"
-            or "probe" are beliefs about the task's concept and are compared with the oracle. "change of state" is
-            added here.
+            or "probe" are beliefs about the task's concept and are compared with the oracle, and so is "true offset", which
+            is wrong while it is small. "change of state" is added here.
         title: Heading of the views, any text.
         trained_steps: Fewest and most steps the checkpoint was trained with, or None.
         max_edges: Most edges drawn.
@@ -276,7 +276,7 @@ def payload(
         "order": order.tolist(),
         "front": np.where(front == NEVER, -1, front).tolist(),
         "always_known": bool(trace.known[:, encoding.carries].all()),
-        "readings": [{"name": name, "belief": _is_belief(name)} for name in shown],
+        "readings": [{"name": name, "belief": _belief(name)} for name in shown],
         "largest_change": largest_change,
         "explained": explained.tolist(),
         "first_decidable": first_decidable(trace),

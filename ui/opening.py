@@ -12,7 +12,7 @@ from core import checkpoint, tasks
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.trace import Trace, record
-from probes import linear
+from probes import linear, offsets
 from ui import examples
 from ui.selection import Example, Generated, Origin, Own, Selection
 from ui.store import fingerprint, recent
@@ -138,7 +138,7 @@ def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str
     for array in (trace.hidden, trace.attention, trace.gate, trace.readout, trace.logits, trace.truth, trace.known):
         if array is not None:
             array.flags.writeable = False  # it is shared by every page and session
-    values: dict[str, np.ndarray] = {}
+    values = offsets.readings(opened, trace)  # first, since it shows the wave whatever is asked
     if trace.readout is not None:
         name = "model readout as target" if opened.config.readout == "pair" else "model readout"
         probability = 1 / (1 + np.exp(-np.clip(trace.readout.astype(np.float64), -60, 60)))

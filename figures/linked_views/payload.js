@@ -72,9 +72,10 @@ function unpack(data) {
   p.truth = (t, i) => { const o = p.oracle[t * n + p.modelNode(i)]; return { value: o & 1, known: (o & 2) > 0, has: (o & 4) > 0 }; };
   /** Whether a belief contradicts what the oracle knows by then. */
   p.isWrong = (r, t, i) => {
-    if (!meta.readings[r].belief) return false;
+    const { belief } = meta.readings[r];
+    if (!belief) return false;
     const truth = p.truth(t, i), v = p.value(r, t, i);
-    return truth.has && truth.known && !Number.isNaN(v) && v > 0.5 !== (truth.value === 1);
+    return truth.has && truth.known && !Number.isNaN(v) && v > 0.5 !== (belief === "the truth" || truth.value === 1);
   };
 
   /** Attention into step t (0 has none): arrays from, to, weight (0..1), head, edge (-1 where along no edge). */

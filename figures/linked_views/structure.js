@@ -79,7 +79,7 @@ class Structure {
     const cx = (x[a] + x[b]) / 2 + (dy / length) * far, cy = (y[a] + y[b]) / 2 - (dx / length) * far;
     const ended = (i) => {
       const l = Math.hypot(cx - x[i], cy - y[i]) || 1, ux = (cx - x[i]) / l, uy = (cy - y[i]) / l, r = this.r[i];
-      const edge = this.half[i] > r + 0.5 ? Math.min(this.half[i] / Math.abs(ux), r / Math.abs(uy)) : r;
+      const edge = p.lineOf[i] >= 0 ? Math.min(this.half[i] / Math.abs(ux), r / Math.abs(uy)) : r;
       const room = Math.min(edge + (p.lineOf[i] >= 0 ? 1.5 : r > 6 ? 4 : 1.5), length * 0.4);
       return [x[i] + ux * room, y[i] + uy * room];
     };
@@ -89,7 +89,7 @@ class Structure {
   /** Adds the outline of a node, some pixels out, to a path: a circle, or a pill around a word. */
   outline(path, i, out = 0) {
     const x = this.x[i], y = this.y[i], r = this.r[i] + out, half = this.half[i] + out;
-    if (half <= r + 0.5) { path.moveTo(x + r, y); path.arc(x, y, r, 0, 7); }
+    if (this.p.lineOf[i] < 0) { path.moveTo(x + r, y); path.arc(x, y, r, 0, 7); }
     else path.roundRect(x - half, y - r, 2 * half, 2 * r, Math.min(r, 9));
   }
 
@@ -196,6 +196,7 @@ class Structure {
       const touches = focus < 0 || flows.from[k] === focus || flows.to[k] === focus;
       const decisive = edge >= 0 && (p.edgeKind[edge] & 1) > 0;
       const matters = focus >= 0 || (edge >= 0 ? decisive || !anyDecisive || p.meta.task === "logic" : p.truth(0, flows.to[k]).has || flows.to[k] === p.meta.answer_node);
+      if (edge < 0 && !matters && p.lineOf[flows.to[k]] >= 0) continue; // into a word that holds nothing
       const dim = !touches ? 0.1 : matters ? 1 : 0.36;
       const level = Math.max(1, Math.ceil(flows.weight[k] * 6));
       const id = `${flows.head[k]}/${level}/${dim}`;

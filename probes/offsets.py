@@ -1,0 +1,31 @@
+"""What a readout of offsets says of every person beside the offset that is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from core.checkpoint import Checkpoint
+from core.encoding import MAX_OFFSET, NEVER, collate
+from core.trace import Trace
+
+
+@torch.inference_mode()
+def readings(checkpoint: Checkpoint, trace: Trace) -> dict[str, np.ndarray]:
+    """Name to (T+1, n) probabilities, NaN where a token names nobody; none if the checkpoint reads out no offsets.
+
+    "true offset" is the probability of the one that the facts give in the end, or of "not joined" where they give none;
+    "joined" that of any offset at all.
+    """
+    if getattr(checkpoint.config, "readout", None) != "offset":
+        return {}
+    encoding, model = trace.encoding, checkpoint.model
+    like = next(model.parameters())
+    hidden = torch.tensor(trace.hidden).to(like)[:, None]  # (T+1, 1, n, d)
+    share = model.concept(hidden, collate([encoding]).to(like.device))[:, 0].softmax(-1).double().cpu().numpy()
+    joined = encoding.true_from != NEVER
+    kind = np.where(joined, encoding.value + MAX_OFFSET, 2 * MAX_OFFSET + 1)
+    kind = np.where(encoding.carries & (np.abs(encoding.value) <= MAX_OFFSET), kind, 2 * MAX_OFFSET + 1)
+    true = np.take_along_axis(share, np.broadcast_to(kind[None, :, None], (len(share), len(kind), 1)), axis=-1)[..., 0]
+    found = {"true offset": true, "joined": 1 - share[..., -1]}
+    return {name: np.where(encoding.carries, values, np.nan) for name, values in found.items()}
