@@ -49,6 +49,7 @@ class Recipe:
         extra: Least and greatest of what lengthens an instance without deepening it, so that training covers the
             lengths of deeper instances: distractors of a text, depth of the siblings of a formula. None draws it as in
             tests.
+        extra_from: Batch from which instances are lengthened; shorter ones are learned sooner.
         curriculum: None for all difficulties at once.
         bfloat16: Whether matrix products run in bfloat16 where the machine gains by it.
         validation: Difficulties of the validation.
@@ -74,6 +75,7 @@ class Recipe:
     samples: int | None = None
     nodes: tuple[int, int] = (8, 16)
     extra: tuple[int, int] | None = None
+    extra_from: int = 0
     curriculum: Curriculum | None = None
     bfloat16: bool = False
     weight_decay: float = 0.01
@@ -211,6 +213,7 @@ HOUSE_FACTS = Recipe(
     validation=(1, 2, 3, 4, 5, 8, 12),
     validate_every=250,
     extra=(2, 12),
+    extra_from=1000,
     curriculum=Curriculum(start=1),
 )
 
@@ -232,6 +235,7 @@ HOUSE_TEXT_TOKENS = Recipe(
     validation=(1, 2, 3, 4, 5, 8, 10),
     validate_every=250,
     extra=(2, 12),
+    extra_from=1750,
     curriculum=Curriculum(start=1),
     bfloat16=True,
 )  # fmt: skip
