@@ -196,7 +196,7 @@ class Structure {
       const touches = focus < 0 || flows.from[k] === focus || flows.to[k] === focus;
       const decisive = edge >= 0 && (p.edgeKind[edge] & 1) > 0;
       const matters = focus >= 0 || (edge >= 0 ? decisive || !anyDecisive || p.meta.task === "logic" : p.truth(0, flows.to[k]).has || flows.to[k] === p.meta.answer_node);
-      if (edge < 0 && !matters && p.lineOf[flows.to[k]] >= 0) continue; // into a word that holds nothing
+      if (edge < 0 && p.lineOf[flows.to[k]] >= 0 && !(matters && touches)) continue; // into a word that holds nothing
       const dim = !touches ? 0.1 : matters ? 1 : 0.36;
       const level = Math.max(1, Math.ceil(flows.weight[k] * 6));
       const id = `${flows.head[k]}/${level}/${dim}`;
@@ -305,12 +305,12 @@ class Structure {
     ctx.strokeStyle = css(theme.wrong);
     ctx.stroke(cross);
     const chosen = f.focus >= 0 ? f.focus : f.node;
-    for (const [i, colour, line] of [...p.mates(chosen).map((j) => [j, f.focus === f.node ? theme.accent : theme.ink, 1]), [f.focus, theme.ink, 1.6], [f.node, theme.accent, 2.6]]) {
+    for (const [i, colour, line] of [...p.mates(chosen).map((j) => [j, f.focus === f.node ? theme.accent : theme.ink, 1.3]), [f.focus, theme.ink, 1.6], [f.node, theme.accent, 2.6]]) {
       if (i < 0) continue;
       ctx.beginPath();
       this.outline(ctx, i, this.gap(i) + (p.lineOf[i] >= 0 ? 2 : r > 6 ? 4.5 : 3));
       ctx.lineWidth = line;
-      ctx.strokeStyle = css(colour, line > 1 ? 1 : 0.75);
+      ctx.strokeStyle = css(colour, line > 1.3 ? 1 : 0.75);
       ctx.stroke();
     }
     this.drawLabels(ctx, f, r, this.gap(this.free[0] ?? 0));
