@@ -14,6 +14,7 @@ class Structure {
     this.surface.fit();
     this.place();
     this.ground = this.surface.layer((ctx) => this.drawGround(ctx));
+    this.words = p.meta.lines.length ? this.surface.layer((ctx) => drawPlainWords(ctx, this)) : null;
     this.lines = null;
   }
 
@@ -319,29 +320,12 @@ class Structure {
   /** Room between a node and its ring. */
   gap(i) { return this.p.lineOf[i] >= 0 ? 0.5 : this.radius > 6 ? 3 : this.radius > 3.4 ? 2 : 1.2; }
 
-  /** The words of the lines, on their pills where they carry a concept. */
-  drawWords(ctx, f) {
-    const { p, theme } = this;
-    ctx.textAlign = "center";
-    ctx.textBaseline = "middle";
-    ctx.lineJoin = "round";
-    ctx.lineWidth = 3;
-    ctx.strokeStyle = css(theme.card, 0.75); // keeps lines off the words
-    for (const i of p.meta.lines.flat()) {
-      const pill = p.truth(0, i).has, value = p.valueBetween(f.reading, f.t, i);
-      ctx.font = CSS_FONT(theme, this.type, pill ? 600 : 450);
-      ctx.fillStyle = Number.isNaN(value) || !pill ? css(pill ? theme.ink : theme.soft) : theme.rampInk[shade(value)];
-      if (!pill) ctx.strokeText(written(p, i), this.x[i], this.y[i] + 0.5);
-      ctx.fillText(written(p, i), this.x[i], this.y[i] + 0.5);
-    }
-    if (!p.meta.ghosts) return;
-    ctx.fillStyle = css(theme.soft);
-    for (const line of p.meta.lines.slice(1)) ctx.fillText("→", this.x[line[0]] + this.half[line[0]] + 0.5 * ARROW * this.type, this.y[line[0]] + 0.5);
-  }
-
   drawLabels(ctx, f, r, gap) {
     const { p, theme, free } = this, { width } = this.surface;
-    if (p.meta.lines.length) this.drawWords(ctx, f);
+    if (p.meta.lines.length) {
+      this.surface.paste(this.words);
+      drawPills(ctx, this, f);
+    }
     if (!free.length) return;
     const inside = r >= 7 && this.fits(ctx, r);
     const ends = p.meta.ghosts ? { source: [p.ghostEnds[0]], target: [p.ghostEnds[1]] } : { source: [...p.isSource], target: [...p.isTarget] };
