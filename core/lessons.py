@@ -54,18 +54,26 @@ class Lessons:
             top = int(rng.integers(recipe.difficulty[0], level + 1))
         low = max(recipe.difficulty[0], top - 1) if recipe.curriculum is not None else recipe.difficulty[0]
         difficulty = rng.integers(low, top + 1, recipe.batch_size)
-        return self._fresh(rng, difficulty, "train", recipe.nodes), steps, top
+        extra = None
+        if recipe.extra is not None and index >= recipe.extra_from:
+            extra = rng.integers(recipe.extra[0], recipe.extra[1] + 1, len(difficulty))
+        return self._fresh(rng, difficulty, "train", recipe.nodes, extra), steps, top
 
     def _fresh(
-        self, rng: np.random.Generator, difficulty: np.ndarray, split: str, nodes: tuple[int, int] | None
+        self,
+        rng: np.random.Generator,
+        difficulty: np.ndarray,
+        split: str,
+        nodes: tuple[int, int] | None,
+        extra: np.ndarray | None = None,
     ) -> Lesson:
         model = self.recipe.model
         if self.recipe.task == "graph":
             n_nodes = None if nodes is None else rng.integers(nodes[0], nodes[1] + 1, len(difficulty))
             return self._graphs(graph_data.draw(rng, difficulty, self.recipe.data, n_nodes), rng)
         if self.recipe.task == "text":
-            return text_encoding.lesson(text_data.draw(rng, difficulty, self.recipe.data), model)
-        formulas = logic_data.draw(rng, difficulty, split)
+            return text_encoding.lesson(text_data.draw(rng, difficulty, self.recipe.data, extra), model)
+        formulas = logic_data.draw(rng, difficulty, split, extra)
         return logic_data.tree_lesson(formulas) if model.attention == "edges" else logic_data.token_lesson(formulas)
 
     def _graphs(self, arrays: graph_data.GraphArrays, rng: np.random.Generator) -> Lesson:

@@ -46,6 +46,10 @@ class Recipe:
         alpha: 0 is silent thinking (loss at the last step only), 1 a loss at every step, between them the mixture.
         samples: Instances of a training set drawn once; None draws each batch afresh.
         nodes: Least and greatest number of nodes (graph).
+        extra: Least and greatest of what lengthens an instance without deepening it, so that training covers the
+            lengths of deeper instances: distractors of a text, depth of the siblings of a formula. None draws it as in
+            tests.
+        extra_from: Batch from which instances are lengthened; shorter ones are learned sooner.
         curriculum: None for all difficulties at once.
         bfloat16: Whether matrix products run in bfloat16 where the machine gains by it.
         validation: Difficulties of the validation.
@@ -70,6 +74,8 @@ class Recipe:
     alpha: float = 0.0
     samples: int | None = None
     nodes: tuple[int, int] = (8, 16)
+    extra: tuple[int, int] | None = None
+    extra_from: int = 0
     curriculum: Curriculum | None = None
     bfloat16: bool = False
     weight_decay: float = 0.01
@@ -166,6 +172,7 @@ HOUSE_LOGIC_TOKENS = Recipe(
     supervision="node",
     validation=(2, 4, 6, 8, 10),
     validate_every=250,
+    extra=(0, 5),
     curriculum=Curriculum(),
     bfloat16=True,
 )  # fmt: skip
@@ -205,6 +212,8 @@ HOUSE_FACTS = Recipe(
     supervision="node",
     validation=(1, 2, 3, 4, 5, 8, 12),
     validate_every=250,
+    extra=(2, 12),
+    extra_from=1000,
     curriculum=Curriculum(start=1),
 )
 
@@ -225,6 +234,8 @@ HOUSE_TEXT_TOKENS = Recipe(
     supervision="node",
     validation=(1, 2, 3, 4, 5, 8, 10),
     validate_every=250,
+    extra=(2, 12),
+    extra_from=1750,
     curriculum=Curriculum(start=1),
     bfloat16=True,
 )  # fmt: skip
@@ -251,6 +262,7 @@ HOUSE_LOGIC_ON_PAPER = replace(
     difficulty=(1, 8),
     samples=64_000,
     supervision="answer",
+    extra=None,
     curriculum=None,
 )
 HOUSE_TEXT_ON_PAPER = replace(
@@ -260,6 +272,7 @@ HOUSE_TEXT_ON_PAPER = replace(
     data="paper",
     difficulty=(2, 5),
     supervision="answer",
+    extra=None,
     curriculum=Curriculum(start=2),
     validation=(2, 3, 4, 5, 6, 8),
 )

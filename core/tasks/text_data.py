@@ -112,18 +112,20 @@ def _chains(rng: np.random.Generator, chain: np.ndarray) -> tuple[np.ndarray, np
     return steps, twin
 
 
-def audited(rng: np.random.Generator, chain: np.ndarray) -> TextArrays:
+def audited(rng: np.random.Generator, chain: np.ndarray, extra: np.ndarray | None = None) -> TextArrays:
     """Pairs of twins that differ in one fact of the chain and are asked the same; one of them, at random, is right.
 
     Args:
         rng: Random numbers.
         chain: (P,) facts between the two people asked about, at least 1.
+        extra: (P,) distractors of each, at least 1; None draws 2 to half the chain and 4 more.
 
     Returns:
         2 P texts; twins share their names and the order of their facts.
     """
     p, most = len(chain), int(chain.max())
-    extra = rng.integers(2, chain // 2 + 5)  # distractors
+    if extra is None:
+        extra = rng.integers(2, chain // 2 + 5)
     n_facts, k = chain + extra, np.arange(most)
     size, people = int(n_facts.max()), most + 1 + 2 * int(extra.max())
     steps, twin_steps = _chains(rng, chain)
@@ -239,16 +241,17 @@ def paper(rng: np.random.Generator, chain: np.ndarray, label: np.ndarray) -> Tex
     return TextArrays(facts, n_facts, query, name, distance, offset)
 
 
-def draw(rng: np.random.Generator, chain: np.ndarray, data: str) -> TextArrays:
+def draw(rng: np.random.Generator, chain: np.ndarray, data: str, extra: np.ndarray | None = None) -> TextArrays:
     """As many texts as there are entries in `chain`, half of them right.
 
     Args:
         rng: Random numbers.
         chain: (B,), B even; for audited data the twins of row 2i take chain[2i].
         data: "audited" or "paper".
+        extra: (B,) distractors of each; None draws them (audited data alone has a choice).
     """
     if data == "audited":
-        return audited(rng, chain[::2])
+        return audited(rng, chain[::2], None if extra is None else extra[::2])
     return paper(rng, chain, (np.arange(len(chain)) % 2 == 0).astype(np.int64))
 
 

@@ -348,7 +348,7 @@ def test_help_is_quick_and_whole() -> None:
     start = time.monotonic()
     found = shell("--help")
     assert found.returncode == 0
-    for command in ("list", "trace", "frontier", "generate", "train", "import"):
+    for command in ("list", "trace", "frontier", "generate", "train", "sweep", "import"):
         assert command in found.stdout
     assert time.monotonic() - start < 5  # torch is not imported
 
