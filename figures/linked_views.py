@@ -194,8 +194,8 @@ def payload(
     Args:
         trace: The trace.
         readings: Name to (T+1, n) values in [0, 1], NaN where a node has none. Names that start with "model readout"
-            or "probe" are beliefs about the task's concept and are compared with the oracle, and so is "true offset", which
-            is wrong while it is small. "change of state" is added here.
+            or "probe" are beliefs about the task's concept and are compared with the oracle, and so is "true offset",
+            which is wrong while it is small. "change of state" is added here.
         title: Heading of the views, any text.
         trained_steps: Fewest and most steps the checkpoint was trained with, or None.
         max_edges: Most edges drawn.
@@ -246,6 +246,7 @@ def payload(
     place = (nodes, encoding.subformula[nodes]) if drawn.lines else drawn.xy.T
     order = np.lexsort((*place, front, group))
     instance = trace.instance
+    label: int | None = getattr(instance, "label", None)
     is_graph = isinstance(instance, GraphInstance) and one_node_each(encoding)
     meta: dict[str, object] = {
         "title": clipped(title, MAX_LABEL),
@@ -281,8 +282,8 @@ def payload(
         "explained": explained.tolist(),
         "first_decidable": first_decidable(trace),
         "commitment": trace.commitment_step,
-        "right_from": right_from(trace, int(instance.label)) if getattr(instance, "label", None) is not None else None,
-        "label": None if getattr(instance, "label", None) is None else int(instance.label),
+        "right_from": None if label is None else right_from(trace, label),
+        "label": label,
         "words": list(words(instance)),
         "trained": None if trained_steps is None else [int(trained_steps[0]), int(trained_steps[1])],
         "notice": drawn.notice,

@@ -22,7 +22,9 @@ def readings(checkpoint: Checkpoint, trace: Trace) -> dict[str, np.ndarray]:
     encoding, model = trace.encoding, checkpoint.model
     like = next(model.parameters())
     hidden = torch.tensor(trace.hidden).to(like)[:, None]  # (T+1, 1, n, d)
-    share = model.concept(hidden, collate([encoding]).to(like.device))[:, 0].softmax(-1).double().cpu().numpy()
+    classes = model.concept(hidden, collate([encoding]).to(like.device))
+    assert classes is not None
+    share = classes[:, 0].softmax(-1).double().cpu().numpy()
     joined = encoding.true_from != NEVER
     kind = np.where(joined, encoding.value + MAX_OFFSET, 2 * MAX_OFFSET + 1)
     kind = np.where(encoding.carries & (np.abs(encoding.value) <= MAX_OFFSET), kind, 2 * MAX_OFFSET + 1)

@@ -46,7 +46,8 @@ def size(view: View) -> str:
     if instance.task == "logic":
         return f"{instance.n_subformulas:,} subformulas, depth {instance.depth}: {clipped(instance.text, MAX_FORMULA)}"
     read = "words" if view.trace.encoding.interface == "tokens" else "mentions and relations"
-    return f"{len(instance.facts):,} facts about {instance.n_names:,} people, read as {view.trace.n_nodes:,} {read}"
+    facts = f"{len(instance.facts):,} fact{'' if len(instance.facts) == 1 else 's'}"
+    return f"{facts} about {instance.n_names:,} people, read as {view.trace.n_nodes:,} {read}"
 
 
 def notes(view: View) -> list[str]:

@@ -50,3 +50,34 @@ function setLines(ctx, theme, p, box, at) {
   });
   return size;
 }
+
+/** Words that carry no concept, and arrows between the ends of edges: what never changes. */
+function drawPlainWords(ctx, { p, theme, type, x, y, half }) {
+  ctx.textAlign = "center";
+  ctx.textBaseline = "middle";
+  ctx.lineJoin = "round";
+  ctx.lineWidth = 3;
+  ctx.strokeStyle = css(theme.card, 0.75); // keeps lines off the words
+  ctx.fillStyle = css(theme.soft);
+  ctx.font = CSS_FONT(theme, type, 450);
+  for (const i of p.meta.lines.flat()) {
+    if (p.truth(0, i).has) continue;
+    ctx.strokeText(written(p, i), x[i], y[i] + 0.5);
+    ctx.fillText(written(p, i), x[i], y[i] + 0.5);
+  }
+  if (!p.meta.ghosts) return;
+  for (const [i] of p.meta.lines.slice(1)) ctx.fillText("→", x[i] + half[i] + 0.5 * ARROW * type, y[i] + 0.5);
+}
+
+/** Words on their pills, in ink that reads on the fill. */
+function drawPills(ctx, { p, theme, type, x, y }, f) {
+  ctx.textAlign = "center";
+  ctx.textBaseline = "middle";
+  ctx.font = CSS_FONT(theme, type, 600);
+  for (const i of p.meta.lines.flat()) {
+    if (!p.truth(0, i).has) continue;
+    const value = p.valueBetween(f.reading, f.t, i);
+    ctx.fillStyle = Number.isNaN(value) ? css(theme.ink) : theme.rampInk[shade(value)];
+    ctx.fillText(written(p, i), x[i], y[i] + 0.5);
+  }
+}

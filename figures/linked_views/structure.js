@@ -14,6 +14,7 @@ class Structure {
     this.surface.fit();
     this.place();
     this.ground = this.surface.layer((ctx) => this.drawGround(ctx));
+    this.words = p.meta.lines.length ? this.surface.layer((ctx) => drawPlainWords(ctx, this)) : null;
     this.lines = null;
   }
 
@@ -196,7 +197,7 @@ class Structure {
       const touches = focus < 0 || flows.from[k] === focus || flows.to[k] === focus;
       const decisive = edge >= 0 && (p.edgeKind[edge] & 1) > 0;
       const matters = focus >= 0 || (edge >= 0 ? decisive || !anyDecisive || p.meta.task === "logic" : p.truth(0, flows.to[k]).has || flows.to[k] === p.meta.answer_node);
-      if (edge < 0 && !matters && p.lineOf[flows.to[k]] >= 0) continue; // into a word that holds nothing
+      if (edge < 0 && p.lineOf[flows.to[k]] >= 0 && !(matters && touches)) continue; // into a word that holds nothing
       const dim = !touches ? 0.1 : matters ? 1 : 0.36;
       const level = Math.max(1, Math.ceil(flows.weight[k] * 6));
       const id = `${flows.head[k]}/${level}/${dim}`;
@@ -305,12 +306,12 @@ class Structure {
     ctx.strokeStyle = css(theme.wrong);
     ctx.stroke(cross);
     const chosen = f.focus >= 0 ? f.focus : f.node;
-    for (const [i, colour, line] of [...p.mates(chosen).map((j) => [j, f.focus === f.node ? theme.accent : theme.ink, 1]), [f.focus, theme.ink, 1.6], [f.node, theme.accent, 2.6]]) {
+    for (const [i, colour, line] of [...p.mates(chosen).map((j) => [j, f.focus === f.node ? theme.accent : theme.ink, 1.3]), [f.focus, theme.ink, 1.6], [f.node, theme.accent, 2.6]]) {
       if (i < 0) continue;
       ctx.beginPath();
       this.outline(ctx, i, this.gap(i) + (p.lineOf[i] >= 0 ? 2 : r > 6 ? 4.5 : 3));
       ctx.lineWidth = line;
-      ctx.strokeStyle = css(colour, line > 1 ? 1 : 0.75);
+      ctx.strokeStyle = css(colour, line > 1.3 ? 1 : 0.75);
       ctx.stroke();
     }
     this.drawLabels(ctx, f, r, this.gap(this.free[0] ?? 0));
@@ -319,29 +320,12 @@ class Structure {
   /** Room between a node and its ring. */
   gap(i) { return this.p.lineOf[i] >= 0 ? 0.5 : this.radius > 6 ? 3 : this.radius > 3.4 ? 2 : 1.2; }
 
-  /** The words of the lines, on their pills where they carry a concept. */
-  drawWords(ctx, f) {
-    const { p, theme } = this;
-    ctx.textAlign = "center";
-    ctx.textBaseline = "middle";
-    ctx.lineJoin = "round";
-    ctx.lineWidth = 3;
-    ctx.strokeStyle = css(theme.card, 0.75); // keeps lines off the words
-    for (const i of p.meta.lines.flat()) {
-      const pill = p.truth(0, i).has, value = p.valueBetween(f.reading, f.t, i);
-      ctx.font = CSS_FONT(theme, this.type, pill ? 600 : 450);
-      ctx.fillStyle = Number.isNaN(value) || !pill ? css(pill ? theme.ink : theme.soft) : theme.rampInk[shade(value)];
-      if (!pill) ctx.strokeText(written(p, i), this.x[i], this.y[i] + 0.5);
-      ctx.fillText(written(p, i), this.x[i], this.y[i] + 0.5);
-    }
-    if (!p.meta.ghosts) return;
-    ctx.fillStyle = css(theme.soft);
-    for (const line of p.meta.lines.slice(1)) ctx.fillText("→", this.x[line[0]] + this.half[line[0]] + 0.5 * ARROW * this.type, this.y[line[0]] + 0.5);
-  }
-
   drawLabels(ctx, f, r, gap) {
     const { p, theme, free } = this, { width } = this.surface;
-    if (p.meta.lines.length) this.drawWords(ctx, f);
+    if (p.meta.lines.length) {
+      this.surface.paste(this.words);
+      drawPills(ctx, this, f);
+    }
     if (!free.length) return;
     const inside = r >= 7 && this.fits(ctx, r);
     const ends = p.meta.ghosts ? { source: [p.ghostEnds[0]], target: [p.ghostEnds[1]] } : { source: [...p.isSource], target: [...p.isTarget] };
