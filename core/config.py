@@ -18,7 +18,8 @@ class ModelConfig:
         width: d, width of a state.
         heads: Attention heads; divides the width.
         hidden: Width of the MLP's hidden layer.
-        attention: "edges": along the instance's edges and self-loops; "full": every token to every token.
+        attention: "edges": along the instance's edges and self-loops; "full": every token to every token; "none": not
+            for this model: tokens are read in turn, a value stands where its last token is (`core.adapters.gru`).
         readout: "pair": MLP over [h(source); h(target)]; "cls": MLP over the answer node; "node": a logit at each node.
         activation: Of the MLP.
         position: "rope": rotary positions, rotate-half; "none".
@@ -41,7 +42,7 @@ class ModelConfig:
     width: int = 64
     heads: int = 4
     hidden: int = 128
-    attention: Literal["edges", "full"] = "edges"
+    attention: Literal["edges", "full", "none"] = "edges"
     readout: Literal["pair", "cls", "node"] = "node"
     activation: Literal["relu", "gelu"] = "gelu"
     position: Literal["none", "rope"] = "none"

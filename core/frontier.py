@@ -11,6 +11,7 @@ from core import tasks
 from core.answers import MAX_STEPS, batches, logits_by_step
 from core.checkpoint import Checkpoint
 from core.errors import InputError
+from core.protocol import steps_of
 
 Z95 = 1.959963984540054
 """Normal quantile of a two-sided 95% interval."""
@@ -131,6 +132,21 @@ def run(
         n=n,
         distinct=np.array([row[5] for row in rows]),
     )
+
+
+def needed_steps(
+    checkpoint: Checkpoint, difficulties: Sequence[int], instances: int = 500, data: str = "audited", seed: int = 0
+) -> int:
+    """T at which a model that says how many steps it needs (one a token, one a block) has done with all instances.
+
+    Raises:
+        InputError: If the model says no such thing.
+    """
+    if not hasattr(checkpoint.model, "steps_for"):
+        raise InputError(f"{checkpoint.name!r} goes on for as long as it is run: say how many steps, with --steps")
+    task = tasks.get(checkpoint.config.task)
+    drawn = (x for difficulty in difficulties for x in task.generate(difficulty, instances, data=data, seed=seed))
+    return max(steps_of(checkpoint.model, task.encode(x, checkpoint.config), 1) for x in drawn)
 
 
 def _share(right: np.ndarray) -> np.ndarray:

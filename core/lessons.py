@@ -12,7 +12,7 @@ import torch
 
 from core.encoding import Lesson, collate
 from core.recipes import Recipe
-from core.tasks import graph_data, logic, logic_data
+from core.tasks import graph_data, logic, logic_data, logic_reading
 from core.tasks.graph_data import SPLITS
 
 VALIDATION_COUNT = {"graph": 400, "logic": 200}
@@ -64,6 +64,8 @@ class Lessons:
             arrays = graph_data.draw(rng, difficulty, self.recipe.data, n_nodes)
             return graph_data.lesson(arrays, named=model.identity == "vocabulary")
         formulas = logic_data.draw(rng, difficulty, split)
+        if model.attention == "none":
+            return logic_reading.read_lesson(formulas)
         return logic_data.tree_lesson(formulas) if model.attention == "edges" else logic_data.token_lesson(formulas)
 
     @cached_property

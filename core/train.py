@@ -28,12 +28,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 import core
-from core import atomic, recipes
+from core import adapters, atomic, recipes
 from core.checkpoint import save
 from core.encoding import Lesson
 from core.errors import InputError
 from core.lessons import Lessons
-from core.model import DepthRecurrentTransformer
+from core.protocol import steps_of
 from core.recipes import Recipe
 
 STATE = "training.safetensors"
@@ -81,10 +81,11 @@ def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tenso
     return nodes if recipe.task == "graph" else nodes + ANSWER_WEIGHT * loss
 
 
-def loss_and_answer(
-    model: DepthRecurrentTransformer, recipe: Recipe, lesson: Lesson, steps: int
-) -> tuple[Tensor, Tensor]:
-    """The loss of one lesson, (1 - alpha) CE(T) + alpha / T * sum of CE(t), and the answers' logits after step T."""
+def loss_and_answer(model: Any, recipe: Recipe, lesson: Lesson, steps: int) -> tuple[Tensor, Tensor]:
+    """The loss of one lesson, (1 - alpha) CE(T) + alpha / T * sum of CE(t), and the answers' logits after step T.
+
+    A model with a cost of its own adds it, weighted by the recipe's `ponder`.
+    """
     batch = lesson.batch
     context = model.prepare(batch)
     h = model.initial(context)
@@ -100,11 +101,11 @@ def loss_and_answer(
         total = total + recipe.alpha / steps * loss
         if t == steps:
             total = total + (1 - recipe.alpha) * loss
-    return total, answer
+    return total + recipe.ponder * model.penalty(h, batch) if recipe.ponder else total, answer
 
 
 @torch.inference_mode()
-def validate(model: DepthRecurrentTransformer, lessons: Lessons, device: str) -> dict[int, float]:
+def validate(model: Any, lessons: Lessons, device: str) -> dict[int, float]:
     """Accuracy of the answers by difficulty, T chosen beforehand by the recipe's rule."""
     model.eval()
     out = {}
@@ -113,7 +114,8 @@ def validate(model: DepthRecurrentTransformer, lessons: Lessons, device: str) ->
         for rows in torch.arange(len(lesson.label)).split(100):
             part = lesson.take(rows).to(device)
             used = int(part.batch.valid.sum(1).max())
-            logits = model(part.narrow(used).batch, lessons.validation_steps(difficulty))[0]
+            batch = part.narrow(used).batch
+            logits = model(batch, steps_of(model, batch, lessons.validation_steps(difficulty)))[0]
             right.append((logits > 0) == (part.label > 0))
         out[difficulty] = float(torch.cat(right).float().mean())
     model.train()
@@ -126,7 +128,7 @@ class Run:
     def __init__(self, recipe: Recipe, out: Path, seed: int, device: str, threads: int) -> None:
         self.recipe, self.out, self.seed, self.device, self.threads = recipe, out, seed, device, threads
         torch.manual_seed(seed)
-        self.model = DepthRecurrentTransformer(recipe.model).to(device)
+        self.model = adapters.make(recipe.kind, recipe.model).to(device)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
@@ -180,6 +182,7 @@ class Run:
         recipe, progress = self.recipe, self.progress
         lesson, steps, top = self.lessons.draw(progress.batch, progress.level)
         lesson = lesson.to(self.device)
+        steps = steps_of(self.model, lesson.batch, steps)
         torch.manual_seed(self.seed * 1_000_003 + progress.batch)  # for dropout
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(recipe, progress.batch)
@@ -238,6 +241,13 @@ def _machine(device: str, threads: int) -> str:
     return f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}, torch {torch.__version__}"
 
 
+def _how_many(recipe: Recipe) -> str:
+    if recipe.kind == "gru":
+        return "one step a token"
+    low, high = recipe.steps
+    return f"T = {low}" if low == high else f"T drawn from {low} to {high} for every batch"
+
+
 def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str, Any]]) -> str:
     """The checkpoint's README: what it is, how it was made, what it reached."""
     last = log[-1]["accuracy"] if log else {}
@@ -247,8 +257,8 @@ def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str
     command = f"python -m core train {recipe.task} --recipe {recipe.name} {same} --out checkpoints/{name}"
     return f"""# {name}
 
-A depth-recurrent Transformer for the {recipe.task} task, recipe `{recipe.name}`, trained on {recipe.data} data of
-difficulty {low} to {high} with T drawn from {recipe.steps[0]} to {recipe.steps[1]} for every batch, \
+{adapters.TITLES[recipe.kind]} for the {recipe.task} task, recipe `{recipe.name}`, trained on {recipe.data} data of
+difficulty {low} to {high} with {_how_many(recipe)}, \
 {"loss at the last step only" if recipe.alpha == 0 else f"alpha = {recipe.alpha}"}, \
 {"on the answer alone" if recipe.supervision == "answer" else "on every node"}.
 

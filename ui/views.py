@@ -16,7 +16,7 @@ from streamlit.components.v2 import component
 from core import tasks
 from core.export import save_npz
 from figures import linked_views
-from figures.summary import clipped, sentence, words
+from figures.summary import clipped, first_decidable, sentence, words
 from ui import opening, session
 from ui.opening import View
 from ui.store import fingerprint, recent
@@ -113,7 +113,7 @@ def facts(view: View) -> dict[str, str]:
         "Label": answers[1 - instance.label] if instance.label is not None else "unknown",
         "Answer": f"{answers[1 - trace.answer]} (logit {trace.logits[-1]:+.2f} after {trace.steps} steps)",
         "Answer stays from": f"step {trace.commitment_step}",
-        "First decidable": f"step {instance.first_decidable_step()}",
+        "First decidable": f"step {first_decidable(trace)}",
         "Held in memory": f"{held / 1e6:,.1f} MB, states {' × '.join(map(str, trace.hidden.shape))}",
         **({"Notes": " ".join(map(whole, notes(view)))} if notes(view) else {}),
     }

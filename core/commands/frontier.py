@@ -22,7 +22,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("checkpoint", metavar="CKPT", help="name, folder, .safetensors file or owner/name on the hub")
     parser.add_argument("--difficulty", type=difficulties, required=True, help="such as 5, 1-12 or 1,3,8-10")
-    parser.add_argument("--steps", type=positive, required=True, help="T; all of 1..T are measured")
+    parser.add_argument(
+        "--steps", type=positive, help="T; all of 1..T are measured (default, for a model that says it: what it needs)"
+    )
     parser.add_argument("--instances", type=positive, default=500, help="for each difficulty (default 500)")
     parser.add_argument("--data", choices=("paper", "audited"), default="audited", help="default audited")
 
@@ -40,9 +42,8 @@ def run(args: argparse.Namespace) -> None:
         def progress(done: int, _: int) -> None:
             bar.update(done - bar.n)
 
-        result = frontier.run(
-            opened, args.difficulty, args.steps, args.instances, args.data, args.seed, progress=progress
-        )
+        steps = args.steps or frontier.needed_steps(opened, args.difficulty, args.instances, args.data, args.seed)
+        result = frontier.run(opened, args.difficulty, steps, args.instances, args.data, args.seed, progress=progress)
     if args.json:
         about = {"checkpoint": opened.name, "task": opened.config.task, "data": args.data, "seed": args.seed}
         print(dumps({**vars(result), **about}))
