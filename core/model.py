@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from core.attention import dense_attention, edge_attention
 from core.config import ModelConfig
 from core.encoding import SOURCE, TARGET, Batch
+from core.errors import InputError
 from core.protocol import Shapes, Sink
 
 NEIGHBOURING = 2
@@ -117,6 +118,8 @@ class DepthRecurrentTransformer(
     """
 
     def __init__(self, config: ModelConfig) -> None:
+        if config.attention == "none":
+            raise InputError("this model attends along edges or in full; its config says attention 'none'")
         super().__init__()
         self.config = config
         d = config.width

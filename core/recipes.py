@@ -174,7 +174,7 @@ HOUSE_LOGIC_TOKENS = Recipe(
 
 # Baselines: the house's task, data, loss, batches, batch size, width and T, without its mechanisms (recall, gate, state
 # norm, noise). `weight-tied` has the shared block and step embeddings alone; `act` lets each node halt as well;
-# `fixed-depth` shares nothing. A step lacks the house's gate and recall, so it costs about three quarters of one.
+# `fixed-depth` shares nothing. A step lacks the house's gate and recall, so it costs about four fifths of one.
 
 PLAIN_GRAPH = replace(
     HOUSE_GRAPH.model, recall=False, state_norm=False, gate_bias=None, state_noise=0.0, depth_embedding=12
@@ -192,7 +192,7 @@ FIXED_GRAPH = replace(TIED_GRAPH, name="fixed-depth", kind="fixed-depth", steps=
 
 # Width, data, curriculum and batch size of `house-tokens`, two thirds of its batches, read from left to right without
 # hints. A step is a GRU cell on one token, where a step of `house-tokens` is a block on all: a run over 43 tokens
-# (depth 6) costs about as much as one step there. `steps` are the lengths trained on.
+# (depth 6) multiplies less than one step there. `steps` are the lengths trained on.
 GRU_LOGIC = replace(
     HOUSE_LOGIC_TOKENS,
     name="gru",

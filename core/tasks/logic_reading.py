@@ -17,8 +17,8 @@ def places(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where each subformula ends, and where its value is certain, as places among the tokens of the canonical text.
 
-    A binary operator whose left side controls it (false under &, true under |) is certain at the operator, any other with
-    its right side.
+    A binary operator whose left side controls it (false under &, true under |) is certain at the operator, any other
+    with its right side.
 
     Args:
         kind: (M,) vocabulary index of each subformula; formulas may follow each other.
