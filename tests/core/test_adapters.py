@@ -111,7 +111,7 @@ def test_a_checkpoint_never_causes_an_import(
     monkeypatch.setattr(builtins, "__import__", watched)
     monkeypatch.setattr(importlib, "import_module", lambda name, *_: asked.append(name))
     before = set(sys.modules)
-    with pytest.raises(InputError, match="no checkpoint loads by itself|no kind of model"):
+    with pytest.raises(InputError, match=r"no checkpoint loads by itself|no kind of model"):
         checkpoint.load(folder)
     checkpoint.available(folder.parent)
     assert not {name.split(".")[0] for name in asked} & {"neighbours", "antigravity"}

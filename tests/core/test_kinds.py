@@ -112,7 +112,9 @@ def states(model: Any, batch: Any, steps: int) -> torch.Tensor:
     return state
 
 
-@pytest.mark.parametrize("recipe", [r for r in RECIPES if r.kind != adapters.DEFAULT], ids=lambda r: f"{r.task}-{r.name}")
+@pytest.mark.parametrize(
+    "recipe", [r for r in RECIPES if r.kind != adapters.DEFAULT], ids=lambda r: f"{r.task}-{r.name}"
+)
 def test_their_recipes_learn(recipe: Any) -> None:
     """Twenty batches on one lesson bring the loss down."""
     run = train.Run(replace(recipe, batch_size=4, warmup=0.0, bfloat16=False), train.Path("unused"), 0, "cpu", 1)
