@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from ui import frame
+from ui import frame, startup
 
 frame.begin()
+startup.name_adapters()
 page = st.navigation(
     [
         st.Page("pages/trace.py", title="Trace", default=True, help="What happens, step by step?"),

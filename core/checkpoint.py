@@ -1,7 +1,8 @@
 """Checkpoints on disk: one folder of weights, config, metrics and card, in the Hugging Face layout.
 
     <name>/model.safetensors   weights; never a pickle
-    <name>/config.json         {"name", "config": fields of ModelConfig, "recipe", "training", "sha256", "parameters"}
+    <name>/config.json         {"name", "kind", "config": fields of ModelConfig, "recipe", "training", "sha256",
+                               "parameters"}; the kind is looked up in `core.adapters`, never imported
     <name>/metrics.json        what was measured
     <name>/README.md           the card
 
@@ -24,12 +25,11 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from core import atomic, hub
+from core import adapters, atomic, hub
 from core.config import ModelConfig
 from core.errors import InputError
-from core.model import DepthRecurrentTransformer
 from core.plain import dumps
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
@@ -50,7 +50,7 @@ class Checkpoint:
 
     Attributes:
         name: Name it goes by.
-        model: The model, in eval mode.
+        model: The model, in eval mode: a `core.protocol.RecurrentModel` that is a torch.nn.Module.
         config: Its architecture.
         recipe: Name of the recipe it was trained with.
         training: What it was trained on: "difficulty" [low, high], "steps" [low, high], "seed", "data", ...
@@ -58,10 +58,11 @@ class Checkpoint:
         sha256: Of model.safetensors.
         n_parameters: Number of weights.
         folder: Where it lies; None if nowhere.
+        kind: Kind of the model, a name in `core.adapters`.
     """
 
     name: str
-    model: DepthRecurrentTransformer
+    model: Any
     config: ModelConfig
     recipe: str
     training: dict[str, Any]
@@ -69,6 +70,7 @@ class Checkpoint:
     sha256: str
     n_parameters: int
     folder: Path | None
+    kind: str = adapters.DEFAULT
 
 
 def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
@@ -87,7 +89,8 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
     folder = weights.parent
     settings = _read_json(folder / CONFIG)
     config = _config(settings, folder / CONFIG)
-    model = _empty_model(config, folder / CONFIG)
+    kind = _kind(settings, folder / CONFIG)
+    model = _empty_model(kind, config, folder / CONFIG)
     content = _read_weights(weights)
     tensors = _tensors(content, weights)
     _check_tensors(tensors, model, weights)
@@ -96,6 +99,7 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
     if settings.get("sha256", sha256 if bare else None) != sha256:
         raise InputError(f"{weights} does not match the sha256 in its config.json: it was changed or belongs elsewhere")
     model.load_state_dict(tensors, assign=True)
+    _check_whole(model, kind)
     try:
         model.to(torch.device(device))
     except (RuntimeError, AssertionError) as error:
@@ -110,12 +114,13 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
         sha256=sha256,
         n_parameters=sum(p.numel() for p in model.parameters()),
         folder=folder,
+        kind=kind,
     )
 
 
 def save(
     folder: Path,
-    model: DepthRecurrentTransformer,
+    model: nn.Module,
     *,
     name: str,
     recipe: str,
@@ -126,13 +131,18 @@ def save(
     """Writes a checkpoint, whole or not at all.
 
     A new folder appears in one move. In a folder that is there already each file is moved over its predecessor once all
-    are written, and other files stay.
+    are written, and other files stay. The kind is the model's class: built in, or MODULE:CLASS.
+
+    Raises:
+        ValueError: If its class could not be named at start-up again.
     """
+    config: Any = model.config
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     content = safetensors.torch.save(tensors, metadata={"format": "pt"})
     settings = {
         "name": name,
-        "config": asdict(model.config),
+        "kind": adapters.kind_of(model),
+        "config": asdict(config),
         "recipe": recipe,
         "training": training,
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -163,7 +173,7 @@ def available(root: Path = CHECKPOINTS) -> list[dict[str, Any]]:
         try:
             settings = _read_json(path)
             config = _config(settings, path)
-            training = _dictionary(settings, "training", path)
+            kind, training = _kind(settings, path), _dictionary(settings, "training", path)
         except InputError as error:
             logging.getLogger(__name__).warning("%s", error)
             continue
@@ -171,6 +181,7 @@ def available(root: Path = CHECKPOINTS) -> list[dict[str, Any]]:
             {
                 "name": settings.get("name", path.parent.name),
                 "task": config.task,
+                "kind": kind,
                 "recipe": settings.get("recipe", ""),
                 "parameters": settings.get("parameters"),
                 "difficulty": training.get("difficulty"),
@@ -257,13 +268,32 @@ def _config(settings: dict[str, Any], path: Path) -> ModelConfig:
         raise InputError(f"{path}: {error}") from None
 
 
-def _empty_model(config: ModelConfig, path: Path) -> DepthRecurrentTransformer:
+def _kind(settings: dict[str, Any], path: Path) -> str:
+    kind = settings.get("kind", adapters.DEFAULT)
+    if not isinstance(kind, str):
+        raise InputError(f"{path}: 'kind' should be a name (got {kind!r:.80})")
+    return kind
+
+
+def _empty_model(kind: str, config: ModelConfig, path: Path) -> Any:
     """The model without memory behind its weights, so that an absurd config costs nothing."""
     try:
         with torch.device("meta"):
-            return DepthRecurrentTransformer(config)
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise InputError(f"{path} describes no model that can be built: {str(error).splitlines()[0]}") from None
+            return adapters.make(kind, config)
+    except InputError as error:
+        raise InputError(f"{path} cannot be opened: {error}") from None
+    except Exception as error:  # whatever an adapter's own code raises
+        says = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"{path} describes no model that can be built: {says}") from None
+
+
+def _check_whole(model: nn.Module, kind: str) -> None:
+    """Every tensor of the model came from the file; what is not saved cannot be restored."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if tensor.is_meta:
+            raise InputError(
+                f"a model of kind {kind!r:.120} keeps {name!r:.80} out of its state_dict, so it is not saved"
+            )
 
 
 def _read_weights(path: Path) -> bytes:
@@ -286,7 +316,7 @@ def _tensors(content: bytes, path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path} is truncated or is not a safetensors file ({error})") from None
 
 
-def _check_tensors(tensors: dict[str, Tensor], model: DepthRecurrentTransformer, path: Path) -> None:
+def _check_tensors(tensors: dict[str, Tensor], model: nn.Module, path: Path) -> None:
     """Compares names, shapes and types with what the config asks for, and looks at every number."""
     due = model.state_dict()
     for name in due:

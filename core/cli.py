@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NoReturn
 
-from core.commands import frontier, generate, importing, listing, sweep, trace, train
+from core.commands import check, frontier, generate, importing, listing, sweep, trace, train
 from core.errors import InputError
 
-COMMANDS = (listing, trace, frontier, generate, train, sweep, importing)
+COMMANDS = (listing, trace, frontier, generate, train, sweep, importing, check)
 """Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`; they import torch late."""
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
@@ -54,8 +54,15 @@ def assemble(program: str, description: str, modules: Sequence[ModuleType], comm
         program: How it is called.
         description: What it is for.
         modules: Its commands, as in `COMMANDS`.
-        common: Arguments that all of them take; --json and --seed are added here.
+        common: Arguments that all of them take; --json, --seed and --adapter are added here.
     """
+    common.add_argument(
+        "--adapter",
+        action="append",
+        default=[],
+        metavar="MODULE:CLASS",
+        help="a recurrent model of yours, whose checkpoints may be opened; can be given again",
+    )
     common.add_argument("--json", action="store_true", help="print results as JSON")
     common.add_argument("--seed", type=int, default=0, help="of everything that is random (default 0)")
     top = Parser(prog=program, description=description)
@@ -82,6 +89,7 @@ def guarded(top: argparse.ArgumentParser, arguments: Sequence[str] | None = None
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to stop
     try:
         args = top.parse_args(arguments)
+        _name_adapters(args.adapter)
         args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has left
@@ -100,6 +108,14 @@ def guarded(top: argparse.ArgumentParser, arguments: Sequence[str] | None = None
             raise
         return _refuse("there is not enough memory for this; fewer steps or a smaller input need less")
     return 0
+
+
+def _name_adapters(adapters: list[str]) -> None:
+    """Imports what the user named, before anything is opened; torch only comes along if there is something."""
+    if adapters or os.environ.get("DEPTHSCOPE_ADAPTERS"):
+        from core.adapters import name_all
+
+        name_all(adapters)
 
 
 def _refuse(message: object) -> int:

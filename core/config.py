@@ -18,7 +18,8 @@ class ModelConfig:
         width: d, width of a state.
         heads: Attention heads; divides the width.
         hidden: Width of the MLP's hidden layer.
-        attention: "edges": along the instance's edges and self-loops; "full": every token to every token.
+        attention: "edges": along the instance's edges and self-loops; "full": every token to every token; "none": not
+            for this model: tokens are read in turn, a value stands where its last token is (`core.adapters.gru`).
         readout: "pair": MLP over [h(source); h(target)]; "cls": MLP over the answer node; "node": a logit at each node;
             "offset": at each node a distribution over offsets and "not joined", read as the log-odds of the asked one.
         activation: Of the MLP.
@@ -31,8 +32,7 @@ class ModelConfig:
         state_norm: Whether the state is layer-normalised after the gated update.
         gate_bias: Initial bias of the update gate (negative: identity-biased); None for no gate.
         layer_scale: Initial LayerScale of both branches; None for none.
-        bracket_bias: Whether attention has a learned bias by difference of bracket depth and by the signed distance
-            counted in tokens of the key's depth (hint "brackets").
+        bracket_bias: Whether attention has a learned bias by difference of bracket depth and side (hint "brackets").
         equal_bias: Whether attention has a learned bias on equal tokens, one scalar a head (hint "equal tokens").
         distance_bias: Whether attention has a learned slope over distance on either side, as in ALiBi.
         dropout: Probability.
@@ -45,7 +45,7 @@ class ModelConfig:
     width: int = 64
     heads: int = 4
     hidden: int = 128
-    attention: Literal["edges", "full"] = "edges"
+    attention: Literal["edges", "full", "none"] = "edges"
     readout: Literal["pair", "cls", "node", "offset"] = "node"
     activation: Literal["relu", "gelu"] = "gelu"
     position: Literal["none", "rope"] = "none"

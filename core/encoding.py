@@ -139,6 +139,11 @@ class Batch:
         moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in vars(self).items()}
         return Batch(**moved)
 
+    @property
+    def n_nodes(self) -> int:
+        """Number of nodes with padding, n."""
+        return self.token_ids.shape[1]
+
     def __len__(self) -> int:
         """Number of instances, B."""
         return self.token_ids.shape[0]

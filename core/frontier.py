@@ -16,6 +16,7 @@ from core import tasks
 from core.answers import MAX_STEPS, batches, logits_by_step
 from core.checkpoint import Checkpoint
 from core.errors import InputError
+from core.protocol import steps_of
 
 Z95 = 1.959963984540054
 """Normal quantile of a two-sided 95% interval."""
@@ -257,6 +258,18 @@ def measure(
     total = len(instances)
     found = rows(checkpoint, grouped(instances), steps, progress and (lambda done: progress(done, total)))
     return assemble(list(found))
+
+
+def needed_steps(checkpoint: Checkpoint, instances: Iterable[Any]) -> int:
+    """T at which a model that says how many steps it needs (one a token, one a block) has done with all instances.
+
+    Raises:
+        InputError: If the model says no such thing.
+    """
+    if not hasattr(checkpoint.model, "steps_for"):
+        raise InputError(f"{checkpoint.name!r} goes on for as long as it is run: say how many steps, with --steps")
+    task = tasks.get(checkpoint.config.task)
+    return max(steps_of(checkpoint.model, task.encode(x, checkpoint.config), 1) for x in instances)
 
 
 def _share(right: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import torch
 from core import tasks
 from core.encoding import NOTHING, Lesson, collate
 from core.recipes import Recipe
-from core.tasks import graph_data, logic, logic_data, text_data, text_encoding
+from core.tasks import graph_data, logic, logic_data, logic_reading, text_data, text_encoding
 from core.tasks.graph_data import SPLITS
 
 VALIDATION_COUNT = {"graph": 400, "logic": 200, "text": 400}
@@ -74,6 +74,8 @@ class Lessons:
         if self.recipe.task == "text":
             return text_encoding.lesson(text_data.draw(rng, difficulty, self.recipe.data, extra), model)
         formulas = logic_data.draw(rng, difficulty, split, extra)
+        if model.attention == "none":
+            return logic_reading.read_lesson(formulas)
         return logic_data.tree_lesson(formulas) if model.attention == "edges" else logic_data.token_lesson(formulas)
 
     def _graphs(self, arrays: graph_data.GraphArrays, rng: np.random.Generator) -> Lesson:

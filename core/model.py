@@ -15,19 +15,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from huggingface_hub import PyTorchModelHubMixin
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.attention import dense_attention, edge_attention
 from core.config import ModelConfig
 from core.encoding import MAX_OFFSET, SOURCE, TARGET, Batch
+from core.errors import InputError
 from core.protocol import Shapes, Sink
 
 NEIGHBOURING = 2
 """Differences of bracket depth beyond this share one bias."""
-
-NEAR = 8
-"""Distances among the tokens of one bracket depth have a bias each up to this one; beyond it a slope goes on."""
 
 
 @dataclass(frozen=True)
@@ -120,23 +118,6 @@ def log_odds(classes: Float[Tensor, "... c"], asked: Tensor | None) -> Float[Ten
     return (own - others).squeeze(-1)
 
 
-def bracket_distance(bracket: Int[Tensor, "b n"]) -> tuple[Int[Tensor, "b n n"], Int[Tensor, "b n n"]]:
-    """How far each key lies from each query, in bracket depth and in tokens of the key's depth between them.
-
-    The second stays small however long the formula in between: the operator of the next bracket outward is a few tokens
-    of its depth away.
-
-    Returns:
-        Difference of depth, key minus query, within +-NEIGHBOURING, and signed distance, each (B, query, key).
-    """
-    n, depths = bracket.shape[1], int(bracket.max()) + 1
-    count = F.one_hot(bracket, depths).cumsum(1)  # (B, n, depths): tokens of each depth up to here
-    at_query = count.gather(2, bracket[:, None, :].expand(-1, n, -1))  # of the key's depth, up to the query
-    at_key = count.gather(2, bracket[:, :, None]).transpose(1, 2)  # (B, 1, key)
-    gap = bracket[:, None, :] - bracket[:, :, None]
-    return gap.clamp(-NEIGHBOURING, NEIGHBOURING), at_key - at_query
-
-
 class DepthRecurrentTransformer(
     nn.Module, PyTorchModelHubMixin, library_name="depthscope", coders={ModelConfig: (asdict, ModelConfig.from_dict)}
 ):
@@ -147,6 +128,8 @@ class DepthRecurrentTransformer(
     """
 
     def __init__(self, config: ModelConfig) -> None:
+        if config.attention == "none":
+            raise InputError("this model attends along edges or in full; its config says attention 'none'")
         super().__init__()
         self.config = config
         d = config.width
@@ -154,13 +137,10 @@ class DepthRecurrentTransformer(
         self.role = nn.Parameter(torch.randn(2, d) * 0.02) if config.task == "graph" else None
         self.embedding_norm = nn.LayerNorm(d)
         self.block = Block(config)
-        steep = 2.0 ** (1 - torch.arange(config.heads))  # from near to far, as in ALiBi (Press et al. 2022)
-        if config.bracket_bias:
-            gap = torch.randn(config.heads, 2 * NEIGHBOURING + 1, 2)[:, :, [0] * NEAR + [0] + [1] * NEAR]
-            near = steep[:, None, None] * torch.arange(-NEAR, NEAR + 1).abs()
-            self.bracket = nn.Parameter(gap - near)  # (heads, difference of depth, signed distance)
-            self.beyond = nn.Parameter(steep.clone())  # (heads,)
+        if config.bracket_bias:  # (heads, difference of bracket depth, left or right)
+            self.bracket = nn.Parameter(torch.randn(config.heads, 2 * NEIGHBOURING + 1, 2))
         if config.distance_bias:
+            steep = 2.0 ** (1 - torch.arange(config.heads))  # from near to far, as in ALiBi (Press et al. 2022)
             self.slope = nn.Parameter(steep[:, None].repeat(1, 2))  # (heads, left or right)
         if config.equal_bias:  # some heads look for equal tokens from the start
             self.equal = nn.Parameter(torch.arange(config.heads) % 2 * 4.0)
@@ -203,14 +183,12 @@ class DepthRecurrentTransformer(
         n = same.shape[1]
         place = torch.arange(n, device=weight.device)
         bias = torch.zeros((), dtype=weight.dtype, device=weight.device)
+        right = (place[None, :] > place[:, None]).long()  # (query, key)
         if c.bracket_bias and batch.bracket is not None:
-            gap, near = bracket_distance(batch.bracket)
-            index = (gap + NEIGHBOURING) * (2 * NEAR + 1) + near.clamp(-NEAR, NEAR) + NEAR  # (B, query, key)
-            bias = bias + F.embedding(index, self.bracket.flatten(1).T).permute(0, 3, 1, 2)  # (B, heads, n, n)
-            far = (near.abs() - NEAR).clamp(min=0)[:, None].to(weight)
-            bias = bias - self.beyond[:, None, None] * far
+            gap = batch.bracket[:, None, :] - batch.bracket[:, :, None]  # (B, query, key)
+            gap = gap.clamp(-NEIGHBOURING, NEIGHBOURING) + NEIGHBOURING
+            bias = bias + self.bracket[:, gap, right.expand_as(gap)].transpose(0, 1)  # (B, heads, n, n)
         if c.distance_bias:
-            right = (place[None, :] > place[:, None]).long()  # (query, key)
             bias = bias - self.slope[:, right] * (place[None, :] - place[:, None]).abs().to(weight)
         if c.equal_bias:
             equal = (same[:, :, None] == same[:, None, :]) & (same > 0)[:, :, None]

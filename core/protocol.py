@@ -1,7 +1,14 @@
 """What tracing, probing and the pages ask of a recurrent model, ours or not.
 
-A model is a start state, a step and a readout. `core.model.DepthRecurrentTransformer` implements it; a recurrent model
-of another kind needs these three methods and a `config` with the fields of `core.config.ModelConfig` that tasks read.
+A model is a start state, a step and a readout, in a torch.nn.Module. `core.model.DepthRecurrentTransformer` implements
+it; a recurrent model of another kind needs the methods of `RecurrentModel` and a `core.config.ModelConfig` as its
+`config`. Three more are used where a model has them:
+
+    steps_for(read)            T when nobody says, for an Encoding or a Batch; without it the instance's own default
+    notes(steps)               sentences that a reader of a run of T steps should know
+    penalty(state, batch)      a cost that training adds, weighted by the recipe (`ponder`)
+
+docs/adapters.md has an example; `python -m core check MODULE:CLASS` says what is missing.
 """
 
 from __future__ import annotations
@@ -11,7 +18,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from core.encoding import Batch
+from core.encoding import Batch, Encoding
 
 
 @dataclass(frozen=True)
@@ -67,3 +74,9 @@ class RecurrentModel(Protocol):
     def readout(self, state: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """(..., B, n, d) -> logit of the answer (..., B), and of every node (..., B, n) where the model has them."""
         ...
+
+
+def steps_of(model: Any, read: Encoding | Batch, default: int) -> int:
+    """T when nobody says: what the model asks for where it does (one step a token, one a block), else the default."""
+    asks = getattr(model, "steps_for", None)
+    return default if asks is None else int(asks(read))

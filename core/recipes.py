@@ -56,6 +56,8 @@ class Recipe:
         validate_every: Batches between two validations.
         weight_decay: Of AdamW.
         clip: Greatest norm of the gradient.
+        kind: Kind of the model, a name in `core.adapters`.
+        ponder: Weight of the model's own cost in the loss (ACT's ponder cost); 0 for models that have none.
     """
 
     task: Literal["graph", "logic", "text"]
@@ -80,6 +82,8 @@ class Recipe:
     bfloat16: bool = False
     weight_decay: float = 0.01
     clip: float = 1.0
+    kind: str = "depth-recurrent"
+    ponder: float = 0.0
 
 
 PAPER_GRAPH = Recipe(
@@ -160,19 +164,18 @@ HOUSE_LOGIC_TOKENS = Recipe(
     name="house-tokens",
     model=ModelConfig(
         "logic", vocabulary=10, width=128, heads=8, hidden=256, attention="full", position="rope", rope_base=100.0,
-        bracket_bias=True, distance_bias=True, state_noise=0.05,
+        bracket_bias=True, distance_bias=True,
     ),
     data="audited",
     difficulty=(1, 6),
     steps=(8, 24),
-    batches=2500,
+    batches=3000,
     batch_size=64,
     learning_rate=1e-3,
     warmup=0.1,
     supervision="node",
-    validation=(2, 4, 6, 8, 10),
-    validate_every=250,
-    extra=(0, 5),
+    validation=(2, 4, 6, 8),
+    validate_every=500,
     curriculum=Curriculum(),
     bfloat16=True,
 )  # fmt: skip
@@ -283,6 +286,39 @@ def _with_equal(recipe: Recipe) -> Recipe:
     return replace(recipe, name=f"{recipe.name}-equal", model=replace(recipe.model, equal_bias=True))
 
 
+# Baselines: the house's task, data, loss, batches, batch size, width and T, without its mechanisms (recall, gate, state
+# norm, noise). `weight-tied` has the shared block and step embeddings alone; `act` lets each node halt as well;
+# `fixed-depth` shares nothing. A step lacks the house's gate and recall, so it costs about four fifths of one.
+
+PLAIN_GRAPH = replace(
+    HOUSE_GRAPH.model, recall=False, state_norm=False, gate_bias=None, state_noise=0.0, depth_embedding=12
+)
+PLAIN_TREE = replace(HOUSE_TREE.model, recall=False, state_norm=False, gate_bias=None, depth_embedding=24)
+TIED_GRAPH = replace(HOUSE_GRAPH, name="weight-tied", model=PLAIN_GRAPH)
+TIED_TREE = replace(HOUSE_TREE, name="weight-tied", model=PLAIN_TREE)
+
+ACT_GRAPH = replace(TIED_GRAPH, name="act", kind="act", ponder=0.01)
+ACT_TREE = replace(TIED_TREE, name="act", kind="act", ponder=0.01)
+
+# As many blocks as the greatest T that the house is trained with, and always all of them: 12 times the weights, and 12
+# steps a batch where the house has 8.5 on average.
+FIXED_GRAPH = replace(TIED_GRAPH, name="fixed-depth", kind="fixed-depth", steps=(12, 12))
+
+# Width, data, curriculum and batch size of `house-tokens`, two thirds of its batches, read from left to right without
+# hints. A step is a GRU cell on one token, where a step of `house-tokens` is a block on all: a run over 43 tokens
+# (depth 6) multiplies less than one step there. `steps` are the lengths trained on.
+GRU_LOGIC = replace(
+    HOUSE_LOGIC_TOKENS,
+    name="gru",
+    kind="gru",
+    model=ModelConfig("logic", vocabulary=10, width=128, heads=1, hidden=64, attention="none"),
+    steps=(5, 100),
+    batches=2000,
+    validation=(1, 2, 3, 4, 5, 6, 8),
+    validate_every=250,
+    bfloat16=False,
+)
+
 RECIPES = (
     PAPER_GRAPH,
     replace(PAPER_GRAPH, name="paper-perstep", alpha=1.0),
@@ -300,6 +336,12 @@ RECIPES = (
     HOUSE_TEXT_TOKENS,
     HOUSE_TEXT_ON_PAPER,
     _with_equal(HOUSE_TEXT_ON_PAPER),
+    TIED_GRAPH,
+    ACT_GRAPH,
+    FIXED_GRAPH,
+    TIED_TREE,
+    ACT_TREE,
+    GRU_LOGIC,
 )
 
 

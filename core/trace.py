@@ -14,7 +14,7 @@ from core import room, tasks
 from core.checkpoint import Checkpoint
 from core.encoding import SPARSE_ABOVE, Batch, Encoding, collate
 from core.errors import InputError
-from core.protocol import RecurrentModel, Sink
+from core.protocol import RecurrentModel, Sink, steps_of
 
 MAX_BYTES = 5 << 30
 """A trace larger than this is refused."""
@@ -173,12 +173,28 @@ def record(checkpoint: Checkpoint, instance: Any, steps: int | None = None) -> T
     Args:
         checkpoint: What runs.
         instance: An instance of its task.
-        steps: T; None takes the instance's own default.
+        steps: T; None takes `default_steps`.
 
     Raises:
         InputError: If the checkpoint cannot read the instance, or the trace would not fit in memory.
     """
-    return record_batch(checkpoint, [instance], instance.default_steps if steps is None else steps)[0]
+    return record_batch(checkpoint, [instance], default_steps(checkpoint, instance) if steps is None else steps)[0]
+
+
+def default_steps(checkpoint: Checkpoint, instance: Any) -> int:
+    """T when nobody says: the instance's own default, or what the model asks for to read it whole.
+
+    Raises:
+        InputError: If the checkpoint cannot read the instance.
+    """
+    if not hasattr(checkpoint.model, "steps_for"):
+        known = instance.difficulty is not None
+        config = checkpoint.config
+        return (
+            tasks.default_steps(config.task, instance.difficulty, config.attention) if known else instance.default_steps
+        )
+    encoding = tasks.get(checkpoint.config.task).encode(instance, checkpoint.config)
+    return steps_of(checkpoint.model, encoding, instance.default_steps)
 
 
 def record_batch(checkpoint: Checkpoint, instances: Sequence[Any], steps: int) -> list[Trace]:
@@ -249,6 +265,9 @@ def notes_on(checkpoint: Checkpoint, steps: int) -> tuple[str, ...]:
         notes.append(
             "This checkpoint reads out a pair of nodes; the readout at a node is that node taken as the target."
         )
-    if 0 < config.depth_embedding < steps:
+    own = getattr(checkpoint.model, "notes", None)
+    if own is not None:
+        notes += own(steps)
+    elif 0 < config.depth_embedding < steps:
         notes.append(f"This checkpoint has {config.depth_embedding} step embeddings; later steps use the last one.")
     return tuple(notes)

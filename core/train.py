@@ -30,12 +30,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 import core
-from core import atomic, overrides, recipes
+from core import adapters, atomic, overrides, recipes
 from core.checkpoint import save
 from core.encoding import MAX_OFFSET, NOTHING, Lesson
 from core.errors import InputError
 from core.lessons import Lessons
-from core.model import DepthRecurrentTransformer
+from core.protocol import steps_of
 from core.recipes import Recipe
 
 STATE = "training.safetensors"
@@ -88,10 +88,11 @@ def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tenso
     return nodes + ANSWER_WEIGHT * loss if recipe.task == "logic" else nodes
 
 
-def loss_and_answer(
-    model: DepthRecurrentTransformer, recipe: Recipe, lesson: Lesson, steps: int
-) -> tuple[Tensor, Tensor]:
-    """The loss of one lesson, (1 - alpha) CE(T) + alpha / T * sum of CE(t), and the answers' logits after step T."""
+def loss_and_answer(model: Any, recipe: Recipe, lesson: Lesson, steps: int) -> tuple[Tensor, Tensor]:
+    """The loss of one lesson, (1 - alpha) CE(T) + alpha / T * sum of CE(t), and the answers' logits after step T.
+
+    A model with a cost of its own adds it, weighted by the recipe's `ponder`.
+    """
     batch = lesson.batch
     context = model.prepare(batch)
     h = model.initial(context)
@@ -102,16 +103,21 @@ def loss_and_answer(
         h = model.step(h, t - 1, context)
         if t < steps and recipe.alpha == 0:
             continue
-        answer, node = model.answer(h, batch), model.concept(h, batch) if everywhere else None
+        if not everywhere:
+            answer, node = model.answer(h, batch), None
+        elif recipe.model.readout == "offset":
+            answer, node = model.answer(h, batch), model.concept(h, batch)
+        else:
+            answer, node = model.readout(h, batch)
         loss = _loss_at(recipe, lesson, t, answer, node)
         total = total + recipe.alpha / steps * loss
         if t == steps:
             total = total + (1 - recipe.alpha) * loss
-    return total, answer
+    return total + recipe.ponder * model.penalty(h, batch) if recipe.ponder else total, answer
 
 
 @torch.inference_mode()
-def validate(model: DepthRecurrentTransformer, lessons: Lessons, device: str) -> dict[int, float]:
+def validate(model: Any, lessons: Lessons, device: str) -> dict[int, float]:
     """Accuracy of the answers by difficulty, T chosen beforehand by the recipe's rule."""
     model.eval()
     out = {}
@@ -120,7 +126,8 @@ def validate(model: DepthRecurrentTransformer, lessons: Lessons, device: str) ->
         for rows in torch.arange(len(lesson.label)).split(100):
             part = lesson.take(rows).to(device)
             used = int(part.batch.valid.sum(1).max())
-            logits = model(part.narrow(used).batch, lessons.validation_steps(difficulty))[0]
+            batch = part.narrow(used).batch
+            logits = model(batch, steps_of(model, batch, lessons.validation_steps(difficulty)))[0]
             right.append((logits > 0) == (part.label > 0))
         out[difficulty] = float(torch.cat(right).float().mean())
     model.train()
@@ -142,7 +149,7 @@ class Run:
         self.changes = dict(changes or {})
         self.recipe, self.out, self.seed, self.device, self.threads = recipe, out, seed, device, threads
         torch.manual_seed(seed)
-        self.model = DepthRecurrentTransformer(recipe.model).to(device)
+        self.model = adapters.make(recipe.kind, recipe.model).to(device)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
@@ -198,6 +205,7 @@ class Run:
         recipe, progress = self.recipe, self.progress
         lesson, steps, top = self.lessons.draw(progress.batch, progress.level)
         lesson = lesson.to(self.device)
+        steps = steps_of(self.model, lesson.batch, steps)
         torch.manual_seed(self.seed * 1_000_003 + progress.batch)  # for dropout
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(recipe, progress.batch)
@@ -255,6 +263,13 @@ def _machine(device: str, threads: int) -> str:
     if device != "cpu":
         return torch.cuda.get_device_name(device)
     return f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}, torch {torch.__version__}"
+
+
+def _how_many(recipe: Recipe) -> str:
+    if recipe.kind == "gru":
+        return "one step a token"
+    low, high = recipe.steps
+    return f"T = {low}" if low == high else f"T drawn from {low} to {high} for every batch"
 
 
 def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str, Any]]) -> str:

@@ -14,7 +14,6 @@ from core.tasks.graph_instance import GraphInstance
 from core.tasks.logic_formula import LogicInstance
 from core.tasks.text_instance import RELATIONS, TextInstance, relation_word
 from core.trace import Trace
-from figures.layout import encoded_formula
 
 LONGEST_NAME = 24
 PATH = re.compile(r"[\w./:\\-]*\w[./:\\][\w./:\\-]*")
@@ -53,9 +52,9 @@ def words(instance: object) -> tuple[str, str]:
 def first_decidable(trace: Trace) -> int | None:
     """First step at which the oracle can answer what the model was given; None if the instance cannot say."""
     instance = trace.instance
-    if isinstance(instance, LogicInstance):
-        instance = encoded_formula(instance, trace.encoding)
-    if isinstance(instance, GraphInstance | LogicInstance | TextInstance):
+    if isinstance(instance, LogicInstance):  # by levels of the tree, or by tokens, as the model takes it in
+        return int(trace.encoding.known_from[trace.encoding.answer])
+    if isinstance(instance, GraphInstance | TextInstance):
         first = instance.first_decidable_step()
         return None if first == NEVER else first
     known = trace.known[:, trace.encoding.answer]

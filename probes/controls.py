@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import torch
 
+from core import adapters
 from core.checkpoint import Checkpoint
-from core.model import DepthRecurrentTransformer
 
 
-def untrained(checkpoint: Checkpoint, seed: int) -> DepthRecurrentTransformer:
+def untrained(checkpoint: Checkpoint, seed: int) -> Any:
     """A network of the same architecture with the weights it would start training from, on the same device."""
     device = next(checkpoint.model.parameters()).device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = DepthRecurrentTransformer(checkpoint.config)
+        model = adapters.make(checkpoint.kind, checkpoint.config)
     return model.to(device).eval()
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from core import checkpoint, tasks
 from core.checkpoint import Checkpoint
 from core.errors import InputError
-from core.trace import Trace, record
+from core.trace import Trace, default_steps, record
 from probes import linear, offsets
 from ui import examples
 from ui.selection import Example, Generated, Origin, Own, Selection
@@ -69,8 +69,8 @@ def trained(opened: Checkpoint, what: str) -> tuple[int, int] | None:
 @st.cache_data(ttl=10, show_spinner=False)
 def shipped() -> list[dict[str, Any]]:
     """The checkpoints that can be chosen, those the page opens first in front."""
-    order = {"graph-house": 0, "graph-paper": 1}
-    return sorted(checkpoint.available(), key=lambda c: (c["task"], order.get(c["name"], 2), c["name"]))
+    order = {"graph-house": 0, "graph-paper": 1, "logic-house-tokens": 2, "logic-house-tree": 3}
+    return sorted(checkpoint.available(), key=lambda c: (c["task"], order.get(c["name"], 9), c["name"]))
 
 
 def listed(name: str) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def open_selection(selection: Selection) -> View:
     instance = instance_of(task, selection.origin)
     if task == "graph" and (selection.source is not None or selection.target is not None):
         instance = instance.with_ends(selection.source, selection.target)
-    steps = selection.steps if selection.steps is not None else int(instance.default_steps)
+    steps = selection.steps if selection.steps is not None else default_steps(checkpoint, instance)
     key = fingerprint(checkpoint.name, checkpoint.sha256, instance, steps)
     trace, values = recent("traces", MAX_KEPT_BYTES).make(key, lambda: _run(checkpoint, instance, steps), _size)
     return View(selection, checkpoint, instance, trace, values, key)

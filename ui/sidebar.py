@@ -13,6 +13,7 @@ import streamlit as st
 
 from core import tasks
 from core.tasks.graph_formats import FORMATS
+from core.trace import default_steps
 from ui import examples, opening, session
 from ui.opening import View, trained
 from ui.selection import Example, Generated, Origin, Own
@@ -270,7 +271,7 @@ def _ends(view: View) -> None:
 
 
 def _steps(view: View) -> None:
-    steps, default = view.trace.steps, int(view.instance.default_steps)
+    steps, default = view.trace.steps, default_steps(view.checkpoint, view.instance)
     span = view.trained_steps
 
     def choose() -> None:

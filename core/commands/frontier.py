@@ -24,7 +24,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     asked = parser.add_mutually_exclusive_group(required=True)
     asked.add_argument("--difficulty", type=difficulties, help="such as 5, 1-12 or 1,3,8-10")
     asked.add_argument("--input", metavar="FILE.jsonl", help="your own instances, one a line as `trace` reads them")
-    parser.add_argument("--steps", type=positive, required=True, help="T; all of 1..T are measured")
+    parser.add_argument(
+        "--steps", type=positive, help="T; all of 1..T are measured (default, for a model that says it: what it needs)"
+    )
     parser.add_argument("--instances", type=positive, default=500, help="for each difficulty (default 500)")
     parser.add_argument("--data", choices=("paper", "audited"), default="audited", help="default audited")
 
@@ -47,10 +49,13 @@ def run(args: argparse.Namespace) -> None:
         if args.input is not None:
             text = inputs.decode(inputs.read(args.input), args.input)
             own = lines.measurable(opened.config, text, args.input)
-            result, of = frontier.measure(opened, own, args.steps, progress), {"input": args.input}
+            steps = args.steps or frontier.needed_steps(opened, own)
+            result, of = frontier.measure(opened, own, steps, progress), {"input": args.input}
         else:
+            drawn = (args.difficulty, args.instances, args.data, args.seed)
+            steps = args.steps or frontier.needed_steps(opened, frontier.drawn(opened, *drawn))
             result = frontier.run(
-                opened, args.difficulty, args.steps, args.instances, args.data, args.seed, progress=progress
+                opened, args.difficulty, steps, args.instances, args.data, args.seed, progress=progress
             )
             of = {"data": args.data, "seed": args.seed}
     if args.json:

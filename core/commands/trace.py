@@ -74,7 +74,7 @@ def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
     from core.answers import batches, logits_by_step
     from core.export import answer_object
     from core.plain import dumps
-    from core.trace import notes_on
+    from core.trace import default_steps, notes_on
 
     if args.out is not None or args.source is not None or args.target is not None:
         raise InputError("--out, --source and --target are for one instance; in a .jsonl file each line names its own")
@@ -85,7 +85,7 @@ def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
         encodings = [task.encode(instance, config) for instance in part]
         answers: dict[int, str] = {}
         for index in batches(encodings, config.width, config.heads):
-            steps = [args.steps or part[i].default_steps for i in index]
+            steps = [args.steps or default_steps(opened, part[i]) for i in index]
             logits = logits_by_step(opened, [encodings[i] for i in index], max(steps))
             for column, (i, last) in enumerate(zip(index, steps, strict=True)):
                 notes = dict.fromkeys((*part[i].notes, *encodings[i].notes, *notes_on(opened, last)))

@@ -12,6 +12,7 @@ from core.errors import InputError
 from core.tasks.logic_data import bracket_depth, generate
 from core.tasks.logic_formula import CLS, CONCEPT, TASK, VOCABULARY, XOR, LogicInstance
 from core.tasks.logic_grammar import parse, render
+from core.tasks.logic_reading import as_read
 from core.tasks.logic_rewrite import without_xor
 
 __all__ = ["CONCEPT", "TASK", "LogicInstance", "encode", "generate", "parse", "render"]
@@ -33,7 +34,10 @@ def encode(instance: LogicInstance, config: ModelConfig) -> Encoding:
     if config.vocabulary <= XOR and (instance.kind == XOR).any():
         instance = without_xor(instance)
         notes = (f"This checkpoint does not know ^; the formula was rewritten as {instance.text[:400]}",)
-    return _tree(instance, notes) if config.attention == "edges" else _tokens(instance, notes)
+    if config.attention == "edges":
+        return _tree(instance, notes)
+    tokens = _tokens(instance, notes)
+    return as_read(instance, tokens) if config.attention == "none" else tokens
 
 
 def _tree(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:

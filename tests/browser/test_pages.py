@@ -180,3 +180,13 @@ def test_a_tablet_has_room_for_the_stage(server: str, visit: NewVisit) -> None:
     here.open(server)
     assert here.page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
     assert here.page.locator(".ds canvas:visible").count() >= 4
+
+
+@pytest.mark.parametrize(("name", "against"), [("logic-gru", "logic-house-tokens"), ("graph-act", "graph-house")])
+def test_models_of_other_kinds_open_in_every_page(server: str, visit: NewVisit, name: str, against: str) -> None:
+    here = visit()
+    for page in ("", "compare"):
+        here.open(f"{server}/{page}?checkpoint={name}&against={against}&step=3")
+        here.wait_for_cursor("c.step === 3 && !c.playing")
+        expect(here.page.locator("[data-testid=stAlert]")).to_have_count(0)
+        assert here.page.locator(".ds canvas:visible").count() >= 4

@@ -76,6 +76,7 @@ def test_the_list(saved: dict[str, Path], tmp_path: Path, caplog: pytest.LogCapt
     assert found[0] == {
         "name": "graph",
         "task": "graph",
+        "kind": "depth-recurrent",
         "recipe": "untrained",
         "parameters": opened.n_parameters,
         "difficulty": [1, 5],

@@ -13,7 +13,7 @@ from torch import Tensor
 from core.config import ModelConfig
 from core.encoding import MAX_OFFSET, NEVER, SOURCE, TARGET, Batch, Encoding, collate
 from core.errors import InputError
-from core.model import NEIGHBOURING, DepthRecurrentTransformer, bracket_distance, log_odds, rotate
+from core.model import DepthRecurrentTransformer, log_odds, rotate
 from core.protocol import RecurrentModel, Sink
 
 GRAPH = ModelConfig("graph", vocabulary=27, width=32, heads=4, hidden=48)
@@ -34,7 +34,7 @@ VARIANTS = {
     "answer alone": replace(GRAPH, readout="cls"),
     "tokens": LOGIC,
     "tokens, no positions": replace(LOGIC, position="none"),
-    "tokens, bracket bias": replace(LOGIC, bracket_bias=True),
+    "tokens, bracket and distance bias": replace(LOGIC, bracket_bias=True, distance_bias=True),
     "equal tokens": replace(GRAPH, identity="vocabulary", equal_bias=True),
     "tokens, distance and equal bias": replace(LOGIC, distance_bias=True, equal_bias=True),
     "offsets": replace(GRAPH, task="text", readout="offset", equal_bias=True),
@@ -170,17 +170,6 @@ def test_names_change_nothing() -> None:
     model, given = model_of(GRAPH), encoding(GRAPH, 7)
     renamed = replace(given, labels=tuple("gfedcba"))
     assert torch.equal(answers(model, collate([given])), answers(model, collate([renamed])))
-
-
-def test_bracket_distance_counts_tokens_of_the_depth_of_the_key() -> None:
-    depth = np.array([0, 1, 2, 2, 2, 1, 2, 3, 2, 1])
-    gap, near = (x[0].numpy() for x in bracket_distance(torch.from_numpy(depth[None])))
-    for i in range(len(depth)):
-        for j in range(len(depth)):
-            low, high = min(i, j), max(i, j)
-            between = int((depth[low + 1 : high + 1] == depth[j]).sum())  # the right end counts, the left does not
-            assert near[i, j] == (between if j > i else -between), (i, j)
-            assert gap[i, j] == np.clip(depth[j] - depth[i], -NEIGHBOURING, NEIGHBOURING)
 
 
 def test_log_odds_of_a_class_against_all_others() -> None:

@@ -1,0 +1,39 @@
+"""What is named when the app starts: `streamlit run app.py -- --adapter MODULE:CLASS`, or the environment.
+
+A page, a URL or an upload never names Python; whoever starts the server does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import streamlit as st
+
+from core import adapters
+from core.errors import InputError
+from ui.text import plain, whole
+
+
+@st.cache_resource(show_spinner=False)
+def _problem() -> str | None:
+    """Names the adapters once for the life of the server; one sentence if that fails."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--adapter", action="append", default=[])
+    try:
+        given, unknown = parser.parse_known_args(sys.argv[1:])
+        if unknown:
+            return f"The app does not know {unknown[0]!r}; it was started with it."
+        adapters.name_all(given.adapter)
+    except argparse.ArgumentError as error:
+        return f"The app was started with arguments that cannot be read: {error}"
+    except InputError as error:
+        return f"An adapter named at start-up is left out: {error}"
+    return None
+
+
+def name_adapters() -> None:
+    """Makes checkpoints of the user's own kinds open; every page says so if that failed."""
+    problem = _problem()
+    if problem:
+        st.warning(plain(whole(problem)))
