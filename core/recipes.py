@@ -204,11 +204,13 @@ HOUSE_GRAPH_TOKENS = Recipe(
 HOUSE_FACTS = Recipe(
     task="text",
     name="house-facts",
-    model=ModelConfig("text", vocabulary=54, readout="offset", equal_bias=True, state_noise=0.1),
+    model=ModelConfig(
+        "text", vocabulary=54, width=128, heads=8, hidden=256, readout="offset", equal_bias=True, state_noise=0.1
+    ),
     data="audited",
     difficulty=(1, 5),
     steps=(8, 20),
-    batches=2500,
+    batches=2000,
     batch_size=32,
     learning_rate=1e-3,
     warmup=0.1,
@@ -218,6 +220,7 @@ HOUSE_FACTS = Recipe(
     extra=(2, 12),
     extra_from=1000,
     curriculum=Curriculum(start=1),
+    bfloat16=True,
 )
 
 HOUSE_TEXT_TOKENS = Recipe(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.encoding import NEVER, NOTHING, collate
+from core.encoding import NEVER, NOTHING, Lesson, collate
 from core.lessons import Lessons
 from core.recipes import (
     HOUSE_FACTS,
@@ -42,11 +42,13 @@ def test_a_text_lesson_is_its_encoded_instances(recipe, data) -> None:
     batch = collate(encodings)
     for name in ("token_ids", "roles", "valid", "answer", "source", "allowed", "asked"):
         ours, theirs = getattr(lesson.batch, name), getattr(batch, name)
-        assert (ours is None and theirs is None) or torch.equal(ours, theirs), name
+        assert (ours is None) == (theirs is None), name
+        assert ours is None or theirs is None or torch.equal(ours, theirs), name
     for i, encoding in enumerate(encodings):
         n, carries = encoding.n_nodes, encoding.carries
         assert lesson.label[i] == int(encoding.value[encoding.answer] == encoding.asked)
-        ours, theirs = lesson.batch.entity[i, :n].numpy(), encoding.entity
+        ours, theirs = _entity(lesson, i, n), encoding.entity
+        assert theirs is not None
         assert np.array_equal(ours[:, None] == ours[None], theirs[:, None] == theirs[None])
         assert np.array_equal(lesson.value[i, :n].numpy() != NOTHING, carries)
         assert lesson.true_from[i, :n].numpy()[carries].tolist() == encoding.true_from[carries].tolist()
@@ -63,16 +65,19 @@ def test_a_lesson_of_graphs_as_tokens_is_its_encoded_instances_in_another_order(
         assert torch.equal(getattr(lesson.batch, name), getattr(batch, name)), name
     for i, encoding in enumerate(encodings):
         n = encoding.n_nodes
+        assert encoding.entity is not None
         rows = [
-            np.column_stack([entity, from_])
-            for entity, from_ in (
-                (lesson.batch.entity[i, :n].numpy(), lesson.true_from[i, :n].numpy()),
-                (encoding.entity, encoding.true_from),
-            )
+            np.column_stack([_entity(lesson, i, n), lesson.true_from[i, :n].numpy()]),
+            np.column_stack([encoding.entity, encoding.true_from]),
         ]
         assert np.array_equal(rows[0][:2], rows[1][:2])
         ours, theirs = ({tuple(edge) for edge in r[2:].reshape(-1, 4).tolist()} for r in rows)
         assert ours == theirs
+
+
+def _entity(lesson: Lesson, i: int, n: int) -> np.ndarray:
+    assert lesson.batch.entity is not None
+    return lesson.batch.entity[i, :n].numpy()
 
 
 def _same(lesson, encodings) -> None:
