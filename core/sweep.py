@@ -73,23 +73,21 @@ def run(
         due, fresh = _due(plan, out)
         session = uuid.uuid4().hex
         errors: list[BaseException] = []
-        with _deaf():
-            client = stack.enter_context(_cluster(workers, scheduler)) if backend == "dask" and due else None
-            ledger = Ledger(out)
-            ledger.create("delete" if client is not None and _is_spread(client) else "wal")
-            ledger.begin(session, [_row(run, i) for i, run in enumerate(plan)], [run.name for run in due], fresh)
-            jobs = [delayed(work)(run, out, session, threads, device) for run in due]
-            dispatch = threading.Thread(
-                target=_dispatch, args=(jobs, workers, threads, client, errors), daemon=True, name="sweep"
-            )
-            dispatch.start()
+        stop = stack.enter_context(Stop())
+        client = stack.enter_context(_cluster(workers, scheduler)) if backend == "dask" and due else None
+        ledger = Ledger(out)
+        ledger.create("delete" if client is not None and _is_spread(client) else "wal")
+        ledger.begin(session, [_row(run, i) for i, run in enumerate(plan)], [run.name for run in due], fresh)
+        jobs = [delayed(work)(run, out, session, threads, device) for run in due]
+        dispatch = threading.Thread(target=_dispatch, args=(jobs, workers, threads, client, errors), daemon=True)
+        dispatch.start()
         names = {run.name for run in plan}
-        stopped = _watch(dispatch, ledger, session, names)
+        _watch(dispatch, ledger, session, names, stop)
         ledger.settle()
+    if stop.asked:
+        raise KeyboardInterrupt
     if errors:
         raise errors[0]
-    if stopped:
-        raise KeyboardInterrupt
     return [record for record in records(out) if record["name"] in names]
 
 
@@ -117,14 +115,9 @@ def _row(planned: Run, position: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Threads and processes that are started inside never hear Ctrl-C: the conductor does, and tells them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _ignore_ctrl_c() -> None:
+    """In a worker: a terminal sends Ctrl-C to all processes, and the conductor tells the workers what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
@@ -142,6 +135,8 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
             client: Any = stack.enter_context(Client(address, timeout=CONNECT_SECONDS, set_as_default=False))
         except (OSError, ValueError) as error:
             raise InputError(f"there is no Dask scheduler at {scheduler!r}: {error}") from None
+        if scheduler is None:
+            client.run(_ignore_ctrl_c)
         if any(count > 1 for count in client.nthreads().values()):
             raise InputError("torch's random numbers are one for a process: start Dask's workers with --nthreads 1")
         try:
@@ -161,7 +156,8 @@ def _dispatch(jobs: list[Any], workers: int, threads: int, client: Any, errors: 
         return
     backend: dict[str, Any] = {"backend": "dask", "client": client, "n_jobs": -1}
     if client is None:
-        backend = {"backend": "loky", "inner_max_num_threads": threads, "n_jobs": min(workers, len(jobs))}
+        backend = {"backend": "loky", "inner_max_num_threads": threads, "n_jobs": min(workers, len(jobs)),
+                   "initializer": _ignore_ctrl_c}  # fmt: skip
     try:
         with parallel_config(**backend):
             Parallel(batch_size=1, pre_dispatch="n_jobs")(jobs)  # pyright: ignore[reportArgumentType]
@@ -171,14 +167,14 @@ def _dispatch(jobs: list[Any], workers: int, threads: int, client: Any, errors: 
         errors.append(error)
 
 
-def _watch(dispatch: threading.Thread, ledger: Ledger, session: str, names: set[str]) -> bool:
-    """Shows the progress of all runs until they end; returns whether Ctrl-C ended them."""
+def _watch(dispatch: threading.Thread, ledger: Ledger, session: str, names: set[str], stop: Stop) -> None:
+    """Shows the progress of all runs until they end, and passes Ctrl-C on to the workers."""
     found = [record for record in records(ledger.path) if record["name"] in names]
     ended = {record["name"] for record in found if record["status"] == "done"}
     told = False
     bar = tqdm(total=sum(r["batches"] for r in found), initial=sum(r["batch"] for r in found), file=sys.stderr,
                desc=ledger.path.parent.name, unit="batch", mininterval=1.0, smoothing=0.05)  # fmt: skip
-    with Stop() as stop, bar:
+    with bar:
         while True:
             alive = dispatch.is_alive()
             found = [record for record in records(ledger.path) if record["name"] in names]
@@ -190,7 +186,7 @@ def _watch(dispatch: threading.Thread, ledger: Ledger, session: str, names: set[
             bar.set_postfix({"runs": len(found), **count}, refresh=False)
             bar.update(sum(r["batch"] for r in found) - bar.n)
             if not alive:
-                return stop.asked
+                return
             if stop.asked and not told:
                 ledger.stop(session)
                 told = True

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from core.arrival import STAYS, stays_from, t75
+from core.arrival import stays_from, t75
 from core.frontier import NO_DIFFICULTY, Frontier
 from figures.frontier_summary import AXES, difficulty_title, in_order, line_of
 from figures.palette import Scheme
@@ -101,12 +101,12 @@ def accuracy_over_steps(frontier: Frontier, row: int, task: str, scheme: Scheme,
     fig = figure(scheme, height=HEIGHT, x="steps T", y=f"share right, {name}")
     band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     fig.add_scatter(x=t, y=frontier.high[row], showlegend=False, **band)
-    fig.add_scatter(x=t, y=frontier.low[row], fill="tonexty", fillcolor=BAND[scheme], name="95% interval", **band)
+    fig.add_scatter(x=t, y=frontier.low[row], fill="tonexty", fillcolor=BAND[scheme], showlegend=False, **band)
     if frontier.ceiling is not None:
         _line(fig, t, frontier.ceiling[row], "ceiling", MUTED[scheme], "dash", None)
-    _line(fig, t, frontier.tpr[row], "right on positives", colour(scheme, 1), "dot", "triangle-up")
-    _line(fig, t, frontier.tnr[row], "right on negatives", colour(scheme, 2), "dot", "square")
-    _line(fig, t, frontier.accuracy[row], "accuracy", ink, "solid", "circle")
+    _line(fig, t, frontier.tpr[row], "positives", colour(scheme, 1), "dot", "triangle-up")
+    _line(fig, t, frontier.tnr[row], "negatives", colour(scheme, 2), "dot", "square")
+    _line(fig, t, frontier.accuracy[row], "accuracy, 95% interval", ink, "solid", "circle")
     arrives = int(stays_from(frontier.accuracy[row : row + 1])[0])
     if arrives > 0:
         fig.add_vline(x=arrives, line={"color": INK[scheme], "width": 1})
@@ -115,7 +115,7 @@ def accuracy_over_steps(frontier: Frontier, row: int, task: str, scheme: Scheme,
             xanchor="left" if arrives <= 0.8 * len(t) else "right", font={"size": 11},
         )  # fmt: skip
     _shade(fig, scheme, trained_steps, len(t))
-    fig.update_yaxes(range=[-0.03, 1.03], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    fig.update_yaxes(range=[-0.04, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1])
     fig.update_xaxes(range=[0.5, len(t) + 0.5], showgrid=False)
     return fig
 
@@ -123,7 +123,7 @@ def accuracy_over_steps(frontier: Frontier, row: int, task: str, scheme: Scheme,
 def arrival_over_difficulty(frontier: Frontier, task: str, scheme: Scheme, trained: Span) -> go.Figure:
     """T75 at each difficulty, its line a + b*h, and the ceiling's T75."""
     arrival, ends = t75(frontier), len(frontier.steps)
-    fig = figure(scheme, height=HEIGHT, x=AXES.get(task, "difficulty"), y=f"T75: accuracy stays ≥ {STAYS:g} from here")
+    fig = figure(scheme, height=HEIGHT, x=AXES.get(task, "difficulty"), y="T75, steps")
     has = frontier.difficulty != NO_DIFFICULTY
     h = frontier.difficulty[has]
     order = np.argsort(h)
@@ -131,7 +131,7 @@ def arrival_over_difficulty(frontier: Frontier, task: str, scheme: Scheme, train
     if frontier.ceiling is not None:
         best = stays_from(frontier.ceiling)[has][order]
         reached = best > 0
-        _line(fig, h[reached], best[reached], "of the ceiling", MUTED[scheme], "dash", "line-ew-open")
+        _line(fig, h[reached], best[reached], "the ceiling's", MUTED[scheme], "dash", None)
     if np.isfinite(arrival.slope):
         ends_of = np.array([h.min(), h.max()])
         fit = arrival.intercept + arrival.slope * ends_of
@@ -148,7 +148,8 @@ def arrival_over_difficulty(frontier: Frontier, task: str, scheme: Scheme, train
             hovertemplate=f"h = %{{x}}: does not stay within {ends} steps<extra></extra>",
         )  # fmt: skip
     _shade(fig, scheme, trained, int(h.max()) if len(h) else 0)
-    fig.update_yaxes(range=[0, ends * 1.06 + 0.5])
+    top = int(steps.max()) if len(steps) and arrived.all() else ends
+    fig.update_yaxes(range=[0, top * 1.1 + 0.5])
     low, high = (float(h.min()), float(h.max())) if len(h) else (0.0, 1.0)
     pad = max(0.5, 0.03 * (high - low))
     fig.update_xaxes(range=[low - pad, high + pad], showgrid=False)

@@ -28,7 +28,19 @@ def in_order(difficulties: Sequence[int] | np.ndarray) -> list[int]:
 def line_of(arrival: Arrival) -> str:
     """The fitted line of T75 as a formula."""
     a = round(arrival.intercept, 2) + 0.0  # no -0.00
-    return f"{a:.2f} {'+' if arrival.slope >= 0 else '−'} {abs(arrival.slope):.2f} h"
+    sign = "−" if a < 0 else ""
+    return f"{sign}{abs(a):.2f} {'+' if arrival.slope >= 0 else '−'} {abs(arrival.slope):.2f} h"
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Increasing numbers with runs drawn together, as in 1–8, 12."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
 
 
 def sentence(frontier: Frontier, name: str, task: str) -> str:
@@ -41,7 +53,7 @@ def sentence(frontier: Frontier, name: str, task: str) -> str:
         return f"{name} is right on {share:.3f} of the instances after {steps}."
     failing = [d for d in hard if not arrives[d]]
     line = f"; T75 = {line_of(arrival)}" if np.isfinite(arrival.slope) else ""
-    whole = difficulty_title(task, hard[0], unit=True) + (f"–{hard[-1]}" if len(hard) > 1 else "")
+    whole = f"{AXES.get(task, 'difficulty')} {spans(hard)}"
     if not failing:
         return f"{name} stays at .75 or above at {whole} within {steps}{line}."
     if failing == hard:

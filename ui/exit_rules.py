@@ -6,8 +6,8 @@ import streamlit as st
 
 from figures import exit_curves
 from probes.exit_rules import ExitScores
-from ui import frontier_figures, frontier_request, jobs, measuring, session
-from ui.frontier import OWN, POLL_SECONDS
+from ui import frontier_figures, frontier_request, jobs, measuring
+from ui.frontier import OWN
 from ui.frontier_request import Request
 from ui.measuring import Subject
 from ui.text import plain, whole
@@ -18,34 +18,21 @@ def section(request: Request) -> None:
     if st.session_state.get("frontier source_widget") == OWN and request.content is None:
         return
     what = measuring.subject(request)
-    job = measuring.job_of("exit", what)
-    running = job is not None and job.running
-    st.fragment(_live, run_every=POLL_SECONDS if running else None)(what, running)
-
-
-def _live(what: Subject, polling: bool) -> None:
-    with session.calm():
-        job = measuring.job_of("exit", what)
-        running = job is not None and job.running
-        if polling and not running:
-            st.rerun()
-        scores = measuring.exit_scores(what)
-        with frontier_figures.card("Answer with as few steps as needed"):
-            if scores is not None:
-                _curves(what, scores)
-                return
-            st.caption(
-                "Could the model stop by itself? Rules that watch the answer or the states say when, and are held "
-                "against a fixed number of steps, the oracle's fewest, and the same exits dealt out at random."
-            )
-            if job is not None and running:
-                jobs.bar(job, "exit cancel")
-                return
-            if job is not None and job.error:
-                st.error(plain(whole(job.error)))
-            if st.button("Measure exit rules", key="exit measure"):
-                measuring.measure_exits(what)
-                st.rerun()
+    job, scores = measuring.job_of("exit", what), measuring.exit_scores(what)
+    with frontier_figures.card("Answer with as few steps as needed", height="content"):
+        if scores is not None:
+            _curves(what, scores)
+            return
+        st.caption(
+            "Could the model stop by itself? Rules that watch the answer or the states say when, and are held "
+            "against a fixed number of steps, the oracle's fewest, and the same exits dealt out at random."
+        )
+        if job is not None and job.running:
+            jobs.watch(job, 0, "exit cancel")
+            return
+        if job is not None and job.error:
+            st.error(plain(whole(job.error)))
+        st.button("Measure exit rules", key="exit measure", on_click=measuring.measure_exits, args=(what,))
 
 
 def _curves(what: Subject, scores: ExitScores) -> None:

@@ -15,6 +15,7 @@ _STYLE = """
 [data-testid="stMain"] { --ds-top: 4rem; }
 .st-key-player { position: sticky; top: 4rem; z-index: 5; }
 .st-key-source_widget button { padding-inline: 0.4rem; }
+.st-key-frontier_controls [data-testid="stButtonGroup"] button { min-height: 2.5rem; }
 .st-key-facts thead { display: none; }
 .st-key-facts table { font-size: 0.92rem; }
 """

@@ -1,7 +1,7 @@
 """The Frontier page: what is asked for, the measurement under way, and its figures.
 
-Rows are measured by a thread (`ui.measuring`) and drawn as they come by a fragment that looks once a second; a row that
-was measured before, in this visit or another, is taken from memory.
+Rows are measured by a thread (`ui.measuring`) and drawn as they come; a row that was measured before, in this visit or
+another, is taken from memory.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.errors import InputError
+from core.frontier import Frontier
 from figures.frontier_summary import sentence
 from ui import frontier_figures, frontier_request, jobs, measuring, opening, session
 from ui import sidebar as shared
@@ -22,7 +23,6 @@ from ui.measuring import Subject
 from ui.selection import MAX_STEPS, PARAMETERS, Own
 from ui.text import plain, whole
 
-POLL_SECONDS = 1.0
 DRAWN, OWN = "Drawn", "Your own"
 FIELDS = ("difficulty", "steps", "instances", "data", "seed")
 
@@ -168,33 +168,24 @@ def measured(request: Request) -> None:
     if job is None and len(measuring.found(what)) < len(what.asked):
         measuring.measure_rows(what)
         job = measuring.job_of("frontier", what)
-    running = job is not None and job.running
-    st.fragment(_live, run_every=POLL_SECONDS if running else None)(what, running)
+    running, shown = job is not None and job.running, 0 if job is None else len(job.results)
+    found = measuring.frontier_of(what)
+    name, missing = what.checkpoint.name, len(what.asked) - (0 if found is None else len(found.difficulty))
+    with st.container(gap="xxsmall"):
+        nothing = f"Measuring {name} …" if running else "Nothing measured yet"
+        st.markdown(f"### {plain(nothing if found is None else sentence(found, name, what.task))}")
+        st.caption(plain(_about(what)))
+    if job is not None and running:
+        jobs.watch(job, shown, "frontier cancel")
+    elif missing:
+        _go_on(what, job, missing)
+    if found is not None:
+        st.fragment(_figures)(what, found, re.sub(r"[^\w.-]", "-", f"{name}-frontier"))
 
 
-def _live(what: Subject, polling: bool) -> None:
-    """What is drawn again as rows come in.
-
-    Args:
-        what: What is measured.
-        polling: Whether this was drawn while work was under way; once that ends, the whole page runs a last time.
-    """
+def _figures(what: Subject, found: Frontier, name: str) -> None:
     with session.calm():
-        job = measuring.job_of("frontier", what)
-        running = job is not None and job.running
-        if polling and not running:
-            st.rerun()
-        found = measuring.frontier_of(what)
-        name = what.checkpoint.name
-        with st.container(gap="xxsmall"):
-            headline = f"Measuring {name} …" if found is None else sentence(found, name, what.task)
-            if found is None and not running:
-                headline = "Nothing measured yet"
-            st.markdown(f"### {plain(headline)}")
-            st.caption(plain(_about(what)))
-        _progress(what, job, len(what.asked) - (0 if found is None else len(found.difficulty)))
-        if found is not None:
-            frontier_figures.draw(what, found, re.sub(r"[^\w.-]", "-", f"{name}-frontier"))
+        frontier_figures.draw(what, found, name)
 
 
 def _about(what: Subject) -> str:
@@ -202,18 +193,12 @@ def _about(what: Subject) -> str:
     if what.own is not None:
         total = sum(map(len, what.own.values()))
         return f"{total:,} instances from {r.file or 'your file'}, by their own difficulty; {r.steps} steps."
-    return (
-        f"{r.instances:,} {shared.DATA[r.data].lower()} instances of each, seed {r.seed}; test split, never trained on."
-    )
+    data = shared.DATA[r.data].lower()
+    return f"{r.instances:,} {data} instances of each difficulty, seed {r.seed}; none of them was trained on."
 
 
-def _progress(what: Subject, job: Job | None, missing: int) -> None:
-    """The bar and its button; where work ended early, why and how to go on."""
-    if job is not None and job.running:
-        jobs.bar(job, "frontier cancel")
-        return
-    if not missing:
-        return
+def _go_on(what: Subject, job: Job | None, missing: int) -> None:
+    """Why work ended early, and how to go on."""
     if job is not None and job.error:
         st.error(plain(whole(job.error)) + " Rows that were done are kept; ask for another range or other data above.")
         return

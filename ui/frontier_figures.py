@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import cast
+from typing import Literal, cast
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -29,7 +29,7 @@ TITLES: dict[Measured, str] = {
     "tnr": "Negatives",
 }
 READ: dict[Measured, str] = {
-    "accuracy": "A cell is the share of right answers at one difficulty after T steps; pale is chance.",
+    "accuracy": "A cell is the share of right answers at one difficulty after T steps; chance recedes into the page.",
     "ceiling": "The observer: what a rule that may use exactly what T steps can carry would get on these instances.",
     "tpr": "The share of right answers among instances whose answer is yes; .5 in accuracy can be all-negative.",
     "tnr": "The share of right answers among instances whose answer is no.",
@@ -41,9 +41,9 @@ def scheme() -> Scheme:
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
-def card(title: str) -> AbstractContextManager:
-    """A framed figure with its title."""
-    box = st.container(border=True, gap="xsmall")
+def card(title: str, height: Literal["stretch", "content"] = "stretch") -> AbstractContextManager:
+    """A framed figure with its title, as high as its neighbour."""
+    box = st.container(border=True, gap="xsmall", height=height)
     box.markdown(f"**{title}**")
     return box
 
@@ -139,19 +139,20 @@ def _which(found: Frontier) -> Measured:
 
 def _row(found: Frontier, task: str) -> int:
     """Index of the row that is drawn step by step; the hardest that is there unless one was chosen."""
-    rows = in_order(found.difficulty)
-    state, key = st.session_state, "frontier row_widget"
-    if state.get(key) not in rows:
-        state.pop(key, None)
+    rows, state = in_order(found.difficulty), st.session_state
+    kept = state.get("frontier row")
+    shown = kept if kept in rows else rows[-1]
     chosen = st.selectbox(
         AXES.get(task, "Difficulty").capitalize(),
         rows,
-        index=len(rows) - 1,
+        index=rows.index(shown),
         format_func=lambda d: difficulty_title(task, d, unit=True),
-        key=key,
+        key=f"frontier row {rows}",  # a widget whose options change keeps its old choice
         label_visibility="collapsed",
     )
-    return found.difficulty.tolist().index(chosen if chosen is not None else rows[-1])
+    if chosen != shown:
+        state["frontier row"] = chosen
+    return found.difficulty.tolist().index(chosen)
 
 
 def _take_away(what: Subject, found: Frontier, name: str) -> None:

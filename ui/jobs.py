@@ -5,9 +5,11 @@ One piece of work runs at a time, since two would share the same cores; what nob
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +22,11 @@ LOG = logging.getLogger(__name__)
 UNWATCHED_SECONDS = 300
 """A closed tab must not keep the cores for hours."""
 
+EXIT_SECONDS = 10
+POLL_SECONDS = 0.7
+
 _turn = threading.Lock()
+_all: weakref.WeakSet[Job] = weakref.WeakSet()
 
 
 class _StoppedError(Exception):
@@ -45,8 +51,14 @@ class Job:
 
     def start(self) -> Job:
         """Starts the thread."""
+        _all.add(self)
         self._thread.start()
         return self
+
+    def end(self) -> None:
+        """Stops it and waits for the batch that is running."""
+        self.cancel()
+        self._thread.join(EXIT_SECONDS)
 
     @property
     def running(self) -> bool:
@@ -93,11 +105,30 @@ class Job:
             self.error = _BUG
 
 
+@atexit.register
+def _end_all() -> None:
+    """A thread inside torch must not be cut off when the server stops: that ends in an abort."""
+    for job in list(_all):
+        job.end()
+
+
 _BUG = "This stopped through no fault of yours; the log of the server says why."
 
 
-def bar(job: Job, key: str) -> None:
-    """The progress of a job, and the button that stops it."""
+def watch(job: Job, shown: int, key: str) -> None:
+    """The progress of a job with the button that stops it; runs the page again once there is more than it shows.
+
+    Args:
+        job: Work that is running.
+        shown: How many of its results the page shows.
+        key: Of the button.
+    """
+    st.fragment(_watch, run_every=POLL_SECONDS)(job, shown, key)
+
+
+def _watch(job: Job, shown: int, key: str) -> None:
+    if not job.running or len(job.results) > shown:
+        st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         told = f"{job.done:,} of {job.total:,} instances"
         st.progress(min(job.done / max(1, job.total), 1.0), "Waiting for another measurement" if job.waiting else told)
