@@ -182,14 +182,14 @@ class DepthRecurrentTransformer(
         weight = self.token.weight  # for dtype and device
         n = same.shape[1]
         place = torch.arange(n, device=weight.device)
-        bias = torch.zeros((), dtype=weight.dtype, device=weight.device)
+        bias = torch.zeros((), dtype=weight.dtype, device=weight.device)  # or (B or 1, heads, n, n)
         right = (place[None, :] > place[:, None]).long()  # (query, key)
         if c.bracket_bias and batch.bracket is not None:
             gap = batch.bracket[:, None, :] - batch.bracket[:, :, None]  # (B, query, key)
             gap = gap.clamp(-NEIGHBOURING, NEIGHBOURING) + NEIGHBOURING
             bias = bias + self.bracket[:, gap, right.expand_as(gap)].transpose(0, 1)  # (B, heads, n, n)
         if c.distance_bias:
-            bias = bias - self.slope[:, right] * (place[None, :] - place[:, None]).abs().to(weight)
+            bias = bias - self.slope[None, :, right] * (place[None, :] - place[:, None]).abs().to(weight)
         if c.equal_bias:
             equal = (same[:, :, None] == same[:, None, :]) & (same > 0)[:, :, None]
             bias = bias + equal[:, None] * self.equal[:, None, None]

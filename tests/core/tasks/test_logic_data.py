@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import InputError
 from core.recipes import HOUSE_LOGIC_TOKENS, HOUSE_TREE, PAPER_LOGIC
+from core.encoding import NOTHING
 from core.tasks import logic, logic_data
 from core.tasks.logic_formula import AND, NOT, OR, XOR, F, LogicInstance, T
 
@@ -99,7 +100,7 @@ def test_operators_attend_to_their_children_and_atoms_to_themselves() -> None:
 def test_tokens_carry_values_at_operators_atoms_and_cls() -> None:
     encoding = logic.encode(logic.parse("(T & !F)"), HOUSE_LOGIC_TOKENS.model)
     assert encoding.labels == ("[CLS]", "(", "T", "&", "!", "F", ")")
-    assert encoding.value.tolist() == [1, -1, 1, 1, 1, 0, -1]
+    assert encoding.value.tolist() == [1, NOTHING, 1, 1, 1, 0, NOTHING]
     assert encoding.bracket is not None
     assert encoding.bracket.tolist() == [0, 1, 1, 1, 1, 1, 1]
     assert encoding.edge_index is None
