@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from core import tasks
+from core import tasks, trace
 from core.answers import MAX_STEPS, batches, logits_by_step
 from core.checkpoint import Checkpoint
 from core.errors import InputError
-from core.protocol import steps_of
 
 Z95 = 1.959963984540054
 """Normal quantile of a two-sided 95% interval."""
@@ -136,9 +135,15 @@ def default_difficulties(checkpoint: Checkpoint) -> list[int]:
     return list(range(low, 2 * high + 1))
 
 
-def default_steps(task: str, difficulty: int, data: str = "audited") -> int:
-    """T that a difficulty needs, and some more: the fewest that its instances ask for by default."""
-    return min(int(instance.default_steps) for instance in tasks.get(task).generate(difficulty, 4, data=data))
+def default_steps(checkpoint: Checkpoint, difficulty: int, data: str = "audited") -> int:
+    """T that a difficulty needs, and some more: the fewest that its instances ask for by default.
+
+    For a model that says how many steps it needs (one a token), what the longest of some instances needs.
+    """
+    generate = tasks.get(checkpoint.config.task).generate
+    if hasattr(checkpoint.model, "steps_for"):
+        return needed_steps(checkpoint, generate(difficulty, 64, data=data))
+    return min(int(instance.default_steps) for instance in generate(difficulty, 4, data=data))
 
 
 def rows(
@@ -268,8 +273,7 @@ def needed_steps(checkpoint: Checkpoint, instances: Iterable[Any]) -> int:
     """
     if not hasattr(checkpoint.model, "steps_for"):
         raise InputError(f"{checkpoint.name!r} goes on for as long as it is run: say how many steps, with --steps")
-    task = tasks.get(checkpoint.config.task)
-    return max(steps_of(checkpoint.model, task.encode(x, checkpoint.config), 1) for x in instances)
+    return max((trace.default_steps(checkpoint, instance) for instance in instances), default=1)
 
 
 def _share(right: np.ndarray) -> np.ndarray:

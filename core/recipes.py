@@ -319,6 +319,7 @@ GRU_LOGIC = replace(
     batches=2000,
     validation=(1, 2, 3, 4, 5, 6, 8),
     validate_every=250,
+    extra=None,
     bfloat16=False,
 )
 

@@ -282,9 +282,9 @@ def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str
     command = f"python -m core train {recipe.task} --recipe {recipe.name}{varied} {same} --out checkpoints/{name}"
     return f"""# {name}
 
-A depth-recurrent Transformer for the {recipe.task} task, recipe `{recipe.name}`{_with(training)}, trained on \
+{adapters.TITLES[recipe.kind]} for the {recipe.task} task, recipe `{recipe.name}`{_with(training)}, trained on \
 {recipe.data} data of
-difficulty {low} to {high} with T drawn from {recipe.steps[0]} to {recipe.steps[1]} for every batch, \
+difficulty {low} to {high} with {_how_many(recipe)}, \
 {"loss at the last step only" if recipe.alpha == 0 else f"alpha = {recipe.alpha}"}, \
 {"on the answer alone" if recipe.supervision == "answer" else "on every node"}.
 

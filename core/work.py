@@ -106,6 +106,9 @@ def _measure(planned: Run, out: Path, ledger: Ledger, is_over: Callable[[], bool
     opened = checkpoint.load(out / planned.name, device)
     for difficulty in sorted(set(measure.difficulty) - set(ledger.record(planned.name)["difficulty"])):
         steps = tasks.default_steps(planned.task, difficulty)
+        if hasattr(opened.model, "steps_for"):  # one a token, one a block
+            groups = frontier.drawn(opened, [difficulty], measure.instances, measure.data, measure.seed)
+            steps = frontier.needed_steps(opened, (x for _, instances in groups for x in instances))
         found = frontier.run(
             opened, [difficulty], steps, measure.instances, measure.data, measure.seed, progress=progress
         )

@@ -55,7 +55,7 @@ def first(opened: Checkpoint) -> Request:
     task = opened.config.task
     hard = frontier.default_difficulties(opened)
     asked = FIRST.get(task, f"{hard[0]}-{hard[-1]}")
-    steps = frontier.default_steps(task, max(difficulties(asked)))
+    steps = frontier.default_steps(opened, max(difficulties(asked)))
     return Request(opened.name, asked, steps, 200 if opened.config.attention == "edges" else 100)
 
 

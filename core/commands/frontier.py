@@ -52,8 +52,10 @@ def run(args: argparse.Namespace) -> None:
             steps = args.steps or frontier.needed_steps(opened, own)
             result, of = frontier.measure(opened, own, steps, progress), {"input": args.input}
         else:
-            drawn = (args.difficulty, args.instances, args.data, args.seed)
-            steps = args.steps or frontier.needed_steps(opened, frontier.drawn(opened, *drawn))
+            steps = args.steps
+            if steps is None:
+                groups = frontier.drawn(opened, args.difficulty, args.instances, args.data, args.seed)
+                steps = frontier.needed_steps(opened, (x for _, instances in groups for x in instances))
             result = frontier.run(
                 opened, args.difficulty, steps, args.instances, args.data, args.seed, progress=progress
             )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from core.encoding import NEVER, Encoding, Lesson
+from core.encoding import NEVER, NOTHING, Encoding, Lesson
 from core.tasks.logic_data import FormulaArrays, token_lesson
 from core.tasks.logic_formula import AND, BINARY, OR, LogicInstance
 
@@ -48,7 +48,7 @@ def as_read(instance: LogicInstance, encoding: Encoding) -> Encoding:
     Where two end together, at `T` in `!T`, the larger has the token. After t steps t tokens have been read.
     """
     last, sure = places(instance.kind, instance.value, instance.left, instance.right, instance.position)
-    value, known = np.full_like(encoding.value, -1), np.full_like(encoding.known_from, NEVER)
+    value, known = np.full_like(encoding.value, NOTHING), np.full_like(encoding.known_from, NEVER)
     outer_last = slice(None, None, -1)  # of those at one place the first is the larger, and the last written stays
     value[last[outer_last] + 1], known[last[outer_last] + 1] = instance.value[outer_last], sure[outer_last] + 1
     value[0], known[0] = instance.label, sure[instance.root] + 1
@@ -61,7 +61,7 @@ def read_lesson(arrays: FormulaArrays) -> Lesson:
     start = np.searchsorted(arrays.formula, arrays.formula)
     left, right = (np.where(child >= 0, start + child, -1) for child in (arrays.left, arrays.right))
     last, sure = places(arrays.kind, arrays.value, left, right, arrays.position)
-    value, known = np.full(lesson.value.shape, -1), np.zeros(lesson.value.shape, np.int64)
+    value, known = np.full(lesson.value.shape, NOTHING), np.zeros(lesson.value.shape, np.int64)
     at = arrays.formula[::-1], last[::-1] + 1
     value[at], known[at] = arrays.value[::-1], sure[::-1] + 1
     root = arrays.parent < 0

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     """Measures, then prints a table or JSON."""
     from tqdm import tqdm
 
-    from core import checkpoint, frontier, inputs, lines
+    from core import checkpoint, frontier, inputs, lines, trace
     from core.plain import dumps
     from probes import exit_rules
 
@@ -41,12 +41,12 @@ def run(args: argparse.Namespace) -> None:
         text = inputs.decode(inputs.read(args.input), args.input)
         groups = frontier.grouped(lines.measurable(opened.config, text, args.input))
         total, of = sum(len(group) for _, group in groups), {"input": args.input}
-        steps = args.steps or max(instance.default_steps for _, group in groups for instance in group)
+        steps = args.steps or max(trace.default_steps(opened, instance) for _, group in groups for instance in group)
     else:
         asked = args.difficulty or frontier.default_difficulties(opened)
         groups = frontier.drawn(opened, asked, args.instances, args.data, args.seed)
         total, of = args.instances * len(asked), {"data": args.data}
-        steps = args.steps or frontier.default_steps(opened.config.task, max(asked), args.data)
+        steps = args.steps or frontier.default_steps(opened, max(asked), args.data)
     with tqdm(total=total, unit="instance", disable=None) as bar:
 
         def progress(done: int) -> None:

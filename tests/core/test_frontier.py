@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core import answers, checkpoint, frontier, tasks
+from core import adapters, answers, checkpoint, frontier, tasks
 from core.checkpoint import Checkpoint
+from core.cli import main
 from core.config import ModelConfig
 from core.encoding import SOURCE, Batch
 from core.errors import InputError
@@ -185,3 +188,25 @@ def test_shapes_are_checked() -> None:
     wrong = np.zeros((2, 2))
     with pytest.raises(ValueError, match=r"\(2, 2\).*\(1, 3\)"):
         frontier.Frontier(np.ones(1), np.ones(3), wrong, wrong, wrong, wrong, wrong, None, np.ones(1), np.ones(1))
+
+
+def test_a_model_that_says_how_many_steps_it_needs_is_measured_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = ModelConfig("logic", vocabulary=10, width=8, heads=1, hidden=8, attention="none")
+    model = adapters.make("gru", config)
+    checkpoint.save(tmp_path / "gru", model, name="gru", recipe="", training={}, metrics={}, card="")
+    reader = checkpoint.load(tmp_path / "gru")
+    drawn = tasks.get("logic").generate(2, 20)
+    longest = max(len(x.text) for x in drawn)
+    assert frontier.needed_steps(reader, drawn) == longest
+    assert frontier.default_steps(reader, 2) == max(len(x.text) for x in tasks.get("logic").generate(2, 64))
+    command = ["frontier", str(tmp_path / "gru"), "--difficulty", "2", "--instances", "20", "--json"]
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == list(range(1, longest + 1))
+
+
+def test_other_models_have_to_be_told_how_many_steps(saved: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["frontier", str(saved["graph"]), "--difficulty", "2"]) == 2
+    assert "say how many steps, with --steps" in capsys.readouterr().err
+    assert frontier.default_steps(checkpoint.load(saved["graph"]), 3) == 3 + 8

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from core.config import ModelConfig
-from core.encoding import NEVER
+from core.encoding import NEVER, NOTHING
 from core.tasks import logic, logic_data
 from core.tasks.logic_reading import read_lesson
 
@@ -19,7 +19,7 @@ def value_of(text: str) -> int:
 
 def test_values_stand_where_a_subformula_ends() -> None:
     encoding = logic.encode(logic.parse("((T&!F)|(F^!(T|F)))"), READING)
-    found = {i: int(encoding.value[i]) for i in np.flatnonzero(encoding.value >= 0)}
+    found = {i: int(encoding.value[i]) for i in np.flatnonzero(encoding.value != NOTHING)}
     text = "".join(encoding.labels[1:])
     due = {0: 1}
     for i, token in enumerate(text):  # the longest stretch that ends here and is a formula
@@ -71,8 +71,8 @@ def test_a_lesson_says_what_encodings_say() -> None:
         encoding = logic.encode(instance, READING)
         n = encoding.n_nodes
         assert torch.equal(lesson.value[i, :n], torch.from_numpy(encoding.value.astype(np.int64)))
-        assert bool((lesson.value[i, n:] == -1).all())
-        has = encoding.value >= 0
+        assert bool((lesson.value[i, n:] == NOTHING).all())
+        has = encoding.value != NOTHING
         assert np.array_equal(lesson.known_from[i, :n].numpy()[has], encoding.known_from[has])
         assert (encoding.known_from[~has] == NEVER).all()
         assert (encoding.known_from[has] <= n - 1).all()
