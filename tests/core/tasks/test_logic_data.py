@@ -8,9 +8,9 @@ import random
 import numpy as np
 import pytest
 
+from core.encoding import NOTHING
 from core.errors import InputError
 from core.recipes import HOUSE_LOGIC_TOKENS, HOUSE_TREE, PAPER_LOGIC
-from core.encoding import NOTHING
 from core.tasks import logic, logic_data
 from core.tasks.logic_formula import AND, NOT, OR, XOR, F, LogicInstance, T
 
