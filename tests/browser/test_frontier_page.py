@@ -60,7 +60,7 @@ def test_a_small_frontier_is_drawn_in_the_scheme_of_the_page(server: str, visit:
 def test_a_link_opened_cold_asks_the_same(fresh_server: str, visit: NewVisit) -> None:
     here = visit()
     opened(here, f"{fresh_server}/frontier?{SMALL}")
-    assert here.page.get_by_label("Hops").input_value() == "1-3,5"
+    assert here.page.get_by_test_id("stTextInputField").input_value() == "1-3,5"
     values = [here.page.get_by_label(name, exact=True).input_value() for name in ("Steps T", "Of each", "Seed")]
     assert values == ["7", "10", "3"]
     here.page.wait_for_function("() => new URLSearchParams(location.search).get('difficulty') === '1-3,5'")
@@ -71,7 +71,7 @@ def test_a_link_opened_cold_asks_the_same(fresh_server: str, visit: NewVisit) ->
     assert "instances=" not in here.page.url
     here.page.go_back()
     here.page.wait_for_url("**/frontier?*instances=10*")
-    expect(here.page.get_by_label("Hops")).to_have_value("1-3,5")
+    expect(here.page.get_by_test_id("stTextInputField")).to_have_value("1-3,5")
 
 
 def test_what_is_saved_is_what_the_command_line_prints(server: str, visit: NewVisit) -> None:
@@ -98,7 +98,7 @@ def test_cancel_keeps_the_rows_that_are_done(server: str, visit: NewVisit) -> No
     here.settled()
     assert "of 3 rows" in stopped.inner_text()
     expect(here.page.locator(".js-plotly-plot")).to_have_count(4)
-    here.page.get_by_label("Hops").fill("1-2")
+    here.page.get_by_test_id("stTextInputField").fill("1-2")
     here.page.get_by_role("button", name="Measure", exact=True).click()
     here.page.wait_for_url("**difficulty=1-2&*")
     expect(here.page.locator("h3").first).to_contain_text("hops 1–2", timeout=WAIT)
@@ -108,7 +108,7 @@ def test_cancel_keeps_the_rows_that_are_done(server: str, visit: NewVisit) -> No
 def test_what_cannot_be_asked_gets_a_sentence_and_the_figures_stay(server: str, visit: NewVisit) -> None:
     here = visit()
     opened(here, f"{server}/frontier?{SMALL}")
-    here.page.get_by_label("Hops").fill("5-2")
+    here.page.get_by_test_id("stTextInputField").fill("5-2")
     here.page.get_by_role("button", name="Measure", exact=True).click()
     expect(here.page.locator("[data-testid=stAlert]")).to_contain_text("'5-2' is not a range")
     expect(here.page.locator(".js-plotly-plot")).to_have_count(4)
