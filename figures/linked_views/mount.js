@@ -140,8 +140,8 @@ function show(root, send) {
     for (const view of ["structure", "wavefront"]) {
       $(`.ds-${view} h3`).replaceChildren(view[0].toUpperCase() + view.slice(1), Object.assign(document.createElement("span"), { textContent: ` · ${oneLine(reading.name, 40)}` }));
     }
-    const drawn = m.ghosts ? "The graph, and the tokens that the model reads; a node shows the mean of its mentions. " : m.concept === "offset" ? "Grey ground: the facts that decide. " : "";
-    put("structure", `${drawn}Fill: what the model holds. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
+    const drawn = m.ghosts ? "The graph, and the tokens that the model reads; a node shows the mean of its mentions. " : m.concept === "offset" ? "Grey: the facts that decide. " : "";
+    put("structure", `${drawn}Fill: ${reading.belief === "the truth" ? "the model's probability of what the facts give" : "what the model holds"}. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
     put("wavefront", m.task === "graph" ? "Rows in the order the wave can arrive; the stair is the earliest possible." : "Rows in the order they can be known; the stair is the earliest possible.");
     put("trajectories", "The state of each node in one basis for all steps; trails show the last steps, faint lines the whole run.");
     const node = p.drawnOf.get(cursor.get().node);

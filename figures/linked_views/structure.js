@@ -277,7 +277,7 @@ class Structure {
       if (!word || !dim) edge.addPath(shape);
       if (truth.has) this.outline(truth.known && truth.value ? yes : truth.known ? no : open, i, gap);
       if (p.isWrong(f.reading, truthStep, i)) {
-        const m = Math.max(2.2, r * 0.32), turn = word ? 1 : 0.78;
+        const m = Math.max(2.2, this.r[i] * 0.32), turn = word ? 1 : 0.78;
         const cx = this.x[i] + (this.half[i] + gap) * turn, cy = this.y[i] - (this.r[i] + gap) * turn;
         cross.moveTo(cx - m, cy - m); cross.lineTo(cx + m, cy + m);
         cross.moveTo(cx + m, cy - m); cross.lineTo(cx - m, cy + m);

@@ -1,0 +1,40 @@
+"""What a readout of offsets says of every person agrees with the trace's own readout of the asked one."""
+
+import numpy as np
+
+from core.checkpoint import Checkpoint
+from core.config import ModelConfig
+from core.model import DepthRecurrentTransformer
+from core.tasks import text
+from core.trace import record
+from probes import offsets
+
+TEXT = "A is the parent of B. B is the parent of C. D is the child of E. Is A the grandparent of C?"
+
+
+def untrained(readout: str) -> Checkpoint:
+    config = ModelConfig.from_dict(
+        {"task": "text", "vocabulary": 54, "width": 16, "heads": 2, "hidden": 24, "readout": readout}
+    )
+    return Checkpoint("untrained", DepthRecurrentTransformer(config).eval(), config, "", {}, {}, "", 0, None)
+
+
+def test_shares_are_of_what_the_facts_give() -> None:
+    opened = untrained("offset")
+    trace = record(opened, text.parse(TEXT), 4)
+    found = offsets.readings(opened, trace)
+    assert list(found) == ["true offset", "joined"]
+    carries, person = trace.encoding.carries, trace.encoding.subformula
+    for values in found.values():
+        assert values.shape == (5, trace.n_nodes)
+        assert (np.isnan(values) == ~carries[None]).all()
+    assert trace.readout is not None
+    asked = 1 / (1 + np.exp(-trace.readout.astype(np.float64)))
+    c, d = person == 2, person == 3  # C stands at the asked offset, D is joined to nobody
+    np.testing.assert_allclose(found["true offset"][:, c], asked[:, c], atol=1e-6)
+    np.testing.assert_allclose(found["true offset"][:, d], 1 - found["joined"][:, d], atol=1e-6)
+
+
+def test_other_readouts_have_none() -> None:
+    opened = untrained("node")
+    assert offsets.readings(opened, record(opened, text.parse(TEXT), 2)) == {}
