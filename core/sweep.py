@@ -34,6 +34,8 @@ __all__ = ["Measure", "Run", "read_plan", "records", "run"]
 
 LOCK_SECONDS = 2.0
 """A reader may hold the lock of a sweep for a moment."""
+IDLE_SECONDS = 15
+"""A worker without a run leaves after so long; one whose conductor was killed has no other way to know."""
 CONNECT_SECONDS = 20
 
 
@@ -157,7 +159,7 @@ def _dispatch(jobs: list[Any], workers: int, threads: int, client: Any, errors: 
     backend: dict[str, Any] = {"backend": "dask", "client": client, "n_jobs": -1}
     if client is None:
         backend = {"backend": "loky", "inner_max_num_threads": threads, "n_jobs": min(workers, len(jobs)),
-                   "initializer": _ignore_ctrl_c}  # fmt: skip
+                   "initializer": _ignore_ctrl_c, "idle_worker_timeout": IDLE_SECONDS}  # fmt: skip
     try:
         with parallel_config(**backend):
             Parallel(batch_size=1, pre_dispatch="n_jobs")(jobs)  # pyright: ignore[reportArgumentType]
