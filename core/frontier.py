@@ -135,15 +135,17 @@ def default_difficulties(checkpoint: Checkpoint) -> list[int]:
     return list(range(low, 2 * high + 1))
 
 
-def default_steps(checkpoint: Checkpoint, difficulty: int, data: str = "audited") -> int:
-    """T that a difficulty needs, and some more: the fewest that its instances ask for by default.
+def default_steps(
+    checkpoint: Checkpoint, difficulty: int, instances: int = 64, data: str = "audited", seed: int = 0
+) -> int:
+    """T fixed beforehand for a difficulty: the task's own for the checkpoint's interface.
 
-    For a model that says how many steps it needs (one a token), what the longest of some instances needs.
+    For a model that says how many steps it needs (one a token), what the longest of these instances needs.
     """
-    generate = tasks.get(checkpoint.config.task).generate
-    if hasattr(checkpoint.model, "steps_for"):
-        return needed_steps(checkpoint, generate(difficulty, 64, data=data))
-    return min(int(instance.default_steps) for instance in generate(difficulty, 4, data=data))
+    config = checkpoint.config
+    if not hasattr(checkpoint.model, "steps_for"):
+        return tasks.default_steps(config.task, difficulty, config.attention)
+    return needed_steps(checkpoint, tasks.get(config.task).generate(difficulty, instances, data=data, seed=seed))
 
 
 def rows(

@@ -201,28 +201,6 @@ HOUSE_GRAPH_TOKENS = Recipe(
     bfloat16=True,
 )  # fmt: skip
 
-HOUSE_FACTS = Recipe(
-    task="text",
-    name="house-facts",
-    model=ModelConfig(
-        "text", vocabulary=54, width=128, heads=8, hidden=256, readout="offset", equal_bias=True, state_noise=0.1
-    ),
-    data="audited",
-    difficulty=(1, 5),
-    steps=(8, 20),
-    batches=2000,
-    batch_size=32,
-    learning_rate=1e-3,
-    warmup=0.1,
-    supervision="node",
-    validation=(1, 2, 3, 4, 5, 8, 12),
-    validate_every=250,
-    extra=(2, 12),
-    extra_from=1000,
-    curriculum=Curriculum(start=1),
-    bfloat16=True,
-)
-
 HOUSE_TEXT_TOKENS = Recipe(
     task="text",
     name="house-tokens",
@@ -245,6 +223,17 @@ HOUSE_TEXT_TOKENS = Recipe(
     curriculum=Curriculum(start=1),
     bfloat16=True,
 )  # fmt: skip
+
+HOUSE_FACTS = replace(
+    HOUSE_TEXT_TOKENS,
+    name="house-facts",
+    model=ModelConfig(
+        "text", vocabulary=54, width=128, heads=8, hidden=256, readout="offset", equal_bias=True, state_noise=0.1
+    ),
+    batches=2000,
+    validation=(1, 2, 3, 4, 5, 8, 12),
+    extra_from=1000,
+)
 
 PAPER_TEXT = replace(
     PAPER_LOGIC,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from core import checkpoint, frontier, tasks
+from core import checkpoint, frontier
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.ledger import LOCK, LOCKS, Ledger
@@ -105,13 +105,9 @@ def _measure(planned: Run, out: Path, ledger: Ledger, is_over: Callable[[], bool
         return
     opened = checkpoint.load(out / planned.name, device)
     for difficulty in sorted(set(measure.difficulty) - set(ledger.record(planned.name)["difficulty"])):
-        steps = tasks.default_steps(planned.task, difficulty)
-        if hasattr(opened.model, "steps_for"):  # one a token, one a block
-            groups = frontier.drawn(opened, [difficulty], measure.instances, measure.data, measure.seed)
-            steps = frontier.needed_steps(opened, (x for _, instances in groups for x in instances))
-        found = frontier.run(
-            opened, [difficulty], steps, measure.instances, measure.data, measure.seed, progress=progress
-        )
+        drawn = (measure.instances, measure.data, measure.seed)
+        steps = frontier.default_steps(opened, difficulty, *drawn)
+        found = frontier.run(opened, [difficulty], steps, *drawn, progress=progress)
         values = {k: float(getattr(found, k)[0, -1]) for k in ("accuracy", "low", "high")}
         counts = {k: int(getattr(found, k)[0]) for k in ("n", "distinct")}
         ledger.note_measured(planned.name, {"difficulty": difficulty, "steps": steps, **values, **counts})

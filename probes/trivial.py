@@ -21,7 +21,7 @@ from core import tasks
 from core.answers import batches, logits_by_step
 from core.checkpoint import Checkpoint
 from core.errors import InputError
-from core.frontier import wilson
+from core.frontier import default_steps, wilson
 from core.tasks.text_instance import TextInstance
 
 TOP_LEVELS, NEAR_COUNT, LEARNED_ON = 4, 2, 8000
@@ -131,12 +131,12 @@ def scramble(
     found: dict[str, list[float]] = {"names as they are": [], "names scrambled": []}
     for difficulty in difficulties:
         drawn = task.generate(difficulty, instances, data=data, seed=seed)
+        steps = default_steps(checkpoint, difficulty)
         label = np.array([x.label for x in drawn])
         for name, texts in zip(found, (drawn, [scrambled(x, rng) for x in drawn]), strict=True):
             encodings = [task.encode(x, checkpoint.config) for x in texts]
             answer = np.zeros(len(texts), dtype=bool)
             for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
-                steps = tasks.default_steps("text", difficulty)
                 answer[index] = logits_by_step(checkpoint, [encodings[i] for i in index], steps)[-1] > 0
             found[name].append(float((answer == label).mean()))
     n = np.full(len(difficulties), instances)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from core.encoding import MAX_OFFSET, NEVER
+from core.tasks import default_steps
 
 TASK = "text"
 CONCEPT = "offset"
@@ -129,7 +130,7 @@ class TextInstance:
     @property
     def default_steps(self) -> int:
         """Steps run when none are asked for: 2 * facts on the chain + 8; 64 where there is no chain."""
-        return 64 if self.difficulty is None else 2 * self.difficulty + 8
+        return 64 if self.difficulty is None else default_steps(TASK, self.difficulty)
 
     @property
     def question(self) -> str:

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
         asked = args.difficulty or frontier.default_difficulties(opened)
         groups = frontier.drawn(opened, asked, args.instances, args.data, args.seed)
         total, of = args.instances * len(asked), {"data": args.data}
-        steps = args.steps or frontier.default_steps(opened, max(asked), args.data)
+        steps = args.steps or frontier.default_steps(opened, max(asked), data=args.data)
     with tqdm(total=total, unit="instance", disable=None) as bar:
 
         def progress(done: int) -> None:

@@ -210,3 +210,9 @@ def test_other_models_have_to_be_told_how_many_steps(saved: dict[str, Any], caps
     assert main(["frontier", str(saved["graph"]), "--difficulty", "2"]) == 2
     assert "say how many steps, with --steps" in capsys.readouterr().err
     assert frontier.default_steps(checkpoint.load(saved["graph"]), 3) == 3 + 8
+
+
+def test_a_hop_over_tokens_is_given_two_steps() -> None:
+    along_edges, over_tokens = (checkpoint.load(name) for name in ("graph-house", "graph-house-tokens"))
+    assert frontier.default_steps(along_edges, 60) == 68  # whatever the instances without a path would be given
+    assert frontier.default_steps(over_tokens, 60) == 128
