@@ -1,7 +1,7 @@
 """The sweep: the runs of a plan, trained and measured by workers side by side, resumable whatever happens to it.
 
 joblib hands the runs to its processes or to a Dask cluster, and the progress over all of them is shown. What a worker
-does with a run is in `core.work`, the records are in `core.ledger`.
+does with a run is in `core.sweeps.work`, the records are in `core.sweeps.ledger`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from joblib import Parallel, delayed, parallel_config
 from tqdm import tqdm
 
 from core.errors import InputError
-from core.ledger import FILE, LOCK, Ledger, line, records
-from core.locks import held
 from core.plain import plain
-from core.plan import Measure, Run, read_plan
+from core.sweeps.ledger import FILE, LOCK, Ledger, line, records
+from core.sweeps.locks import held
+from core.sweeps.plan import Measure, Run, read_plan
+from core.sweeps.work import LOOK_SECONDS, made, work
 from core.train import Stop
-from core.work import LOOK_SECONDS, made, work
 
 __all__ = ["Measure", "Run", "read_plan", "records", "run"]
 

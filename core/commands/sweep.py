@@ -26,7 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Makes what is not made yet, then prints the records."""
     if args.show is not None:
-        from core.ledger import records
+        from core.sweeps.ledger import records
 
         if args.plan is not None or args.out is not None:
             raise InputError("--show takes the folder of a sweep and no plan")
@@ -55,8 +55,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print(found: list[dict[str, Any]], as_json: bool) -> None:
-    from core.ledger import line
     from core.plain import dumps
+    from core.sweeps.ledger import line
 
     if as_json:
         print(dumps(found))

@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 import safetensors
 
-from core import checkpoint, frontier, locks, sweep, train
+from core import checkpoint, frontier, sweep, train
 from core.cli import main
 from core.errors import InputError
-from core.ledger import LOCK, LOCKS, Ledger
+from core.sweeps import locks
+from core.sweeps.ledger import LOCK, LOCKS, Ledger
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 300.0
@@ -95,11 +96,11 @@ def test_runs_are_trained_measured_and_recorded(tmp_path: Path) -> None:
 def test_a_finished_run_is_never_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, out = plan(tmp_path), tmp_path / "out"
     first = made(path, out)
-    monkeypatch.setattr("core.work.train", lambda *_, **__: pytest.fail("trained again"))
-    monkeypatch.setattr("core.work.frontier.run", lambda *_, **__: pytest.fail("measured again"))
+    monkeypatch.setattr("core.sweeps.work.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("core.sweeps.work.frontier.run", lambda *_, **__: pytest.fail("measured again"))
     assert made(path, out) == first
     monkeypatch.undo()
-    monkeypatch.setattr("core.work.train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("core.sweeps.work.train", lambda *_, **__: pytest.fail("trained again"))
     plan(tmp_path, {"measure": {"difficulty": 2, "instances": 4}})
     again = made(path, out)
     assert (again[0]["difficulty"], again[0]["n"], again[0]["status"]) == ([2], [4], "done")
@@ -150,7 +151,7 @@ def test_a_worker_waits_for_its_run_and_heeds_the_end(tmp_path: Path, monkeypatc
     """A worker whose sweep is over does nothing, also when the run is held by one that was left behind."""
     path, out = plan(tmp_path), tmp_path / "out"
     run = sweep.read_plan(path)[0]
-    monkeypatch.setattr("core.work._train", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr("core.sweeps.work._train", lambda *_: pytest.fail("trained"))
     ledger = Ledger(out)
     ledger.create("wal")
     ledger.begin("new", [], [])

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from core import locks
 from core.errors import InputError
-from core.ledger import FILE, LOCK, Ledger, line, records
+from core.sweeps import locks
+from core.sweeps.ledger import FILE, LOCK, Ledger, line, records
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 WRITER = """
 import sys
 from pathlib import Path
-from core.ledger import Ledger
+from core.sweeps.ledger import Ledger
 ledger, name = Ledger(Path(sys.argv[1])), sys.argv[2]
 for i in range(1, 151):
     ledger.note(name, batch=i, validation=[{"batch": i}])

@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from core import locks
 from core.errors import InputError
 from core.plain import dumps
+from core.sweeps import locks
 
 FILE = "sweep.sqlite"
 LOCKS = ".locks"

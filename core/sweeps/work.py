@@ -16,9 +16,9 @@ import torch
 from core import checkpoint, frontier
 from core.checkpoint import Checkpoint
 from core.errors import InputError
-from core.ledger import LOCK, LOCKS, Ledger
-from core.locks import held, is_held
-from core.plan import Run
+from core.sweeps.ledger import LOCK, LOCKS, Ledger
+from core.sweeps.locks import held, is_held
+from core.sweeps.plan import Run
 from core.train import Progress, train
 
 LOOK_SECONDS = 0.5

@@ -9,9 +9,9 @@ import pytest
 
 from core import recipes
 from core.errors import InputError
-from core.plan import Measure, read_plan
+from core.sweeps.plan import Measure, read_plan
 
-SHIPPED = Path(__file__).parents[2] / "benchmarks" / "plans"
+SHIPPED = Path(__file__).parents[3] / "benchmarks" / "plans"
 
 
 def plan(tmp_path: Path, text: str, suffix: str = "toml") -> Path:
