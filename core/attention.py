@@ -15,26 +15,32 @@ def dense_attention(
     bias: Float[Tensor, "#b #h #n n"] | None,
     dropout: float = 0.0,
     keep: Float[Tensor, "b h n n"] | None = None,
+    scale: Float[Tensor, "#b #h n n"] | None = None,
 ) -> Float[Tensor, "b h n k"]:
     """Softmax attention; with `keep`, the weights are written there in the same pass.
+
+    With `scale` the weights are multiplied by it after the softmax, as an intervention: 0 silences a pair without
+    giving its weight to others.
 
     The fused kernel does not give its weights, so that with `keep` the same arithmetic is done in three matrix
     operations that write into preallocated memory. Both agree to rounding.
     """
-    if keep is None:
+    if keep is None and scale is None:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
     b, h, n, width = q.shape
 
     def flat(x: Tensor) -> Tensor:
         return x.reshape(b * h, n, x.shape[-1])
 
-    weights = flat(keep)
+    weights = flat(q.new_empty(b, h, n, n) if keep is None else keep)
     if bias is None:
         torch.bmm(flat(q) * width**-0.5, flat(k).transpose(1, 2), out=weights)
     else:
         bias = flat(bias.expand(b, h, n, n))
         torch.baddbmm(bias, flat(q), flat(k).transpose(1, 2), alpha=width**-0.5, out=weights)
     torch.softmax(weights, dim=-1, out=weights)
+    if scale is not None:
+        weights.mul_(flat(scale.expand(b, h, n, n)))
     return torch.bmm(weights, flat(v)).view(b, h, n, width)
 
 
@@ -45,6 +51,7 @@ def edge_attention(
     edge_index: Int[Tensor, "2 e"],
     keep: Float[Tensor, "h e"] | None = None,
     bias: Float[Tensor, "e h"] | None = None,
+    scale: Float[Tensor, "e h"] | None = None,
 ) -> Float[Tensor, "m h k"]:
     """Softmax over each query's incoming edges, in O(edges) time and memory.
 
@@ -55,6 +62,7 @@ def edge_attention(
         edge_index: Pairs (query, key); every query has at least one.
         keep: Room for the weights.
         bias: Added to the logits of each pair.
+        scale: What the weights are multiplied by after the softmax.
 
     Returns:
         The attended values.
@@ -70,6 +78,8 @@ def edge_attention(
     weight = torch.exp(scores - highest[query])
     total = torch.zeros((m, h), dtype=scores.dtype, device=q.device).index_add(0, query, weight)
     weight = weight / total[query]
+    if scale is not None:
+        weight = weight * scale
     if keep is not None:
         keep.copy_(weight.T)
     return torch.zeros_like(v).index_add(0, query, weight[..., None] * v[key])

@@ -12,8 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from core.commands import check, frontier, generate, importing, listing, sweep, trace, train
 from core.errors import InputError
@@ -47,7 +46,7 @@ def parser() -> Parser:
     )
 
 
-def assemble(program: str, description: str, modules: Sequence[ModuleType], common: Parser) -> Parser:
+def assemble(program: str, description: str, modules: Sequence[Any], common: Parser) -> Parser:
     """The parser of a program with one command a module.
 
     Args:

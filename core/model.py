@@ -38,6 +38,8 @@ class Context:
         recalled: (B, n, d), W_r e, or None.
         bias: Additive attention bias, broadcastable to (B, heads, n, n), or (E, heads) over an edge list, or None.
         rope: cos and sin, (n, d_head / 2) each, or None.
+        scale: What attention weights are multiplied by, shaped as the bias; None outside interventions.
+        gate: (B, n), the update gate to use instead of the model's own, NaN for its own; None outside interventions.
     """
 
     batch: Batch
@@ -45,6 +47,8 @@ class Context:
     recalled: Tensor | None
     bias: Tensor | None
     rope: tuple[Tensor, Tensor] | None
+    scale: Tensor | None = None
+    gate: Tensor | None = None
 
 
 class Block(nn.Module):
@@ -74,11 +78,12 @@ class Block(nn.Module):
         qkv = self.qkv(x)  # (B, n, 3d)
         if context.batch.edge_index is not None:
             q, k, v = qkv.view(b * n, 3, heads, d // heads).unbind(1)  # (B n, heads, d_head)
-            return self.out(edge_attention(q, k, v, context.batch.edge_index, keep, context.bias).reshape(b, n, d))
+            edges = context.batch.edge_index
+            return self.out(edge_attention(q, k, v, edges, keep, context.bias, context.scale).reshape(b, n, d))
         q, k, v = qkv.view(b, n, 3, heads, d // heads).permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, n, d_head)
         if context.rope is not None:
             q, k = rotate(q, *context.rope), rotate(k, *context.rope)
-        y = dense_attention(q, k, v, context.bias, self.dropout.p if self.training else 0.0, keep)
+        y = dense_attention(q, k, v, context.bias, self.dropout.p if self.training else 0.0, keep, context.scale)
         return self.out(y.transpose(1, 2).reshape(b, n, d))
 
     def forward(self, h: Tensor, t: int, context: Context, sink: Sink | None = None) -> Tensor:
@@ -95,6 +100,8 @@ class Block(nn.Module):
         y = y + (branch if self.scale2 is None else self.scale2 * branch)
         if self.gate is not None:
             z = torch.sigmoid(self.gate(torch.cat([y, h], dim=-1)))
+            if context.gate is not None:
+                z = torch.where(context.gate.isnan()[..., None], z, context.gate[..., None])
             y = torch.lerp(h, y, z.to(y.dtype))  # z * y + (1 - z) * h
             if sink is not None and sink.gate is not None:
                 torch.mean(z, dim=-1, out=sink.gate)

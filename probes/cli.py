@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from core.cli import Parser, assemble, guarded
 from probes.commands import exit_rules, fit, trivial
+from probes.commands.measuring import Measuring
+from probes.instruments import INSTRUMENTS
 
-COMMANDS = (fit, exit_rules, trivial)
-"""Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`; they import torch late."""
+COMMANDS = (fit, exit_rules, trivial, *map(Measuring, INSTRUMENTS))
+"""Modules or objects with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`."""
 
 
 def parser() -> Parser:

@@ -1,4 +1,5 @@
-"""Checkpoints whose states are known: nothing learned, and a flood, which is the perfect graph reasoner."""
+"""Checkpoints whose states are known: nothing learned, a flood, which is the perfect graph reasoner, and a wave, the same
+with the weights of a Transformer set by hand."""
 
 from __future__ import annotations
 
@@ -64,3 +65,35 @@ class Flood(nn.Module):
 def flood() -> Checkpoint:
     model: Any = Flood()
     return Checkpoint("flood", model, CONFIGS["graph"], "", {}, {}, "", 0, None)
+
+
+def wave(width: int = 8) -> Checkpoint:
+    """A Transformer whose weights, set by hand, make one step exactly one hop.
+
+    A state is (r, -r, c, -c, 0, ...): the sign of r says whether the node is reached, c is a constant. Attention picks
+    the highest r among the in-neighbours and the node itself and adds their state; the norm keeps it in bounds.
+    """
+    config = ModelConfig(
+        "graph", vocabulary=2, width=width, heads=2, hidden=8, gate_bias=None, recall=False, layer_scale=None
+    )
+    model = DepthRecurrentTransformer(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+        for norm in (model.embedding_norm, model.block.norm1, model.block.norm2, model.block.state_norm):
+            assert norm is not None
+            norm.weight.fill_(1)
+        unreached = torch.tensor([-1.0, 1, 1, -1])
+        model.token.weight[1, :4] = unreached
+        assert model.role is not None
+        model.role[0, :4] = torch.tensor([2.0, -2, 0, 0])  # the source: r = 1
+        for head in range(2):
+            first = head * width // 2
+            model.block.qkv.weight[first, 2] = 20.0  # query: c
+            model.block.qkv.weight[width + first, 0] = 20.0  # key: r
+        for i in range(2):  # the first head's value is (r, -r); c grows by as much on its own
+            model.block.qkv.weight[2 * width + i, i] = 10.0
+            model.block.out.weight[i, i] = 1.0
+        model.block.out.bias[:4] = torch.tensor([0.0, 0, 13, -13])
+        model.head[1].weight[0, 0] = 4.0
+    return Checkpoint("wave", model.eval(), config, "", {}, {}, "", 0, None)

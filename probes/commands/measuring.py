@@ -1,0 +1,94 @@
+"""One command for every instrument: an own instance, a file of many or drawn ones in; a table, JSON or a file out."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.commands.arguments import difficulties, positive
+from core.errors import InputError
+from probes.instruments import Instrument
+
+if TYPE_CHECKING:
+    from core.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """The command of an instrument."""
+
+    instrument: Instrument
+
+    @property
+    def NAME(self) -> str:  # noqa: N802 - as a module has it
+        """Of the command."""
+        return self.instrument.NAME
+
+    @property
+    def SUMMARY(self) -> str:  # noqa: N802
+        """What it asks."""
+        return self.instrument.SUMMARY
+
+    def add(self, parser: argparse.ArgumentParser) -> None:
+        """Declares the arguments."""
+        count = self.instrument.instances
+        parser.add_argument("input", metavar="INPUT", nargs="?", help="a file, many in a .jsonl file, or - for stdin")
+        parser.add_argument("--source", metavar="A", help="name of the source node (graphs)")
+        parser.add_argument("--target", metavar="B", help="name of the target node (graphs)")
+        parser.add_argument("--format", help="format of the input; default: by its extension")
+        parser.add_argument("--difficulty", type=difficulties, help="of drawn instances (default: the hardest trained)")
+        parser.add_argument("--instances", type=positive, help=f"drawn of each difficulty (default {count})")
+        parser.add_argument("--data", choices=("paper", "audited"), help="drawn from (default: audited where it can)")
+        parser.add_argument("--steps", type=positive, metavar="T", help="default: what the instances need")
+        parser.add_argument("--out", type=Path, metavar="FILE.npz", help="keeps the arrays of the result")
+        for option in self.instrument.options:
+            parser.add_argument(option.flag, dest=option.keyword, **option.settings)
+
+    def run(self, args: argparse.Namespace) -> None:
+        """Measures, then prints a table or JSON."""
+        from core import checkpoint
+        from core.plain import dumps
+        from probes import results
+
+        opened = checkpoint.load(args.checkpoint, args.device)
+        module = self.instrument.load()
+        reason = module.unfit(opened)
+        if reason is not None:
+            raise InputError(f"{self.NAME} does not apply to {opened.name}: {reason}")
+        own = {option.keyword: getattr(args, option.keyword) for option in self.instrument.options}
+        with _bar() as progress:
+            subjects = self._subjects(args, opened)
+            result = module.measure(opened, subjects, steps=args.steps, seed=args.seed, progress=progress, **own)
+        if args.out is not None:
+            results.save_npz(result, args.out)
+        print(dumps(result) if args.json else module.table(result))
+
+    def _subjects(self, args: argparse.Namespace, opened: Checkpoint) -> list[Any]:
+        from probes import subjects
+
+        if args.input is None:
+            if args.source is not None or args.target is not None or args.format is not None:
+                raise InputError("--source, --target and --format are for an INPUT")
+            count = args.instances or self.instrument.instances
+            return subjects.draw(opened, args.difficulty, count, args.data, args.seed)
+        if args.difficulty is not None or args.instances is not None or args.data is not None:
+            raise InputError("--difficulty, --instances and --data are for drawn instances, without an INPUT")
+        return subjects.read(opened, args.input, args.source, args.target, args.format)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Any]:
+    """A progress bar on stderr, as a function of what is done and the total."""
+    from tqdm import tqdm
+
+    with tqdm(total=0, disable=None, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress
