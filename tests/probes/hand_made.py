@@ -1,5 +1,5 @@
-"""Checkpoints whose states are known: nothing learned, a flood, which is the perfect graph reasoner, and a wave, the same
-with the weights of a Transformer set by hand."""
+"""Checkpoints whose states are known: nothing learned; a flood, the perfect graph reasoner; and a wave, the same flood
+as a Transformer whose weights are set by hand."""
 
 from __future__ import annotations
 
