@@ -95,5 +95,7 @@ def wave(width: int = 8) -> Checkpoint:
             model.block.qkv.weight[2 * width + i, i] = 10.0
             model.block.out.weight[i, i] = 1.0
         model.block.out.bias[:4] = torch.tensor([0.0, 0, 13, -13])
-        model.head[1].weight[0, 0] = 4.0
+        readout = model.head[1]
+        assert isinstance(readout, nn.Linear)
+        readout.weight[0, 0] = 4.0
     return Checkpoint("wave", model.eval(), config, "", {}, {}, "", 0, None)
