@@ -2,8 +2,10 @@
 
 Words: `[CLS] A is the parent of B . ... query : A is the grandparent of C [SEP]`, full attention.
 
-Facts: three nodes a fact, (subject, relation, object), and four of the question, which begins with `query`. Nodes of
-one sentence attend to each other, and mentions of a name to its other mentions.
+Facts: three nodes a fact, (subject, relation, object), and four of the question, which begins with `query`. The two
+mentions of a fact attend to each other, and mentions of a name to its other mentions. A mention's token is what it is
+to the other one, so that "A is the parent of B" and "B is the child of A" are one fact; the question states none, and
+its mentions only tell which is which.
 
 One plan serves a batch of training and a single instance alike.
 """
@@ -32,7 +34,7 @@ from core.tasks.text_instance import (
 )
 
 SUBJECT, OBJECT = FIRST_NAME, FIRST_NAME + 1
-"""Tokens of a mention along edges, where names have no identity and no place in the sentence."""
+"""Tokens of the question's mentions along edges, where names have no identity and no place in the sentence."""
 
 RELATION_TOKEN = np.zeros(2 * max(OFFSETS) + 1, np.int64)
 RELATION_TOKEN[np.array(OFFSETS) + max(OFFSETS)] = FIRST_RELATION + np.arange(len(OFFSETS))
@@ -94,7 +96,10 @@ def lay(facts: np.ndarray, n_facts: np.ndarray, query: np.ndarray, token: np.nda
         if part in (0, 2):
             person[:, places] = np.where(used, facts[..., part], -1)
     for j, (part, what) in enumerate(query_plan):
-        tokens[rows, end + j] = _tokens(query[:, None], part, what, token, words)[:, 0]
+        if words or part not in (0, 2):
+            tokens[rows, end + j] = _tokens(query[:, None], part, what, token, words)[:, 0]
+        else:
+            tokens[rows, end + j] = SUBJECT if part == 0 else OBJECT
         sentence[rows, end + j] = f
         if part in (0, 2):
             person[rows, end + j] = query[:, part]
@@ -108,18 +113,20 @@ def _tokens(facts: np.ndarray, part: int, what: int, token: np.ndarray, words: b
     """Vocabulary indices of one part of every fact, (B, F)."""
     if part == 9:
         return np.full(facts.shape[:2], what)
-    if part == 1:
-        return RELATION_TOKEN[facts[..., 1] + max(OFFSETS)]
-    named = np.take_along_axis(token, facts[..., part], axis=1)
-    return named if words or (token != SUBJECT).any() else np.full(facts.shape[:2], SUBJECT if part == 0 else OBJECT)
+    if words and part != 1:
+        return np.take_along_axis(token, facts[..., part], axis=1)
+    offset = -facts[..., 1] if part == 2 else facts[..., 1]  # what the object is to the subject
+    return RELATION_TOKEN[offset + max(OFFSETS)]
 
 
 def allowed(layout: Layout) -> np.ndarray:
     """Which keys each query may attend to along facts and equal names, (B, n, n) bool; padding attends to itself."""
     sentence, person = layout.sentence, layout.person
-    same = (sentence[:, :, None] == sentence[:, None, :]) & (sentence >= 0)[:, :, None]
-    equal = (person[:, :, None] == person[:, None, :]) & (person >= 0)[:, :, None]
-    return same | equal | np.eye(sentence.shape[1], dtype=bool)[None]
+    mention = (person >= 0)[:, :, None] & (person >= 0)[:, None, :]
+    said = (sentence < sentence.max(1, keepdims=True))[:, :, None]  # the last sentence asks
+    same = (sentence[:, :, None] == sentence[:, None, :]) & said
+    equal = person[:, :, None] == person[:, None, :]
+    return ((same | equal) & mention) | np.eye(sentence.shape[1], dtype=bool)[None]
 
 
 def lesson(arrays: TextArrays, config: ModelConfig) -> Lesson:

@@ -1,0 +1,58 @@
+"""Remakes one table: prints Markdown, keeps JSON beside the checkpoints, and puts it in its place in RESULTS.md.
+
+python -m benchmarks.tables grids|ablations|baselines|interfaces [--instances N] [--seed S] [--write]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.tables import ablations, baselines, grids, interfaces
+from benchmarks.tables.table import Table
+from core.atomic import write
+from core.plain import dumps
+
+ROOT = Path(__file__).parents[2]
+RESULTS, KEPT = ROOT / "RESULTS.md", ROOT / "checkpoints" / "tables"
+
+
+def main() -> None:
+    """Makes the table that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", choices=("grids", "ablations", "baselines", "interfaces"))
+    parser.add_argument("--task", choices=("graph", "logic", "text"), help="grids: one task alone")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="ablations, baselines: folder of the sweep")
+    parser.add_argument("--instances", type=int, default=500, help="for each difficulty (default 500)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true", help="keeps the JSON and changes RESULTS.md")
+    args = parser.parse_args()
+    if args.table in ("ablations", "baselines") and args.runs is None:
+        parser.error(f"{args.table} are read from a sweep: --runs DIR")
+    makers: dict[str, Callable[[], Table]] = {
+        "grids": lambda: grids.make(args.instances, args.seed, args.task),
+        "ablations": lambda: ablations.make(args.runs),
+        "baselines": lambda: baselines.make(args.runs, args.instances, args.seed),
+        "interfaces": lambda: interfaces.make(args.instances, args.seed),
+    }
+    table = makers[args.table]()
+    name = table.name if args.task is None else f"{table.name}-{args.task}"
+    print(table.markdown())
+    if args.write:
+        write(KEPT / f"{name}.json", dumps(table, indent=1) + "\n")
+        write(RESULTS, placed(RESULTS.read_text(), name, table.markdown()))
+
+
+def placed(page: str, name: str, body: str) -> str:
+    """The page with a table between its two marks; marks that are not there yet are put at its end."""
+    start, end = f"<!-- table {name} -->", f"<!-- end of table {name} -->"
+    block = f"{start}\n{body}\n{end}"
+    if start not in page:
+        return f"{page.rstrip()}\n\n{block}\n"
+    before, _, rest = page.partition(start)
+    return before + block + rest.partition(end)[2]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Table 3: baselines of equal compute, and rules without thought, in one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tables import ablations
+from benchmarks.tables.table import Share, Table
+from core import checkpoint
+from probes import trivial
+
+PLAN = "benchmarks/plans/baselines.toml"
+
+RULES = {
+    "graph-house": range(1, 13),
+    "logic-house-tree": (2, 4, 6, 8, 12, 16),
+    "text-house-tokens": (2, 3, 4, 5, 8, 10),
+}
+"""Where the rules of each task are scored, at the difficulties of the plan."""
+
+
+def make(runs: Path, instances: int, seed: int) -> Table:
+    """Reads the sweep and scores the rules."""
+    rows: list[dict[str, Any]] = [dict(row) for row in ablations.make(runs).rows]
+    for name, difficulties in RULES.items():
+        opened = checkpoint.load(name)
+        for found in trivial.score(opened, list(difficulties), instances, "audited", seed):
+            row: dict[str, Any] = {"recipe": opened.config.task, "variant": f"rule: {found.rule}"}
+            cells = zip(found.difficulty, found.accuracy, found.low, found.high, found.n, strict=True)
+            row |= {str(d): Share(float(a), float(low), float(high), int(n)) for d, a, low, high, n in cells}
+            rows.append(row)
+    return Table(
+        name="baselines",
+        title="Table 3. Baselines",
+        command=f"python -m core sweep {PLAN} --out runs/baselines && "
+        f"python -m benchmarks.tables baselines --runs runs/baselines --instances {instances} --seed {seed}",
+        notes=(
+            "Task, data, loss, batches, batch size, width and T of the house recipe. Models: median over seeds "
+            "(least-greatest); rules: accuracy with its 95% interval.",
+        ),
+        rows=tuple(rows),
+    )

@@ -1,0 +1,94 @@
+"""A table: rows of named cells, as Markdown for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Share:
+    """An accuracy with its 95% interval.
+
+    Attributes:
+        accuracy: In [0, 1].
+        low: Lower end of its interval.
+        high: Upper end.
+        n: Instances.
+        steps: T, where it belongs to one.
+    """
+
+    accuracy: float
+    low: float
+    high: float
+    n: int
+    steps: int | None = None
+
+    def __str__(self) -> str:
+        return f"{_short(self.accuracy)} [{_short(self.low)}, {_short(self.high)}]"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    Attributes:
+        name: Its name on the command line.
+        title: What it shows.
+        command: What remakes it.
+        notes: Sentences under it.
+        rows: Cells by column; all rows have the same columns, and what a row lacks is None.
+    """
+
+    name: str
+    title: str
+    command: str
+    notes: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...]
+
+    def markdown(self) -> str:
+        """The table with its title, command and notes."""
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        lines = [" | ".join(columns), "|".join(["---"] * len(columns))]
+        lines += [" | ".join(_text(row.get(name)) for name in columns) for row in self.rows]
+        body = "\n".join(f"| {lines[0]} |" if i == 0 else f"|{x}|" for i, x in enumerate(lines))
+        return "\n\n".join([f"**{self.title}.** `{self.command}`", body, *self.notes])
+
+
+def about(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The columns that every table begins with."""
+    trained = checkpoint.training
+    span = trained.get("difficulty")
+    return {
+        "checkpoint": checkpoint.name,
+        "hints": checkpoint.config.hints,
+        "supervision": supervision(trained),
+        "parameters": f"{checkpoint.n_parameters:,}",
+        "trained on": f"{span[0]}-{span[1]}" if span else None,
+    }
+
+
+def supervision(training: Mapping[str, Any]) -> str:
+    """What the loss was on, in the words of the tables."""
+    recipe = training.get("recipe") or {}
+    everywhere = "every node" if recipe.get("supervision") == "node" else "answer only"
+    alpha = recipe.get("alpha") or 0
+    return everywhere if not alpha else f"{everywhere}, alpha = {alpha:g}"
+
+
+def over_seeds(values: Sequence[float]) -> str:
+    """Median and range over seeds."""
+    return f"{_short(float(np.median(values)))} ({_short(min(values))}-{_short(max(values))})"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0") if value < 1 else "1.000"
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else str(cell).replace("|", "\\|")
