@@ -67,12 +67,12 @@ class Lessons:
         nodes: tuple[int, int] | None,
         extra: np.ndarray | None = None,
     ) -> Lesson:
-        model = self.recipe.model
+        model, drift = self.recipe.model, self.recipe.drift if split == "train" else 0.0
         if self.recipe.task == "graph":
             n_nodes = None if nodes is None else rng.integers(nodes[0], nodes[1] + 1, len(difficulty))
             return self._graphs(graph_data.draw(rng, difficulty, self.recipe.data, n_nodes), rng)
         if self.recipe.task == "text":
-            return text_encoding.lesson(text_data.draw(rng, difficulty, self.recipe.data, extra), model)
+            return text_encoding.lesson(text_data.draw(rng, difficulty, self.recipe.data, extra, drift), model)
         formulas = logic_data.draw(rng, difficulty, split, extra)
         if model.attention == "none":
             return logic_reading.read_lesson(formulas)

@@ -50,6 +50,7 @@ class Recipe:
             lengths of deeper instances: distractors of a text, depth of the siblings of a formula. None draws it as in
             tests.
         extra_from: Batch from which instances are lengthened; shorter ones are learned sooner.
+        drift: Share of the chains of a text that go one way and turn back once: far offsets then occur in short ones.
         curriculum: None for all difficulties at once.
         bfloat16: Whether matrix products run in bfloat16 where the machine gains by it.
         validation: Difficulties of the validation.
@@ -78,6 +79,7 @@ class Recipe:
     nodes: tuple[int, int] = (8, 16)
     extra: tuple[int, int] | None = None
     extra_from: int = 0
+    drift: float = 0.0
     curriculum: Curriculum | None = None
     bfloat16: bool = False
     weight_decay: float = 0.01
@@ -210,7 +212,7 @@ HOUSE_TEXT_TOKENS = Recipe(
     ),
     data="audited",
     difficulty=(1, 5),
-    steps=(8, 20),
+    steps=(12, 24),
     batches=2500,
     batch_size=32,
     learning_rate=1e-3,
@@ -219,7 +221,8 @@ HOUSE_TEXT_TOKENS = Recipe(
     validation=(1, 2, 3, 4, 5, 8, 10),
     validate_every=250,
     extra=(2, 12),
-    extra_from=1750,
+    extra_from=1250,
+    drift=0.5,
     curriculum=Curriculum(start=1),
     bfloat16=True,
 )  # fmt: skip
@@ -227,12 +230,10 @@ HOUSE_TEXT_TOKENS = Recipe(
 HOUSE_FACTS = replace(
     HOUSE_TEXT_TOKENS,
     name="house-facts",
-    model=ModelConfig(
-        "text", vocabulary=54, width=128, heads=8, hidden=256, readout="offset", equal_bias=True, state_noise=0.1
-    ),
-    batches=2000,
+    model=ModelConfig("text", vocabulary=54, readout="offset", equal_bias=True, state_noise=0.2),
+    batches=3000,
     validation=(1, 2, 3, 4, 5, 8, 12),
-    extra_from=1000,
+    extra=None,
 )
 
 PAPER_TEXT = replace(
@@ -268,6 +269,7 @@ HOUSE_TEXT_ON_PAPER = replace(
     difficulty=(2, 5),
     supervision="answer",
     extra=None,
+    drift=0.0,
     curriculum=Curriculum(start=2),
     validation=(2, 3, 4, 5, 6, 8),
 )

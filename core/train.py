@@ -80,7 +80,9 @@ def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tenso
     true = lesson.true_from <= t
     if recipe.model.readout == "offset":  # which offset, or not joined yet
         kind = torch.where(true, lesson.value + MAX_OFFSET, 2 * MAX_OFFSET + 1)
-        nodes = F.cross_entropy(node[told].float(), kind[told])
+        each = F.cross_entropy(node[told].float(), kind[told], reduction="none")
+        rare = torch.bincount(kind[told])[kind[told]].rsqrt()  # far offsets are few, and each has to be learned
+        nodes = (rare * each).sum() / rare.sum()
     else:
         value = torch.where(true, lesson.value, 0)
         nodes = F.binary_cross_entropy_with_logits(node[told].float(), value[told].float())

@@ -178,7 +178,7 @@ def changes(hidden: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def _belief(name: str) -> bool | str:
     """Whether a reading is a probability of the asked value, or of "the truth", so that it can be right or wrong."""
-    return "the truth" if name == "true offset" else name.startswith(("model readout", "probe"))
+    return "the truth" if name.removeprefix("probe: ") == "true offset" else name.startswith(("model readout", "probe"))
 
 
 def payload(
@@ -195,7 +195,7 @@ def payload(
         trace: The trace.
         readings: Name to (T+1, n) values in [0, 1], NaN where a node has none. Names that start with "model readout"
             or "probe" are beliefs about the task's concept and are compared with the oracle, and so is "true offset",
-            which is wrong while it is small. "change of state" is added here.
+            the model's own or a probe's, which is wrong while it is small. "change of state" is added here.
         title: Heading of the views, any text.
         trained_steps: Fewest and most steps the checkpoint was trained with, or None.
         max_edges: Most edges drawn.

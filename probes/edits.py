@@ -20,8 +20,11 @@ makes h[t] from h[t-1], t = 1..T. An edit is text, JSON and a frozen dataclass a
 from __future__ import annotations
 
 import json
+import math
+import re
 import shlex
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
@@ -39,6 +42,10 @@ END = 1 << 30
 """Last step of an edit that goes on to the end."""
 
 MAX_EDITS = 1000
+MAX_NUMBER = 1 << 40
+PLAIN_NAME = re.compile(r"[\w()&|!^.:-]+")
+"""Names of nodes that can stand in the text of an edit as they are."""
+
 MAX_REPEATS = 100
 
 NEEDS = {"noise": ("amount",), "swap": ("nodes",), "add": ("amount", "direction"), "gate": ("amount",)}
@@ -86,6 +93,9 @@ class Edit:
         for name in NEEDS.get(self.kind, ()):
             if getattr(self, name) is None:
                 raise InputError(f"{self.kind} needs {WORDS[name]}=...")
+        for name in ("nodes", "edges", "heads"):
+            if getattr(self, name) == ():
+                raise InputError(f"{self.kind}: {WORDS[name]}= names none; leave it out for all")
         allowed = {*NEEDS.get(self.kind, ()), *TAKES.get(self.kind, ())}
         if self.kind not in ("cut", "silence", "repeat"):
             allowed.add("nodes")
@@ -96,8 +106,19 @@ class Edit:
             raise InputError("swap needs two nodes")
         if self.kind == "patch" and (not self.parts or not set(self.parts) <= set(PARTS)):
             raise InputError(f"a patch has parts among {', '.join(PARTS)}")
-        if self.kind == "repeat" and not 1 <= (self.amount or 1) <= MAX_REPEATS:
-            raise InputError(f"a step is repeated 1 to {MAX_REPEATS} times (got {self.amount})")
+        if self.seed < 0:
+            raise InputError(f"a seed is a whole number from 0 (got {self.seed})")
+        self._check_amount()
+
+    def _check_amount(self) -> None:
+        if self.amount is None:
+            return
+        if not math.isfinite(self.amount):
+            raise InputError(f"{self.kind}: amount is a finite number (got {self.amount})")
+        if self.kind == "repeat" and not (1 <= self.amount <= MAX_REPEATS and self.amount == int(self.amount)):
+            raise InputError(f"a step is repeated 1 to {MAX_REPEATS} times (got {self.amount:g})")
+        if self.kind == "gate" and not 0 <= self.amount <= 1:
+            raise InputError(f"an update gate is a number from 0 to 1 (got {self.amount:g})")
 
     @property
     def last(self) -> int:
@@ -124,16 +145,20 @@ class Edit:
         return self.kind == "patch" and part in self.parts and self.step <= t and to_the_end
 
     def __str__(self) -> str:
+        return self.text(str)
+
+    def text(self, name: Callable[[int], str]) -> str:
+        """The edit in words, with what a node is called."""
         steps = f"t={self.step}" if self.until is None else f"t={self.step}..{'' if self.until == END else self.until}"
         words = [self.kind, steps]
         if self.nodes is not None:
-            words.append("node=" + ",".join(map(str, self.nodes)))
+            words.append("node=" + ",".join(map(name, self.nodes)))
         if self.edges is not None:
-            words.append("edge=" + ",".join(f"{q}<{k}" for q, k in self.edges))
+            words.append("edge=" + ",".join(f"{name(q)}<{name(k)}" for q, k in self.edges))
         if self.heads is not None:
             words.append("head=" + ",".join(map(str, self.heads)))
         if self.amount is not None:
-            words.append(f"amount={self.amount:g}")
+            words.append("amount=" + repr(float(self.amount)).removesuffix(".0"))
         if self.direction is not None:
             words.append("direction=" + shlex.quote(self.direction))
         if self.parts != ("state",):
@@ -156,12 +181,13 @@ def parse(text: str, labels: Sequence[str] = ()) -> Edit:
     Args:
         text: One edit.
         labels: Names of the nodes; a node may then be called by a name that only it has, else by its number from 0.
+            `#5` is number 5 whatever the names are.
 
     Raises:
         InputError: If it is no such text.
     """
     try:
-        kind, *words = shlex.split(text)
+        kind, *words = shlex.split(text) or [""]
     except ValueError as error:
         raise InputError(f"{text!r:.80} is not an edit, such as: zero t=3 node=5 ({error})") from None
     given: dict[str, Any] = {}
@@ -174,6 +200,8 @@ def parse(text: str, labels: Sequence[str] = ()) -> Edit:
         raise InputError(f"{text!r:.80} does not say at which step: t=3, t=3..6 or t=3..")
     first, dots, last = given["t"].partition("..")
     edges = [pair.partition("<")[::2] for pair in given["edge"].split(",")] if "edge" in given else None
+    if edges is not None and not all(q and k for q, k in edges):
+        raise InputError(f"{given['edge']!r:.60} is no edge, which is query<key such as 5<2")
     return Edit(
         kind,
         step=_number(first, int),
@@ -188,17 +216,30 @@ def parse(text: str, labels: Sequence[str] = ()) -> Edit:
     )
 
 
+def written(edit: Edit, labels: Sequence[str]) -> str:
+    """The text of an edit with its nodes by name where a single node has it, else as #number; `parse` reads it back."""
+    count = Counter(labels)
+
+    def name(i: int) -> str:
+        label = labels[i] if i < len(labels) else ""
+        return label if count[label] == 1 and PLAIN_NAME.fullmatch(label) else f"#{i}"
+
+    return edit.text(name)
+
+
 def node_of(text: str, labels: Sequence[str]) -> int:
-    """Index of a node by its name, or by its number where no single node has that name.
+    """Index of a node by its name, or by its number where no single node has that name; by #number always.
 
     Raises:
         InputError: If there is no such node, or several have the name.
     """
     named = [i for i, label in enumerate(labels) if label == text]
+    if text[:1] == "#" and text[1:].isdecimal():
+        return _number(text[1:], int)
     if len(named) == 1:
         return named[0]
     if text.isdecimal():
-        return int(text)
+        return _number(text, int)
     if named:
         raise InputError(
             f"{len(named)} nodes are called {text!r:.40}; name one by its number from 0, such as {named[0]}"
@@ -208,13 +249,16 @@ def node_of(text: str, labels: Sequence[str]) -> int:
 
 def _number(text: str, kind: type) -> Any:
     try:
-        return kind(text)
+        number = kind(text)
     except ValueError:
         raise InputError(f"{text!r:.40} is not a {'whole ' if kind is int else ''}number") from None
+    if not _of_size(number):
+        raise InputError(f"{text!r:.40} is too large a number")
+    return number
 
 
 def dumps(edits: Sequence[Edit]) -> str:
-    """A list of edits as JSON; what is at its default is left out."""
+    """A list of edits as JSON, nodes by number; what is at its default is left out."""
     rows = []
     for edit in edits:
         default = {f.name: f.default for f in fields(edit)}
@@ -264,11 +308,16 @@ def _from_json(row: Any) -> Edit:
             )
             given[name] = tuple(value) if fine else None
         else:
-            fine = isinstance(value, _TYPES[name]) and not isinstance(value, bool)
+            fine = isinstance(value, _TYPES[name]) and not isinstance(value, bool) and _of_size(value)
             given[name] = value
         if not fine:
             raise InputError(f"{name} of an edit cannot be {value!r:.60}")
     return Edit(**given)
+
+
+def _of_size(value: Any) -> bool:
+    """Whether a whole number, if it is one, can be the number of anything."""
+    return not isinstance(value, int) or abs(value) <= MAX_NUMBER
 
 
 def _whole(values: list[Any]) -> bool:
@@ -287,10 +336,10 @@ def check(edits: Sequence[Edit], n_nodes: int, heads: int, steps: int) -> None:
             raise InputError(f"{edit}: the run has {steps} steps")
         if any(not 0 <= i < n_nodes for i in nodes):
             raise InputError(f"{edit}: the nodes are 0 to {n_nodes - 1}")
-        if any(not 0 <= i < heads for i in edit.heads or ()):
-            raise InputError(f"{edit}: the heads are 0 to {heads - 1}")
         if edit.kind in ("cut", "silence") and not heads:
             raise InputError(f"{edit}: this model has no attention")
+        if any(not 0 <= i < heads for i in edit.heads or ()):
+            raise InputError(f"{edit}: the heads are 0 to {heads - 1}")
 
 
 def shifted(edit: Edit, by: int) -> Edit:

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+from core.commands.arguments import difficulties
+
 
 @dataclass(frozen=True)
 class Option:
@@ -56,7 +58,138 @@ class Instrument:
         return importlib.import_module(self.module)
 
 
-INSTRUMENTS: tuple[Instrument, ...] = ()
+INSTRUMENTS: tuple[Instrument, ...] = (
+    Instrument(
+        "wavefront",
+        "from which step each node is read right, and how that grows with its distance",
+        "probes.wavefront",
+        instances=100,
+        options=(
+            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
+            Option("--threshold", {"type": float, "default": 0.9, "help": "of the probability (default .9)"}),
+        ),
+    ),
+    Instrument(
+        "attention",
+        "whether attention lies on the path to the answer, at every step and head and rolled out",
+        "probes.attention",
+        instances=40,
+    ),
+    Instrument(
+        "lens",
+        "what the last readout says of every step's states, as they are and after an affine map",
+        "probes.lens",
+        instances=64,
+    ),
+    Instrument(
+        "commitment",
+        "from which step the answer stays, and from which step a probe of the state knew it",
+        "probes.commitment",
+        instances=200,
+        options=(
+            Option("--probe", {"choices": ("fitted", "stored"), "help": "default: fitted to 40 instances or more"}),
+        ),
+    ),
+    Instrument(
+        "interaction",
+        "how much the answer changes with each state before it, attention or not",
+        "probes.interaction",
+        instances=8,
+        options=(
+            Option("--directions", {"type": int, "metavar": "K", "help": "random ones; 0 for all (default: by size)"}),
+        ),
+    ),
+    Instrument(
+        "patch",
+        "where and when the twin's state, put in alone, brings the twin's answer",
+        "probes.patch",
+        instances=10,
+    ),
+    Instrument(
+        "steps",
+        "whether each step has what the oracle has at that step, and which step's answer is best",
+        "probes.steps",
+        instances=100,
+        options=(
+            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
+            Option("--first", {"type": int, "default": 2, "metavar": "T", "help": "first step looked at (default 2)"}),
+            Option("--pace", {"type": float, "default": 1.0, "help": "steps to one of the oracle's (default 1)"}),
+        ),
+    ),
+    Instrument(
+        "knockout",
+        "whether the answer needs attention along the path: edges taken out, against edges off it",
+        "probes.knockout",
+        instances=80,
+    ),
+    Instrument(
+        "similarity",
+        "how alike the states of every step are to the last, or to those of another checkpoint",
+        "probes.similarity",
+        instances=40,
+        options=(Option("--other", {"metavar": "CKPT", "help": "a checkpoint of the same task to compare with"}),),
+    ),
+    Instrument(
+        "foretell",
+        "whether the wave after half of the steps foretells that the last answer will be wrong",
+        "probes.foretell",
+        instances=400,
+        options=(
+            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
+            Option("--fit", {"type": difficulties, "metavar": "D", "help": "to fit on (default: three below)"}),
+            Option("--fit-instances", {"type": int, "default": 200, "help": "of each of them (default 200)"}),
+        ),
+    ),
+    Instrument(
+        "highway",
+        "how much of the gradient is left after many steps back, trained and at the start",
+        "probes.highway",
+        instances=16,
+        options=(
+            Option("--seeds", {"type": int, "default": 3, "help": "untrained networks of each kind (default 3)"}),
+        ),
+    ),
+    Instrument(
+        "steer",
+        "whether a state moved along a direction makes happen what should follow from it, and when",
+        "probes.steer",
+        instances=30,
+    ),
+    Instrument(
+        "automaton",
+        "whether the model is, node by node, a small finite machine, and whether that goes on ten times larger",
+        "probes.automaton",
+        instances=20,
+        options=(
+            Option("--messages", {"choices": ("set", "multiset"), "default": "set", "help": "heard (default set)"}),
+            Option("--max-states", {"type": int, "default": 8, "metavar": "K", "help": "most tried (default 8)"}),
+        ),
+    ),
+    Instrument(
+        "invariances",
+        "whether the answer stays under renaming, reordering and rereading, and turns with a twin",
+        "probes.invariances",
+        instances=100,
+    ),
+    Instrument(
+        "lyapunov",
+        "how fast a small disturbance of the states grows or dies along a run",
+        "probes.lyapunov",
+        instances=8,
+        options=(Option("--exponents", {"type": int, "default": 3, "metavar": "K", "help": "how many (default 3)"}),),
+    ),
+    Instrument(
+        "repair",
+        "whether a wrong answer recovers once the first state that leaves the oracle is put right",
+        "probes.repair",
+        instances=200,
+        options=(
+            Option(
+                "--failures", {"type": int, "default": 40, "metavar": "N", "help": "looked at (default at most 40)"}
+            ),
+        ),
+    ),
+)
 
 
 def get(name: str) -> Instrument:

@@ -17,12 +17,14 @@ from core import trace
 from core.checkpoint import Checkpoint
 from core.encoding import SPARSE_ABOVE, Batch, Encoding, collate
 from core.errors import InputError
-from core.model import Context
+from core.model import Context, DepthRecurrentTransformer
 from core.trace import Trace
 from probes import edits as language
+from probes import local
 from probes.edits import Edit
+from probes.local import Neighbourhood
 
-CELLS = 1 << 23
+CELLS = 1 << 21
 """Bound on what the rows of one batch hold at once, counted in nodes x width and in pairs of nodes x heads."""
 
 MAX_BYTES = 4 << 30
@@ -80,8 +82,8 @@ def run(
 ) -> Outcome:
     """Runs each program of edits on the same instance.
 
-    A program that changes nothing, such as an empty one or a node's own state put back, is not run: its outcome is the
-    base to the bit.
+    Until a program changes something its states are those of the base to the bit: so they stay if it is empty, adds
+    nothing or puts a node's own state back.
 
     Args:
         checkpoint: What runs.
@@ -90,7 +92,7 @@ def run(
         material: What the edits take from elsewhere.
         readout: Whether to keep the logits of all nodes.
         hidden: Whether to keep all states.
-        progress: Called with the number of programs done and in all; what it raises stops the work.
+        progress: Called with the number of programs done and of those to run; what it raises stops the work.
 
     Raises:
         InputError: If an edit does not fit the run, or the outcome would not fit in memory.
@@ -115,12 +117,16 @@ def run(
     starts = np.array([min((edit.start for edit in program), default=base.steps + 1) for program in programs])
     order = np.argsort(starts, kind="stable")
     order = order[starts[order] <= base.steps]
-    at_once = max(1, CELLS // (n * max(base.hidden.shape[-1], n * max(1, shapes.heads))))
-    for start in range(0, len(order), at_once):
-        rows = order[start : start + at_once]
-        runner.run([programs[i] for i in rows], starts[rows], rows, out)
-        if progress is not None:
-            progress(min(start + at_once, len(order)), count)
+    at_once = max(1, CELLS // max(n * base.hidden.shape[-1], runner.pairs * shapes.heads))
+    near = np.array([runner.is_local(program) for program in programs], dtype=bool)[order]
+    done = 0
+    for part in (order[near], order[~near]):
+        for start in range(0, len(part), at_once):
+            rows = part[start : start + at_once]
+            runner.run([programs[i] for i in rows], starts[rows], rows, out)
+            done += len(rows)
+            if progress is not None:
+                progress(done, len(order))
     return out
 
 
@@ -152,6 +158,8 @@ def _check_material(programs: Sequence[Program], base: Trace, material: Material
                 f"the donor has {donor.n_nodes} nodes and {donor.steps} steps, the run has {base.n_nodes} and "
                 f"{base.steps}: states can only be put where there is the same node and step"
             )
+    if material.mean is not None and material.mean.shape != (base.steps + 1, base.hidden.shape[-1]):
+        raise ValueError(f"mean has shape {material.mean.shape}, but hidden has shape {base.hidden.shape}")
     for name in {edit.direction for edit in every if edit.kind == "add"}:
         known = ", ".join(material.directions) or "none here"
         if name not in material.directions:
@@ -172,47 +180,94 @@ class _Runner:
         donor = material.donor
         self.donor = None if donor is None else torch.from_numpy(np.ascontiguousarray(donor.hidden)).to(like)
         self.encodings = self._encodings(base.encoding, None if donor is None else donor.encoding)
-        self.dense = base.encoding.edge_index is None or base.n_nodes <= SPARSE_ABOVE
-        self.pool = collate(list(self.encodings)).to(self.device) if self.dense else None
+        edges = base.encoding.edge_index
+        dense = edges is None or base.n_nodes <= SPARSE_ABOVE
+        self.pairs = base.n_nodes**2 if edges is None or dense else edges.shape[1]
+        self.pool = collate(self.encodings).to(self.device) if dense else None
+        self.context = None if self.pool is None else self.model.prepare(self.pool)
+        self.near = None
+        if local.applies(self.model):
+            self.near = Neighbourhood.of(self.model, base.encoding)
+
+    def is_local(self, program: Program) -> bool:
+        """Whether a program changes nothing but states along edges, so that what it can reach is known."""
+        return self.near is not None and all(e.on_state and set(e.parts) == {"state"} for e in program)
 
     @staticmethod
     def _encodings(own: Encoding, donor: Encoding | None) -> list[Encoding]:
-        """The instance; with the donor's mask; with its input; with both. Index 2 * input + mask."""
+        """The instance; with the donor's mask; with its input; with both. Index 2 * input + mask.
+
+        The input is all that says what is asked: also the nodes that the answer is read from.
+        """
         if donor is None:
             return [own]
         mask = {name: getattr(donor, name) for name in ("edge_index", "bracket", "entity")}
-        given = {name: getattr(donor, name) for name in ("token_ids", "roles")}
+        given = {name: getattr(donor, name) for name in ("token_ids", "roles", "source", "answer", "asked")}
         return [own, replace(own, **mask), replace(own, **given), replace(own, **mask, **given)]
 
     def run(self, programs: Sequence[Program], starts: np.ndarray, rows: np.ndarray, out: Outcome) -> None:
         """Runs programs, sorted by their first step, and writes them into rows of the outcome."""
         steps = self.base.steps
-        state = self.hidden[:0]
-        active, key, context = 0, None, None  # rows running, what their context was made for, and the context
-        live = np.zeros(len(programs), dtype=bool)
+        states, updates = _by_step(programs, steps)
+        latest = max([*states, *updates])
+        borrowing = [row for row, program in enumerate(programs) if any(set(e.parts) != {"state"} for e in program)]
+        near = self.near if all(self.is_local(program) for program in programs) else None
+        differs = torch.zeros((len(programs), self.base.n_nodes), dtype=torch.bool, device=self.device)
+        touched = np.zeros(len(programs), dtype=bool)  # rows that differ from the base in anything
+        state, active, key, context = self.hidden[:0], 0, None, None
         for t in range(int(starts[0]), steps + 1):
             coming = int(np.searchsorted(starts, t, side="right"))
             state = torch.cat([state, self.hidden[t].expand(coming - active, -1, -1)])
-            state = self._edited(state, t, programs)
-            for i in range(active, coming):  # a program that put back what was there has nothing to run
-                live[i] = not _only_states(programs[i], t) or not torch.equal(state[i], self.hidden[t])
             active = coming
-            if active == len(programs) and not live.any():
+            if t in states:
+                state = self._edited(state, states[t], t)
+                mine = np.array(sorted({row for row, _ in states[t]}))
+                differs[mine] |= (state[mine] != self.hidden[t]).any(-1)
+                touched |= differs.any(1).cpu().numpy()
+            which = np.zeros(active, dtype=np.int64)
+            for row in borrowing:
+                if row < active:
+                    which[row] = self._which(programs[row], t)
+            touched[:active] |= which > 0
+            self._keep(state, t, which, rows, touched, out)
+            if t == steps or (t >= latest and not touched.any()):
                 return
-            self._keep(state, t, programs, rows, starts, live, out)
-            if t == steps:
-                return
-            which = tuple(self._which(program, t) for program in programs[:active])
-            if key != which:
-                context, key = self.model.prepare(self._batch(which)), which
-            state = self._update(state, t + 1, programs[:active], context)
+            if near is not None:
+                now, following = self.hidden[t], self.hidden[t + 1]
+                state, differs[:active] = near.step(state, differs[:active], now, following, t)
+                continue
+            if key != which.tobytes():
+                context, key = self._context(which), which.tobytes()
+            todo = updates.get(t + 1, [])
+            touched[[row for row, _ in todo]] = True
+            state = self._update(state, t + 1, todo, context)
+            if not touched[:active].all():
+                state[~touched[:active]] = self.hidden[t + 1]
 
-    def _batch(self, which: Sequence[int]) -> Batch:
+    def _batch(self, which: np.ndarray) -> Batch:
+        """The encodings of some rows as a batch."""
         if self.pool is None:
             return collate([self.encodings[i] for i in which], sparse=True).to(self.device)
-        index = torch.tensor(which, device=self.device)
         parts = {f.name: getattr(self.pool, f.name) for f in fields(self.pool)}
-        return Batch(**{k: v[index] if isinstance(v, Tensor) else v for k, v in parts.items()})
+        return Batch(**{k: self._taken(v, which) if isinstance(v, Tensor) else v for k, v in parts.items()})
+
+    def _taken(self, values: Tensor, which: np.ndarray) -> Tensor:
+        """Rows of what is there for each encoding; not copied where they are all the instance's own."""
+        if which.any():
+            return values[torch.from_numpy(which).to(self.device)]
+        return values[:1].expand(len(which), *values.shape[1:])
+
+    def _context(self, which: np.ndarray) -> Any:
+        """The context of some rows; embedded once where the context's parts are known."""
+        context = self.context
+        if not isinstance(context, Context):
+            return self.model.prepare(self._batch(which))
+        own = {name: getattr(context, name) for name in ("embedding", "recalled", "bias")}
+        taken = {
+            name: v if v is None or (name == "bias" and v.shape[0] == 1) else self._taken(v, which)
+            for name, v in own.items()
+        }
+        return replace(context, batch=self._batch(which), **taken)
 
     def _which(self, program: Program, t: int) -> int:
         """Which encoding the update from h[t] reads."""
@@ -220,35 +275,29 @@ class _Runner:
         return 2 * any(edit.borrows(t, "input") for edit in program) + mask
 
     def _keep(
-        self,
-        state: Tensor,
-        t: int,
-        programs: Sequence[Program],
-        rows: np.ndarray,
-        starts: np.ndarray,
-        live: np.ndarray,
-        out: Outcome,
+        self, state: Tensor, t: int, which: np.ndarray, rows: np.ndarray, touched: np.ndarray, out: Outcome
     ) -> None:
         """Writes what is read out of the states after t steps; rows that nothing has touched keep the base's."""
-        after = (live[i] and (starts[i] < t or not torch.equal(state[i], self.hidden[t])) for i in range(len(state)))
-        index = [i for i, yes in enumerate(after) if yes]
-        if not index:
+        index = np.flatnonzero(touched[: len(state)])
+        if not len(index):
             return
-        which = [self._which(programs[i], t) for i in index]
-        logits, readout = self.model.readout(state[index], self._batch(which))
-        to = rows[index]
+        mine = state if len(index) == len(state) else state[torch.from_numpy(index).to(self.device)]
+        batch, to = self._batch(which[index]), rows[index]
+        if out.readout is None and type(self.model) is DepthRecurrentTransformer:
+            logits, readout = self.model.answer(mine, batch), None
+        else:
+            logits, readout = self.model.readout(mine, batch)
         out.logits[to, t] = logits.float().cpu().numpy()
         if out.readout is not None and readout is not None:
             out.readout[to, t] = readout.float().cpu().numpy()
         if out.hidden is not None:
-            out.hidden[to, t] = state[index].float().cpu().numpy()
+            out.hidden[to, t] = mine.float().cpu().numpy()
 
-    def _edited(self, state: Tensor, t: int, programs: Sequence[Program]) -> Tensor:
+    def _edited(self, state: Tensor, todo: Sequence[tuple[int, Edit]], t: int) -> Tensor:
         """States after the edits of step t."""
-        todo = [(i, e) for i in range(len(state)) for e in programs[i] if e.on_state and e.at(t)]
-        state = state.clone() if todo else state
-        for i, edit in todo:
-            self._edit(state[i], edit, t)
+        state = state.clone()
+        for row, edit in todo:
+            self._edit(state[row], edit, t)
         return state
 
     def _edit(self, h: Tensor, edit: Edit, t: int) -> None:
@@ -274,9 +323,8 @@ class _Runner:
                 assert self.donor is not None
                 h[nodes] = self.donor[t][nodes]
 
-    def _update(self, state: Tensor, t: int, programs: Sequence[Program], context: Any) -> Tensor:
+    def _update(self, state: Tensor, t: int, todo: Sequence[tuple[int, Edit]], context: Any) -> Tensor:
         """The states after step t, from those before it, with the edits of this update."""
-        todo = [(row, e) for row, program in enumerate(programs) for e in program if not e.on_state and e.at(t)]
         inside = [(row, e) for row, e in todo if e.kind in ("gate", "cut", "silence")]
         if inside:
             context = self._opened(context, inside, len(state))
@@ -300,8 +348,8 @@ class _Runner:
         n, heads = context.embedding.shape[1], self.model.shapes.heads
         bias = scale = gate = None
         if any(e.kind == "gate" for _, e in todo):
-            if not self.model.shapes.gate:
-                raise InputError("this model has no update gate")
+            if not isinstance(self.model, DepthRecurrentTransformer) or self.model.block.gate is None:
+                raise InputError("this model has no update gate to set")
             gate = context.embedding.new_full((rows, n), torch.nan)
         size = (rows, heads, n, n) if edges is None else (edges.shape[1], heads)
         if any(e.kind == "cut" for _, e in todo):
@@ -330,9 +378,14 @@ class _Runner:
         return replace(context, bias=context.bias if bias is None else bias, scale=scale, gate=gate)
 
 
-def _only_states(program: Program, t: int) -> bool:
-    """Whether a program changes states at step t and nothing else."""
-    return all(edit.on_state and edit.last == t and set(edit.parts) == {"state"} for edit in program)
+def _by_step(programs: Sequence[Program], steps: int) -> tuple[dict[int, list[tuple[int, Edit]]], ...]:
+    """The edits of each step as pairs of a row and an edit: those of states, and those of updates."""
+    found: tuple[dict[int, list[tuple[int, Edit]]], ...] = ({}, {})
+    for row, program in enumerate(programs):
+        for edit in program:
+            for t in range(edit.step, min(edit.last, steps) + 1):
+                found[not edit.on_state].setdefault(t, []).append((row, edit))
+    return found
 
 
 def _refuse_blind(bias: Tensor, edges: Tensor | None, n: int) -> None:

@@ -1,11 +1,10 @@
 """Linear probes: a logistic regression per step from a node's state to the task's concept, with its controls.
 
-    p[t, i] = sigmoid(h[t, i] . w[t] + b[t])
+Owns scoring, storing and reading them. Which nodes they see is `probes.sample`'s business, what the concept is
+`probes.concepts`', how a regression is fitted `probes.regression`'s, what scores are made of `probes.scores`'.
 
-Owns fitting, scoring, storing and reading them. Which nodes they see is `probes.sample`'s business, what the concept is
-`probes.concepts`', what scores are made of `probes.scores`'.
-
-    <checkpoint>/probes.safetensors   weight (T+1, d), bias (T+1,); the sha256 of the weights they belong to as metadata
+    <checkpoint>/probes.safetensors   weight (T+1, d) and bias (T+1,), or (T+1, K, d) and (T+1, K) for K values; the
+                                      values and the sha256 of the weights they belong to as metadata
     <checkpoint>/probes.json          their scores
 """
 
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +24,17 @@ from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.trace import Trace
 from probes import concepts, controls, sample
+from probes.regression import LinearProbe, fit_steps
 from probes.sample import FIT
-from probes.scores import ProbeScores, score
+from probes.scores import ProbeScores, across, score
+
+__all__ = ["LinearProbe", "fit", "fit_steps", "load", "readings", "save"]
 
 STEPS = 32
 """T of the fit. At later steps the probe of step T reads."""
 
 INSTANCES, MIN_INSTANCES, MAX_INSTANCES = 1000, 40, 100_000
-TOKENS_BUDGET, FEWEST_BY_DEFAULT = 60_000_000, 160
+TOKENS_BUDGET, FEWEST_BY_DEFAULT = 40_000_000, 160
 """Instances x weights that models of tokens run by default, so that a fit stays within a minute on two cores."""
 
 CONTROL_TASKS = 3
@@ -43,44 +44,6 @@ WEIGHTS, SCORES = "probes.safetensors", "probes.json"
 MAX_BYTES = 1 << 30
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class LinearProbe:
-    """A probe per step; logit = h . weight + bias, standardisation folded in.
-
-    Attributes:
-        concept: Name of what it reads.
-        weight: (T+1, d) float64; zero at steps where only one class was seen.
-        bias: (T+1,) float64.
-    """
-
-    concept: str
-    weight: np.ndarray
-    bias: np.ndarray
-
-    def __post_init__(self) -> None:
-        if self.weight.ndim != 2 or self.bias.shape != self.weight.shape[:1]:
-            raise ValueError(f"weight has shape {self.weight.shape} and bias {self.bias.shape}: one a step is due")
-
-    @property
-    def steps(self) -> int:
-        """T, the last step that was fitted."""
-        return len(self.weight) - 1
-
-    @property
-    def constant(self) -> np.ndarray:
-        """Whether a step's probe says the same of every state, (T+1,) bool."""
-        return np.all(self.weight == 0, axis=1)
-
-    def logits(self, hidden: np.ndarray) -> np.ndarray:
-        """Logit of the concept, (S, n), for states after 0..S-1 steps, (S, n, d)."""
-        if hidden.shape[-1] != self.weight.shape[1]:
-            raise ValueError(f"hidden has shape {hidden.shape}, but weight has shape {self.weight.shape}")
-        return np.stack([h.astype(np.float64) @ self.weight[u] + self.bias[u] for h, u in self._by_step(hidden)])
-
-    def _by_step(self, hidden: np.ndarray) -> list[tuple[np.ndarray, int]]:
-        return [(h, min(t, self.steps)) for t, h in enumerate(hidden)]
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # many small products: threads only wait for each other
@@ -109,7 +72,7 @@ def fit(
         Alain & Bengio (2016), Understanding intermediate layers using linear classifier probes; selectivity by Hewitt &
         Liang (2019).
     """
-    subject = concepts.concept_of(checkpoint.config.task, concept)
+    subject = concepts.concept_for(checkpoint.config, concept)
     instances = default_instances(checkpoint) if instances is None else instances
     if not MIN_INSTANCES <= instances <= MAX_INSTANCES:
         raise InputError(f"instances should be from {MIN_INSTANCES} to {MAX_INSTANCES} (got {instances})")
@@ -117,7 +80,7 @@ def fit(
     fitting, total, done = nodes.purpose == FIT, (4 + CONTROL_TASKS) * (STEPS + 1), 0
 
     def read(inputs: np.ndarray, labels: np.ndarray) -> tuple[LinearProbe, np.ndarray]:
-        """A probe fitted on the nodes to fit on, and whether it says yes at each of the others, (T+1, N - n_train)."""
+        """A probe fitted on the nodes to fit on, and what it says at each of the others, (T+1, N - n_train)."""
         nonlocal done
 
         def one_more() -> None:
@@ -126,22 +89,25 @@ def fit(
             if progress is not None:
                 progress(done, total)
 
-        probe = fit_steps(inputs[:, fitting], labels[:, fitting], subject.name, one_more)
-        return probe, probe.logits(inputs[:, ~fitting]) > 0
+        probe = fit_steps(inputs[:, fitting], labels[:, fitting], subject.name, one_more, subject.values)
+        return probe, probe.says(probe.logits(inputs[:, ~fitting]))
 
     at_every_step = (STEPS + 1, 1, 1)
     hidden = sample.states(checkpoint.model, nodes, STEPS)
     probe, said = read(hidden, nodes.truth)
-    coins = [controls.control_labels(nodes.identities, CONTROL_TASKS * seed + k) for k in range(CONTROL_TASKS)]
+    seeds = range(CONTROL_TASKS * seed, CONTROL_TASKS * (seed + 1))
+    coins = [controls.control_labels(nodes.identities, k, subject.values) for k in seeds]
     coins = [np.tile(labels, (STEPS + 1, 1)) for labels in coins]
     memorised = [(read(hidden, labels)[1], labels[:, ~fitting]) for labels in coins]
     said_by = {"embedding": read(np.tile(hidden[0], at_every_step), nodes.truth)[1]}
+    others = nodes.take(~fitting)
+    title, crossed = sample.crossed(subject, others)
+    at_last = hidden[:, ~fitting][:, crossed]
     del hidden
     said_by["features"] = read(np.tile(nodes.features, at_every_step), nodes.truth)[1]
     blank = sample.states(controls.untrained(checkpoint, seed), nodes, STEPS)
-    said_by["untrained"] = read(blank, nodes.truth)[1]
+    empty, said_by["untrained"] = read(blank, nodes.truth)
 
-    others = nodes.take(~fitting)
     tests = {
         name: score(title, mask, others, said, said_by, memorised, seed)
         for name, (title, mask) in sample.tests(subject, others).items()
@@ -156,6 +122,7 @@ def fit(
         n_train=int(fitting.sum()),
         constant=tuple(int(t) for t in np.flatnonzero(probe.constant)),
         tests=tests,
+        across=across(title, others.take(crossed), (probe, at_last), (empty, blank[:, ~fitting][:, crossed]), seed),
     )
     return probe, scores
 
@@ -168,41 +135,6 @@ def default_instances(checkpoint: Checkpoint) -> int:
     return min(INSTANCES, max(FEWEST_BY_DEFAULT, affordable))
 
 
-def fit_steps(
-    inputs: np.ndarray, labels: np.ndarray, concept: str, each: Callable[[], None] = lambda: None
-) -> LinearProbe:
-    """A logistic regression per step, classes weighted alike, on inputs standardised by their own mean and spread.
-
-    Args:
-        inputs: (T+1, N, d).
-        labels: (T+1, N) bool. Where all are equal the step's probe is a constant.
-        concept: Name of what it reads.
-        each: Called after each step.
-    """
-    weights, biases = np.zeros((len(inputs), inputs.shape[2])), np.zeros(len(inputs))
-    for t, (x, y) in enumerate(zip(inputs, labels, strict=True)):
-        if t and np.array_equal(y, labels[t - 1]) and np.array_equal(x, inputs[t - 1]):
-            weights[t], biases[t] = weights[t - 1], biases[t - 1]
-        else:
-            weights[t], biases[t] = _regression(x.astype(np.float64), y)
-        each()
-    return LinearProbe(concept, weights, biases)
-
-
-def _regression(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:
-    """Weight and bias of one logistic regression, folded so that they take x as it is."""
-    if y.all() or not y.any():  # rule of succession: one class is all that was ever seen, not all there is
-        return np.zeros(x.shape[1]), float(np.log(len(y) + 1) * (1 if y.all() else -1))
-    from sklearn.linear_model import LogisticRegression  # late: reading stored probes needs none of it
-
-    mean, spread = x.mean(axis=0), x.std(axis=0)
-    moves = spread > 1e-6 * (1 + np.abs(mean))  # what differs by rounding alone is no feature
-    scale = np.where(moves, spread, np.inf)
-    found = LogisticRegression(class_weight="balanced", max_iter=3000).fit((x - mean) / scale, y)
-    weight = found.coef_[0] / scale
-    return weight, float(found.intercept_[0] - weight @ mean)
-
-
 def save(checkpoint: Checkpoint, probe: LinearProbe, scores: ProbeScores) -> tuple[Path, Path]:
     """Stores probes and scores with the checkpoint they were fitted to, each file whole or not at all.
 
@@ -213,7 +145,7 @@ def save(checkpoint: Checkpoint, probe: LinearProbe, scores: ProbeScores) -> tup
         raise InputError(f"the checkpoint {checkpoint.name!r} lies in no folder that probes could be stored in")
     if scores.sha256 != checkpoint.sha256:
         raise InputError(f"these probes were fitted to other weights than those of {checkpoint.name!r}")
-    about = {"sha256": checkpoint.sha256, "concept": probe.concept}
+    about = {"sha256": checkpoint.sha256, "concept": probe.concept, "values": json.dumps(probe.values)}
     content = safetensors.numpy.save({"weight": probe.weight, "bias": probe.bias}, metadata=about)
     files = checkpoint.folder / WEIGHTS, checkpoint.folder / SCORES
     atomic.write(files[1], scores.to_json(indent=1) + "\n")
@@ -245,12 +177,25 @@ def load(checkpoint: Checkpoint) -> LinearProbe | None:
             f"fit it anew with: python -m probes fit {checkpoint.name}"
         )
     shapes = {name: x.shape for name, x in tensors.items()}
-    width = checkpoint.model.shapes.width
-    if set(shapes) != {"weight", "bias"} or shapes["bias"] != shapes["weight"][:1] or shapes["weight"][1:] != (width,):
-        raise InputError(f"{path} should hold weight (T+1, {width}) and bias (T+1,) (got {shapes})")
+    width, values = checkpoint.model.shapes.width, _values(about, path)
+    if set(shapes) != {"weight", "bias"} or shapes["weight"] != (*shapes["bias"], width):
+        raise InputError(f"{path} should hold weight (T+1, {width}) and bias (T+1,), or one a value (got {shapes})")
+    if shapes["bias"][1:] != ((len(values),) if values else ()):
+        raise InputError(f"{path} names {len(values)} values of its concept, but bias has shape {shapes['bias']}")
     if not shapes["bias"][0] or not all(x.dtype == np.float64 and np.isfinite(x).all() for x in tensors.values()):
         raise InputError(f"{path} holds numbers that are not finite float64, or none")
-    return LinearProbe(str(about.get("concept", "")), tensors["weight"], tensors["bias"])
+    return LinearProbe(str(about.get("concept", "")), tensors["weight"], tensors["bias"], values)
+
+
+def _values(about: dict[str, str], path: Path) -> tuple[int, ...]:
+    """The values of the concept, in the order of the rows."""
+    try:
+        values = json.loads(about.get("values", "[]"))
+    except ValueError:
+        values = None
+    if not isinstance(values, list) or not all(type(x) is int and abs(x) < 1 << 15 for x in values):
+        raise InputError(f"{path} names values of its concept that are no whole numbers")
+    return tuple(values)
 
 
 def readings(checkpoint: Checkpoint, trace: Trace) -> dict[str, np.ndarray]:
@@ -266,6 +211,6 @@ def readings(checkpoint: Checkpoint, trace: Trace) -> dict[str, np.ndarray]:
     probe = load(checkpoint)
     if probe is None:
         return {}
-    concept = concepts.concept_of(checkpoint.config.task, probe.concept)
-    probability = 1 / (1 + np.exp(-np.clip(probe.logits(trace.hidden), -60, 60)))
+    concept = concepts.concept_for(checkpoint.config, probe.concept)
+    probability = probe.probability(probe.logits(trace.hidden), concepts.final(concept, trace.encoding))
     return {f"probe: {concept.meaning}": np.where(trace.encoding.carries, probability, np.nan)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ class Sample:
         instance: (N,) index of the node's instance.
         node: (N,) index of the node in it.
         purpose: (N,) FIT, HELD or HARDER.
-        truth: (T+1, N) bool, the concept at the node by step t.
+        truth: (T+1, N), what a probe is asked to say of the node after step t: bool, or one of the concept's values.
         features: (N, f) plain input features.
         identities: (N, k) int64, what tells nodes apart before the first step.
         parts: Name to (N,) bool, nodes on which scores are reported apart.
@@ -70,9 +70,9 @@ class Sample:
 def groups_of(instances: Sequence[Any]) -> np.ndarray:
     """Group of each instance, (n,): what shares a group must not be on both sides of a split.
 
-    Audited graphs come as pairs of twins, one after the other; short formulas come up again and again.
+    Audited graphs and texts come as pairs of twins, one after the other; short formulas come up again and again.
     """
-    if instances[0].task == "graph":
+    if instances[0].task in ("graph", "text"):
         return np.arange(len(instances)) // 2
     found: dict[str, int] = {}
     return np.array([found.setdefault(instance.text, len(found)) for instance in instances])
@@ -141,7 +141,7 @@ def gather(
         instance=instance[keep],
         node=node[keep],
         purpose=purpose[keep],
-        truth=joined([e.truth(steps)[0].T == 1 for e in encodings]).T,
+        truth=joined([concepts.labels(concept, e, steps).T for e in encodings]).T,
         features=joined([concepts.features(concept, e) for e in encodings]),
         identities=joined([concepts.identities(concept, e, checkpoint.config) for e in encodings]),
         parts={name: joined([x[name] for x in apart]) for name in apart[0]},
@@ -152,11 +152,12 @@ def tests(concept: Concept, nodes: Sample) -> dict[str, tuple[str, np.ndarray]]:
     """The sets of nodes that scores are given for: name to a title and a mask, (N,) bool."""
     held, harder = nodes.purpose == HELD, nodes.purpose == HARDER
     span, beyond = f"{concept.fitted[0]}-{concept.fitted[-1]}", concept.harder
-    if concept.task == "graph":
+    if concept.task != "logic":
+        kind = {"graph": "graphs", "text": "texts"}[concept.task]
         return {
-            HELD: (f"held-out graphs of {span} hops", held),
-            HARDER: (f"graphs of {beyond} hops", harder),
-            "unseen": (f"graphs of {beyond} hops, distances not fitted on", harder & nodes.parts["unseen"]),
+            HELD: (f"held-out {kind} of {span} {concept.unit}", held),
+            HARDER: (f"{kind} of {beyond} {concept.unit}", harder),
+            "unseen": (f"{kind} of {beyond} {concept.unit}, distances not fitted on", harder & nodes.parts["unseen"]),
         }
     operators = nodes.parts["operators"]
     return {
@@ -167,8 +168,32 @@ def tests(concept: Concept, nodes: Sample) -> dict[str, tuple[str, np.ndarray]]:
     }
 
 
+def crossed(concept: Concept, nodes: Sample) -> tuple[str, np.ndarray]:
+    """The nodes on which each step's probe reads the states of every step: a title and a mask, (N,) bool."""
+    return tests(concept, nodes)["harder_operators" if concept.task == "logic" else HARDER]
+
+
+class Places(Protocol):
+    """N nodes of many instances; a `Sample` is one."""
+
+    @property
+    def encodings(self) -> list[Encoding]:
+        """The instances."""
+        ...
+
+    @property
+    def instance(self) -> np.ndarray:
+        """(N,) index of the node's instance."""
+        ...
+
+    @property
+    def node(self) -> np.ndarray:
+        """(N,) index of the node in it."""
+        ...
+
+
 @torch.inference_mode()
-def states(model: RecurrentModel, sample: Sample, steps: int) -> np.ndarray:
+def states(model: RecurrentModel, sample: Places, steps: int) -> np.ndarray:
     """States of the sample's nodes after 0..T steps, (T+1, N, d) float32; nothing else of the runs is kept."""
     shapes = model.shapes
     kept = np.empty((steps + 1, len(sample.node), shapes.width), dtype=np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from core.plain import dumps
+from probes.regression import LinearProbe
 from probes.sample import Sample
 
 RESAMPLES = 1000
@@ -20,7 +21,7 @@ class StepScores:
 
     Attributes:
         title: Which nodes these are.
-        accuracy: Balanced accuracy; 0.5 is what the majority class gets.
+        accuracy: Balanced accuracy; one in the number of classes is what the majority class gets.
         low: Lower end of its 95% interval, by bootstrap over groups of instances.
         high: Upper end.
         selectivity: Accuracy less that of the control task.
@@ -46,6 +47,33 @@ class StepScores:
 
 
 @dataclass(frozen=True)
+class AcrossSteps:
+    """The probe fitted at one step on the states of another: balanced accuracy, (T+1, T+1), axes (fitted, read).
+
+    Row 4 that stays high to the right says that the concept stays written as it was at step 4.
+
+    Attributes:
+        title: Which nodes these are.
+        accuracy: Balanced accuracy; NaN where a class has no node, or the probe is a constant.
+        low: Lower end of its 95% interval, by bootstrap over groups of instances.
+        high: Upper end.
+        untrained: The same of an untrained network and its own probes.
+    """
+
+    title: str
+    accuracy: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    untrained: np.ndarray
+
+    def __post_init__(self) -> None:
+        rows = len(self.accuracy)
+        for name in ("accuracy", "low", "high", "untrained"):
+            if getattr(self, name).shape != (rows, rows):
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, but {(rows, rows)} is due")
+
+
+@dataclass(frozen=True)
 class ProbeScores:
     """Scores of the probes of one checkpoint and concept.
 
@@ -59,6 +87,7 @@ class ProbeScores:
         n_train: Nodes the probes were fitted on.
         constant: Steps whose probe is a constant, since all nodes to fit on were of one class.
         tests: "held_out" (as difficult as those fitted on), "harder", and parts of them.
+        across: Every step's probe on the states of every other step.
     """
 
     checkpoint: str
@@ -70,6 +99,7 @@ class ProbeScores:
     n_train: int
     constant: tuple[int, ...]
     tests: dict[str, StepScores]
+    across: AcrossSteps
 
     def to_json(self, indent: int | None = None) -> str:
         """Strict JSON; what is not defined is null."""
@@ -91,16 +121,16 @@ def score(
         title: Which nodes.
         mask: (N,) bool, which nodes.
         nodes: N nodes.
-        said: (T+1, N) bool, where the probe says yes.
+        said: (T+1, N), what the probe says: bool, or one of the concept's values.
         said_by: The same of each control.
-        memorised: What the probe of each control task says and what its labels are, (T+1, N) bool both.
+        memorised: What the probe of each control task says and what its labels are, (T+1, N) both.
         seed: Of the bootstrap.
     """
     truth, instance = nodes.truth[:, mask], nodes.instance[mask]
     group = nodes.group[instance]
     accuracy, low, high = balanced_accuracy(said[:, mask], truth, group, seed)
-    controls = {name: balanced_accuracy(x[:, mask], truth, group)[0] for name, x in said_by.items()}
-    by_rote = [balanced_accuracy(x[:, mask], labels[:, mask], group)[0] for x, labels in memorised]
+    controls = {name: balanced_accuracy(x[:, mask], truth, group, resamples=0)[0] for name, x in said_by.items()}
+    by_rote = [balanced_accuracy(x[:, mask], labels[:, mask], group, resamples=0)[0] for x, labels in memorised]
     fair = [x for x in by_rote if np.isfinite(x).all()]  # all coins of the identities here may have fallen alike
     controls["control_task"] = np.mean(fair, axis=0) if fair else np.full_like(accuracy, np.nan)
     return StepScores(
@@ -115,36 +145,64 @@ def score(
     )
 
 
-def balanced_accuracy(
-    predicted: np.ndarray, truth: np.ndarray, group: np.ndarray, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean of the shares of positives and of negatives that are right, with a 95% interval.
+def across(
+    title: str,
+    nodes: Sample,
+    own: tuple[LinearProbe, np.ndarray],
+    untrained: tuple[LinearProbe, np.ndarray],
+    seed: int,
+) -> AcrossSteps:
+    """Tries the probe of each step on the states of every other.
 
     Args:
-        predicted: (S, N) bool.
-        truth: (S, N) bool.
+        title: Which nodes these are.
+        nodes: N nodes that no probe was fitted on.
+        own: The probes and the nodes' states, (T+1, N, d).
+        untrained: The same of an untrained network.
+        seed: Of the bootstrap.
+    """
+    group, rows, found = nodes.group[nodes.instance], len(nodes.truth), []
+    for (probe, hidden), resamples in ((own, RESAMPLES), (untrained, 0)):
+        said = [probe.says(probe.logits_of(t, hidden)) for t in range(rows)]
+        scores = [balanced_accuracy(x, nodes.truth, group, seed, resamples) for x in said]
+        square = np.array(scores).transpose(1, 0, 2)  # (accuracy, low, high; fitted; read)
+        square[:, probe.constant] = np.nan
+        found.append(square.round(4))
+    return AcrossSteps(title, *found[0], untrained=found[1][0])
+
+
+def balanced_accuracy(
+    predicted: np.ndarray, truth: np.ndarray, group: np.ndarray, seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over the classes of the share of their nodes that is right, with a 95% interval.
+
+    Args:
+        predicted: (S, N) bool, or whole numbers.
+        truth: (S, N) likewise.
         group: (N,) nodes of one group are drawn together by the bootstrap.
         seed: Of the bootstrap.
+        resamples: Bootstrap samples behind an interval; 0 for none.
 
     Returns:
-        Accuracy, low and high, (S,) each; NaN where a class has no node.
+        Accuracy, low and high, (S,) each, over the classes that have a node; NaN where fewer than two have.
     """
     names, which = np.unique(group, return_inverse=True)
     member = csr_array((np.ones(len(which)), (which, np.arange(len(which)))), shape=(len(names), len(which)))
-    wanted = (predicted & truth, truth, ~predicted & ~truth, ~truth)
-    counts = [member @ np.ascontiguousarray(x.T, dtype=np.float64) for x in wanted]  # (groups, S) each
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=RESAMPLES).astype(np.float64)
-    accuracy = _mean_of_rates([x.sum(axis=0) for x in counts])
-    resampled = _mean_of_rates([drawn @ x for x in counts])  # (RESAMPLES, S)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples).astype(np.float64)
+    drawn = np.concatenate([np.ones((1, len(names))), drawn])  # the nodes as they are, then resampled
+    total, present = np.zeros((len(drawn), len(truth))), np.zeros((len(drawn), len(truth)))
+    for value in np.unique(truth):
+        right, there = (
+            drawn @ (member @ np.ascontiguousarray(x.T, dtype=np.float64))
+            for x in ((predicted == value) & (truth == value), truth == value)
+        )
+        total += np.divide(right, there, out=np.zeros_like(right), where=there > 0)
+        present += there > 0
+    rates = np.divide(total, present, out=np.full_like(total, np.nan), where=present > 1)  # (1 + RESAMPLES, S)
+    accuracy, resampled = rates[0], rates[1:]
     low, high = np.full_like(accuracy, np.nan), np.full_like(accuracy, np.nan)
-    for s in np.flatnonzero(np.isfinite(accuracy)):
+    for s in np.flatnonzero(np.isfinite(accuracy)) if resamples else ():
         column = resampled[:, s]
         low[s], high[s] = np.quantile(column[np.isfinite(column)], (0.025, 0.975))
     return accuracy, low, high
-
-
-def _mean_of_rates(counts: list[np.ndarray]) -> np.ndarray:
-    right_positive, positive, right_negative, negative = counts
-    with np.errstate(invalid="ignore"):
-        return (right_positive / positive + right_negative / negative) / 2

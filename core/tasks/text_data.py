@@ -24,6 +24,9 @@ REACH = 4
 """Largest offset from the queried person that occurs in audited texts."""
 
 SIBLING_SHARE = 0.2
+STEADY = 0.9
+"""Probability that a chain with a direction takes a step that way, siblings aside."""
+
 BRANCH_SHARE = 0.6
 """Share of the distractors that branch off; the others stand apart."""
 
@@ -83,22 +86,32 @@ def person(index: int) -> str:
     return NAMES[index % len(NAMES)] + (str(again + 1) if again else "")
 
 
-def _walk(rng: np.random.Generator, offset: np.ndarray) -> np.ndarray:
-    """A step to a parent, child or sibling that stays within reach, for each offset."""
-    up = np.where(rng.random(offset.shape) < 0.5, 1, -1)
+def _walk(rng: np.random.Generator, offset: np.ndarray, upwards: np.ndarray | float = 0.5) -> np.ndarray:
+    """A step to a parent, child or sibling that stays within reach, for each offset; up with a given probability."""
+    up = np.where(rng.random(offset.shape) < upwards, 1, -1)
     up = np.where(np.abs(offset + up) > REACH, -up, up)
     return np.where(rng.random(offset.shape) < SIBLING_SHARE, 0, up)
 
 
-def _chains(rng: np.random.Generator, chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Steps of two chains that differ in one step and in the offset of their ends, both within reach, (B, K) each."""
+def _chains(rng: np.random.Generator, chain: np.ndarray, drift: float) -> tuple[np.ndarray, np.ndarray]:
+    """Steps of two chains that differ in one step and in the offset of their ends, both within reach, (B, K) each.
+
+    A share `drift` of them goes one way and turns back once, so that short chains, too, come to the far offsets and
+    leave them again.
+    """
     b, most = len(chain), int(chain.max())
+    upwards = np.full((b, most), 0.5)
+    if drift:
+        keeps, way = rng.random((b, 1)) < drift, rng.random((b, 1)) < 0.5
+        turn = 1 + rng.random((b, 1)) * chain[:, None]
+        up = way == (np.arange(most)[None] < turn)
+        upwards = np.where(keeps, np.where(up, STEADY, 1 - STEADY), upwards)
     steps, twin = np.zeros((b, most), np.int64), np.zeros((b, most), np.int64)
     todo = np.arange(b)
     while len(todo):
         offset, drawn = np.zeros(len(todo), np.int64), []
-        for _ in range(most):
-            drawn.append(_walk(rng, offset))
+        for k in range(most):
+            drawn.append(_walk(rng, offset, upwards[todo, k]))
             offset = offset + drawn[-1]
         one = np.stack(drawn, axis=1)
         where = (rng.random(len(todo)) * chain[todo]).astype(np.int64)
@@ -112,13 +125,16 @@ def _chains(rng: np.random.Generator, chain: np.ndarray) -> tuple[np.ndarray, np
     return steps, twin
 
 
-def audited(rng: np.random.Generator, chain: np.ndarray, extra: np.ndarray | None = None) -> TextArrays:
+def audited(
+    rng: np.random.Generator, chain: np.ndarray, extra: np.ndarray | None = None, drift: float = 0.0
+) -> TextArrays:
     """Pairs of twins that differ in one fact of the chain and are asked the same; one of them, at random, is right.
 
     Args:
         rng: Random numbers.
         chain: (P,) facts between the two people asked about, at least 1.
         extra: (P,) distractors of each, at least 1; None draws 2 to half the chain and 4 more.
+        drift: Share of the chains that go one way and turn back once; 0 in tests.
 
     Returns:
         2 P texts; twins share their names and the order of their facts.
@@ -128,7 +144,7 @@ def audited(rng: np.random.Generator, chain: np.ndarray, extra: np.ndarray | Non
         extra = rng.integers(2, chain // 2 + 5)
     n_facts, k = chain + extra, np.arange(most)
     size, people = int(n_facts.max()), most + 1 + 2 * int(extra.max())
-    steps, twin_steps = _chains(rng, chain)
+    steps, twin_steps = _chains(rng, chain, drift)
     rows = np.arange(p)
 
     # (subject, step, object) of every fact: the chain first, then distractors
@@ -241,7 +257,9 @@ def paper(rng: np.random.Generator, chain: np.ndarray, label: np.ndarray) -> Tex
     return TextArrays(facts, n_facts, query, name, distance, offset)
 
 
-def draw(rng: np.random.Generator, chain: np.ndarray, data: str, extra: np.ndarray | None = None) -> TextArrays:
+def draw(
+    rng: np.random.Generator, chain: np.ndarray, data: str, extra: np.ndarray | None = None, drift: float = 0.0
+) -> TextArrays:
     """As many texts as there are entries in `chain`, half of them right.
 
     Args:
@@ -249,9 +267,10 @@ def draw(rng: np.random.Generator, chain: np.ndarray, data: str, extra: np.ndarr
         chain: (B,), B even; for audited data the twins of row 2i take chain[2i].
         data: "audited" or "paper".
         extra: (B,) distractors of each; None draws them (audited data alone has a choice).
+        drift: Share of the chains that go one way and turn back once (audited data).
     """
     if data == "audited":
-        return audited(rng, chain[::2], None if extra is None else extra[::2])
+        return audited(rng, chain[::2], None if extra is None else extra[::2], drift)
     return paper(rng, chain, (np.arange(len(chain)) % 2 == 0).astype(np.int64))
 
 

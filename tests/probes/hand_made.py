@@ -20,6 +20,8 @@ CONFIGS = {
     "graph": ModelConfig("graph", vocabulary=2, width=8, heads=2, hidden=8),
     "named": ModelConfig("graph", vocabulary=27, width=8, heads=2, hidden=8, readout="pair", identity="vocabulary"),
     "tree": ModelConfig("logic", vocabulary=10, width=8, heads=2, hidden=8),
+    "edge list": ModelConfig("graph", vocabulary=4, width=8, heads=2, hidden=8, attention="full", position="rope"),
+    "text": ModelConfig("text", vocabulary=54, width=8, heads=2, hidden=8, attention="full", readout="offset"),
     "tokens": ModelConfig("logic", vocabulary=10, width=8, heads=2, hidden=8, attention="full", position="rope"),
     "without ^": ModelConfig("logic", vocabulary=9, width=8, heads=2, hidden=8, attention="full", readout="cls"),
 }

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.numpy
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 
 from core import checkpoint, tasks, trace
+from core.encoding import NEVER, Batch
 from core.errors import InputError
+from core.protocol import Sink
 from probes import linear
 from probes.cli import main
+from probes.concepts import NOT_JOINED
 from probes.linear import LinearProbe, fit_steps
 from probes.scores import ProbeScores, balanced_accuracy
-from tests.probes.hand_made import CONFIGS, flood, untrained
+from tests.probes.hand_made import CONFIGS, Flood, flood, untrained
 
 Captured = pytest.CaptureFixture[str]
 
@@ -67,6 +72,46 @@ def test_folded_weights_say_what_the_regression_on_standardised_states_says() ->
     assert probe.weight[0, 3] == 0
 
 
+def several(rng: np.random.Generator, strength: float, n: int = 2000, d: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """States of one step in three clusters of unequal size, and which of the values -1, 0, 13 each has."""
+    labels = rng.choice([-1, 0, 13], n, p=[0.1, 0.6, 0.3]).astype(np.int16)
+    centres = strength * rng.normal(size=(3, d))
+    return (rng.normal(size=(n, d)) + centres[np.searchsorted([-1, 0, 13], labels)])[None], labels[None]
+
+
+@pytest.mark.parametrize(("strength", "due", "within"), [(2.0, 1.0, 0.02), (0.0, 1 / 3, 0.06)])
+def test_one_of_several_values_is_read_where_it_was_planted_and_nothing_in_noise(
+    strength: float, due: float, within: float
+) -> None:
+    states, labels = several(np.random.default_rng(4), strength)
+    probe = fit_steps(states[:, :1500], labels[:, :1500], "planted", values=(-1, 0, 5, 13))
+    logits = probe.logits(states[:, 1500:])
+    said = probe.says(logits)
+    assert set(np.unique(said)) <= {-1, 0, 13}  # 5 was never seen
+    accuracy, low, high = balanced_accuracy(said, labels[:, 1500:], np.arange(500) // 5)
+    assert accuracy[0] == pytest.approx(due, abs=within)
+    assert low[0] <= accuracy[0] <= high[0]
+    total = sum(probe.probability(logits, np.full(500, value)) for value in probe.values)
+    np.testing.assert_allclose(total, 1)
+    assert not probe.probability(logits, np.full(500, 7)).any()
+
+
+def test_two_of_several_values_alone_are_told_apart_by_one_direction() -> None:
+    states, labels = several(np.random.default_rng(5), 1.0)
+    labels = np.where(labels == 13, 0, labels)
+    several_values = fit_steps(states, labels, "planted", values=(-1, 0, 13))
+    yes_or_no = fit_steps(states, labels == 0, "planted")
+    differs = several_values.weight[0, 1] - several_values.weight[0, 0]
+    cosine = differs @ yes_or_no.weight[0] / np.linalg.norm(differs) / np.linalg.norm(yes_or_no.weight[0])
+    assert cosine > 0.99
+    both = (several_values, yes_or_no)
+    said = [probe.says(probe.logits(states)) for probe in both]
+    assert ((said[0] == 0) == said[1]).mean() > 0.99
+    one = fit_steps(states, np.zeros_like(labels), "planted", values=(-1, 0, 13))
+    assert one.constant.tolist() == [True]
+    assert not one.says(one.logits(states)).any()
+
+
 def test_one_class_alone_gives_a_constant_that_is_flagged() -> None:
     states = np.random.default_rng(3).normal(size=(3, 50, 4))
     labels = np.ones((3, 50), dtype=bool)
@@ -98,6 +143,27 @@ def test_a_flood_is_read_at_every_distance() -> None:
     assert np.isnan(scores.tests["unseen"].accuracy[:6]).all()
 
 
+class Turning(Flood):
+    """The flood, its flag written in the first coordinate after an even number of steps, in the second after an odd."""
+
+    def step(self, state: Tensor, t: int, context: Batch, sink: Sink | None = None) -> Tensor:
+        order = [1, 0, 2, 3, 4, 5]
+        plain = super().step(state[..., order] if t % 2 else state, t, context)
+        return plain if t % 2 else plain[..., order]
+
+
+def test_probes_read_other_steps_where_the_code_stays_and_only_there() -> None:
+    still = linear.fit(flood(), instances=80)[1].across
+    assert (still.accuracy[1:, 1:] > 0.99).all()
+    assert (still.low <= still.accuracy)[1:, 1:].all()
+    assert (still.untrained[4:, 4:] < 0.9).all()
+    turning: Any = Turning()
+    turned = linear.fit(replace(flood(), model=turning), instances=80)[1].across
+    same = np.add.outer(np.arange(7), np.arange(7))[1:, 1:] % 2 == 0
+    assert (turned.accuracy[1:, 1:][same] > 0.99).all()
+    assert (turned.high[1:, 1:][~same] < 0.8).all()
+
+
 @pytest.mark.parametrize("kind", list(CONFIGS))
 def test_every_kind_of_model_is_fitted_stored_and_read(kind: str, tmp_path: Path) -> None:
     ours = untrained(tmp_path / "model", kind)
@@ -110,6 +176,7 @@ def test_every_kind_of_model_is_fitted_stored_and_read(kind: str, tmp_path: Path
     probe, scores = linear.fit(ours, instances=40, progress=lambda done, of: seen.append((done, of)))
     assert seen[0][0] == 1
     assert seen[-1][0] == seen[-1][1] == len(seen)
+    assert scores.across.accuracy.shape == scores.across.untrained.shape == (7, 7)
     for test in scores.tests.values():
         assert test.accuracy.shape == (7,)
         assert set(test.controls) == {"untrained", "embedding", "features", "control_task"}
@@ -120,6 +187,7 @@ def test_every_kind_of_model_is_fitted_stored_and_read(kind: str, tmp_path: Path
     assert sorted(p.name for p in files) == ["probes.json", "probes.safetensors"]
     kept = linear.load(ours)
     assert kept is not None
+    assert kept.values == probe.values
     np.testing.assert_array_equal(kept.weight, probe.weight)
     np.testing.assert_array_equal(kept.bias, probe.bias)
     found = json.loads(files[1].read_text())
@@ -129,10 +197,16 @@ def test_every_kind_of_model_is_fitted_stored_and_read(kind: str, tmp_path: Path
     ((name, values),) = linear.readings(ours, recorded).items()
     assert name == f"probe: {scores.meaning}"
     assert values.shape == (10, recorded.n_nodes)
-    np.testing.assert_array_equal(np.isnan(values), np.tile(recorded.encoding.value < 0, (10, 1)))
-    has = recorded.encoding.value >= 0
-    by_hand = 1 / (1 + np.exp(-(recorded.hidden[9] @ probe.weight[6] + probe.bias[6])))
-    np.testing.assert_allclose(values[9, has], by_hand[has], rtol=1e-6)
+    has = recorded.encoding.carries
+    np.testing.assert_array_equal(np.isnan(values), np.tile(~has, (10, 1)))
+    logits = recorded.hidden[9] @ probe.weight[6].T + probe.bias[6]
+    by_hand = 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
+    if kind == "text":
+        offset = np.where(recorded.encoding.true_from == NEVER, NOT_JOINED, recorded.encoding.value)
+        share = np.exp(logits - logits.max(-1, keepdims=True))
+        column = [kept.values.index(int(x)) if h else 0 for x, h in zip(offset, has, strict=True)]
+        by_hand = share[np.arange(len(share)), column] / share.sum(-1)
+    np.testing.assert_allclose(values[9, has], by_hand[has], rtol=1e-5)
 
 
 def test_same_seed_same_probes() -> None:
@@ -178,6 +252,8 @@ def test_files_that_are_not_whole_are_refused(tmp_path: Path) -> None:
     ):
         made = {name: np.ascontiguousarray(x) for name, x in tensors.items()}
         broken.append(safetensors.numpy.save(made, metadata=about))
+    for values in ("[1, 2]", "[true]", '"1"', "no", "[1.5]"):
+        broken.append(safetensors.numpy.save(good, metadata={**about, "values": values}))
     for wrong in broken:
         path.write_bytes(wrong)
         with pytest.raises(InputError):
@@ -189,7 +265,15 @@ def test_the_command_stores_and_prints(tmp_path: Path, capsys: Captured) -> None
     assert main(["fit", str(ours.folder), "--instances", "40"]) == 0
     out = capsys.readouterr().out
     assert "'value of the subformula'" in out
-    for word in ("untrained", "h[0]", "features", "control task", "depth 8, operators", "probes.safetensors"):
+    for word in (
+        "untrained",
+        "h[0]",
+        "features",
+        "control task",
+        "depth 8, operators",
+        "states of another",
+        "probes.safetensors",
+    ):
         assert word in out
     assert main(["fit", str(ours.folder), "--instances", "40", "--json", "--concept", "value", "--seed", "2"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -12,14 +12,15 @@ import torch
 from core import tasks, trace
 from core.encoding import NEVER
 from core.tasks.logic_formula import CLS, VOCABULARY
+from core.tasks.text_instance import RELATIONS
 from probes import concepts, controls, sample
-from probes.concepts import CONCEPTS
+from probes.concepts import CONCEPTS, NOT_JOINED
 from probes.sample import FIT, HARDER, HELD
 from probes.scores import balanced_accuracy
 from tests.probes.hand_made import CONFIGS, flood, untrained
 
 
-@pytest.mark.parametrize("kind", ["graph", "tree"])
+@pytest.mark.parametrize("kind", ["graph", "tree", "text"])
 def test_twins_and_equal_formulas_never_straddle_the_split(kind: str, tmp_path: Path) -> None:
     ours = untrained(tmp_path / "ours", kind)
     concept = CONCEPTS[ours.config.task]
@@ -30,6 +31,9 @@ def test_twins_and_equal_formulas_never_straddle_the_split(kind: str, tmp_path: 
         if kind == "tree":
             assert encoding.edge_index is not None
             key: object = (encoding.labels, encoding.edge_index.tobytes())
+        elif kind == "text":
+            key = (encoding.labels[1::7], encoding.n_nodes)
+            assert nodes.group[i] == nodes.group[i ^ 1]
         else:  # twins share degrees, node by node
             key = concepts.features(concept, encoding).tobytes()
             assert nodes.group[i] == nodes.group[i ^ 1]
@@ -49,13 +53,17 @@ def test_a_split_holds_out_whole_groups() -> None:
 def test_labels_and_states_are_those_of_the_nodes(tmp_path: Path) -> None:
     for kind in CONFIGS:
         ours = untrained(tmp_path / kind, kind)
-        nodes = sample.draw(ours, CONCEPTS[ours.config.task], 4, 60, seed=1)
+        nodes = sample.draw(ours, concepts.concept_for(ours.config), 4, 60, seed=1)
         kept = sample.states(ours.model, nodes, 4)
         assert kept.shape == (5, len(nodes.node), 8)
         for row in np.random.default_rng(0).choice(len(nodes.node), 12, replace=False):
             encoding, i = nodes.encodings[nodes.instance[row]], nodes.node[row]
-            np.testing.assert_array_equal(nodes.truth[:, row], encoding.truth(4)[0][:, i])
-            assert encoding.value[i] >= 0
+            if kind == "text":
+                due = np.full(5, NOT_JOINED if encoding.true_from[i] == NEVER else encoding.value[i])
+            else:  # over tokens a hop takes two steps
+                due = encoding.truth(4)[0][:, i] if kind != "edge list" else encoding.truth(2)[0][[0, 0, 1, 1, 2], i]
+            np.testing.assert_array_equal(nodes.truth[:, row], due)
+            assert encoding.carries[i]
             with torch.inference_mode():
                 alone = trace.run(ours.model, trace.collate([encoding]), 4).hidden[:, 0, i].numpy()
             np.testing.assert_allclose(kept[:, row], alone, atol=1e-5)
@@ -83,6 +91,32 @@ def test_features_of_graphs_are_what_networkx_counts() -> None:
         np.testing.assert_array_equal(found, np.array(due, dtype=float))
 
 
+def test_features_of_tokens_are_those_of_the_node_that_is_named() -> None:
+    concept = CONCEPTS["graph"]
+    for instance in tasks.get("graph").generate(3, 4):
+        nodes = concepts.features(concept, tasks.get("graph").encode(instance, CONFIGS["graph"]))
+        encoding = tasks.get("graph").encode(instance, CONFIGS["edge list"])
+        found = concepts.features(concept, encoding)
+        np.testing.assert_array_equal(found[:, :3], nodes[encoding.subformula])
+        assert (found[:, 3:].argmax(1) == encoding.token_ids).all()
+
+
+def test_features_of_mentions_are_what_the_text_says() -> None:
+    concept, task = CONCEPTS["text"], tasks.get("text")
+    instance = task.parse("Ann is the parent of Bob. Bob is the child of Cy. query: Bob is the grandparent of Cy")
+    encoding = task.encode(instance, CONFIGS["text"])
+    found = concepts.features(concept, encoding)
+    rows = {}
+    for i in np.flatnonzero(encoding.carries):
+        relation = found[i, 1:-3].argmax() - 1
+        rows[int(i)] = (encoding.labels[i], found[i, 0], RELATIONS[relation], found[i, -3], found[i, -2], found[i, -1])
+    assert list(rows.values()) == [
+        ("Ann", 0, "parent", 1, 0, 1), ("Bob", 1, "parent", 3, 1, 6), ("Bob", 0, "child", 3, 1, 8),
+        ("Cy", 1, "child", 2, 0, 13), ("Bob", 0, "grandparent", 3, 1, 17), ("Cy", 1, "grandparent", 2, 0, 22),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(concepts.final(concept, encoding)[list(rows)], [-1, 0, 0, -1, 0, -1])
+
+
 def test_features_of_formulas_are_kind_place_and_level() -> None:
     concept, task = CONCEPTS["logic"], tasks.get("logic")
     instance = task.parse("((T&F)|!(T^T))")
@@ -106,6 +140,9 @@ def test_control_labels_follow_identity_and_nothing_else() -> None:
     again = controls.control_labels(np.concatenate([identities, identities[:7]]), seed=1)
     np.testing.assert_array_equal(again[500:], labels[:7])
     assert 0.35 < labels.mean() < 0.65
+    several = controls.control_labels(identities, seed=1, values=(-4, 0, 4))
+    assert set(several.tolist()) == {-4, 0, 4}
+    np.testing.assert_array_equal(several[order], controls.control_labels(identities[order], seed=1, values=(-4, 0, 4)))
     assert 0.35 < (labels == controls.control_labels(identities, seed=2)).mean() < 0.65
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.tasks import text
-from core.tasks.text_data import PAPER_MAX_CHAIN, REACH
+from core.tasks.text_data import PAPER_MAX_CHAIN, REACH, audited
 
 
 @pytest.mark.parametrize("data", ["audited", "paper"])
@@ -27,3 +27,15 @@ def test_twins_differ_in_one_fact_and_are_asked_the_same() -> None:
         assert (one.facts[:, 1] != other.facts[:, 1]).sum() == 1
         assert {one.label, other.label} == {0, 1}
         assert max(np.abs(one.offset).max(), np.abs(other.offset).max()) <= REACH
+
+
+def test_chains_with_a_direction_come_to_the_far_offsets_and_leave_them_again() -> None:
+    turns = []
+    for drift in (0.0, 1.0):
+        arrays = audited(np.random.default_rng(0), np.full(1000, 5), drift=drift)
+        assert (arrays.label.reshape(-1, 2).sum(1) == 1).all()
+        size = np.abs(arrays.offset)
+        assert size.max() <= REACH
+        chain = np.take_along_axis(size, np.arange(6)[None], axis=1)  # the people of the chain come first
+        turns.append(((chain[:, :-1] == REACH) & (chain[:, 1:] == REACH - 1)).sum())
+    assert turns[1] > 2 * turns[0]

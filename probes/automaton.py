@@ -1,0 +1,497 @@
+"""Automaton: is a trained model, node by node, a small finite machine, and does that go on where it was not seen?
+
+The states of all nodes and steps are clustered (k-means); what a node's cluster becomes is tabulated over its own
+cluster, its symbol and the clusters of those it attends to; the table is then run from the symbols alone, on other and
+on ten times larger instances, and compared with the model node-step by node-step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from core import frontier, tasks
+from core.answers import batches
+from core.checkpoint import Checkpoint
+from core.encoding import Encoding, collate
+from core.errors import InputError
+from core.frontier import wilson
+from core.protocol import RecurrentModel
+from probes import bootstrap, concepts, controls, machine, subjects
+from probes.machine import Clusters, Machine, Places
+from probes.results import Progress, refuse_over, steps_for
+
+MAX_STATES, MOST_STATES = 8, 32
+FIT, VALIDATE, LARGER = 30, 10, 10
+"""Instances that are learned from and chosen on, of each trained difficulty, and larger ones that are run."""
+
+GOOD = 0.99
+"""Fidelity on validation that the smallest automaton must reach."""
+
+TIMES_LARGER = 10
+STARTS = 3
+"""Starts of k-means for each number of states; validation chooses."""
+
+MAX_ROWS = 10_000
+"""States that k-means is given, at most."""
+
+PROGRAMS = ("automaton", "without symbols", "shuffled rules", "majority state", "untrained model")
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How far a program does what the model does, over the steps 1..T; shares.
+
+    Attributes:
+        program: What runs: the automaton, or a control.
+        both: Node-steps with the model's cluster and the sign of its readout.
+        low: Lower end of its 95% interval, by bootstrap over groups of instances; NaN for a single group.
+        high: Upper end.
+        states: Node-steps with the model's cluster.
+        signs: Node-steps with the sign of the model's readout.
+        moves: Node-steps with the model's cluster among those at which the model's cluster changes; NaN if none do.
+        whole: Instances reproduced at every node and step.
+        whole_low: Lower end of its 95% interval (Wilson).
+        whole_high: Upper end.
+        accuracy: Instances whose label the program's answer at T is.
+        unseen: Look-ups that no rule fitted.
+    """
+
+    program: str
+    both: float
+    low: float
+    high: float
+    states: float
+    signs: float
+    moves: float
+    whole: float
+    whole_low: float
+    whole_high: float
+    accuracy: float
+    unseen: float
+
+
+@dataclass(frozen=True)
+class Test:
+    """The programs on one set of instances.
+
+    Attributes:
+        title: Which instances.
+        n: Instances.
+        nodes: Mean number of nodes.
+        steps: T.
+        node_steps: Compared, steps 1..T.
+        accuracy: Of the model at T.
+        programs: The automaton, then its controls; the last is learned from an untrained model and compared with it.
+    """
+
+    title: str
+    n: int
+    nodes: float
+    steps: int
+    node_steps: int
+    accuracy: float
+    programs: tuple[Fidelity, ...]
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """The automaton of one checkpoint.
+
+    Attributes:
+        checkpoint: Its name.
+        sha256: Of its weights.
+        seed: Of the instances learned from, k-means and controls.
+        messages: "set" or "multiset" of the neighbours' states.
+        tried: (K,) numbers of states tried, up to the first that is good.
+        validation: (K,) share of validation's node-steps with cluster and sign.
+        validation_moves: (K,) share with the cluster of those at which the cluster changes; NaN if none do.
+        n_states: The smallest for which both reach GOOD, else the one whose lesser is highest.
+        untrained_states: The same for the untrained model.
+        n_rules: Rules in the table.
+        agreement: Share of what was seen while learning that agrees with the table.
+        rule_symbol: (R,) symbol of each rule, 4 * token + role.
+        rule_state: (R,) its own state.
+        rule_messages: (R, k) how often each state is heard, up to the cap.
+        rule_following: (R,) the state it gives.
+        rule_seen: (R,) how often it was seen.
+        positive: (S, k) bool, whether the readout says yes at a symbol in a state.
+        fitted_nodes: Mean number of nodes of the instances learned from.
+        given: On the instances given.
+        larger: On instances with at least ten times as many nodes as those learned from; None where none can be made.
+    """
+
+    checkpoint: str
+    sha256: str
+    seed: int
+    messages: str
+    tried: np.ndarray
+    validation: np.ndarray
+    validation_moves: np.ndarray
+    n_states: int
+    untrained_states: int
+    n_rules: int
+    agreement: float
+    rule_symbol: np.ndarray
+    rule_state: np.ndarray
+    rule_messages: np.ndarray
+    rule_following: np.ndarray
+    rule_seen: np.ndarray
+    positive: np.ndarray
+    fitted_nodes: float
+    given: Test
+    larger: Test | None
+
+    def __post_init__(self) -> None:
+        if self.validation.shape != self.tried.shape:
+            raise ValueError(f"validation has shape {self.validation.shape}, tried has shape {self.tried.shape}")
+        due = (len(self.rule_state), self.n_states)
+        if self.rule_messages.shape != due:
+            raise ValueError(f"rule_messages have shape {self.rule_messages.shape}, expected {due}")
+
+
+def unfit(checkpoint: Checkpoint) -> str | None:
+    """Why no automaton can be read off a checkpoint; None if one can."""
+    config = checkpoint.config
+    if config.attention == "full":
+        return (
+            "every token attends to every other and to its place, so that a node's messages are the whole input in "
+            "its order and not a set of neighbours that a table could hold"
+        )
+    if config.attention == "none":
+        return "its nodes send no messages: one head reads the tokens in turn, and what it has read stays as it is"
+    if config.readout not in ("node", "pair"):
+        return "it says no yes or no at every node that an automaton's states could be compared with"
+    return None
+
+
+def measure(
+    checkpoint: Checkpoint,
+    instances: Sequence[Any],
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    messages: str = "set",
+    max_states: int = MAX_STATES,
+) -> Automaton:
+    """Learns an automaton from training instances and runs it on the given and on larger ones.
+
+    Args:
+        checkpoint: What is read.
+        instances: To run on; none of them is learned from.
+        steps: T on them; None takes the default. Larger instances always get the default.
+        seed: Of the instances learned from, k-means and the controls.
+        progress: Called with the machines learned and in all; what it raises stops the work.
+        messages: Whether a node's rule sees which states its neighbours are in, or also how many (up to 3).
+        max_states: Most states tried.
+
+    Raises:
+        InputError: If a number is out of range or the work would not fit in memory.
+
+    Source:
+        Wang & Niepert (2019), State-Regularized Recurrent Neural Networks, for clusters as states of an automaton;
+        neighbours as messages, the larger instances and the controls are ours.
+    """
+    if not 1 <= max_states <= MOST_STATES or messages not in machine.CAPS:
+        raise InputError(f"an automaton has 1 to {MOST_STATES} states and hears a set or a multiset")
+    if (machine.CAPS[messages] + 1) ** max_states > 1 << 40:
+        raise InputError(f"a table over a {messages} of {max_states} states is too large; ask for fewer states")
+    task, wanted = tasks.get(checkpoint.config.task), steps_for(checkpoint, instances, steps)
+    learning, choosing = (
+        _trained(checkpoint, n, split, seed) for n, split in ((FIT, "train"), (VALIDATE, "validation"))
+    )
+    done, total = 0, 2 * max_states + 4
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    fitted_nodes = float(np.mean([task.encode(x, checkpoint.config).n_nodes for x in learning]))
+    blank = controls.untrained(checkpoint, seed)
+    learned = _Learned(checkpoint, checkpoint.model, learning, choosing, messages, max_states, seed, one_more)
+    idle = _Learned(checkpoint, blank, learning, choosing, messages, max_states, seed, one_more)
+
+    def tested(title: str, these: Sequence[Any], steps: int) -> Test:
+        return _test(checkpoint, blank, title, these, steps, learned, idle, seed, one_more)
+
+    given = tested("instances given", instances, wanted)
+    many, difficulty = _larger(checkpoint, fitted_nodes * TIMES_LARGER, seed)
+    larger = tested("ten times larger", many, frontier.default_steps(checkpoint, difficulty)) if many else None
+    table = learned.machine
+    symbol, state, heard = machine.decode(table.codes, table.k, messages)
+    return Automaton(
+        checkpoint=checkpoint.name,
+        sha256=checkpoint.sha256,
+        seed=seed,
+        messages=messages,
+        tried=np.arange(1, len(learned.validation) + 1),
+        validation=np.array([both for both, _ in learned.validation]),
+        validation_moves=np.array([moves for _, moves in learned.validation]),
+        n_states=table.k,
+        untrained_states=idle.machine.k,
+        n_rules=len(table.codes),
+        agreement=float(table.agree.sum() / table.seen.sum()),
+        rule_symbol=symbol,
+        rule_state=state,
+        rule_messages=heard,
+        rule_following=table.following,
+        rule_seen=table.seen,
+        positive=table.positive,
+        fitted_nodes=fitted_nodes,
+        given=given,
+        larger=larger,
+    )
+
+
+class _Learned:
+    """The smallest automaton of a model that is good on validation."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        model: RecurrentModel,
+        learning: Sequence[Any],
+        choosing: Sequence[Any],
+        messages: str,
+        max_states: int,
+        seed: int,
+        each: Callable[[], None],
+    ) -> None:
+        from sklearn.cluster import KMeans  # late: the command line starts without it
+
+        config, task = checkpoint.config, tasks.get(checkpoint.config.task)
+        steps = frontier.default_steps(checkpoint, subjects.trained(checkpoint))
+        encodings = [[task.encode(x, config) for x in part] for part in (learning, choosing)]
+        self.places, choose = (machine.gathered(part, config) for part in encodings)
+        self.n_symbols = 4 * config.vocabulary
+        (hidden, self.said), (chosen, said) = (states_and_signs(model, part, steps) for part in encodings)
+        mean = machine.symbol_means(hidden, self.places.symbol, self.n_symbols)
+        rows = machine.residual(hidden, self.places.symbol, mean).reshape(-1, hidden.shape[-1])
+        rows = rows[np.random.default_rng(seed).permutation(len(rows))[:MAX_ROWS]]
+        different = len(np.unique(rows.round(6), axis=0))  # an untrained model may have few different states
+        best: tuple[float, Clusters, Machine] | None = None
+        self.validation: list[tuple[float, float]] = []
+        for k in range(1, min(max_states, different) + 1):
+            tries = []
+            for start in range(STARTS):
+                found = KMeans(k, n_init=1, random_state=STARTS * seed + start).fit(rows)
+                clusters = Clusters(mean, found.cluster_centers_.astype(np.float64))
+                states = clusters(hidden, self.places.symbol)
+                table = machine.learn(self.places, states, self.said, k, messages, self.n_symbols)
+                ran, _ = table.run(choose, steps)
+                both, moves = _score(ran, table.says(choose, ran), clusters(chosen, choose.symbol), said)
+                good = both >= GOOD and not moves < GOOD
+                worth = min(both, moves if np.isfinite(moves) else 0.0)  # one state never moves, and tells nothing
+                tries.append((good, worth, both, moves, clusters, table))
+            good, worth, both, moves, clusters, table = max(tries, key=lambda x: x[:3])
+            self.validation.append((both, moves))
+            each()
+            if good or best is None or worth > best[0]:
+                best = worth, clusters, table
+            if good:
+                break
+        assert best is not None
+        _, self.clusters, self.machine = best
+        self.states = self.clusters(hidden, self.places.symbol)
+
+    def blind(self) -> Machine:
+        """The same clusters, with rules that do not see the symbol."""
+        places = machine.without_symbols(self.places)
+        table = self.machine
+        return machine.learn(places, self.states, self.said, table.k, table.messages, self.n_symbols)
+
+
+def _score(ran: np.ndarray, says: np.ndarray, states: np.ndarray, said: np.ndarray) -> tuple[float, float]:
+    """Share of node-steps with cluster and sign, and share with the cluster of those at which it changes or NaN."""
+    same, moved = (ran == states)[1:], states[1:] != states[:-1]
+    moves = float(same[moved].mean()) if moved.any() else float("nan")
+    return float((same & (says == said)[1:]).mean()), moves
+
+
+@torch.inference_mode()
+def states_and_signs(
+    model: RecurrentModel,
+    encodings: Sequence[Encoding],
+    steps: int,
+    clusters: Clusters | None = None,
+    symbol: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """States of all nodes of all instances in turn, (T+1, N, d), and where the readout says yes, (T+1, N) bool.
+
+    With `clusters`, and the symbol of each node, the states are kept as their cluster alone, (T+1, N).
+    """
+    shapes, first = model.shapes, np.cumsum([0, *(e.n_nodes for e in encodings)])
+    width = (shapes.width,) if clusters is None else ()
+    kept = np.empty((steps + 1, first[-1], *width), dtype=np.float32 if clusters is None else np.int64)
+    said = np.empty((steps + 1, first[-1]), dtype=bool)
+    like: Any = model
+    device = next(like.parameters()).device
+    for index in batches(encodings, shapes.width, shapes.heads):
+        batch = collate([encodings[i] for i in index]).to(device)
+        where = np.concatenate([np.arange(first[i], first[i + 1]) for i in index])
+        valid = batch.valid.cpu().numpy()
+        context = model.prepare(batch)
+        h = model.initial(context)
+        for t in range(steps + 1):
+            state = h.float().cpu().numpy()[valid]
+            kept[t, where] = state if clusters is None or symbol is None else clusters(state, symbol[where])
+            readout = model.readout(h, batch)[1]
+            assert readout is not None
+            said[t, where] = readout.cpu().numpy()[valid] > 0
+            if t < steps:
+                h = model.step(h, t, context)
+    return kept, said
+
+
+def _test(
+    checkpoint: Checkpoint,
+    blank: RecurrentModel,
+    title: str,
+    instances: Sequence[Any],
+    steps: int,
+    learned: _Learned,
+    idle: _Learned,
+    seed: int,
+    each: Callable[[], None],
+) -> Test:
+    """Runs the automaton and its controls beside the models."""
+    task, config = tasks.get(checkpoint.config.task), checkpoint.config
+    encodings = [task.encode(x, config) for x in instances]
+    places = machine.gathered(encodings, config)
+    refuse_over(
+        60 * (steps + 1) * len(places.symbol), "the clusters of all node-steps", "take fewer steps or instances"
+    )
+    group = bootstrap.groups(instances)[places.instance]
+    label = np.array([bool(x.label) for x in instances])
+
+    def compared(name: str, table: Machine, seen: Places, truth: tuple[np.ndarray, np.ndarray]) -> Fidelity:
+        ran, unseen = table.run(seen, steps)
+        return fidelity(name, ran, table.says(places, ran), *truth, places, group, label, unseen, seed)
+
+    truth = states_and_signs(checkpoint.model, encodings, steps, learned.clusters, places.symbol)
+    each()
+    programs = [
+        compared(PROGRAMS[0], learned.machine, places, truth),
+        compared(PROGRAMS[1], learned.blind(), machine.without_symbols(places), truth),
+        compared(PROGRAMS[2], machine.shuffled(learned.machine, seed), places, truth),
+    ]
+    most = np.full_like(truth[0], np.bincount(learned.states[1:].ravel()).argmax())
+    often = np.full_like(truth[1], 2 * learned.said[1:].sum() > learned.said[1:].size)
+    programs.append(fidelity(PROGRAMS[3], most, often, *truth, places, group, label, 0.0, seed))
+    programs.append(
+        compared(
+            PROGRAMS[4],
+            idle.machine,
+            places,
+            states_and_signs(blank, encodings, steps, idle.clusters, places.symbol),
+        )
+    )
+    each()
+    return Test(
+        title=title,
+        n=len(instances),
+        nodes=len(places.symbol) / len(instances),
+        steps=steps,
+        node_steps=steps * len(places.symbol),
+        accuracy=float(np.mean(truth[1][-1, places.answer] == label)),
+        programs=tuple(programs),
+    )
+
+
+def fidelity(
+    program: str,
+    ran: np.ndarray,
+    says: np.ndarray,
+    states: np.ndarray,
+    said: np.ndarray,
+    places: Places,
+    group: np.ndarray,
+    label: np.ndarray,
+    unseen: float,
+    seed: int,
+) -> Fidelity:
+    """Compares a program's clusters and signs with a model's, (T+1, N) each; `group` is (N,), `label` (B,)."""
+    same, sign = (ran == states)[1:], (says == said)[1:]
+    moved = states[1:] != states[:-1]
+    both = same & sign
+    right = bootstrap.mean(both.mean(axis=0), group, seed)
+    whole = np.bincount(places.instance, weights=(~both).sum(axis=0)) == 0
+    ends = wilson(np.array(whole.sum()), len(whole))
+    return Fidelity(
+        program=program,
+        both=float(right.value),
+        low=float(right.low),
+        high=float(right.high),
+        states=float(same.mean()),
+        signs=float(sign.mean()),
+        moves=float(same[moved].mean()) if moved.any() else float("nan"),
+        whole=float(whole.mean()),
+        whole_low=float(ends[0]),
+        whole_high=float(ends[1]),
+        accuracy=float(np.mean(says[-1, places.answer] == label)),
+        unseen=unseen,
+    )
+
+
+def _trained(checkpoint: Checkpoint, count: int, split: str, seed: int) -> list[Any]:
+    """Instances of the difficulties that a checkpoint was trained on, none of them a test instance."""
+    data, task = concepts.data_for(checkpoint.config), tasks.get(checkpoint.config.task)
+    hardest = subjects.trained(checkpoint)
+    return [x for d in range(1, hardest + 1) for x in task.generate(d, count, data=data, seed=seed, split=split)]
+
+
+def _larger(checkpoint: Checkpoint, nodes: float, seed: int) -> tuple[list[Any], int]:
+    """Test instances of at least so many nodes in the mean and their difficulty; none where it cannot read such."""
+    difficulty = subjects.trained(checkpoint)
+    if checkpoint.config.identity == "vocabulary":
+        return [], difficulty
+    data, task = concepts.data_for(checkpoint.config), tasks.get(checkpoint.config.task)
+    while True:
+        drawn = task.generate(difficulty, LARGER, data=data, seed=seed)
+        mean = np.mean([task.encode(x, checkpoint.config).n_nodes for x in drawn])
+        if mean >= nodes:
+            return drawn, difficulty
+        difficulty = max(difficulty + 1, int(np.ceil(difficulty * nodes / mean)))
+
+
+def table(result: Automaton) -> str:
+    """The result as text."""
+    lines = [
+        f"{result.checkpoint}: an automaton of {result.n_states} states and {result.n_rules} rules over "
+        f"(symbol, state, {result.messages} of neighbours' states)",
+        "on validation, by states (all node-steps / those at which the cluster changes): "
+        + "  ".join(
+            f"{k}: {both:.4f}/{moves:.4f}"
+            for k, both, moves in zip(result.tried, result.validation, result.validation_moves, strict=True)
+        ),
+        f"the table agrees with {result.agreement:.4f} of what it was learned from, {result.fitted_nodes:.0f} nodes "
+        f"in the mean; an untrained model takes {result.untrained_states}",
+    ]
+    for test in (result.given, result.larger):
+        if test is None:
+            lines.append("\nten times larger: this checkpoint cannot read such instances")
+            continue
+        lines.append(
+            f"\n{test.title}: {test.n} of {test.nodes:.0f} nodes, {test.steps} steps, {test.node_steps} node-steps; "
+            f"the model is right on {test.accuracy:.3f}"
+        )
+        heads = ("program", "cluster and sign", "cluster", "sign", "moves", "whole instances", "right", "unseen")
+        lines.append("  {:<16} {:>24} {:>8} {:>8} {:>8} {:>22} {:>7} {:>7}".format(*heads))
+        for f in test.programs:
+            lines.append(
+                f"  {f.program:<16} {_interval(f.both, f.low, f.high):>24} {f.states:8.4f} {f.signs:8.4f} "
+                f"{f.moves:8.4f} {_interval(f.whole, f.whole_low, f.whole_high, 3):>22} {f.accuracy:7.3f} "
+                f"{f.unseen:7.4f}"
+            )
+    return "\n".join(lines)
+
+
+def _interval(value: float, low: float, high: float, digits: int = 4) -> str:
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -1,0 +1,374 @@
+"""The lens: what the last readout says of the states of every step, as they are and after an affine map for that step.
+
+logit lens   r(h[t])
+tuned lens   r(h[t] + h[t] A[t] + b[t])     A, b minimise KL(final answer || lens) on other instances
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core import tasks
+from core.answers import batches
+from core.checkpoint import Checkpoint
+from core.encoding import Batch, Encoding, collate
+from core.frontier import wilson
+from probes import bootstrap, controls, reading, results, subjects
+from probes.exit_rules import kl
+from probes.results import Progress
+from probes.sample import groups_of
+
+FIT_INSTANCES, FIT_CELLS = 64, 6_000_000
+"""Instances that a tuned lens is fitted on, fewer where their states would be more numbers than the second."""
+
+ITERATIONS, LEARNING_RATE, VALIDATION = 120, 3e-3, 0.25
+"""Of the fit; the last share of its instances says at which iteration each step's map was best."""
+
+OWN, SHUFFLED, UNTRAINED = "own", "shuffled", "untrained"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One lens over the steps; arrays are (T+1,).
+
+    Attributes:
+        name: "logit", "tuned", or a tuned lens as control: "shuffled" targets, "untrained" states.
+        kl: Mean KL(final || lens) over the nodes read, in nats.
+        low: Lower end of its 95% interval, by bootstrap over groups of instances.
+        high: Upper end.
+        same: Share of nodes whose sign is that of the final readout.
+        answer_kl: KL at the answer alone.
+    """
+
+    name: str
+    kl: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    same: np.ndarray
+    answer_kl: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high", "same", "answer_kl"):
+            got = getattr(self, name).shape
+            if got != self.kl.shape:
+                raise ValueError(f"{name} has shape {got}, but kl has shape {self.kl.shape}")
+
+
+@dataclass(frozen=True)
+class Lenses:
+    """Both lenses of one checkpoint over N instances with M nodes that are read.
+
+    Attributes:
+        checkpoint: Its name.
+        sha256: Of its weights.
+        steps: T.
+        seed: Of the instances fitted on, the shuffling, the untrained model and the bootstrap.
+        n: Instances.
+        n_fit: Other instances that the tuned lens was fitted on.
+        fit_difficulty: Their difficulties: those of the instances, up to twice the hardest that was trained on.
+        curves: "logit", "tuned", "shuffled", "untrained".
+        disagreement: (T+1,) share of nodes where logit and tuned lens differ in sign.
+        disagreement_low: (T+1,) lower end of its 95% interval (Wilson).
+        disagreement_high: (T+1,) upper end.
+        instance: (M,) index of each node's instance.
+        node: (M,) index of the node in it.
+        logit: (T+1, M) logits of the logit lens.
+        tuned: (T+1, M) logits of the tuned lens.
+    """
+
+    checkpoint: str
+    sha256: str
+    steps: int
+    seed: int
+    n: int
+    n_fit: int
+    fit_difficulty: tuple[int, ...]
+    curves: tuple[Curve, ...]
+    disagreement: np.ndarray
+    disagreement_low: np.ndarray
+    disagreement_high: np.ndarray
+    instance: np.ndarray
+    node: np.ndarray
+    logit: np.ndarray
+    tuned: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.logit.shape != self.tuned.shape or self.logit.shape[1:] != self.instance.shape:
+            raise ValueError(f"logit has shape {self.logit.shape}, tuned {self.tuned.shape}: one a node is due")
+
+    def curve(self, name: str) -> Curve:
+        """A lens by name."""
+        return next(curve for curve in self.curves if curve.name == name)
+
+
+def unfit(checkpoint: Checkpoint) -> str | None:
+    """Every model has a readout that can be applied to every step."""
+    del checkpoint
+    return None
+
+
+def measure(
+    checkpoint: Checkpoint,
+    instances: Sequence[Any],
+    *,
+    steps: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Lenses:
+    """Fits a tuned lens on fresh instances, and looks at others through both lenses.
+
+    Args:
+        checkpoint: What runs.
+        instances: To look at; none of them is fitted on.
+        steps: T; None takes what the hardest of them needs.
+        seed: Of the instances fitted on, the shuffling, the untrained model and the bootstrap.
+        progress: Called with the parts of the work done and in all; what it raises stops the work.
+
+    Raises:
+        InputError: If the checkpoint cannot read an instance, or the states would not fit in memory.
+
+    Source:
+        nostalgebraist (2020), interpreting GPT: the logit lens; Belrose et al. (2023), Eliciting Latent Predictions
+        from Transformers with the Tuned Lens.
+    """
+    steps = reading.steps_for(checkpoint, instances, steps)
+    task, model, total = tasks.get(checkpoint.config.task), checkpoint.model, 3 * ITERATIONS + len(instances)
+    encodings = [task.encode(instance, checkpoint.config) for instance in instances]
+    cells = (steps + 1) * sum(e.n_nodes for e in encodings) * 5
+    results.refuse_over(8.0 * cells, "the lenses of these runs", "take fewer instances or steps")
+    hard = 2 * subjects.trained(checkpoint)
+    known = sorted({min(x.difficulty, hard) for x in instances if x.difficulty is not None})
+    difficulty = tuple(int(d) for d in known) or (subjects.trained(checkpoint),)
+    batch, carries = _fit_on(checkpoint, difficulty, set(instances), steps, seed)
+    states, blank = _states(model, batch, steps), controls.untrained(checkpoint, seed)
+    target = _read(model, states[-1:], batch)[0][0].detach()  # (B, m)
+    shuffled, rng = target.clone(), np.random.default_rng([seed, 5])
+    where = carries if target.shape == carries.shape else torch.ones_like(target, dtype=torch.bool)
+    shuffled[where] = target[where][torch.from_numpy(rng.permutation(int(where.sum())))]
+    plans = ((states, target), (states, shuffled), (_states(blank, batch, steps), target))
+    maps = []
+    for k, (inputs, aim) in enumerate(plans):
+        step = None if progress is None else _counting(progress, k * ITERATIONS, total)
+        maps.append(_fit(model, inputs, batch, aim, where, step))
+    del states, plans
+    found = _look(checkpoint, blank, encodings, steps, maps, progress, total)  # name to (T+1, M); answers (T+1, N)
+    nodes, answers, instance, node = found
+    group = groups_of(instances)
+    curves = tuple(_curve(name, nodes, answers, group, instance, seed) for name in nodes)
+    differs = ((nodes["logit"] > 0) != (nodes["tuned"] > 0)).sum(1)
+    low, high = wilson(differs, len(instance))
+    return Lenses(
+        checkpoint=checkpoint.name,
+        sha256=checkpoint.sha256,
+        steps=steps,
+        seed=seed,
+        n=len(instances),
+        n_fit=len(batch),
+        fit_difficulty=difficulty,
+        curves=curves,
+        disagreement=differs / len(instance),
+        disagreement_low=low,
+        disagreement_high=high,
+        instance=instance,
+        node=node,
+        logit=nodes["logit"],
+        tuned=nodes["tuned"],
+    )
+
+
+def _curve(
+    name: str,
+    nodes: dict[str, np.ndarray],
+    answers: dict[str, np.ndarray],
+    group: np.ndarray,
+    instance: np.ndarray,
+    seed: int,
+) -> Curve:
+    """Scores of one lens against the model's own last readout."""
+    lens, final = nodes[name], nodes["logit"][-1]
+    mean, low, high = bootstrap.mean(_divergence(final, lens), group[instance], seed)
+    answer = _divergence(answers["logit"][-1], answers[name]).mean(1)
+    return Curve(name, mean, low, high, ((lens > 0) == (final > 0)).mean(1), answer)
+
+
+def _divergence(final: np.ndarray, lens: np.ndarray) -> np.ndarray:
+    """KL(final || lens) in nats, (M,) and (T+1, M) -> (T+1, M)."""
+    return kl(np.stack([np.broadcast_to(final, lens.shape), lens]))[0]
+
+
+def _fit_on(
+    checkpoint: Checkpoint, difficulty: tuple[int, ...], seen: set[Any], steps: int, seed: int
+) -> tuple[Batch, Tensor]:
+    """Other instances to fit on, whole pairs of twins, and which nodes carry the concept, (B, n) bool."""
+    task = tasks.get(checkpoint.config.task)
+    count = max(2, FIT_INSTANCES // len(difficulty) // 2 * 2)
+    drawn = subjects.draw(checkpoint, difficulty, count, seed=seed + 7919)
+    encodings = [task.encode(x, checkpoint.config) for x in drawn if x not in seen]
+    each = (steps + 1) * max(e.n_nodes for e in encodings) * checkpoint.model.shapes.width
+    most = max(8, FIT_CELLS // each // 2 * 2)
+    encodings = [encodings[i] for pair in _spread(len(encodings), most) for i in (pair, pair + 1) if i < len(encodings)]
+    results.refuse_over(30.0 * each * len(encodings), "fitting a tuned lens", "run fewer steps")
+    batch = collate(encodings).to(next(checkpoint.model.parameters()).device)
+    return batch, _carries(encodings, batch)
+
+
+def _spread(n: int, most: int) -> list[int]:
+    """First members of at most most / 2 pairs out of n, spread evenly."""
+    pairs = np.unique(np.linspace(0, (n - 1) // 2, max(1, most // 2)).round().astype(int))
+    return [2 * int(pair) for pair in pairs]
+
+
+def _carries(encodings: Sequence[Encoding], batch: Batch) -> Tensor:
+    mask = torch.zeros(batch.valid.shape, dtype=torch.bool, device=batch.valid.device)
+    for row, encoding in enumerate(encodings):
+        mask[row, : encoding.n_nodes] = torch.from_numpy(encoding.carries).to(mask.device)
+    return mask
+
+
+@torch.no_grad()
+def _states(model: Any, batch: Batch, steps: int) -> Tensor:
+    """States after 0..T steps, (T+1, B, n, d)."""
+    context = model.prepare(batch)
+    states = [model.initial(context)]
+    for t in range(steps):
+        states.append(model.step(states[-1], t, context))
+    return torch.stack(states)
+
+
+def _read(model: Any, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """What is read, (S, B, n) at every node or (S, B, 1) at the answer alone; and the answer, (S, B)."""
+    answer, node = model.readout(states, batch)
+    return answer[..., None] if node is None else node, answer
+
+
+Maps = tuple[Tensor, Tensor]
+"""A (T+1, d, d) and b (T+1, d) of a tuned lens."""
+
+
+def _through(states: Tensor, maps: Maps) -> Tensor:
+    """H + h A[t] + b[t], (T+1, B, n, d)."""
+    weight, bias = maps
+    steps, b, n, d = states.shape
+    return states + (states.reshape(steps, b * n, d) @ weight + bias[:, None]).reshape(states.shape)
+
+
+def _fit(model: Any, states: Tensor, batch: Batch, target: Tensor, where: Tensor, each: Any) -> Maps:
+    """The affine maps of a tuned lens, from the identity, each step's at the iteration that was best on validation.
+
+    Args:
+        model: Whose readout is used.
+        states: (T+1, B, n, d).
+        batch: The B instances.
+        target: (B, m) final logits.
+        where: (B, m) bool, which of them count.
+        each: Called after every iteration, or None.
+    """
+    weight = torch.zeros(len(states), states.shape[-1], states.shape[-1], device=states.device, requires_grad=True)
+    bias = torch.zeros(len(states), states.shape[-1], device=states.device, requires_grad=True)
+    held = torch.zeros_like(where)
+    held[len(where) - max(2, int(VALIDATION * len(where)) // 2 * 2) :] = True
+    aim = target.sigmoid()
+    best = torch.full((len(states),), torch.inf, device=states.device)
+    kept = (weight.detach().clone(), bias.detach().clone())
+    optimiser = torch.optim.Adam([weight, bias], LEARNING_RATE)
+    frozen = [(p, p.requires_grad) for p in model.parameters()]
+    for parameter, _ in frozen:
+        parameter.requires_grad_(False)
+    try:
+        for _ in range(ITERATIONS):
+            logit = _read(model, _through(states, (weight, bias)), batch)[0]
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, aim.expand_as(logit), reduction="none")
+            with torch.no_grad():
+                score = loss[:, where & held].mean(1)
+                better = score < best
+                best = torch.where(better, score, best)
+                for store, now in zip(kept, (weight, bias), strict=True):
+                    store[better] = now.detach()[better]
+            optimiser.zero_grad()
+            loss[:, where & ~held].mean(1).sum().backward()
+            optimiser.step()
+            if each is not None:
+                each()
+    finally:
+        for parameter, had in frozen:
+            parameter.requires_grad_(had)
+    return kept
+
+
+@torch.inference_mode()
+def _look(
+    checkpoint: Checkpoint,
+    blank: Any,
+    encodings: list[Encoding],
+    steps: int,
+    maps: list[Maps],
+    progress: Progress | None,
+    total: int,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Logits of every lens at the nodes (T+1, M) and at the answers (T+1, N); instance and index of each node."""
+    model, done = checkpoint.model, total - len(encodings)
+    kept: list[dict[str, np.ndarray]] = [{} for _ in encodings]
+    answers = {name: np.empty((steps + 1, len(encodings))) for name in ("logit", "tuned", SHUFFLED, UNTRAINED)}
+    own, shuffled, fresh = maps
+    where: list[np.ndarray] = [np.empty(0)] * len(encodings)
+    # all steps of a batch are held at once
+    for index in batches(encodings, model.shapes.width * (steps + 1), model.shapes.heads):
+        batch = collate([encodings[i] for i in index]).to(next(model.parameters()).device)
+        states, idle = _states(model, batch, steps), _states(blank, batch, steps)
+        seen = {
+            "logit": states,
+            "tuned": _through(states, own),
+            SHUFFLED: _through(states, shuffled),
+            UNTRAINED: _through(idle, fresh),
+        }
+        for name, inputs in seen.items():
+            logit, answer = (x.double().cpu().numpy() for x in _read(model, inputs, batch))
+            answers[name][:, index] = answer
+            for row, i in enumerate(index):
+                everywhere = logit.shape[2] > 1 or encodings[i].n_nodes == 1
+                where[i] = np.flatnonzero(encodings[i].carries) if everywhere else np.array([encodings[i].answer])
+                kept[i][name] = logit[:, row, where[i]] if everywhere else logit[:, row]
+        done += len(index)
+        if progress is not None:
+            progress(done, total)
+    nodes = {name: np.concatenate([x[name] for x in kept], axis=1) for name in answers}
+    return nodes, answers, np.repeat(np.arange(len(where)), [len(x) for x in where]), np.concatenate(where)
+
+
+def _counting(progress: Progress, before: int, total: int) -> Any:
+    """A function that reports one more part done each time it is called."""
+    done = before
+
+    def one_more() -> None:
+        nonlocal done
+        done += 1
+        progress(done, total)
+
+    return one_more
+
+
+def table(result: Lenses) -> str:
+    """Divergence from the final readout at every step, the controls beside it."""
+    out = [
+        f"{result.checkpoint}: {result.n} instances with {len(result.node)} readouts, T = {result.steps}; tuned lens "
+        f"fitted on {result.n_fit} others of difficulty {', '.join(map(str, result.fit_difficulty))}",
+        "KL(final || lens) in nats over all nodes; same: share with the final sign",
+        "",
+        f"{'t':>4}{'logit':>9}{'95% interval':>17}{'tuned':>9}{'95% interval':>17}{'shuffled':>10}{'untrained':>11}"
+        f"{'same: logit':>13}{'tuned':>8}{'differ':>9}{'95% interval':>17}",
+    ]
+    logit, tuned, shuffled, fresh = (result.curve(name) for name in ("logit", "tuned", SHUFFLED, UNTRAINED))
+    for t in range(result.steps + 1):
+        spans = [f"[{curve.low[t]:.3f}, {curve.high[t]:.3f}]" for curve in (logit, tuned)]
+        differ = f"[{result.disagreement_low[t]:.3f}, {result.disagreement_high[t]:.3f}]"
+        out.append(
+            f"{t:>4}{logit.kl[t]:>9.3f}{spans[0]:>17}{tuned.kl[t]:>9.3f}{spans[1]:>17}{shuffled.kl[t]:>10.3f}"
+            f"{fresh.kl[t]:>11.3f}{logit.same[t]:>13.3f}{tuned.same[t]:>8.3f}{result.disagreement[t]:>9.3f}{differ:>17}"
+        )
+    return "\n".join(out)

@@ -1,0 +1,70 @@
+"""The same things in several checkpoints: a node of a graph, a subformula, a person (by the first mention)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import checkpoint as checkpoints
+from core import tasks
+from core.checkpoint import CHECKPOINTS, Checkpoint
+from core.encoding import Encoding
+from core.errors import InputError
+
+MAX_ROWS, FEWEST_ROWS = 300, 12
+
+
+@dataclass(frozen=True)
+class Rows:
+    """N nodes of many instances, as `probes.sample.states` takes them."""
+
+    encodings: list[Encoding]
+    instance: np.ndarray
+    node: np.ndarray
+
+
+def rows(sides: Sequence[Checkpoint], instances: Sequence[Any], rng: np.random.Generator) -> dict[str, Rows]:
+    """The same rows for every checkpoint: name to places.
+
+    Raises:
+        InputError: If there are too few, or two checkpoints do not read the same formula.
+    """
+    task = tasks.get(sides[0].config.task)
+    encoded = {side.name: [task.encode(instance, side.config) for instance in instances] for side in sides}
+    first: dict[str, list[dict[int, int]]] = {}
+    for name, encodings in encoded.items():
+        first[name] = []
+        for encoding in encodings:
+            at: dict[int, int] = {}
+            for node in np.flatnonzero(encoding.carries & (encoding.subformula >= 0)).tolist():
+                at.setdefault(int(encoding.subformula[node]), node)
+            first[name].append(at)
+    mine = first[sides[0].name]
+    for name, theirs in first.items():
+        if task.TASK == "logic" and any(a.keys() != b.keys() for a, b in zip(mine, theirs, strict=True)):
+            raise InputError(f"{sides[0].name} and {name} are given different formulas: one of them does not know ^")
+    shared = [set.intersection(*(set(at[i]) for at in first.values())) for i in range(len(instances))]
+    things = [(i, thing) for i, both in enumerate(shared) for thing in sorted(both)]
+    if len(things) < FEWEST_ROWS:
+        raise InputError(f"there are {len(things)} nodes to compare, {FEWEST_ROWS} are due; give more instances")
+    keep = [things[k] for k in np.sort(rng.permutation(len(things))[:MAX_ROWS])]
+    return {
+        name: Rows(encodings, np.array([i for i, _ in keep]), np.array([first[name][i][thing] for i, thing in keep]))
+        for name, encodings in encoded.items()
+    }
+
+
+def second_seed(checkpoint: Checkpoint) -> Checkpoint | None:
+    """A shipped checkpoint of the same recipe and architecture trained from another seed, if there is one."""
+    for entry in checkpoints.available():
+        if (entry["task"], entry["recipe"]) != (checkpoint.config.task, checkpoint.recipe) or not checkpoint.recipe:
+            continue
+        if entry["sha256"] != checkpoint.sha256:
+            found = checkpoints.load(CHECKPOINTS / Path(entry["name"]).name)
+            if found.config == checkpoint.config and found.training.get("seed") != checkpoint.training.get("seed"):
+                return found
+    return None

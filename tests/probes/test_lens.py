@@ -1,0 +1,137 @@
+"""Lenses on answers that lie in another direction until the last steps, and on states that hold none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core import tasks
+from core.checkpoint import Checkpoint
+from core.encoding import Batch
+from core.plain import dumps
+from core.protocol import Sink
+from probes import bootstrap, lens, results
+from probes.cli import main
+from probes.lens import SHUFFLED, UNTRAINED
+from tests.probes.hand_made import CONFIGS, Flood, untrained
+
+Captured = pytest.CaptureFixture[str]
+
+TURN = 4
+
+
+class Turning(Flood):
+    """Knows from the start which nodes are reached, keeps it in another coordinate before step TURN, or not at all."""
+
+    def __init__(self, hides: bool) -> None:
+        super().__init__()
+        self.hides = hides
+        self.scale = nn.Parameter(torch.tensor(4.0))
+
+    def prepare(self, batch: Batch) -> Any:
+        assert batch.allowed is not None
+        reached = (batch.roles == 1).float()[..., None]
+        for _ in range(batch.allowed.shape[1]):
+            reached = (batch.allowed.float() @ reached).clamp(max=1)
+        return 2 * reached[..., 0] - 1
+
+    def initial(self, context: Any) -> Tensor:
+        return self.at(0, context)
+
+    def step(self, state: Tensor, t: int, context: Any, sink: Sink | None = None) -> Tensor:
+        return self.at(t + 1, context)
+
+    def at(self, t: int, truth: Tensor) -> Tensor:
+        state = torch.randn(*truth.shape, 6, generator=self.noise)
+        if t >= TURN:
+            state[..., 0] = truth
+        elif not self.hides:
+            state[..., 1] = -truth
+        return state
+
+    def readout(self, state: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        node = self.scale * state[..., 0]
+        return node[..., torch.arange(len(batch)), batch.answer], node
+
+
+def turning(hides: bool) -> Checkpoint:
+    model: Any = Turning(hides)
+    return Checkpoint("turning", model, CONFIGS["graph"], "", {}, {}, "", 0, None)
+
+
+def graphs(hops: int, count: int) -> list[Any]:
+    return tasks.get("graph").generate(hops, count, "audited", 0)
+
+
+def test_the_tuned_lens_finds_what_lies_in_another_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lens, "LEARNING_RATE", 0.03)
+    seen: list[tuple[int, int]] = []
+    ours = turning(hides=False)
+    found = lens.measure(ours, graphs(3, 60), steps=6, progress=lambda done, total: seen.append((done, total)))
+    logit, tuned = found.curve("logit"), found.curve("tuned")
+    early, late = slice(0, TURN), slice(TURN, None)
+    assert (logit.kl[early] > 0.7).all()
+    assert (tuned.kl[early] < 0.15).all()
+    assert (tuned.same[early] > 0.95).all()
+    assert (logit.same[early] < 0.7).all()
+    assert (found.disagreement[early] > 0.3).all()
+    np.testing.assert_allclose(logit.kl[late], 0, atol=1e-9)
+    np.testing.assert_allclose(tuned.kl[late], 0, atol=0.02)
+    assert (found.curve(SHUFFLED).kl > 0.4).all()
+    assert (found.curve(UNTRAINED).kl[early] > 0.1).all()
+    assert seen[-1][0] == seen[-1][1] == 3 * lens.ITERATIONS + 60
+    assert all(p.requires_grad for p in ours.model.parameters())
+    assert (tuned.low <= tuned.kl).all()
+    assert (tuned.kl <= tuned.high).all()
+
+
+def test_there_is_nothing_to_find_in_noise() -> None:
+    found = lens.measure(turning(hides=True), graphs(3, 60), steps=6)
+    early = slice(0, TURN)
+    tuned, shuffled = found.curve("tuned"), found.curve(SHUFFLED)
+    assert (tuned.kl[early] > 0.4).all()
+    np.testing.assert_allclose(tuned.kl[early], shuffled.kl[early], atol=0.15)
+    assert (tuned.kl[TURN:] < 0.05).all()
+
+
+def test_pairs_are_spread_and_whole() -> None:
+    assert lens._spread(8, 100) == [0, 2, 4, 6]
+    assert lens._spread(10, 4) == [0, 8]
+
+
+def test_means_of_groups_by_hand() -> None:
+    values = np.array([[1.0, 1, 0, 0], [1, np.nan, np.nan, 3]])
+    mean, low, high = bootstrap.mean(values, np.array([0, 0, 1, 1]), 0)
+    np.testing.assert_allclose(mean, [0.5, 2])
+    np.testing.assert_allclose(low, [0, 1])
+    np.testing.assert_allclose(high, [1, 3])
+    assert np.isnan(bootstrap.mean(values, np.zeros(4), 0)[1]).all()
+
+
+def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lens, "ITERATIONS", 3)
+    monkeypatch.setattr(lens, "FIT_INSTANCES", 8)
+    for kind in ("graph", "tree", "tokens", "named", "without ^"):
+        ours = untrained(tmp_path / kind, kind)
+        assert lens.unfit(ours) is None
+        out = tmp_path / f"{kind}.npz"
+        command = ["lens", str(ours.folder), "--difficulty", "2", "--instances", "4", "--steps", "3", "--out", str(out)]
+        assert main([*command, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert [curve["name"] for curve in found["curves"]] == ["logit", "tuned", SHUFFLED, UNTRAINED]
+        assert found["curves"][0]["kl"][-1] == 0
+        with np.load(out, allow_pickle=False) as stored:
+            assert stored["logit"].shape == (4, len(stored["node"]))
+        if kind == "without ^":
+            assert len(found["node"]) == 4
+    assert main(command) == 0
+    assert "untrained" in capsys.readouterr().out
+    whole = lens.measure(untrained(tmp_path / "other", "graph"), graphs(2, 2), steps=2)
+    results.save_npz(whole, tmp_path / "x.npz")
+    assert json.loads(dumps(whole))["steps"] == 2

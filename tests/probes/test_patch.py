@@ -1,0 +1,103 @@
+"""Patching finds where and when the answer is, on a wave that is known, and nothing where nothing is carried."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hand_made import untrained, wave
+
+from core.errors import InputError
+from core.plain import dumps
+from core.tasks import graph
+from core.tasks.graph_instance import GraphInstance
+from probes import intervene, pairs, patch, results
+
+
+def two_paths() -> GraphInstance:
+    """A to F along five edges, and another path apart from it: the twin swaps an edge of each."""
+    edges = np.array([[0, 1], [1, 2], [2, 3], [3, 4], [4, 5], [6, 7], [7, 8]])
+    return GraphInstance(tuple("ABCDEFGHI"), edges, 0, 5)
+
+
+def test_the_map_is_the_wave_beyond_the_cut() -> None:
+    found = patch.measure(wave(), [two_paths()], steps=13)
+    into, out_of = found.maps
+    assert into.direction == "answer 1 into 0"
+    cut = into.change[0]  # the edge of the path that the twin lacks starts here
+    beyond = np.arange("ABCDEF".index(cut) + 1, 6)
+    t, i = np.indices(into.effect.shape)
+    due = np.isin(i, beyond) & (i <= t) & (13 - t >= 5 - i)  # reached in the donor, and in time to reach the answer
+    np.testing.assert_allclose(into.effect > 0.5, due)
+    assert into.front[[1, 3, 5], [1, 3, 5]].all()
+    assert into.front.sum() == 6
+    # a node that is taken back is reached again from behind: only on the last steps is a single one missed
+    late = (i <= 5) & (13 - t == 5 - i)
+    np.testing.assert_array_equal((out_of.effect > 0.5) & (t < 13), np.zeros_like(late))
+    at_need = patch.measure(wave(), [two_paths()], steps=5).maps[1]
+    t, i = np.indices(at_need.effect.shape)
+    np.testing.assert_array_equal(at_need.effect > 0.5, (i == t) & np.isin(i, beyond))
+
+
+def test_the_summary_holds_front_and_controls() -> None:
+    instances = graph.generate(4, 8, data="audited", seed=1)
+    found = patch.measure(wave(), instances, seed=2)
+    one, zero = found.summaries
+    assert found.left_out == 0
+    assert one.pairs == zero.pairs == len(instances) - found.without_twin
+    assert one.front_low <= one.front <= one.front_high
+    assert one.front > one.random_high
+    assert one.effect_front > one.effect_random + 0.2
+    assert one.path > one.path_nodes
+    assert zero.silent == zero.pairs, "the wave mends what is taken from a single node"
+    assert json.loads(dumps(found))["summaries"][0]["pairs"] == one.pairs
+    assert "random nodes" in patch.table(found)
+
+
+def test_nothing_is_found_where_nothing_is_carried(tmp_path: Path) -> None:
+    opened = untrained(tmp_path, "graph")
+    found = patch.measure(opened, graph.generate(4, 4, data="audited", seed=1), steps=8)
+    assert found.left_out == 4 - found.without_twin, "a network that learned nothing answers twins alike"
+    assert not found.maps
+    assert np.isnan(found.summaries[0].front)
+    assert "4 pairs less than a logit apart" in patch.table(found)
+
+
+def test_a_map_is_what_single_runs_give(tmp_path: Path) -> None:
+    pair, without = pairs.found(wave(), [two_paths()], 7, 0)
+    assert without == 0
+    both = pairs.record(wave(), *pair[0])
+    found = patch.effect_map(wave(), both.first, both.second)
+    for t, i in ((2, 3), (4, 4), (7, 5), (0, 0)):
+        out = intervene.run(
+            wave(), both.second, [[patch.Edit("patch", t, nodes=(i,))]], intervene.Material(donor=both.first)
+        )
+        share = (out.logits[0, -1] - found.corrupt) / (found.clean - found.corrupt)
+        assert abs(found.effect[t, i] - share) < 1e-5
+
+
+def test_the_donor_of_the_same_label_has_the_same_label() -> None:
+    from core import tasks
+
+    for task in ("graph", "logic", "text"):
+        for instance in tasks.get(task).generate(3, 4, data="audited", seed=3):
+            other = pairs.same_label(instance, 0)
+            assert other is None or (other.label == instance.label and other != instance)
+
+
+def test_results_are_stored_and_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = patch.measure(wave(), [two_paths()], steps=6)
+    results.save_npz(found, tmp_path / "p.npz")
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as stored:
+        np.testing.assert_array_equal(stored["maps.0.effect"], found.maps[0].effect)
+    assert "J" not in patch.table(found).split("\n")[-1]
+    monkeypatch.setattr(results, "MAX_BYTES", 1)
+    with pytest.raises(InputError, match="has no twin"):
+        patch.measure(wave(), [GraphInstance(("A", "B"), np.array([[0, 1]]), 0, 1)])
+
+
+def test_shapes_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"effect has shape \(3, 2\)"):
+        patch.EffectMap("", ("A",), np.zeros((3, 2)), np.zeros((3, 2), bool), np.zeros(2, bool), 1.0, 0.0, "")
