@@ -230,7 +230,7 @@ HOUSE_TEXT_TOKENS = Recipe(
 HOUSE_FACTS = replace(
     HOUSE_TEXT_TOKENS,
     name="house-facts",
-    model=ModelConfig("text", vocabulary=54, readout="offset", equal_bias=True, state_noise=0.2),
+    model=ModelConfig("text", vocabulary=54, readout="offset", equal_bias=True, state_noise=0.2, gate_bias=1.0),
     batches=3000,
     validation=(1, 2, 3, 4, 5, 8, 12),
     extra=None,

@@ -281,7 +281,8 @@ class _Learned:
         for k in range(1, min(max_states, different) + 1):
             tries = []
             for start in range(STARTS):
-                found = KMeans(k, n_init=1, random_state=STARTS * seed + start).fit(rows)
+                means: Any = KMeans  # its stubs know n_init as a text alone
+                found = means(k, n_init=1, random_state=STARTS * seed + start).fit(rows)
                 clusters = Clusters(mean, found.cluster_centers_.astype(np.float64))
                 states = clusters(hidden, self.places.symbol)
                 table = machine.learn(self.places, states, self.said, k, messages, self.n_symbols)
@@ -327,7 +328,7 @@ def states_and_signs(
 
     With `clusters`, and the symbol of each node, the states are kept as their cluster alone, (T+1, N).
     """
-    shapes, first = model.shapes, np.cumsum([0, *(e.n_nodes for e in encodings)])
+    shapes, first = model.shapes, [0, *np.cumsum([e.n_nodes for e in encodings]).tolist()]
     width = (shapes.width,) if clusters is None else ()
     kept = np.empty((steps + 1, first[-1], *width), dtype=np.float32 if clusters is None else np.int64)
     said = np.empty((steps + 1, first[-1]), dtype=bool)

@@ -1,4 +1,4 @@
-"""The battery of edits: every kind at every step, alone, against the same elsewhere, as large, and in an untrained model.
+"""The battery of edits: every kind at every step, against one as large, the same elsewhere and in an untrained model.
 
     zero     h[t] of the nodes becomes 0               skip     the update that makes h[t] is left out
     mean     ... the mean over the nodes at that step  repeat   it is done twice
@@ -24,7 +24,7 @@ from probes import bootstrap, controls, intervene, reading, routes
 from probes.damage import Damage, score
 from probes.edits import Edit
 from probes.intervene import Material
-from probes.results import Progress, refuse_over, steps_for
+from probes.results import Progress, refuse_over
 
 KINDS = ("zero", "mean", "swap", "noise", "skip", "repeat", "gate")
 ARMS = ("whole step", "same size", "path", "random nodes", "untrained")
@@ -43,10 +43,10 @@ class Battery:
         seed: Of noise, controls and bootstrap.
         steps: T.
         instances: N.
-        without_path: Instances without a path to the answer, or without as many nodes off it.
+        without_path: Instances without a path to the answer, or without a node off it.
         at: (A,) steps that are edited.
         kinds: Kinds of edits.
-        arms: Where they are made: all nodes; the same nodes moved as far in random directions; the nodes of the path;
+        arms: Where they are made: all nodes; the same nodes moved as far in random directions; nodes of the path;
             as many random nodes off it; all nodes of an untrained model.
         damage: One for every kind and arm, kind by kind; NaN where an arm does not exist.
     """
@@ -79,7 +79,7 @@ def run(
     progress: Progress | None = None,
 ) -> Battery:
     """Runs the battery; see `probes.do.measure`."""
-    steps = steps_for(checkpoint, instances, steps)
+    steps = reading.steps_for(checkpoint, instances, steps)
     at = np.unique(np.linspace(1, steps, min(steps, MAX_AT)).round().astype(np.int64))
     kinds = KINDS if _gated(checkpoint) else KINDS[:-1]
     shape = (len(instances), len(kinds), len(ARMS), len(at), steps + 1)
@@ -102,8 +102,7 @@ def run(
         after[i, :, 1] = _as_large(checkpoint, base, everywhere[0], at, rng)
         for arm, nodes in ((2, path), (3, other)):
             if len(nodes):
-                off = np.setdiff1d(np.flatnonzero(base.encoding.carries), [*path, *other])
-                after[i, :, arm] = _logits(checkpoint, base, _programs(base, kinds, at, nodes, rng, off))
+                after[i, :, arm] = _logits(checkpoint, base, _programs(base, kinds, at, nodes, rng))
         after[i, :, 4] = _logits(plain, blank, _programs(blank, kinds, at, np.arange(n), rng))
         if progress is not None:
             progress(i + 1, len(instances))
@@ -123,14 +122,13 @@ def _gated(checkpoint: Checkpoint) -> bool:
     return isinstance(model, DepthRecurrentTransformer) and model.block.gate is not None
 
 
-def _path(checkpoint: Checkpoint, base: Trace, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes on the path to the answer and as many random others; both empty where there are not as many."""
+def _path(checkpoint: Checkpoint, base: Trace, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Nodes on the path to the answer and random others, as many of each as there are of the fewer; ascending."""
     encoding, instance = base.encoding, reading.as_given(base.instance, checkpoint)
     on = routes.routes(instance, encoding, checkpoint.config).nodes(encoding.n_nodes) & encoding.carries
-    free = np.flatnonzero(encoding.carries & ~on)
-    if not on.any() or len(free) < on.sum():
-        return free[:0], free[:0]
-    return np.flatnonzero(on), np.sort(rng.choice(free, int(on.sum()), replace=False))
+    both = np.flatnonzero(on), np.flatnonzero(encoding.carries & ~on)
+    count = min(map(len, both))
+    return tuple(np.sort(rng.choice(nodes, count, replace=False)) for nodes in both)
 
 
 Programs = list[list[list[Edit] | None]]
@@ -138,14 +136,9 @@ Programs = list[list[list[Edit] | None]]
 
 
 def _programs(
-    base: Trace,
-    kinds: Sequence[str],
-    at: np.ndarray,
-    nodes: np.ndarray,
-    rng: np.random.Generator,
-    off: np.ndarray | None = None,
+    base: Trace, kinds: Sequence[str], at: np.ndarray, nodes: np.ndarray, rng: np.random.Generator
 ) -> Programs:
-    """Each kind at each step on some nodes; these swap with those of `off`, or among themselves without it."""
+    """Each kind at each step on some nodes."""
     whole = len(nodes) == base.n_nodes
     mine = None if whole else tuple(nodes.tolist())
     gate = 0.0 if base.gate is None else float(base.gate.mean())
@@ -153,10 +146,8 @@ def _programs(
     def one(kind: str, t: int) -> list[Edit] | None:
         match kind:
             case "swap":
-                mixed = rng.permutation(nodes)
-                half = len(mixed) // 2
-                a, b = (mixed[:half], mixed[half:]) if off is None else (mixed, rng.permutation(off))
-                pairs = list(zip(a.tolist(), b.tolist(), strict=False))
+                mixed = rng.permutation(nodes).tolist()
+                pairs = zip(mixed[::2], mixed[1::2], strict=False)
                 return [Edit("swap", t, nodes=pair) for pair in pairs] or None
             case "noise":
                 return [Edit("noise", t, nodes=mine, amount=1.0, seed=int(rng.integers(1 << 31)))]
@@ -211,10 +202,10 @@ def table(result: Battery) -> str:
     """Flips, KL and recovery of every kind and arm, and the step graph of skipping."""
     lines = [
         f"{result.checkpoint}: {result.instances} instances, T = {result.steps}, edits at {len(result.at)} steps, "
-        f"seed {result.seed}; {result.without_path} instances without a path or room off it",
+        f"seed {result.seed}; {result.without_path} without a path",
         "means over the edits before the last step, 95% by bootstrap over instances and their twins",
-        f"{'':7}{'where':14}{'last answer turns':>26}{'KL, nats':>10}{'disturbed':>11}{'come back':>11}"
-        f"{'after steps':>13}   most at one step (Wilson)",
+        f"{'':7}{'where':14}{'last answer turns':>26}{'1 to 0':>8}{'0 to 1':>8}{'KL, nats':>10}"
+        f"{'disturbed':>11}{'come back':>11}{'after steps':>21}   most at one step (Wilson)",
     ]
     for kind in result.kinds:
         for arm in result.arms:
@@ -222,7 +213,10 @@ def table(result: Battery) -> str:
             if d.n.any():
                 lines.append(f"{kind:7}{arm:14}{_figures(d)}   {_worst(d, result.at)}")
     lines += ["", "E(t -> s) of skipping the whole step: mean |change| of the answer's logit at step s"]
-    d, columns = result.of("skip", "whole step"), np.unique(np.linspace(1, result.steps, min(16, result.steps), dtype=int))
+    d, columns = (
+        result.of("skip", "whole step"),
+        np.unique(np.linspace(1, result.steps, min(16, result.steps), dtype=int)),
+    )
     lines.append("   t   s=" + "".join(f"{s:6}" for s in columns))
     for t, row in zip(result.at, d.graph, strict=True):
         lines.append(f"{t:4}     " + "".join("      " if np.isnan(x) else f"{x:6.2f}" for x in row[columns]))
@@ -231,7 +225,9 @@ def table(result: Battery) -> str:
 
 def _figures(d: Damage) -> str:
     share = f"{d.turned:.3f} [{d.turned_low:.3f}, {d.turned_high:.3f}]"
-    return f"{share:>26}{d.loss:10.3f}{d.disturbed:11.3f}{d.recovered:11.3f}{d.recovery:13.2f}"
+    took = f"{d.recovery:.2f} [{d.recovery_low:.2f}, {d.recovery_high:.2f}]"
+    ways = f"{d.turned_one:8.3f}{d.turned_zero:8.3f}"
+    return f"{share:>26}{ways}{d.loss:10.3f}{d.disturbed:11.3f}{d.recovered:11.3f}{took:>21}"
 
 
 def _worst(d: Damage, at: np.ndarray) -> str:

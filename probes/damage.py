@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from typing import Any
+
 import numpy as np
 
 from core.frontier import wilson
@@ -33,6 +35,8 @@ class Damage:
         turned: Share of last answers that turn.
         turned_low: Lower end.
         turned_high: Upper end.
+        turned_one: Share of those that turn where the undisturbed answer is 1.
+        turned_zero: The same where it is 0.
         loss: Mean KL.
         loss_low: Lower end.
         loss_high: Upper end.
@@ -53,6 +57,8 @@ class Damage:
     turned: float
     turned_low: float
     turned_high: float
+    turned_one: float
+    turned_zero: float
     loss: float
     loss_low: float
     loss_high: float
@@ -104,7 +110,8 @@ def score(title: str, base: np.ndarray, edited: np.ndarray, at: np.ndarray, grou
     steps = edited.shape[-1] - 1
     there = np.isfinite(edited[..., -1])  # (N, A)
     turned = np.where(there, (base[..., -1] > 0) != (edited[..., -1] > 0), np.nan)
-    loss = kl(np.stack([np.broadcast_to(base[..., -1], there.shape), edited[..., -1]]))[0]
+    loss = kl(np.stack([np.broadcast_to(base[..., -1], there.shape), np.where(there, edited[..., -1], 0)]))[0]
+    loss[~there] = np.nan
     back = recovery_steps(base, edited, at)
     n, count = there.sum(0), np.nansum(turned, axis=0)
     low, high = (np.where(n > 0, x, np.nan) for x in wilson(count, np.maximum(n, 1)))
@@ -120,7 +127,7 @@ def score(title: str, base: np.ndarray, edited: np.ndarray, at: np.ndarray, grou
     hurt = np.where(there, back > 0, np.nan)
     home = np.where(back > 0, np.isfinite(back), np.nan)
     took = np.where((back > 0) & np.isfinite(back), back, np.nan)
-    return Damage(
+    values: Any = (
         title,
         n,
         np.where(n > 0, count / np.maximum(n, 1), np.nan),
@@ -129,8 +136,11 @@ def score(title: str, base: np.ndarray, edited: np.ndarray, at: np.ndarray, grou
         bootstrap.mean(loss.T, group).value,
         graph,
         *overall(turned),
+        overall(np.where(base[..., -1] > 0, turned, np.nan))[0],
+        overall(np.where(base[..., -1] > 0, np.nan, turned))[0],
         *overall(loss),
         overall(hurt)[0],
         overall(home)[0],
         *overall(took),
     )
+    return Damage(*values)

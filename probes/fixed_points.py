@@ -230,7 +230,7 @@ def find(of: StepMap, steps: int, seed: int, each: Any = lambda: None) -> Points
         on_path=np.array([row[3] for row in rows]),
         distance=np.array([row[0] for row in rows]),
         logit=np.array([of.logit(row[4]) for row in rows]),
-        eigenvalues=np.stack([values.real, values.imag], axis=-1),
+        eigenvalues=np.stack([np.real(values), np.imag(values)], axis=-1),
         radius=np.abs(values[:, 0]),
         end_speed=speed(of, end, t, scale),
     )

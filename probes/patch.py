@@ -232,7 +232,8 @@ def _scores(checkpoint: Checkpoint, found: EffectMap, corrupt: Trace, seed: int,
     size, (rows, n) = np.abs(found.effect), found.effect.shape
     inner = slice(1, rows - 1)  # before the first step all may be said, and after the last the answer is read
     nan = float("nan")
-    row = dict.fromkeys(("front", "random", "path", "effect_front", "effect_random", "effect_same"), nan)
+    names = ("front", "random", "path", "effect_front", "effect_random", "effect_same")
+    row: dict[str, float] = {name: nan for name in names}  # noqa: C420 - typed
     row["silent"] = float(size[inner].max(initial=0) < 0.1)
     row["path_nodes"] = found.path.mean()
     row["brings"] = (found.effect[inner] >= FELT).mean() if rows > 2 else nan
@@ -273,7 +274,7 @@ def _summary(direction: str, rows: Sequence[tuple[str, int, dict[str, float]]], 
         return bootstrap.mean(values, group, seed) if np.isfinite(values).any() else bootstrap.Mean(nan, nan, nan)
 
     front, random, path, effect = (mean(x) for x in ("front", "random", "path", "effect_front"))
-    return Summary(
+    values: Any = (
         direction,
         len(rows),
         int(sum(row["silent"] for _, _, row in rows)),
@@ -282,6 +283,7 @@ def _summary(direction: str, rows: Sequence[tuple[str, int, dict[str, float]]], 
         *(float(x) for x in effect),
         *(float(mean(x).value) for x in ("effect_random", "effect_same", "brings")),
     )
+    return Summary(*values)
 
 
 def table(result: Patching) -> str:

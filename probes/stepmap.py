@@ -80,7 +80,7 @@ class StepMap:
         else:
             start = np.random.default_rng(seed).standard_normal(self.size)
             operator = LinearOperator((self.size, self.size), matvec=product, dtype=np.float64)  # pyright: ignore
-            found = eigs(operator, k=count, v0=start, which="LM", tol=1e-6, return_eigenvectors=False)
+            found = eigs(operator, k=count, v0=start, which="LM", tol=1e-6, return_eigenvectors=False)  # pyright: ignore
         found = found[np.argsort(-np.abs(found), kind="stable")][:count]
         return np.pad(found.astype(complex), (0, count - len(found)), constant_values=np.nan)
 

@@ -70,7 +70,7 @@ def random_graph(n: int, seed: int = 0) -> GraphInstance:
 
 @pytest.fixture(scope="module", params=["dense", "edge list", "tree", "tokens"])
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkpoint, Trace]:
-    kind = {"dense": "graph", "edge list": "graph"}.get(request.param, request.param)
+    kind = {"dense": "graph", "edge list": "graph"}.get(request.param, str(request.param))
     opened = untrained(tmp_path_factory.mktemp("model"), kind)
     with torch.no_grad():
         for parameter in opened.model.parameters():
@@ -124,14 +124,14 @@ def test_edits_do_what_they_say(case: tuple[Checkpoint, Trace]) -> None:
         return change
 
     def put(index: Any, value: Any) -> Callable[[Tensor, int], None]:
-        return lambda x, t: x.__setitem__(index, value(t) if callable(value) else value)
+        return lambda x, t: x.__setitem__(index, value(t) if callable(value) else value)  # pyright: ignore
 
     def plus(index: Any, value: Callable[[int], np.ndarray]) -> Callable[[Tensor, int], None]:
         return lambda x, t: x.__setitem__(index, x[index] + torch.tensor(value(t)))
 
     def noise(x: Tensor, t: int) -> None:
         draw = np.random.default_rng([7, t]).standard_normal(tuple(x.shape))
-        x[[0, 3]] += (0.5 * np.std(base.hidden[t], ddof=1) * torch.tensor(draw))[[0, 3]].float()
+        x[[0, 3]] += (0.5 * np.std(base.hidden[t], ddof=1) * torch.tensor(draw))[[0, 3]].float()  # pyright: ignore
 
     expected: dict[str, Change] = {
         "zero t=2 node=1,3": only("state", (2,), put([1, 3], 0.0)),
