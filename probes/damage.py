@@ -7,7 +7,6 @@ Owns the scoring of edited runs against the undisturbed ones; which edits these 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
 from typing import Any
 
 import numpy as np
