@@ -67,12 +67,13 @@ class Lessons:
         nodes: tuple[int, int] | None,
         extra: np.ndarray | None = None,
     ) -> Lesson:
-        model, drift = self.recipe.model, self.recipe.drift if split == "train" else 0.0
-        if self.recipe.task == "graph":
+        recipe, model = self.recipe, self.recipe.model
+        if recipe.task == "graph":
             n_nodes = None if nodes is None else rng.integers(nodes[0], nodes[1] + 1, len(difficulty))
-            return self._graphs(graph_data.draw(rng, difficulty, self.recipe.data, n_nodes), rng)
-        if self.recipe.task == "text":
-            return text_encoding.lesson(text_data.draw(rng, difficulty, self.recipe.data, extra, drift), model)
+            return self._graphs(graph_data.draw(rng, difficulty, recipe.data, n_nodes), rng)
+        if recipe.task == "text":
+            arrays = text_data.draw(rng, difficulty, recipe.data, extra, recipe.drift, recipe.turns)
+            return text_encoding.lesson(arrays, model)
         formulas = logic_data.draw(rng, difficulty, split, extra)
         if model.attention == "none":
             return logic_reading.read_lesson(formulas)

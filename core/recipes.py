@@ -50,7 +50,8 @@ class Recipe:
             lengths of deeper instances: distractors of a text, depth of the siblings of a formula. None draws it as in
             tests.
         extra_from: Batch from which instances are lengthened; shorter ones are learned sooner.
-        drift: Share of the chains of a text that go one way and turn back once: far offsets then occur in short ones.
+        drift: Share of the chains of a text that keep their direction, so that far offsets occur in short ones.
+        turns: Whether those chains turn back once.
         curriculum: None for all difficulties at once.
         bfloat16: Whether matrix products run in bfloat16 where the machine gains by it.
         validation: Difficulties of the validation.
@@ -80,6 +81,7 @@ class Recipe:
     extra: tuple[int, int] | None = None
     extra_from: int = 0
     drift: float = 0.0
+    turns: bool = False
     curriculum: Curriculum | None = None
     bfloat16: bool = False
     weight_decay: float = 0.01
@@ -234,6 +236,7 @@ HOUSE_FACTS = replace(
     batches=3000,
     validation=(1, 2, 3, 4, 5, 8, 12),
     extra=None,
+    turns=True,
 )
 
 PAPER_TEXT = replace(
@@ -268,6 +271,7 @@ HOUSE_TEXT_ON_PAPER = replace(
     data="paper",
     difficulty=(2, 5),
     supervision="answer",
+    steps=(8, 20),
     extra=None,
     drift=0.0,
     curriculum=Curriculum(start=2),

@@ -31,6 +31,9 @@ RESAMPLES = 1000
 PERMUTATIONS = 50
 """Fits to permuted errors."""
 
+DIGITS = 6
+"""Decimals of speed and residual: scaled to unit spread, the rounding of an exact wave would pass for a predictor."""
+
 FEWEST = 5
 """Errors and right answers that a regression, and a score, need."""
 
@@ -283,7 +286,7 @@ def _speed(far: np.ndarray, tau: np.ndarray, at: int) -> float:
     if has.sum() < 2 or np.ptp(far[has]) == 0:
         return 0.0
     slope = np.polyfit(far[has], tau[has], 1)[0]
-    return float(at) if slope <= 1 / at else float(1 / slope)
+    return float(at) if slope <= 1 / at else round(float(1 / slope), DIGITS)
 
 
 def _residual(far: np.ndarray, tau: np.ndarray, line: np.ndarray, at: int) -> float:
@@ -291,7 +294,7 @@ def _residual(far: np.ndarray, tau: np.ndarray, line: np.ndarray, at: int) -> fl
     if not len(far):
         return 0.0
     due = np.where(far < 0, at + 1, np.minimum(line[0] + line[1] * far, at + 1))
-    return float(np.sqrt(np.mean((tau - due) ** 2)))
+    return round(float(np.sqrt(np.mean((tau - due) ** 2))), DIGITS)
 
 
 def auroc(risk: np.ndarray, wrong: np.ndarray) -> float:

@@ -93,17 +93,17 @@ def _walk(rng: np.random.Generator, offset: np.ndarray, upwards: np.ndarray | fl
     return np.where(rng.random(offset.shape) < SIBLING_SHARE, 0, up)
 
 
-def _chains(rng: np.random.Generator, chain: np.ndarray, drift: float) -> tuple[np.ndarray, np.ndarray]:
+def _chains(rng: np.random.Generator, chain: np.ndarray, drift: float, turns: bool) -> tuple[np.ndarray, np.ndarray]:
     """Steps of two chains that differ in one step and in the offset of their ends, both within reach, (B, K) each.
 
-    A share `drift` of them goes one way and turns back once, so that short chains, too, come to the far offsets and
-    leave them again.
+    A share `drift` of them keeps its direction, so that short chains, too, come to the far offsets; with `turns` they
+    turn back once, and leave them again.
     """
     b, most = len(chain), int(chain.max())
     upwards = np.full((b, most), 0.5)
     if drift:
         keeps, way = rng.random((b, 1)) < drift, rng.random((b, 1)) < 0.5
-        turn = 1 + rng.random((b, 1)) * chain[:, None]
+        turn = 1 + rng.random((b, 1)) * chain[:, None] if turns else np.full((b, 1), most)
         up = way == (np.arange(most)[None] < turn)
         upwards = np.where(keeps, np.where(up, STEADY, 1 - STEADY), upwards)
     steps, twin = np.zeros((b, most), np.int64), np.zeros((b, most), np.int64)
@@ -126,7 +126,11 @@ def _chains(rng: np.random.Generator, chain: np.ndarray, drift: float) -> tuple[
 
 
 def audited(
-    rng: np.random.Generator, chain: np.ndarray, extra: np.ndarray | None = None, drift: float = 0.0
+    rng: np.random.Generator,
+    chain: np.ndarray,
+    extra: np.ndarray | None = None,
+    drift: float = 0.0,
+    turns: bool = False,
 ) -> TextArrays:
     """Pairs of twins that differ in one fact of the chain and are asked the same; one of them, at random, is right.
 
@@ -134,7 +138,8 @@ def audited(
         rng: Random numbers.
         chain: (P,) facts between the two people asked about, at least 1.
         extra: (P,) distractors of each, at least 1; None draws 2 to half the chain and 4 more.
-        drift: Share of the chains that go one way and turn back once; 0 in tests.
+        drift: Share of the chains that keep their direction; 0 in tests.
+        turns: Whether those turn back once.
 
     Returns:
         2 P texts; twins share their names and the order of their facts.
@@ -144,7 +149,7 @@ def audited(
         extra = rng.integers(2, chain // 2 + 5)
     n_facts, k = chain + extra, np.arange(most)
     size, people = int(n_facts.max()), most + 1 + 2 * int(extra.max())
-    steps, twin_steps = _chains(rng, chain, drift)
+    steps, twin_steps = _chains(rng, chain, drift, turns)
     rows = np.arange(p)
 
     # (subject, step, object) of every fact: the chain first, then distractors
@@ -258,7 +263,12 @@ def paper(rng: np.random.Generator, chain: np.ndarray, label: np.ndarray) -> Tex
 
 
 def draw(
-    rng: np.random.Generator, chain: np.ndarray, data: str, extra: np.ndarray | None = None, drift: float = 0.0
+    rng: np.random.Generator,
+    chain: np.ndarray,
+    data: str,
+    extra: np.ndarray | None = None,
+    drift: float = 0.0,
+    turns: bool = False,
 ) -> TextArrays:
     """As many texts as there are entries in `chain`, half of them right.
 
@@ -267,10 +277,11 @@ def draw(
         chain: (B,), B even; for audited data the twins of row 2i take chain[2i].
         data: "audited" or "paper".
         extra: (B,) distractors of each; None draws them (audited data alone has a choice).
-        drift: Share of the chains that go one way and turn back once (audited data).
+        drift: Share of the chains that keep their direction (audited data).
+        turns: Whether those turn back once.
     """
     if data == "audited":
-        return audited(rng, chain[::2], None if extra is None else extra[::2], drift)
+        return audited(rng, chain[::2], None if extra is None else extra[::2], drift, turns)
     return paper(rng, chain, (np.arange(len(chain)) % 2 == 0).astype(np.int64))
 
 

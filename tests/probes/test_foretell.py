@@ -82,10 +82,9 @@ def test_a_stall_foretells_the_failure() -> None:
     assert seen[-1] == (140, 140)
 
 
-@pytest.mark.xfail(strict=True, reason="the score is .68 [.59, .77] where nothing is to be foretold: cause not found")
 def test_nothing_foretells_a_failure_without_a_sign() -> None:
-    found = foretell.measure(failing(stalls=False), graphs(7, 60), fit=[5, 6], fit_instances=40, steps=16)
-    assert abs(found.score().auroc - 0.5) < 0.2
+    found = foretell.measure(failing(stalls=False), graphs(7, 200), fit=[5, 6], fit_instances=150, steps=16)
+    assert abs(found.score().auroc - 0.5) < 0.1
     assert found.score().low < 0.5 < found.score().high
     assert found.residual.max() < 1e-6  # the wave is exact
     moving = found.speed[found.speed > 0]

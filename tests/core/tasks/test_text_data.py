@@ -32,7 +32,7 @@ def test_twins_differ_in_one_fact_and_are_asked_the_same() -> None:
 def test_chains_with_a_direction_come_to_the_far_offsets_and_leave_them_again() -> None:
     turns = []
     for drift in (0.0, 1.0):
-        arrays = audited(np.random.default_rng(0), np.full(1000, 5), drift=drift)
+        arrays = audited(np.random.default_rng(0), np.full(1000, 5), drift=drift, turns=True)
         assert (arrays.label.reshape(-1, 2).sum(1) == 1).all()
         size = np.abs(arrays.offset)
         assert size.max() <= REACH
