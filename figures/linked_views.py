@@ -42,6 +42,8 @@ from figures.layout import one_node_each
 from figures.naming import MAX_LABEL, ghosts, labels, meanings, names
 from figures.palette import ACCENT, HEADS, WRONG, sequential
 from figures.summary import clipped, first_decidable, right_from, sentence, words
+from probes.convergence import changes
+from probes.pca import state_components
 
 MAX_ATTENTION_BYTES = 8_000_000
 KEYS_A_QUERY = 3
@@ -49,9 +51,6 @@ FLOWS_A_STEP = 2000
 MIN_FLOW, MIN_OF_UNIFORM = 0.08, 1.5
 """Full attention: at most this many keys of each query and head are drawn, at most this many edges a step in all, and
 none with less weight than MIN_FLOW, or, among many nodes, than this many times an even share."""
-
-FIT_ROWS = 4096
-"""Rows of states the principal components are fitted on, at most."""
 
 MODULES = (
     "cursor",
@@ -136,44 +135,6 @@ def _strongest(trace: Trace, drawn: Drawn) -> dict[str, np.ndarray]:
         "flow_weight": np.round(255 * np.clip(joined[3], 0, 1)).astype(np.uint8),
         "flow_start": start.astype(np.uint32),
     }
-
-
-def state_components(hidden: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """States of some nodes in the principal components of all steps, one basis for all.
-
-    Args:
-        hidden: (T+1, n, d).
-        nodes: Which nodes to place, (m,).
-
-    Returns:
-        (T+1, m, 3) float32 (zeros where there are fewer than three dimensions), and the share of the variance each
-        component explains, (3,).
-    """
-    rows, n, d = hidden.shape
-    total = rows * n
-    stride = np.unique(np.linspace(0, total - 1, min(total, FIT_ROWS)).round().astype(np.int64))
-    sample = hidden.reshape(total, d)[stride].astype(np.float64)
-    mean = sample.mean(axis=0)
-    _, scale, basis = np.linalg.svd(sample - mean, full_matrices=False)
-    share = scale**2 / max(float((scale**2).sum()), 1e-30)
-    basis, share = basis[:3], share[:3]
-    basis = basis * np.sign(basis[np.arange(len(basis)), np.abs(basis).argmax(axis=1)])[:, None]
-    placed = np.zeros((rows, len(nodes), 3), dtype=np.float32)
-    placed[..., : len(basis)] = (hidden[:, nodes].astype(np.float64) - mean) @ basis.T
-    return placed, np.pad(share, (0, 3 - len(share)))
-
-
-def changes(hidden: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Relative change |h[t]-h[t-1]| / |h[t-1]| of some nodes, (T+1, m), and of the whole state, (T+1,); 0 at step 0."""
-    per_node = np.zeros((hidden.shape[0], len(nodes)))
-    whole = np.zeros(hidden.shape[0])
-    for t in range(1, hidden.shape[0]):
-        before = hidden[t - 1].astype(np.float64)
-        moved = hidden[t] - before
-        whole[t] = np.linalg.norm(moved) / max(float(np.linalg.norm(before)), 1e-12)
-        norm = np.maximum(np.linalg.norm(before[nodes], axis=1), 1e-12)
-        per_node[t] = np.linalg.norm(moved[nodes], axis=1) / norm
-    return per_node, whole
 
 
 def _belief(name: str) -> bool | str:

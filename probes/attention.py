@@ -21,6 +21,7 @@ from core.trace import Trace
 from probes import bootstrap, controls
 from probes.results import Progress, refuse_over, steps_for
 from probes.routes import Routes, routes
+from probes.sample import groups_of
 
 RESIDUAL = 0.5
 """What a block without a gate is taken to keep of a state in the rollout (Abnar & Zuidema 2020)."""
@@ -170,7 +171,7 @@ def measure(
             by[who].append(figures(weights, *where))
         if progress is not None:
             progress(done, len(kept))
-    group = bootstrap.groups(instances)[kept]
+    group = groups_of(instances)[kept]
     columns = {
         name: _figure(title, {who: np.stack([x[name] for x in rows]) for who, rows in by.items()}, group, seed)
         for name, title in TITLES.items()

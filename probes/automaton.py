@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from core import frontier, tasks
-from core.answers import batches
 from core.checkpoint import Checkpoint
-from core.encoding import Encoding, collate
 from core.errors import InputError
 from core.frontier import wilson
 from core.protocol import RecurrentModel
-from probes import bootstrap, concepts, controls, machine, subjects
-from probes.machine import Clusters, Machine, Places
+from probes import bootstrap, concepts, controls, extraction, machine, subjects
+from probes.machine import Machine, Places
 from probes.results import Progress, refuse_over, steps_for
+from probes.sample import groups_of
 
 MAX_STATES, MOST_STATES = 8, 32
 FIT, VALIDATE, LARGER = 30, 10, 10
@@ -35,9 +33,6 @@ GOOD = 0.99
 TIMES_LARGER = 10
 STARTS = 3
 """Starts of k-means for each number of states; validation chooses."""
-
-MAX_ROWS = 10_000
-"""States that k-means is given, at most."""
 
 PROGRAMS = ("automaton", "without symbols", "shuffled rules", "majority state", "untrained model")
 
@@ -215,8 +210,9 @@ def measure(
 
     fitted_nodes = float(np.mean([task.encode(x, checkpoint.config).n_nodes for x in learning]))
     blank = controls.untrained(checkpoint, seed)
-    learned = _Learned(checkpoint, checkpoint.model, learning, choosing, messages, max_states, seed, one_more)
-    idle = _Learned(checkpoint, blank, learning, choosing, messages, max_states, seed, one_more)
+    search = messages, max_states, STARTS, GOOD, seed, one_more
+    learned = extraction.Learned(checkpoint, checkpoint.model, learning, choosing, *search)
+    idle = extraction.Learned(checkpoint, blank, learning, choosing, *search)
 
     def tested(title: str, these: Sequence[Any], steps: int) -> Test:
         return _test(checkpoint, blank, title, these, steps, learned, idle, seed, one_more)
@@ -250,115 +246,14 @@ def measure(
     )
 
 
-class _Learned:
-    """The smallest automaton of a model that is good on validation."""
-
-    def __init__(
-        self,
-        checkpoint: Checkpoint,
-        model: RecurrentModel,
-        learning: Sequence[Any],
-        choosing: Sequence[Any],
-        messages: str,
-        max_states: int,
-        seed: int,
-        each: Callable[[], None],
-    ) -> None:
-        from sklearn.cluster import KMeans  # late: the command line starts without it
-
-        config, task = checkpoint.config, tasks.get(checkpoint.config.task)
-        steps = frontier.default_steps(checkpoint, subjects.trained(checkpoint))
-        encodings = [[task.encode(x, config) for x in part] for part in (learning, choosing)]
-        self.places, choose = (machine.gathered(part, config) for part in encodings)
-        self.n_symbols = 4 * config.vocabulary
-        (hidden, self.said), (chosen, said) = (states_and_signs(model, part, steps) for part in encodings)
-        mean = machine.symbol_means(hidden, self.places.symbol, self.n_symbols)
-        rows = machine.residual(hidden, self.places.symbol, mean).reshape(-1, hidden.shape[-1])
-        rows = rows[np.random.default_rng(seed).permutation(len(rows))[:MAX_ROWS]]
-        different = len(np.unique(rows.round(6), axis=0))  # an untrained model may have few different states
-        best: tuple[float, Clusters, Machine] | None = None
-        self.validation: list[tuple[float, float]] = []
-        for k in range(1, min(max_states, different) + 1):
-            tries = []
-            for start in range(STARTS):
-                means: Any = KMeans  # its stubs know n_init as a text alone
-                found = means(k, n_init=1, random_state=STARTS * seed + start).fit(rows)
-                clusters = Clusters(mean, found.cluster_centers_.astype(np.float64))
-                states = clusters(hidden, self.places.symbol)
-                table = machine.learn(self.places, states, self.said, k, messages, self.n_symbols)
-                ran, _ = table.run(choose, steps)
-                both, moves = _score(ran, table.says(choose, ran), clusters(chosen, choose.symbol), said)
-                good = both >= GOOD and not moves < GOOD
-                worth = min(both, moves if np.isfinite(moves) else 0.0)  # one state never moves, and tells nothing
-                tries.append((good, worth, both, moves, clusters, table))
-            good, worth, both, moves, clusters, table = max(tries, key=lambda x: x[:3])
-            self.validation.append((both, moves))
-            each()
-            if good or best is None or worth > best[0]:
-                best = worth, clusters, table
-            if good:
-                break
-        assert best is not None
-        _, self.clusters, self.machine = best
-        self.states = self.clusters(hidden, self.places.symbol)
-
-    def blind(self) -> Machine:
-        """The same clusters, with rules that do not see the symbol."""
-        places = machine.without_symbols(self.places)
-        table = self.machine
-        return machine.learn(places, self.states, self.said, table.k, table.messages, self.n_symbols)
-
-
-def _score(ran: np.ndarray, says: np.ndarray, states: np.ndarray, said: np.ndarray) -> tuple[float, float]:
-    """Share of node-steps with cluster and sign, and share with the cluster of those at which it changes or NaN."""
-    same, moved = (ran == states)[1:], states[1:] != states[:-1]
-    moves = float(same[moved].mean()) if moved.any() else float("nan")
-    return float((same & (says == said)[1:]).mean()), moves
-
-
-@torch.inference_mode()
-def states_and_signs(
-    model: RecurrentModel,
-    encodings: Sequence[Encoding],
-    steps: int,
-    clusters: Clusters | None = None,
-    symbol: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """States of all nodes of all instances in turn, (T+1, N, d), and where the readout says yes, (T+1, N) bool.
-
-    With `clusters`, and the symbol of each node, the states are kept as their cluster alone, (T+1, N).
-    """
-    shapes, first = model.shapes, [0, *np.cumsum([e.n_nodes for e in encodings]).tolist()]
-    width = (shapes.width,) if clusters is None else ()
-    kept = np.empty((steps + 1, first[-1], *width), dtype=np.float32 if clusters is None else np.int64)
-    said = np.empty((steps + 1, first[-1]), dtype=bool)
-    like: Any = model
-    device = next(like.parameters()).device
-    for index in batches(encodings, shapes.width, shapes.heads):
-        batch = collate([encodings[i] for i in index]).to(device)
-        where = np.concatenate([np.arange(first[i], first[i + 1]) for i in index])
-        valid = batch.valid.cpu().numpy()
-        context = model.prepare(batch)
-        h = model.initial(context)
-        for t in range(steps + 1):
-            state = h.float().cpu().numpy()[valid]
-            kept[t, where] = state if clusters is None or symbol is None else clusters(state, symbol[where])
-            readout = model.readout(h, batch)[1]
-            assert readout is not None
-            said[t, where] = readout.cpu().numpy()[valid] > 0
-            if t < steps:
-                h = model.step(h, t, context)
-    return kept, said
-
-
 def _test(
     checkpoint: Checkpoint,
     blank: RecurrentModel,
     title: str,
     instances: Sequence[Any],
     steps: int,
-    learned: _Learned,
-    idle: _Learned,
+    learned: extraction.Learned,
+    idle: extraction.Learned,
     seed: int,
     each: Callable[[], None],
 ) -> Test:
@@ -369,14 +264,14 @@ def _test(
     refuse_over(
         60 * (steps + 1) * len(places.symbol), "the clusters of all node-steps", "take fewer steps or instances"
     )
-    group = bootstrap.groups(instances)[places.instance]
+    group = groups_of(instances)[places.instance]
     label = np.array([bool(x.label) for x in instances])
 
     def compared(name: str, table: Machine, seen: Places, truth: tuple[np.ndarray, np.ndarray]) -> Fidelity:
         ran, unseen = table.run(seen, steps)
         return fidelity(name, ran, table.says(places, ran), *truth, places, group, label, unseen, seed)
 
-    truth = states_and_signs(checkpoint.model, encodings, steps, learned.clusters, places.symbol)
+    truth = extraction.states_and_signs(checkpoint.model, encodings, steps, learned.clusters, places.symbol)
     each()
     programs = [
         compared(PROGRAMS[0], learned.machine, places, truth),
@@ -391,7 +286,7 @@ def _test(
             PROGRAMS[4],
             idle.machine,
             places,
-            states_and_signs(blank, encodings, steps, idle.clusters, places.symbol),
+            extraction.states_and_signs(blank, encodings, steps, idle.clusters, places.symbol),
         )
     )
     each()

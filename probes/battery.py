@@ -20,11 +20,12 @@ from core import trace
 from core.checkpoint import Checkpoint
 from core.model import DepthRecurrentTransformer
 from core.trace import Trace
-from probes import bootstrap, controls, intervene, reading, routes
+from probes import controls, intervene, reading, routes
 from probes.damage import Damage, score
 from probes.edits import Edit
 from probes.intervene import Material
 from probes.results import Progress, refuse_over
+from probes.sample import groups_of
 
 KINDS = ("zero", "mean", "swap", "noise", "skip", "repeat", "gate")
 ARMS = ("whole step", "same size", "path", "random nodes", "untrained")
@@ -106,7 +107,7 @@ def run(
         after[i, :, 4] = _logits(plain, blank, _programs(blank, kinds, at, np.arange(n), rng))
         if progress is not None:
             progress(i + 1, len(instances))
-    group = bootstrap.groups(instances)
+    group = groups_of(instances)
     damage = tuple(
         score(f"{kind}, {arm}", before[:, int(arm == "untrained")], after[:, k, a], at, group, seed)
         for k, kind in enumerate(kinds)

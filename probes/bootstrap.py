@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-
-from probes.sample import groups_of
 
 RESAMPLES = 1000
 """Bootstrap samples behind an interval."""
@@ -19,11 +16,6 @@ class Mean(NamedTuple):
     value: np.ndarray
     low: np.ndarray
     high: np.ndarray
-
-
-def groups(instances: Sequence[Any]) -> np.ndarray:
-    """Group of each instance, (N,): what is resampled together."""
-    return groups_of(instances)
 
 
 def mean(values: np.ndarray, group: np.ndarray, seed: int = 0) -> Mean:

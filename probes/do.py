@@ -17,13 +17,14 @@ from core.checkpoint import Checkpoint
 from core.encoding import Encoding
 from core.errors import InputError
 from core.trace import Trace
-from probes import battery, bootstrap, controls, intervene, linear, reading, steering, subjects
+from probes import battery, controls, intervene, linear, reading, steering, subjects
 from probes import edits as language
 from probes.battery import Battery
 from probes.damage import Damage, score
 from probes.edits import Edit
 from probes.intervene import Material
 from probes.results import Progress, refuse_over
+from probes.sample import groups_of
 
 DRAWS = 20
 """Times that the edits are made at random nodes."""
@@ -118,7 +119,7 @@ def measure(
 
     Source:
         Pearl (2009), Causality, for do(); step-wise interventions on latent thoughts: "Dynamics Within Latent
-        Chain-of-Thought" (2026). Controls of equal size and at random nodes are ours.
+        Chain-of-Thought". Controls of equal size and at random nodes are ours.
     """
     texts = [*(edit or ()), *([] if edits is None else [inputs.decode(inputs.read(edits), edits)])]
     if edit is None and edits is None:
@@ -137,7 +138,7 @@ def measure(
         starts.append(start)
         if progress is not None:
             progress(i + 1, len(instances))
-    group, at = bootstrap.groups(instances), np.array([min(starts)])
+    group, at = groups_of(instances), np.array([min(starts)])
 
     def damage(title: str, pairs: Sequence[tuple[np.ndarray, np.ndarray]], group: np.ndarray) -> Damage:
         base = np.array([b for b, _ in pairs]).reshape(-1, steps + 1)

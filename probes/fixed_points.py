@@ -21,6 +21,7 @@ from core.checkpoint import Checkpoint
 from core.errors import InputError
 from probes import bootstrap, controls
 from probes.results import Progress, refuse_over, steps_for
+from probes.sample import groups_of
 from probes.stepmap import StepMap
 
 STARTS = 6
@@ -181,7 +182,7 @@ def measure(
     for model in models:
         maps = [StepMap(checkpoint, encoding, model) for encoding in encodings]
         points.append(find(maps[0], wanted, seed, one_more))
-        paths.append(_restarted(maps, bootstrap.groups(instances), wanted, seed, one_more))
+        paths.append(_restarted(maps, groups_of(instances), wanted, seed, one_more))
     return FixedPoints(
         checkpoint=checkpoint.name,
         sha256=checkpoint.sha256,

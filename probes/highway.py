@@ -25,6 +25,7 @@ from core.model import DepthRecurrentTransformer
 from probes import bootstrap, controls
 from probes.pullback import pulled_back, states_of
 from probes.results import Progress, refuse_over, steps_for
+from probes.sample import groups_of
 
 LEAST_STEPS = 20
 """T where none is asked for and the instances need fewer: a highway shows over many steps."""
@@ -145,7 +146,7 @@ def measure(
     refuse_over(
         4 * held * shapes.width * (steps + 40), f"gradients at {steps} steps", "run fewer steps or smaller inputs"
     )
-    group = bootstrap.groups(instances)
+    group = groups_of(instances)
     switched, absent = mechanisms(checkpoint)
     plans = {"trained": None, "untrained": {}} | {f"untrained, no {name}": OFF[name] for name in switched}
     total, done, found = 1 + seeds * (len(plans) - 1), 0, []

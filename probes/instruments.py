@@ -179,6 +179,24 @@ INSTRUMENTS: tuple[Instrument, ...] = (
         options=(Option("--exponents", {"type": int, "default": 3, "metavar": "K", "help": "how many (default 3)"}),),
     ),
     Instrument(
+        "pca",
+        "in how few directions the states move, and whether those are the same at every step and for new instances",
+        "probes.pca",
+        instances=40,
+    ),
+    Instrument(
+        "convergence",
+        "how far the states still move, whether they turn, and when each node settles",
+        "probes.convergence",
+        instances=40,
+    ),
+    Instrument(
+        "fixed-points",
+        "where the update of one instance stands still, whether that attracts, and whether the start matters",
+        "probes.fixed_points",
+        instances=4,
+    ),
+    Instrument(
         "repair",
         "whether a wrong answer recovers once the first state that leaves the oracle is put right",
         "probes.repair",

@@ -25,6 +25,7 @@ from probes.attention import auroc, rollout_from, weights_of
 from probes.pullback import pulled_back, states_of
 from probes.results import Progress, refuse_over, steps_for
 from probes.routes import routes
+from probes.sample import groups_of
 
 EXACT = 4096
 """Up to so many nodes x width the derivative is taken in every direction of the state, above in random ones."""
@@ -192,7 +193,7 @@ def measure(
         if progress is not None:
             progress(done, len(kept))
     assert first is not None
-    group = bootstrap.groups(instances)[kept]
+    group = groups_of(instances)[kept]
     mean = lambda name: bootstrap.mean(np.stack([row[name] for row in rows], axis=-1), group, seed)  # noqa: E731
     figures = {
         name: Figure(

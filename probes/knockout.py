@@ -25,6 +25,7 @@ from probes.edits import Edit
 from probes.intervene import run
 from probes.results import Progress, refuse_over, steps_for
 from probes.routes import Routes, routes
+from probes.sample import groups_of
 
 KINDS = ("cut", "silence")
 """Whether what is left of a query's attention is renormalised, or the weight is lost."""
@@ -206,7 +207,7 @@ def measure(
             progress(done, len(able))
     if first is None:
         raise InputError(f"none of the {len(able)} instances is answered right, so no answer can turn; run more steps")
-    group = bootstrap.groups(instances)[kept]
+    group = groups_of(instances)[kept]
     effects = [_effect(kind, trials[kind], group, steps, seed) for kind in KINDS]
     left_out, wrong = len(instances) - len(able), len(able) - len(kept)
     names, change = _map(checkpoint, *first)

@@ -148,7 +148,7 @@ def save(checkpoint: Checkpoint, probe: LinearProbe, scores: ProbeScores) -> tup
     about = {"sha256": checkpoint.sha256, "concept": probe.concept, "values": json.dumps(probe.values)}
     content = safetensors.numpy.save({"weight": probe.weight, "bias": probe.bias}, metadata=about)
     files = checkpoint.folder / WEIGHTS, checkpoint.folder / SCORES
-    atomic.write(files[1], scores.to_json(indent=1) + "\n")
+    atomic.write(files[1], scores.to_json() + "\n")
     atomic.write(files[0], content)
     return files
 

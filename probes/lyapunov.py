@@ -19,6 +19,7 @@ from core.checkpoint import Checkpoint
 from core.errors import InputError
 from probes import bootstrap, controls
 from probes.results import Progress, refuse_over, steps_for
+from probes.sample import groups_of
 from probes.stepmap import StepMap
 
 EXPONENTS, MOST = 3, 64
@@ -120,7 +121,7 @@ def measure(
     refuse_over(
         8 * size * (wanted + 1 + 3 * exponents), "the run and its directions", "take a smaller instance or fewer steps"
     )
-    group, found, done = bootstrap.groups(instances), [], 0
+    group, found, done = groups_of(instances), [], 0
     for model in (checkpoint.model, controls.untrained(checkpoint, seed)):
         growths = []
         for encoding in encodings:

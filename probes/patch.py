@@ -20,6 +20,7 @@ from probes import bootstrap, intervene, pairs, reading, results, routes
 from probes.edits import Edit
 from probes.intervene import Material
 from probes.results import Progress
+from probes.sample import groups_of
 
 LEAST_GAP = 1.0
 """Logits between clean and corrupt below which there is nothing to bring over."""
@@ -168,7 +169,7 @@ def measure(
     cells = sum((due + 1) * tasks.get(x.task).encode(x, checkpoint.config).n_nodes for x, _, due, _ in known)
     results.refuse_over(32.0 * cells, f"{len(known)} pairs of effect maps", "take fewer instances or steps")
     maps, rows, left_out = [], [], 0
-    group = bootstrap.groups(instances)
+    group = groups_of(instances)
     for done, (instance, twin, due, index) in enumerate(known):
         pair = pairs.record(checkpoint, instance, twin, due, index)
         if pair.gap < LEAST_GAP:

@@ -35,6 +35,11 @@ def steps_for(checkpoint: Checkpoint, instances: Sequence[Any], steps: int | Non
     return steps
 
 
+def shown(steps: int, most: int = 17) -> list[int]:
+    """Steps that a table has a row for: all of 0..T, or so many of them evenly."""
+    return np.unique(np.linspace(0, steps, min(most, steps + 1)).round().astype(int)).tolist()
+
+
 def refuse_over(size: float, what: str, remedy: str, limit: int = MAX_BYTES) -> None:
     """Refuses work that would need too much memory.
 

@@ -21,6 +21,7 @@ from probes import bootstrap, controls, intervene, results, steering, subjects
 from probes.edits import END, Edit
 from probes.intervene import Material
 from probes.results import Progress
+from probes.sample import groups_of
 from probes.steering import Place
 
 DOSES = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
@@ -139,7 +140,7 @@ def measure(
     fitted = subjects.draw(checkpoint, difficulty, -(-FITTED // len(difficulty)), None, seed + 1_000_003)
     by_step = {p.step: steering.means(checkpoint, fitted, p.step) for found in chosen for p in found}
     counts: dict[tuple[str, int], list[tuple[int, np.ndarray]]] = {}
-    group = bootstrap.groups(instances)
+    group = groups_of(instances)
     for done, (instance, found) in enumerate(zip(instances, chosen, strict=True)):
         if found:
             due = max(steps or 0, max(p.steps for p in found))

@@ -13,7 +13,7 @@ from core.tasks.logic_rewrite import without_xor
 from core.trace import Trace
 from figures import linked_views
 from figures.drawing import MAX_NODES
-from figures.linked_views import FLOWS_A_STEP, MIN_FLOW, MIN_OF_UNIFORM, payload, state_components
+from figures.linked_views import FLOWS_A_STEP, MIN_FLOW, MIN_OF_UNIFORM, payload
 from tests.figures.hand_made import chain, formula, formula_trace, graph_trace, layered_graph, readings
 
 HOSTILE = ("</script><script>alert(1)</script>", "x" * 10_000, "", "a\nb\u2028c", "\ud800", *"FGHIJKLMN")
@@ -144,24 +144,6 @@ def test_full_attention_keeps_the_strongest_keys_within_bounds() -> None:
         off[:, np.arange(trace.n_nodes), np.arange(trace.n_nodes)] = 0
         strongest = np.unravel_index(off.argmax(), off.shape)
         assert (head[k][0], to[k][0], source[k][0]) == strongest
-
-
-def test_states_share_one_basis_and_keep_distances() -> None:
-    rng = np.random.default_rng(0)
-    plane = rng.normal(size=(4, 5, 3)) @ np.linalg.qr(rng.normal(size=(8, 3)))[0].T
-    placed, share = state_components(plane, np.arange(5))
-    assert share.sum() == pytest.approx(1)
-    assert (np.diff(share) <= 0).all()
-    assert np.linalg.norm(placed[0, 0] - placed[3, 4]) == pytest.approx(
-        np.linalg.norm(plane[0, 0] - plane[3, 4]), rel=1e-5
-    )
-
-
-def test_states_that_never_move_and_states_of_one_dimension() -> None:
-    placed, share = state_components(np.ones((3, 4, 1)), np.arange(4))
-    assert placed.shape == (3, 4, 3)
-    assert np.isfinite(share).all()
-    assert not placed.any()
 
 
 def test_hostile_labels_stay_text() -> None:

@@ -64,6 +64,31 @@ class Flood(nn.Module):
         return torch.cat([reached[..., None], torch.randn(*reached.shape, 5, generator=self.noise)], dim=-1)
 
 
+class Knowing(Flood):
+    """Knows from the start which nodes are reached; `at(t, truth)`, truth in {-1, 1}, is what its state shows of it."""
+
+    def prepare(self, batch: Batch) -> Any:
+        assert batch.allowed is not None
+        reached = (batch.roles == SOURCE).float()[..., None]
+        for _ in range(batch.allowed.shape[1]):
+            reached = (batch.allowed.float() @ reached).clamp(max=1)
+        return 2 * reached[..., 0] - 1
+
+    def initial(self, context: Any) -> Tensor:
+        return self.at(0, context)
+
+    def step(self, state: Tensor, t: int, context: Any, sink: Sink | None = None) -> Tensor:
+        return self.at(t + 1, context)
+
+    def at(self, t: int, truth: Tensor) -> Tensor:
+        """The state after step t, (B, n, 6)."""
+        raise NotImplementedError
+
+    def readout(self, state: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        node = state[..., 0]
+        return node[..., torch.arange(len(batch)), batch.answer], node
+
+
 def flood() -> Checkpoint:
     model: Any = Flood()
     return Checkpoint("flood", model, CONFIGS["graph"], "", {}, {}, "", 0, None)

@@ -13,38 +13,23 @@ from torch import Tensor
 
 from core import tasks
 from core.checkpoint import Checkpoint
-from core.encoding import Batch
 from core.errors import InputError
 from core.plain import dumps
-from core.protocol import Sink
 from probes import commitment, results
 from probes.cli import main
-from tests.probes.hand_made import CONFIGS, Flood, untrained, wave
+from tests.probes.hand_made import CONFIGS, Knowing, untrained, wave
 
 Captured = pytest.CaptureFixture[str]
 
 HELD, SAID = 3, 7
 
 
-class Holding(Flood):
+class Holding(Knowing):
     """Has the answer in a coordinate from step HELD on, and says it from step SAID on; answers by turns before."""
 
     def __init__(self, held: int, said: int) -> None:
         super().__init__()
         self.held, self.said = held, said
-
-    def prepare(self, batch: Batch) -> Any:
-        assert batch.allowed is not None
-        reached = (batch.roles == 1).float()[..., None]
-        for _ in range(batch.allowed.shape[1]):
-            reached = (batch.allowed.float() @ reached).clamp(max=1)
-        return 2 * reached[..., 0] - 1
-
-    def initial(self, context: Any) -> Tensor:
-        return self.at(0, context)
-
-    def step(self, state: Tensor, t: int, context: Any, sink: Sink | None = None) -> Tensor:
-        return self.at(t + 1, context)
 
     def at(self, t: int, truth: Tensor) -> Tensor:
         state = torch.randn(*truth.shape, 6, generator=self.noise)
@@ -53,10 +38,6 @@ class Holding(Flood):
         by_turns = torch.where(torch.arange(truth.shape[-1]) % 2 == t % 2, 1.0, -1.0)
         state[..., 0] = truth if t >= self.said else by_turns
         return state
-
-    def readout(self, state: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        node = state[..., 0]
-        return node[..., torch.arange(len(batch)), batch.answer], node
 
 
 class Coins(Holding):

@@ -94,7 +94,10 @@ def test_a_map_that_only_moves_on_has_none() -> None:
     np.testing.assert_allclose(found.radius[:1], 1, atol=1e-6)
 
 
-def test_restarts_forget_or_remember(tmp_path: Path) -> None:
+def test_restarts_forget_or_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixed_points, "STARTS", 2)  # the search has tests of its own
+    monkeypatch.setattr(fixed_points, "ITERATIONS", 20)
+    monkeypatch.setattr(fixed_points, "POINTS", 1)
     pulled = known(lambda h: h @ TURN.to(h).T + 1)
     instances = subjects.draw(pulled, [2], 4)
     result = fixed_points.measure(pulled, instances, steps=90)

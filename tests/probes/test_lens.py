@@ -15,37 +15,23 @@ from core import tasks
 from core.checkpoint import Checkpoint
 from core.encoding import Batch
 from core.plain import dumps
-from core.protocol import Sink
 from probes import bootstrap, lens, results
 from probes.cli import main
 from probes.lens import SHUFFLED, UNTRAINED
-from tests.probes.hand_made import CONFIGS, Flood, untrained
+from tests.probes.hand_made import CONFIGS, Knowing, untrained
 
 Captured = pytest.CaptureFixture[str]
 
 TURN = 4
 
 
-class Turning(Flood):
+class Turning(Knowing):
     """Knows from the start which nodes are reached, keeps it in another coordinate before step TURN, or not at all."""
 
     def __init__(self, hides: bool) -> None:
         super().__init__()
         self.hides = hides
         self.scale = nn.Parameter(torch.tensor(4.0))
-
-    def prepare(self, batch: Batch) -> Any:
-        assert batch.allowed is not None
-        reached = (batch.roles == 1).float()[..., None]
-        for _ in range(batch.allowed.shape[1]):
-            reached = (batch.allowed.float() @ reached).clamp(max=1)
-        return 2 * reached[..., 0] - 1
-
-    def initial(self, context: Any) -> Tensor:
-        return self.at(0, context)
-
-    def step(self, state: Tensor, t: int, context: Any, sink: Sink | None = None) -> Tensor:
-        return self.at(t + 1, context)
 
     def at(self, t: int, truth: Tensor) -> Tensor:
         state = torch.randn(*truth.shape, 6, generator=self.noise)
@@ -56,8 +42,8 @@ class Turning(Flood):
         return state
 
     def readout(self, state: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        node = self.scale * state[..., 0]
-        return node[..., torch.arange(len(batch)), batch.answer], node
+        answer, node = super().readout(state, batch)
+        return self.scale * answer, self.scale * node
 
 
 def turning(hides: bool) -> Checkpoint:

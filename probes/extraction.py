@@ -1,0 +1,123 @@
+"""The smallest automaton of a model: states clustered by k-means, what follows tabulated, k chosen on validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from core import frontier, tasks
+from core.answers import batches
+from core.checkpoint import Checkpoint
+from core.encoding import Encoding, collate
+from core.protocol import RecurrentModel
+from probes import machine, subjects
+from probes.machine import Clusters, Machine
+
+MAX_ROWS = 10_000
+"""States that k-means is given, at most."""
+
+
+class Learned:
+    """The smallest automaton of a model that is good on validation."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        model: RecurrentModel,
+        learning: Sequence[Any],
+        choosing: Sequence[Any],
+        messages: str,
+        max_states: int,
+        starts: int,
+        good_enough: float,
+        seed: int,
+        each: Callable[[], None],
+    ) -> None:
+        from sklearn.cluster import KMeans  # late: the command line starts without it
+
+        config, task = checkpoint.config, tasks.get(checkpoint.config.task)
+        steps = frontier.default_steps(checkpoint, subjects.trained(checkpoint))
+        encodings = [[task.encode(x, config) for x in part] for part in (learning, choosing)]
+        self.places, choose = (machine.gathered(part, config) for part in encodings)
+        self.n_symbols = 4 * config.vocabulary
+        (hidden, self.said), (chosen, said) = (states_and_signs(model, part, steps) for part in encodings)
+        mean = machine.symbol_means(hidden, self.places.symbol, self.n_symbols)
+        rows = machine.residual(hidden, self.places.symbol, mean).reshape(-1, hidden.shape[-1])
+        rows = rows[np.random.default_rng(seed).permutation(len(rows))[:MAX_ROWS]]
+        different = len(np.unique(rows.round(6), axis=0))  # an untrained model may have few different states
+        best: tuple[float, Clusters, Machine] | None = None
+        self.validation: list[tuple[float, float]] = []
+        for k in range(1, min(max_states, different) + 1):
+            tries = []
+            for start in range(starts):
+                means: Any = KMeans  # its stubs know n_init as a text alone
+                found = means(k, n_init=1, random_state=starts * seed + start).fit(rows)
+                clusters = Clusters(mean, found.cluster_centers_.astype(np.float64))
+                states = clusters(hidden, self.places.symbol)
+                table = machine.learn(self.places, states, self.said, k, messages, self.n_symbols)
+                ran, _ = table.run(choose, steps)
+                both, moves = score(ran, table.says(choose, ran), clusters(chosen, choose.symbol), said)
+                good = both >= good_enough and not moves < good_enough
+                worth = min(both, moves if np.isfinite(moves) else 0.0)  # one state never moves, and tells nothing
+                tries.append((good, worth, both, moves, clusters, table))
+            good, worth, both, moves, clusters, table = max(tries, key=lambda x: x[:3])
+            self.validation.append((both, moves))
+            each()
+            if good or best is None or worth > best[0]:
+                best = worth, clusters, table
+            if good:
+                break
+        assert best is not None
+        _, self.clusters, self.machine = best
+        self.states = self.clusters(hidden, self.places.symbol)
+
+    def blind(self) -> Machine:
+        """The same clusters, with rules that do not see the symbol."""
+        places = machine.without_symbols(self.places)
+        table = self.machine
+        return machine.learn(places, self.states, self.said, table.k, table.messages, self.n_symbols)
+
+
+def score(ran: np.ndarray, says: np.ndarray, states: np.ndarray, said: np.ndarray) -> tuple[float, float]:
+    """Share of node-steps with cluster and sign, and share with the cluster of those at which it changes or NaN."""
+    same, moved = (ran == states)[1:], states[1:] != states[:-1]
+    moves = float(same[moved].mean()) if moved.any() else float("nan")
+    return float((same & (says == said)[1:]).mean()), moves
+
+
+@torch.inference_mode()
+def states_and_signs(
+    model: RecurrentModel,
+    encodings: Sequence[Encoding],
+    steps: int,
+    clusters: Clusters | None = None,
+    symbol: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """States of all nodes of all instances in turn, (T+1, N, d), and where the readout says yes, (T+1, N) bool.
+
+    With `clusters`, and the symbol of each node, the states are kept as their cluster alone, (T+1, N).
+    """
+    shapes, first = model.shapes, [0, *np.cumsum([e.n_nodes for e in encodings]).tolist()]
+    width = (shapes.width,) if clusters is None else ()
+    kept = np.empty((steps + 1, first[-1], *width), dtype=np.float32 if clusters is None else np.int64)
+    said = np.empty((steps + 1, first[-1]), dtype=bool)
+    like: Any = model
+    device = next(like.parameters()).device
+    for index in batches(encodings, shapes.width, shapes.heads):
+        batch = collate([encodings[i] for i in index]).to(device)
+        where = np.concatenate([np.arange(first[i], first[i + 1]) for i in index])
+        valid = batch.valid.cpu().numpy()
+        context = model.prepare(batch)
+        h = model.initial(context)
+        for t in range(steps + 1):
+            state = h.float().cpu().numpy()[valid]
+            kept[t, where] = state if clusters is None or symbol is None else clusters(state, symbol[where])
+            readout = model.readout(h, batch)[1]
+            assert readout is not None
+            said[t, where] = readout.cpu().numpy()[valid] > 0
+            if t < steps:
+                h = model.step(h, t, context)
+    return kept, said
