@@ -1,17 +1,20 @@
 """Which instrument runs on which shipped checkpoint, as the table in docs/instruments/README.md.
 
-python -m probes.applicability        rewrites the table
+python -m probes.applicability                     rewrites the table
+python -m probes.applicability --run [NAME ...]    runs every instrument that applies, on a few easy instances
 """
 
 from __future__ import annotations
 
+import argparse
+import time
 from pathlib import Path
 
 from core import atomic, checkpoint
 from core.checkpoint import Checkpoint
 from core.errors import InputError
-from probes import concepts
-from probes.instruments import INSTRUMENTS
+from probes import concepts, subjects
+from probes.instruments import INSTRUMENTS, Instrument
 
 PAGE = Path(__file__).parent.parent / "docs" / "instruments" / "README.md"
 
@@ -57,5 +60,42 @@ def _link(instrument: str) -> str:
     return f"[{instrument}]({file}.md)" if (PAGE.parent / f"{file}.md").is_file() else instrument
 
 
+EASY, FEW, SHORT = 2, 8, 8
+"""Difficulty, instances and steps of a trial run."""
+
+
+def trial(opened: Checkpoint, instrument: Instrument) -> str:
+    """Runs an instrument on a few easy instances: what became of it, in one line."""
+    module = instrument.load()
+    why = module.unfit(opened)
+    if why is not None:
+        return f"does not apply: {why}"
+    start = time.perf_counter()
+    try:
+        drawn = subjects.draw(opened, [EASY], FEW)
+        table = module.table(module.measure(opened, drawn, steps=SHORT))
+    except InputError as error:
+        return f"refused: {error}"
+    return f"ran in {time.perf_counter() - start:.0f} s: {table.splitlines()[0]}"
+
+
+def main() -> None:
+    """Writes the page, or tries everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", action="store_true", help="runs instead of writing")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of checkpoints or instruments (default: all)")
+    args = parser.parse_args()
+    if not args.run:
+        atomic.write(PAGE, page())
+        return
+    checkpoints = [entry["name"] for entry in checkpoint.available()]
+    chosen = [name for name in checkpoints if name in args.names] or checkpoints
+    wanted = [x for x in INSTRUMENTS if x.NAME in args.names] or INSTRUMENTS
+    for name in chosen:
+        opened = checkpoint.load(name)
+        for instrument in wanted:
+            print(f"{name} {instrument.NAME}: {trial(opened, instrument)}", flush=True)
+
+
 if __name__ == "__main__":
-    atomic.write(PAGE, page())
+    main()
