@@ -12,7 +12,7 @@ from core import checkpoint, tasks
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.trace import Trace, default_steps, record
-from probes import linear, offsets
+from probes.readings import readings
 from ui import examples
 from ui.selection import Example, Generated, Origin, Own, Selection
 from ui.store import fingerprint, recent
@@ -138,15 +138,8 @@ def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str
     for array in (trace.hidden, trace.attention, trace.gate, trace.readout, trace.logits, trace.truth, trace.known):
         if array is not None:
             array.flags.writeable = False  # it is shared by every page and session
-    values = offsets.readings(opened, trace)  # first, since it shows the wave whatever is asked
-    if trace.readout is not None:
-        name = "model readout as target" if opened.config.readout == "pair" else "model readout"
-        probability = 1 / (1 + np.exp(-np.clip(trace.readout.astype(np.float64), -60, 60)))
-        values[name] = np.where(trace.encoding.carries, probability, np.nan)  # brackets hold no value to believe
-    try:
-        values |= linear.readings(opened, trace)
-    except InputError as error:  # probes of other weights are no reason to show nothing: the page says so
-        trace = replace(trace, notes=(*trace.notes, f"The stored probes are left out: {error}."))
+    values, notes = readings(opened, trace)
+    trace = replace(trace, notes=(*trace.notes, *notes))
     return trace, values
 
 

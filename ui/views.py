@@ -16,7 +16,7 @@ from streamlit.components.v2 import component
 from core import tasks
 from core.encoding import NOTHING
 from core.export import save_npz
-from figures import linked_views
+from figures import linked_views, report
 from figures.summary import clipped, first_decidable, sentence, words
 from ui import opening, session
 from ui.opening import View
@@ -126,11 +126,17 @@ def _downloads(view: View) -> None:
     stem = f"{view.checkpoint.name}-{view.key[:8]}"
     offers: list[tuple[str, str, str, Callable[[], Any]]] = [
         ("Trace as npz", f"{stem}.npz", "application/octet-stream", lambda: trace_npz(view)),
+        ("Offline page as HTML", f"{stem}.html", "text/html", lambda: offline_page(view)),
         ("Readings as CSV", f"{stem}.csv", "text/csv", lambda: readings_csv(view)),
         ("Instance as text", f"{stem}.txt", "text/plain", lambda: tasks.get(view.instance.task).render(view.instance)),
     ]
     for label, name, mime, make in offers:
         st.download_button(label, make, name, mime, on_click="ignore", width="stretch", key=f"download {label}")
+
+
+def offline_page(view: View) -> str:
+    """The linked views as one file that plays without a network, as `python -m figures report` writes them."""
+    return report.page(view.trace, view.checkpoint, view.readings, about=size(view))
 
 
 def readings_csv(view: View) -> str:

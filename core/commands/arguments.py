@@ -35,3 +35,18 @@ def difficulties(text: str) -> list[int]:
         if len(found) > MAX_DIFFICULTIES:
             raise argparse.ArgumentTypeError(f"at most {MAX_DIFFICULTIES} difficulties are measured at once")
     return found
+
+
+def add_one_run(parser: argparse.ArgumentParser, what: str = "a file, or - for stdin") -> None:
+    """Declares a checkpoint, an input and how it is read and run.
+
+    Args:
+        parser: Of the command.
+        what: What the input may be.
+    """
+    parser.add_argument("checkpoint", metavar="CKPT", help="name, folder, .safetensors file or owner/name on the hub")
+    parser.add_argument("input", metavar="INPUT", help=what)
+    parser.add_argument("--source", metavar="A", help="name of the source node (graphs)")
+    parser.add_argument("--target", metavar="B", help="name of the target node (graphs)")
+    parser.add_argument("--steps", type=positive, metavar="T", help="default: what the instance needs, and some more")
+    parser.add_argument("--format", help="format of the input; default: by its extension")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from core.commands.arguments import positive
+from core.commands.arguments import add_one_run
 from core.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,12 +19,7 @@ NAME, SUMMARY = "trace", "runs an input, step by step"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("checkpoint", metavar="CKPT", help="name, folder, .safetensors file or owner/name on the hub")
-    parser.add_argument("input", metavar="INPUT", help="a file, many instances in a .jsonl file, or - for stdin")
-    parser.add_argument("--source", metavar="A", help="name of the source node (graphs)")
-    parser.add_argument("--target", metavar="B", help="name of the target node (graphs)")
-    parser.add_argument("--steps", type=positive, metavar="T", help="default: what the instance needs, and some more")
-    parser.add_argument("--format", help="format of the input; default: by its extension")
+    add_one_run(parser, "a file, many instances in a .jsonl file, or - for stdin")
     parser.add_argument("--out", type=Path, metavar="trace.npz", help="keeps states, attention, gates and readouts")
 
 

@@ -1,0 +1,23 @@
+"""The command line of the figures; what each command does is in `figures.commands`, how it may end in `core.cli`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.cli import Parser, assemble, guarded
+from figures.commands import report
+
+COMMANDS = (report,)
+"""Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`."""
+
+
+def parser() -> Parser:
+    """The parser of `python -m figures`."""
+    common = Parser(add_help=False)
+    common.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (default cpu)")
+    return assemble("python -m figures", "Figures to take away.", COMMANDS, common)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit status."""
+    return guarded(parser(), arguments)

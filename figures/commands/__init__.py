@@ -1,0 +1,1 @@
+"""The commands of `python -m figures`, one a file, as in `core.commands`."""
