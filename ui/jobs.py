@@ -39,11 +39,14 @@ class Job:
     Args:
         work: Called with a function that takes the amount done so far; yields results.
         total: Amount in all.
+        unit: What is counted.
     """
 
-    def __init__(self, work: Callable[[Callable[[int], None]], Iterator[Any]], total: int) -> None:
+    def __init__(
+        self, work: Callable[[Callable[[int], None]], Iterator[Any]], total: int, unit: str = "instances"
+    ) -> None:
         self.results: list[Any] = []
-        self.done, self.total = 0, total
+        self.done, self.total, self.unit = 0, total, unit
         self.error: str | None = None
         self.waiting = True
         self._work, self._cancelled, self._looked = work, threading.Event(), time.monotonic()
@@ -130,6 +133,6 @@ def _watch(job: Job, shown: int, key: str) -> None:
     if not job.running or len(job.results) > shown:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        told = f"{job.done:,} of {job.total:,} instances"
+        told = f"{job.done:,} of {job.total:,} {job.unit}"
         st.progress(min(job.done / max(1, job.total), 1.0), "Waiting for another measurement" if job.waiting else told)
         st.button("Cancel", on_click=job.cancel, key=key, disabled=job.cancelled)

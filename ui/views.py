@@ -63,7 +63,14 @@ def headline(view: View) -> None:
         st.caption(" ".join(plain(part if part.endswith("…") else whole(part)) for part in parts))
 
 
-def linked(view: View, *, key: str = "views", role: str = "full", pick_ends: bool = True) -> None:
+def linked(
+    view: View,
+    *,
+    key: str = "views",
+    role: str = "full",
+    pick_ends: bool = True,
+    readings: dict[str, np.ndarray] | None = None,
+) -> None:
     """The linked views of a trace under the page's cursor.
 
     Args:
@@ -71,11 +78,13 @@ def linked(view: View, *, key: str = "views", role: str = "full", pick_ends: boo
         key: Names this mount on its page.
         role: "full"; "scrubber" or "views" alone, where several mounts share one player.
         pick_ends: Whether clicks set source and target (graphs).
+        readings: Name to (T+1, n) values in [0, 1], the first in front; the view's own if None.
     """
+    shown = view.readings if readings is None else readings
     title = view.checkpoint.name
     drawing = recent("drawings", 256 << 20).make(
-        fingerprint(view.key, tuple(view.readings)),
-        lambda: linked_views.payload(view.trace, view.readings, title=title, trained_steps=view.trained_steps),
+        fingerprint(view.key, tuple(shown)),
+        lambda: linked_views.payload(view.trace, shown, title=title, trained_steps=view.trained_steps),
         lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 100_000,
     )
     is_graph = view.instance.task == "graph"

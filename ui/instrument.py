@@ -1,0 +1,169 @@
+"""A card for an instrument: measured when it is asked for, with progress and a way to stop, then its figure.
+
+What is shown is the result that `python -m probes NAME` prints: the same function measures both.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from core.checkpoint import Checkpoint
+from core.plain import dumps
+from probes import instruments, subjects
+from ui import explain, jobs
+from ui.jobs import Job
+from ui.store import fingerprint, recent
+from ui.text import plain, whole
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an instrument is asked of a checkpoint, on drawn instances: intervals and controls need more than one.
+
+    Attributes:
+        name: The instrument.
+        checkpoint: What is measured.
+        difficulty: Of the instances; None takes the hardest it was trained on.
+        instances: How many.
+        steps: T; None takes the default.
+        options: Of the instrument.
+    """
+
+    name: str
+    checkpoint: Checkpoint
+    difficulty: int | None = None
+    instances: int | None = None
+    steps: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Digest of all that the result depends on."""
+        options = tuple((name, str(value)) for name, value in sorted(self.options.items()))
+        return fingerprint(self.name, self.checkpoint.sha256, self.difficulty, self.count, self.steps, options)
+
+    @property
+    def count(self) -> int:
+        """How many instances are drawn."""
+        return self.instances or instruments.get(self.name).instances
+
+    @property
+    def command(self) -> str:
+        """The line of a shell that measures the same."""
+        words = ["python", "-m", "probes", self.name, self.checkpoint.name]
+        words += [] if self.difficulty is None else ["--difficulty", str(self.difficulty)]
+        words += ["--instances", str(self.count)]
+        words += [] if self.steps is None else ["--steps", str(self.steps)]
+        for name, value in self.options.items():
+            words += [f"--{name.replace('_', '-')}", str(value)]
+        return shlex.join(words)
+
+    @property
+    def code(self) -> str:
+        """The lines of Python that measure the same."""
+        module = instruments.get(self.name).module.removeprefix("probes.")
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        asked = "None" if self.difficulty is None else f"[{self.difficulty}]"
+        return "\n".join(
+            [
+                "from core import checkpoint",
+                f"from probes import {module}, subjects",
+                "",
+                f"opened = checkpoint.load({self.checkpoint.name!r})",
+                f"drawn = subjects.draw(opened, {asked}, {self.count})",
+                f"result = {module}.measure(opened, drawn, steps={self.steps}{options})",
+                f"print({module}.table(result))",
+            ]
+        )
+
+
+def card(title: str, asked: Asked, question: str, draw: Callable[[Any], None]) -> None:
+    """A framed instrument: why it does not apply, or the button, the progress, the figure.
+
+    Args:
+        title: Of the card.
+        asked: What is measured.
+        question: One sentence, shown before it is measured.
+        draw: Draws a result, with its sentence.
+    """
+    name = asked.name
+    with st.container(border=True, gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.markdown(f"**{title}**")
+            explain.popover(name)
+        why = instruments.get(name).load().unfit(asked.checkpoint)
+        if why is not None:
+            st.caption(f"{question} It does not apply here: {plain(whole(why))}")
+            return
+        found = _kept().get(asked.key)
+        if found is None:
+            st.caption(question)
+            _measure(asked)
+            return
+        draw(found)
+        _take_away(asked, found)
+
+
+def _kept() -> Any:
+    return recent("instruments", 128 << 20)
+
+
+def _measure(asked: Asked) -> None:
+    job: Job | None = None
+    key, running = st.session_state.get(f"instrument {asked.name}", (None, None))
+    if key == asked.key:
+        job = running
+    if job is not None and job.running:
+        jobs.watch(job, 0, f"cancel {asked.name}")
+        return
+    if job is not None and job.results:
+        st.rerun()
+    if job is not None and job.error:
+        st.error(plain(whole(job.error)))
+
+    def start() -> None:
+        before = st.session_state.get(f"instrument {asked.name}", (None, None))[1]
+        if before is not None:
+            before.cancel()
+        st.session_state[f"instrument {asked.name}"] = asked.key, _job(asked)
+
+    st.button("Measure", on_click=start, key=f"measure {asked.name}")
+
+
+def _job(asked: Asked) -> Job:
+    """The measurement on a thread of its own; its result is kept for every visit."""
+    kept, module = _kept(), instruments.get(asked.name).load()
+
+    def work(progress: Callable[[int], None]) -> Iterator[Any]:
+        def told(done: int, total: int) -> None:
+            job.total = total
+            progress(done)
+
+        progress(0)
+        opened = asked.checkpoint
+        drawn = subjects.draw(opened, None if asked.difficulty is None else [asked.difficulty], asked.count, seed=SEED)
+        result = module.measure(opened, drawn, steps=asked.steps, seed=SEED, progress=told, **asked.options)
+        kept.put(asked.key, result, len(dumps(result)))
+        yield result
+
+    job = Job(work, 1, "parts")
+    return job.start()
+
+
+def _take_away(asked: Asked, found: Any) -> None:
+    name, module = asked.name, instruments.get(asked.name).load()
+    with st.expander("Numbers, command and code"):
+        st.code(module.table(found), language=None)
+        st.code(asked.command, language="bash")
+        st.code(asked.code, language="python")
+        file = f"{asked.checkpoint.name}-{name}.json"
+        st.download_button(
+            "JSON", lambda: dumps(found), file, "application/json", on_click="ignore", key=f"{name} json"
+        )
