@@ -9,6 +9,9 @@ startup.name_adapters()
 page = st.navigation(
     [
         st.Page("pages/trace.py", title="Trace", default=True, help="What happens, step by step?"),
+        st.Page("pages/probes.py", title="Probes", help="What does the state know?"),
+        st.Page("pages/interventions.py", title="Interventions", help="Is it used?"),
+        st.Page("pages/dynamics.py", title="Dynamics", help="Where does it settle?"),
         st.Page("pages/frontier.py", title="Frontier", help="How far does it carry?"),
         st.Page("pages/compare.py", title="Compare", help="Two checkpoints on one instance, under one cursor."),
     ],

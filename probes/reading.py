@@ -112,7 +112,7 @@ def read(
     cells = (steps + 1) * sum(e.n_nodes for e in encodings)
     results.refuse_over(8.0 * cells, f"reading {len(encodings)} runs of {steps} steps", "take fewer instances or steps")
     return Read(
-        encodings, groups_of(instances), margins(checkpoint, encodings, steps, reader, model, progress=progress)
+        encodings, groups_of(instances), margins(checkpoint, encodings, steps, reader, model, probe, progress=progress)
     )
 
 

@@ -1,0 +1,126 @@
+"""The effect map of one instance as work on a thread: what `probes.patch` measures, with progress within the map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from core import tasks
+from core.checkpoint import Checkpoint
+from core.trace import Trace
+from core.twins import Twin
+from probes import intervene, pairs, patch, reading, results
+from probes.edits import Edit
+from probes.intervene import Material
+from probes.patch import DIRECTIONS, LEAST_GAP, EffectMap, Patching
+from ui import intervention_examples, intervention_runs
+from ui.intervention_runs import SEED
+from ui.jobs import Job
+from ui.opening import View
+from ui.store import Recent, fingerprint, recent
+
+KIND = "effect map"
+
+MAX_CELLS = 60_000
+"""Cells of both directions that a page patches; more are for the command line."""
+
+
+def cells(view: View) -> int:
+    """Patches in all: every node at every step, both ways."""
+    return 2 * (view.trace.steps + 1) * view.trace.n_nodes
+
+
+def key(view: View) -> str:
+    """Digest of all that the map depends on."""
+    return fingerprint(view.key, "effects", SEED)
+
+
+def found(view: View) -> Patching | None:
+    """The maps, None if they were not measured."""
+    return _kept().get(key(view))
+
+
+def job(view: View) -> Job | None:
+    """The work under way or ended."""
+    return intervention_runs.job_of(KIND, key(view))
+
+
+def measure_later(view: View) -> None:
+    """Starts patching on a thread; for callbacks."""
+    twin, kept = intervention_runs.twin_of(view), _kept()
+    if isinstance(twin, str):
+        return
+
+    def work(progress: Callable[[int], None]) -> Iterator[Patching]:
+        progress(0)
+        made = measure(view.checkpoint, view.instance, twin, view.trace.steps, SEED, progress)
+        kept.put(key(view), made, sum(x.nbytes for m in made.maps for x in (m.effect, m.front)) + 10_000)
+        yield made
+
+    intervention_runs.start(KIND, key(view), work, cells(view), "patches")
+
+
+def _kept() -> Recent:
+    return recent("effect maps", 64 << 20)
+
+
+def measure(
+    checkpoint: Checkpoint,
+    instance: object,
+    twin: Twin,
+    steps: int,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Patching:
+    """What `patch.measure` gives for one instance, number by number; progress is told within a map as well.
+
+    Raises:
+        InputError: If the maps would not fit in memory, or the two do not have the same nodes.
+    """
+    pair = pairs.record(checkpoint, instance, twin, steps, 0)
+    n = pair.first.n_nodes
+    results.refuse_over(32.0 * n * (steps + 1), "the effect maps", "take fewer steps")
+    maps, rows = [], []
+    if pair.gap >= LEAST_GAP:
+        for k, (clean, corrupt) in enumerate(((pair.first, pair.second), (pair.second, pair.first))):
+            before = k * n * (steps + 1)
+
+            def told(done: int, _: int, before: int = before) -> None:
+                if progress is not None:
+                    progress(before + done)
+
+            one = _map(checkpoint, clean, corrupt, pair.change, told)
+            maps.append(one)
+            rows.append((one.direction, 0, patch._scores(checkpoint, one, corrupt, seed, 0)))
+    summaries = tuple(patch._summary(d, [row for row in rows if row[0] == d], seed) for d in DIRECTIONS)
+    return Patching(checkpoint.name, checkpoint.sha256, seed, 1, 0, int(not maps), summaries, tuple(maps))
+
+
+def _map(
+    checkpoint: Checkpoint, clean: Trace, corrupt: Trace, change: str, progress: Callable[[int, int], None]
+) -> EffectMap:
+    """As `patch.effect_map`, with progress."""
+    steps, n = corrupt.steps, corrupt.n_nodes
+    programs = [[Edit("patch", t, nodes=(i,))] for t in range(steps + 1) for i in range(n)]
+    out = intervene.run(checkpoint, corrupt, programs, Material(donor=clean), progress=progress)
+    base, goal = float(corrupt.logits[-1]), float(clean.logits[-1])
+    effect = (out.logits[:, -1].astype(np.float64) - base) / (goal - base)
+    front, path = patch.oracle_front(checkpoint, clean if clean.instance.label else corrupt)
+    direction = DIRECTIONS[0] if clean.instance.label else DIRECTIONS[1]
+    return EffectMap(
+        direction, corrupt.encoding.labels, effect.reshape(-1, n), front, path, goal, base, change
+    )  # fmt: skip
+
+
+def times(view: View, twin: Twin) -> np.ndarray:
+    """Step at which the oracle has each node, in the run whose label is 1, (n,)."""
+    run = intervention_examples.positive(view.checkpoint, view.trace, twin.instance)
+    return reading.has_from(run.instance.task, run.encoding)
+
+
+def as_own(twin: Twin) -> tuple[bytes, str | None, str | None]:
+    """A twin as a user's own instance: its text, and its ends."""
+    other = twin.instance
+    ends = (other.names[other.source], other.names[other.target]) if other.task == "graph" else (None, None)
+    return tasks.get(other.task).render(other).encode(), ends[0], ends[1]

@@ -1,0 +1,98 @@
+"""Work that the Probes page is asked for: started by a button, watched with progress, kept by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from probes import results
+from ui import jobs
+from ui.jobs import Job
+from ui.store import Recent, recent
+from ui.text import plain, whole
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One piece of work.
+
+    Attributes:
+        kind: Which section asks; each has one piece of work at a time.
+        key: Digest of all that the result depends on.
+        run: Called with a function of what is done and in all; yields the result.
+        unit: What the progress counts.
+    """
+
+    kind: str
+    key: str
+    run: Callable[[Progress], Iterator[Any]] = field(compare=False)
+    unit: str = "parts"
+
+
+def kept() -> Recent:
+    """Results by the key of their work."""
+    return recent("probe results", 128 << 20)
+
+
+def result(work: Work) -> Any | None:
+    """The result of a piece of work, None if there is none yet."""
+    job = job_of(work)
+    return kept().get(work.key) or (job.results[0] if job is not None and job.results else None)
+
+
+def job_of(work: Work) -> Job | None:
+    """The job under way or ended for a piece of work."""
+    key, job = st.session_state.get(f"probe {work.kind} job", (None, None))
+    return job if key == work.key else None
+
+
+def start(work: Work) -> None:
+    """Starts a piece of work and stops this visit's earlier work of the same kind; for callbacks."""
+    before = st.session_state.get(f"probe {work.kind} job", (None, None))[1]
+    if before is not None:
+        before.cancel()
+
+    def run(progress: Callable[[int], None]) -> Iterator[Any]:
+        def step(done: int, total: int) -> None:
+            job.total = total
+            progress(done)
+
+        progress(0)
+        for found in work.run(step):
+            size = sum(array.nbytes for array in results.arrays(found).values())
+            kept().put(work.key, found, size + 1000)
+            yield found
+
+    job = Job(run, 1)
+    st.session_state[f"probe {work.kind} job"] = (work.key, job.start())
+
+
+def under_way(work: Work) -> bool:
+    """Shows the progress of a piece of work that runs, or says how it ended early; whether it runs."""
+    job = job_of(work)
+    if job is None:
+        return False
+    if job.running:
+        st.fragment(_watch, run_every=2 * jobs.POLL_SECONDS)(job, work)
+        return True
+    if job.error:
+        st.error(plain(whole(job.error)))
+    elif job.cancelled:
+        st.info("Stopped before it was done; nothing was kept.")
+    return False
+
+
+def _watch(job: Job, work: Work) -> None:
+    if not job.running:
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        told = "Waiting for another measurement" if job.waiting else f"{job.done:,} of {job.total:,} {work.unit}"
+        if not job.waiting and not job.done:
+            told = "Drawing instances and running the model …"
+        st.progress(min(job.done / max(1, job.total), 1.0), told)
+        st.button("Cancel", on_click=job.cancel, key=f"probe {work.kind} cancel", disabled=job.cancelled)
