@@ -26,9 +26,9 @@ from core.trace import Trace
 from probes import concepts, controls, sample
 from probes.regression import LinearProbe, fit_steps
 from probes.sample import FIT
-from probes.scores import ProbeScores, across, score
+from probes.scores import ProbeScores, across, parsed, score
 
-__all__ = ["LinearProbe", "fit", "fit_steps", "load", "readings", "save"]
+__all__ = ["LinearProbe", "fit", "fit_steps", "load", "load_scores", "readings", "save"]
 
 STEPS = 32
 """T of the fit. At later steps the probe of step T reads."""
@@ -41,7 +41,7 @@ CONTROL_TASKS = 3
 """Control tasks that a step's control accuracy is the mean of."""
 
 WEIGHTS, SCORES = "probes.safetensors", "probes.json"
-MAX_BYTES = 1 << 30
+MAX_BYTES, MAX_SCORES = 1 << 30, 64 << 20
 
 Progress = Callable[[int, int], None]
 
@@ -214,3 +214,26 @@ def readings(checkpoint: Checkpoint, trace: Trace) -> dict[str, np.ndarray]:
     concept = concepts.concept_for(checkpoint.config, probe.concept)
     probability = probe.probability(probe.logits(trace.hidden), concepts.final(concept, trace.encoding))
     return {f"probe: {concept.meaning}": np.where(trace.encoding.carries, probability, np.nan)}
+
+
+def load_scores(checkpoint: Checkpoint) -> ProbeScores | None:
+    """The scores stored with a checkpoint's probes, None if no probes are stored.
+
+    The matrix of scores stored before there was one is NaN throughout.
+
+    Raises:
+        InputError: If probes or scores belong to other weights, or a file is not whole.
+    """
+    if checkpoint.folder is None or load(checkpoint) is None:
+        return None
+    path = checkpoint.folder / SCORES
+    again = f"fit them anew with: python -m probes fit {checkpoint.name}"
+    try:
+        if path.stat().st_size > MAX_SCORES:
+            raise ValueError("too large")
+        scores = parsed(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"the scores of the probes stored with {checkpoint.name!r} cannot be read; {again}") from None
+    if scores.sha256 != checkpoint.sha256:
+        raise InputError(f"the scores stored with {checkpoint.name!r} belong to other weights; {again}")
+    return scores

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -13,6 +15,9 @@ from probes.sample import Sample
 
 RESAMPLES = 1000
 """Bootstrap samples behind an interval."""
+
+CONTROLS = {"untrained", "embedding", "features", "control_task"}
+"""What stands beside every accuracy."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,39 @@ class ProbeScores:
     def to_json(self, indent: int | None = None) -> str:
         """Strict JSON; what is not defined is null."""
         return dumps(asdict(self), indent=indent)
+
+
+def parsed(stored: Mapping[str, Any]) -> ProbeScores:
+    """What `ProbeScores.to_json` wrote; scores of before there was a matrix have one of NaN.
+
+    Raises:
+        ValueError, KeyError, TypeError: If it is anything else.
+    """
+    tests = {}
+    for name, test in stored["tests"].items():
+        rows = {key: _array(test[key]) for key in ("accuracy", "low", "high", "selectivity")}
+        controls = {key: _array(values) for key, values in test["controls"].items()}
+        if set(controls) != CONTROLS:
+            raise ValueError("other controls than those there are")
+        tests[name] = StepScores(
+            **rows, title=test["title"], controls=controls, n_test=test["n_test"], n_instances=test["n_instances"]
+        )
+    plain_fields = ("checkpoint", "sha256", "concept", "data", "meaning", "seed", "n_train")
+    if not tests:
+        raise ValueError("no nodes were scored")
+    n = len(next(iter(tests.values())).accuracy)
+    square = stored.get("across") or {"title": "", **dict.fromkeys(("accuracy", "low", "high", "untrained"))}
+    cells = {k: np.full((n, n), np.nan) if v is None else _array(v) for k, v in square.items() if k != "title"}
+    return ProbeScores(
+        **{name: stored[name] for name in plain_fields},
+        constant=tuple(stored["constant"]),
+        tests=tests,
+        across=AcrossSteps(title=square["title"], **cells),
+    )
+
+
+def _array(values: Any) -> np.ndarray:
+    return np.array(values, dtype=np.float64)  # None becomes NaN
 
 
 def score(

@@ -15,9 +15,9 @@ import streamlit as st
 from core.checkpoint import Checkpoint
 from core.plain import dumps
 from probes import instruments, subjects
-from ui import explain, jobs
-from ui.jobs import Job
-from ui.store import fingerprint, recent
+from ui import background, explain
+from ui.background import Progress, Work
+from ui.store import fingerprint
 from ui.text import plain, whole
 
 SEED = 0
@@ -102,59 +102,27 @@ def card(title: str, asked: Asked, question: str, draw: Callable[[Any], None]) -
         if why is not None:
             st.caption(f"{question} It does not apply here: {plain(whole(why))}")
             return
-        found = _kept().get(asked.key)
+        work = _work(asked)
+        found = background.result(work)
         if found is None:
             st.caption(question)
-            _measure(asked)
+            if not background.under_way(work):
+                st.button("Measure", on_click=background.start, args=(work,), key=f"measure {name}")
             return
         draw(found)
         _take_away(asked, found)
 
 
-def _kept() -> Any:
-    return recent("instruments", 128 << 20)
-
-
-def _measure(asked: Asked) -> None:
-    job: Job | None = None
-    key, running = st.session_state.get(f"instrument {asked.name}", (None, None))
-    if key == asked.key:
-        job = running
-    if job is not None and job.running:
-        jobs.watch(job, 0, f"cancel {asked.name}")
-        return
-    if job is not None and job.results:
-        st.rerun()
-    if job is not None and job.error:
-        st.error(plain(whole(job.error)))
-
-    def start() -> None:
-        before = st.session_state.get(f"instrument {asked.name}", (None, None))[1]
-        if before is not None:
-            before.cancel()
-        st.session_state[f"instrument {asked.name}"] = asked.key, _job(asked)
-
-    st.button("Measure", on_click=start, key=f"measure {asked.name}")
-
-
-def _job(asked: Asked) -> Job:
+def _work(asked: Asked) -> Work:
     """The measurement on a thread of its own; its result is kept for every visit."""
-    kept, module = _kept(), instruments.get(asked.name).load()
+    module = instruments.get(asked.name).load()
 
-    def work(progress: Callable[[int], None]) -> Iterator[Any]:
-        def told(done: int, total: int) -> None:
-            job.total = total
-            progress(done)
-
-        progress(0)
+    def run(progress: Progress) -> Iterator[Any]:
         opened = asked.checkpoint
         drawn = subjects.draw(opened, None if asked.difficulty is None else [asked.difficulty], asked.count, seed=SEED)
-        result = module.measure(opened, drawn, steps=asked.steps, seed=SEED, progress=told, **asked.options)
-        kept.put(asked.key, result, len(dumps(result)))
-        yield result
+        yield module.measure(opened, drawn, steps=asked.steps, seed=SEED, progress=progress, **asked.options)
 
-    job = Job(work, 1, "parts")
-    return job.start()
+    return Work(f"instrument {asked.name}", asked.key, run)
 
 
 def _take_away(asked: Asked, found: Any) -> None:

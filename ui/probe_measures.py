@@ -17,9 +17,9 @@ from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.plain import dumps
 from probes import concepts, instruments, linear, reading, subjects
-from ui import frontier_figures, frontier_request, opening, probe_work, session
+from ui import background, frontier_figures, frontier_request, opening, session
+from ui.background import Progress, Work
 from ui.probe_cards import card
-from ui.probe_work import Progress, Work
 from ui.sidebar import DIFFICULTY
 from ui.store import fingerprint
 from ui.text import plain, whole
@@ -139,8 +139,8 @@ def draw(checkpoint: Checkpoint, what: Section) -> None:
         found = None
         if asked is not None:
             work = work_of(asked, checkpoint, what.unit)
-            found = probe_work.result(work)
-            running = found is None and probe_work.under_way(work)
+            found = background.result(work)
+            running = found is None and background.under_way(work)
             if found is None and not running:
                 asked = None
         if asked is None:
@@ -170,8 +170,8 @@ def _form(checkpoint: Checkpoint, what: Section) -> Asked | None:
             work = work_of(asked, checkpoint, what.unit)
         except InputError:
             return  # the coming run says it in the section
-        if probe_work.result(work) is None:
-            probe_work.start(work)
+        if background.result(work) is None:
+            background.start(work)
 
     for x, key in keys.items():
         state.setdefault(key, getattr(state.get(f"asked {name}", first), x))

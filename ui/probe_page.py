@@ -35,7 +35,7 @@ def draw(view: View) -> None:
     checkpoint = view.checkpoint
     scores, problem = None, None
     try:
-        scores = probe_stored.scores_of(checkpoint)
+        scores = linear.load_scores(checkpoint)
     except InputError as error:
         problem = str(error)
     with session.calm():

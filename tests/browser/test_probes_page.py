@@ -14,8 +14,7 @@ from playwright.sync_api import expect
 from core import checkpoint
 from core.plain import dumps
 from figures import probe_scores
-from probes import subjects, wavefront
-from ui import probe_stored
+from probes import linear, subjects, wavefront
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit
@@ -46,7 +45,7 @@ def saved(here: Visit, label: str) -> str:
 def test_the_finding_its_controls_and_the_matrix_are_those_stored(server: str, visit: NewVisit, scheme: str) -> None:
     here = visit(scheme, height=900)
     opened(here, f"{server}/probes?checkpoint=graph-house&example=twelve-hops&step=3")
-    scores = probe_stored.scores_of(checkpoint.load("graph-house"))
+    scores = linear.load_scores(checkpoint.load("graph-house"))
     assert scores is not None
     assert here.headline() == probe_scores.finding(scores, probe_scores.most_telling(scores))
     plots = here.page.locator(".js-plotly-plot")
@@ -122,14 +121,14 @@ def test_the_page_shows_every_kind_of_checkpoint(server: str, visit: NewVisit, n
     opened(here, f"{server}/probes?checkpoint={name}&step=1")
     expect(here.page.locator("[data-testid=stForm]")).to_have_count(3)
     expect(here.page.get_by_text("Something went wrong")).to_have_count(0)
-    scores = probe_stored.scores_of(checkpoint.load(name))
+    scores = linear.load_scores(checkpoint.load(name))
     if scores is not None:
         assert here.headline() == probe_scores.finding(scores, probe_scores.most_telling(scores))
         assert here.cursor()["reading"] == f"probe: {scores.meaning}"
 
 
 def test_a_checkpoint_without_probes_says_what_to_do(server: str, visit: NewVisit) -> None:
-    found = [e["name"] for e in checkpoint.available() if probe_stored.scores_of(checkpoint.load(e["name"])) is None]
+    found = [e["name"] for e in checkpoint.available() if linear.load_scores(checkpoint.load(e["name"])) is None]
     if not found:
         pytest.skip("every shipped checkpoint has probes")
     here = visit()

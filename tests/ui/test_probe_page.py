@@ -38,7 +38,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkpoint, ProbeS
 
 def test_stored_scores_are_those_that_were_measured(fitted: tuple[Checkpoint, ProbeScores]) -> None:
     ours, scores = fitted
-    found = probe_stored.scores_of(ours)
+    found = linear.load_scores(ours)
     assert found is not None
     assert found.to_json() == scores.to_json()
     assert probe_stored.n_values(ours, found) == 2
@@ -58,7 +58,7 @@ def damaged(ours: Checkpoint, folder: Path, change: Any) -> Checkpoint:
 
 def test_scores_from_before_the_matrix_have_none(fitted: tuple[Checkpoint, ProbeScores], tmp_path: Path) -> None:
     older = damaged(fitted[0], tmp_path / "a", lambda x: {k: v for k, v in x.items() if k != "across"})
-    found = probe_stored.scores_of(older)
+    found = linear.load_scores(older)
     assert found is not None
     assert np.isnan(found.across.accuracy).all()
     assert found.across.accuracy.shape == fitted[1].across.accuracy.shape
@@ -79,15 +79,15 @@ def test_scores_that_are_no_scores_get_a_sentence(
     fitted: tuple[Checkpoint, ProbeScores], tmp_path: Path, change: Any, says: str
 ) -> None:
     with pytest.raises(InputError, match=f"{says}.*probes fit"):
-        probe_stored.scores_of(damaged(fitted[0], tmp_path / "a", change))
+        linear.load_scores(damaged(fitted[0], tmp_path / "a", change))
 
 
 def test_without_probes_there_are_no_scores_and_a_way_to_them(tmp_path: Path) -> None:
     ours = untrained(tmp_path, "graph")
-    assert probe_stored.scores_of(ours) is None
+    assert linear.load_scores(ours) is None
     assert probe_stored.why_not(ours) is None
     nowhere = replace(ours, folder=None)
-    assert probe_stored.scores_of(nowhere) is None
+    assert linear.load_scores(nowhere) is None
     assert "lies in no folder" in str(probe_stored.why_not(nowhere))
 
 
@@ -95,7 +95,7 @@ def test_the_button_fits_what_the_command_fits(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(linear, "default_instances", lambda _: 40)
     ours, seen = untrained(tmp_path, "graph"), []
     [scores] = probe_stored.fitting(ours).run(lambda done, total: seen.append((done, total)))
-    found = probe_stored.scores_of(ours)
+    found = linear.load_scores(ours)
     assert found is not None
     assert found.to_json() == scores.to_json() == linear.fit(ours)[1].to_json()
     assert seen[-1][0] == seen[-1][1]
@@ -180,7 +180,9 @@ def _without_probes(folder: str) -> None:
     from ui import probe_stored
 
     ours = untrained(Path(folder), "graph")
-    probe_stored.nothing_stored(ours, None) if probe_stored.scores_of(ours) is None else probe_stored.st.write("There")
+    probe_stored.nothing_stored(ours, None) if probe_stored.linear.load_scores(ours) is None else probe_stored.st.write(
+        "There"
+    )
 
 
 def test_a_checkpoint_without_probes_is_fitted_at_the_press_of_a_button(
@@ -192,7 +194,7 @@ def test_a_checkpoint_without_probes_is_fitted_at_the_press_of_a_button(
     assert page.code[0].value == "python -m probes fit graph"
     assert "No probes are stored with graph yet" in page.markdown[1].value
     page.button[0].click().run()
-    _, job = page.session_state["probe fit job"]
+    _, job = page.session_state["fit job"]
     end = time.monotonic() + 120
     while job.running and time.monotonic() < end:
         time.sleep(0.2)

@@ -55,7 +55,7 @@ def test_json_and_what_is_left_out(tmp_path: Path) -> None:
 
 def test_the_shipped_plans_can_be_read() -> None:
     ablations = read_plan(SHIPPED / "ablations.toml")
-    assert len(ablations) == 3 * (8 + 8 + 4)
+    assert len(ablations) == 3 * (8 + 8 + 5)
     assert all(run.varied.batches <= 1500 for run in ablations)
     assert len(read_plan(SHIPPED / "eight-short.toml")) == 8
 

@@ -1,4 +1,7 @@
-"""Work that the Probes page is asked for: started by a button, watched with progress, kept by digest."""
+"""Work that a page is asked for: started by a button, watched with progress, its result kept by digest.
+
+The threads are `ui.jobs`'; the instruments of the Probes and Dynamics pages run this way.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class Work:
 
 def kept() -> Recent:
     """Results by the key of their work."""
-    return recent("probe results", 128 << 20)
+    return recent("results", 128 << 20)
 
 
 def result(work: Work) -> Any | None:
@@ -47,13 +50,13 @@ def result(work: Work) -> Any | None:
 
 def job_of(work: Work) -> Job | None:
     """The job under way or ended for a piece of work."""
-    key, job = st.session_state.get(f"probe {work.kind} job", (None, None))
+    key, job = st.session_state.get(f"{work.kind} job", (None, None))
     return job if key == work.key else None
 
 
 def start(work: Work) -> None:
     """Starts a piece of work and stops this visit's earlier work of the same kind; for callbacks."""
-    before = st.session_state.get(f"probe {work.kind} job", (None, None))[1]
+    before = st.session_state.get(f"{work.kind} job", (None, None))[1]
     if before is not None:
         before.cancel()
 
@@ -68,8 +71,8 @@ def start(work: Work) -> None:
             kept().put(work.key, found, size + 1000)
             yield found
 
-    job = Job(run, 1)
-    st.session_state[f"probe {work.kind} job"] = (work.key, job.start())
+    job = Job(run, 1, work.unit)
+    st.session_state[f"{work.kind} job"] = (work.key, job.start())
 
 
 def under_way(work: Work) -> bool:
@@ -78,21 +81,10 @@ def under_way(work: Work) -> bool:
     if job is None:
         return False
     if job.running:
-        st.fragment(_watch, run_every=2 * jobs.POLL_SECONDS)(job, work)
+        jobs.watch(job, 0, f"{work.kind} cancel")
         return True
     if job.error:
         st.error(plain(whole(job.error)))
     elif job.cancelled:
         st.info("Stopped before it was done; nothing was kept.")
     return False
-
-
-def _watch(job: Job, work: Work) -> None:
-    if not job.running:
-        st.rerun()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        told = "Waiting for another measurement" if job.waiting else f"{job.done:,} of {job.total:,} {work.unit}"
-        if not job.waiting and not job.done:
-            told = "Drawing instances and running the model …"
-        st.progress(min(job.done / max(1, job.total), 1.0), told)
-        st.button("Cancel", on_click=job.cancel, key=f"probe {work.kind} cancel", disabled=job.cancelled)
