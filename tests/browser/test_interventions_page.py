@@ -56,6 +56,7 @@ def edits(here: Visit) -> str:
 def test_a_fresh_page_shows_an_example_before_and_after(server: str, visit: NewVisit, scheme: str) -> None:
     here = visit(scheme, height=900)
     opened(here, f"{server}/{PAGE}")
+    expect(here.page.locator("textarea").first).to_have_value(re.compile("^zero t=3 node="))  # filled a moment later
     said = what_happened(measured(edits(here)).runs[0], ("reachable", "unreachable"))
     assert here.headline() == said
     assert edits(here).startswith("zero t=3 node=")
