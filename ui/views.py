@@ -17,7 +17,7 @@ from core import tasks
 from core.encoding import NOTHING
 from core.export import save_npz
 from figures import linked_views, report
-from figures.summary import clipped, first_decidable, sentence, words
+from figures.summary import clipped, sentence
 from ui import opening, session
 from ui.opening import View
 from ui.store import fingerprint, recent
@@ -112,20 +112,12 @@ def about(view: View) -> None:
 
 
 def facts(view: View) -> dict[str, str]:
-    """What was run, on what, and what came out."""
-    trace, opened, instance = view.trace, view.checkpoint, view.instance
-    answers = words(instance)
+    """What was run, on what, and what came out: the facts of the offline page, and what a visit knows besides."""
+    trace = view.trace
     held = sum(v.nbytes for v in vars(trace).values() if isinstance(v, np.ndarray))
-    span, decidable = view.trained_steps, first_decidable(trace)
     return {
-        "Checkpoint": f"{opened.name}, recipe {opened.recipe or 'unnamed'}, {opened.n_parameters:,} weights",
-        "sha256": opened.sha256[:16] + "…",
-        "Trained with": f"{span[0]}–{span[1]} steps" if span else "not said",
+        **report.facts(trace, view.checkpoint),
         "Instance": size(view),
-        "Label": answers[1 - instance.label] if instance.label is not None else "unknown",
-        "Answer": f"{answers[1 - trace.answer]} (logit {trace.logits[-1]:+.2f} after {trace.steps} steps)",
-        "Answer stays from": f"step {trace.commitment_step}",
-        "First decidable": "never" if decidable is None else f"step {decidable}",
         "Held in memory": f"{held / 1e6:,.1f} MB, states {' × '.join(map(str, trace.hidden.shape))}",
         **({"Notes": " ".join(map(whole, notes(view)))} if notes(view) else {}),
     }
