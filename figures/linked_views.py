@@ -58,6 +58,7 @@ MODULES = (
     "canvas",
     "lines",
     "structure",
+    "editor",
     "trajectories",
     "wavefront",
     "answer",

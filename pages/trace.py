@@ -1,6 +1,6 @@
 """Trace: what happens, step by step?"""
 
-from ui import frame, session, sidebar, views
+from ui import editor, frame, session, sidebar, views
 
 frame.enter("pages/trace.py")
 with session.calm():
@@ -11,5 +11,6 @@ with session.calm():
     else:
         sidebar.draw(view)
         views.headline(view)
-        views.linked(view)
+        editor.bar(view)
+        views.linked(view, on_edit=editor.from_browser)
         views.about(view)

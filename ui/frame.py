@@ -16,6 +16,8 @@ _STYLE = """
 .st-key-player { position: sticky; top: 4rem; z-index: 5; }
 .st-key-source_widget button { padding-inline: 0.4rem; }
 .st-key-frontier_controls [data-testid="stButtonGroup"] button { min-height: 2.5rem; }
+.st-key-editor button { min-height: 1.9rem; padding: 0 0.7rem; }
+.st-key-editor button p { font-size: 0.82rem; }
 .st-key-facts thead { display: none; }
 .st-key-facts table { font-size: 0.92rem; }
 """

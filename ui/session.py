@@ -153,6 +153,8 @@ def cursor() -> dict[str, Any]:
     state = st.session_state
     given = state.get("cursor", {}) if state.get("cursor_of") == current() else {}
     start: dict[str, Any] = {"playing": "step" not in given}
+    if "keep_cursor" in state:
+        start["keep"] = state.pop("keep_cursor")
     for name in ("step", "node", "head", "speed"):
         try:
             start[name] = float(given[name]) if name == "speed" else int(given[name])

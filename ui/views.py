@@ -69,6 +69,7 @@ def linked(
     key: str = "views",
     role: str = "full",
     pick_ends: bool = True,
+    on_edit: Callable[[View, Any], None] | None = None,
     readings: dict[str, np.ndarray] | None = None,
 ) -> None:
     """The linked views of a trace under the page's cursor.
@@ -78,6 +79,7 @@ def linked(
         key: Names this mount on its page.
         role: "full"; "scrubber" or "views" alone, where several mounts share one player.
         pick_ends: Whether clicks set source and target (graphs).
+        on_edit: Takes what a hand did to the instance in the structure; None where it cannot be edited.
         readings: Name to (T+1, n) values in [0, 1], the first in front; the view's own if None.
     """
     shown = view.readings if readings is None else readings
@@ -95,8 +97,13 @@ def linked(
             source, target = (names[int(ends[end])] for end in ("source", "target"))
             session.change(source=source, target=target)
 
+    def take_edit() -> None:
+        if on_edit is not None and (asked := st.session_state[key].edit):
+            on_edit(view, asked)
+
     place = {"initial": session.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and is_graph}
-    _component(data={**drawing, **place}, key=key, on_ends_change=choose_ends)
+    place["edit"] = on_edit is not None
+    _component(data={**drawing, **place}, key=key, on_ends_change=choose_ends, on_edit_change=take_edit)
 
 
 def about(view: View) -> None:

@@ -91,6 +91,8 @@ function createCursor(name) {
       change({ step: state.step >= lastStep() ? 0 : state.step, playing: true });
     },
     lastStep,
+    /** Writes the cursor into the address though it did not move: another instance has taken its place there. */
+    remember: () => mirror(),
     heads: () => Math.max(0, ...[...members].map((m) => m.heads)),
     first: (member) => [...members][0] === member,
     join(member) { members.add(member); tell({ members: true }); },

@@ -22,11 +22,16 @@ function show(root, send) {
   };
   const off = new AbortController(), listening = { signal: off.signal };
   const member = { steps: 0, heads: 0, address: false };
+  const editor = new Editor(root, (edit) => send("edit", edit), () => (cursor ? (p?.drawnOf.get(cursor.get().node) ?? -1) : -1), off.signal);
   let p = null, theme = null, cursor = null, leave = null, data = null, roles = ROLES.full;
-  let frame = 0, stale = true, spoken = 0, id = null;
+  let frame = 0, stale = true, spoken = 0, id = null, started = false;
   // The step on screen moves smoothly from one to the next; everything that counts uses whole steps.
   const motion = { from: 0, to: 0, start: 0, length: 0 };
-  const stats = (root.depthscopeStats = { frames: [], draw: [] });
+  const stats = (root.depthscopeStats = {
+    frames: [], draw: [],
+    /** Where a node of the model stands on the canvas of the structure. */
+    where: (node) => { const i = p.drawnOf.get(node); return [views.structure.x[i], views.structure.y[i]]; },
+  });
 
   const shows = (view) => roles.includes(view) && p !== null;
   const local = (step) => Math.max(0, Math.min(p.steps, step));
@@ -57,6 +62,7 @@ function show(root, send) {
     roles = ROLES[data.role] ?? String(data.role ?? "full").split(" ");
     if (isNew) begin(data.initial ?? {});
     cursor.set({ step: cursor.get().step }); // a shorter trace may have taken the place of a longer one
+    editor.fit(p, data.edit);
     describe();
     choices();
     stale = true;
@@ -67,6 +73,13 @@ function show(root, send) {
 
   /** Where the cursor starts on a new trace. */
   function begin(initial) {
+    if (initial.keep && started) { // an edited instance: the cursor stays where it was, as far as it is there
+      const { node } = cursor.get();
+      if (initial.keep === "step" || !p.drawnOf.has(node)) cursor.set({ node: null });
+      cursor.remember();
+      return;
+    }
+    started = true;
     const playing = Boolean(initial.playing) && !CALM.matches;
     cursor.set({ playing: false });
     cursor.set({
@@ -93,6 +106,7 @@ function show(root, send) {
     if (changed.members) stale = true; // the scrubber is as long as the longest trace of the channel
     if (changed.playing || changed.speed || changed.reading || changed.head) choices();
     if (changed.node || changed.reading) describe();
+    if (changed.node) editor.show();
     schedule();
   }
 
@@ -277,6 +291,7 @@ function show(root, send) {
     clear: () => { cursor.preview(null, null); cursor.set({ node: null }); },
     source: () => pick("source"),
     target: () => pick("target"),
+    edit: () => { editor.toggle(); stale = true; schedule(); },
     turn: () => {
       const view = views.trajectories;
       view.solid = !view.solid;
@@ -312,6 +327,10 @@ function show(root, send) {
     canvas.addEventListener("pointermove", (event) => {
       if (!p) return;
       const [x, y] = where(event);
+      if (drag?.node) {
+        if (view.move(x, y)) schedule();
+        return;
+      }
       if (drag) {
         view.yaw = drag.yaw + (x - drag.x) / 120;
         view.pitch = Math.max(-1.5, Math.min(1.5, drag.pitch + (y - drag.y) / 120));
@@ -331,13 +350,15 @@ function show(root, send) {
         canvas.setPointerCapture(event.pointerId);
         return;
       }
+      if (name === "structure" && editor.click(hit.node, event.shiftKey)) return;
+      if (name === "structure" && view.grab(hit.node, x, y)) { drag = { node: true }; canvas.setPointerCapture(event.pointerId); }
       const patch = {};
       if (hit.node !== undefined) patch.node = hit.node >= 0 ? p.meta.node[hit.node] : null;
       if (hit.step !== undefined && hit.step !== null) Object.assign(patch, { step: hit.step, playing: false });
       if (name === "wavefront" && hit.node < 0) return;
       cursor.set(patch);
     }, listening);
-    for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, () => { drag = null; }, listening);
+    for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, () => { if (drag?.node && view.release()) schedule(); drag = null; }, listening);
   }
 
   const track = $(".ds-track");
@@ -359,13 +380,19 @@ function show(root, send) {
 
   /** Keys work anywhere on the page, unless another control has the focus; the first mount of a channel answers. */
   window.addEventListener("keydown", (event) => {
-    if (!p || !cursor.first(member) || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    if (!p || !cursor.first(member) || event.altKey || event.defaultPrevented) return;
     const target = event.composedPath()[0], inside = event.composedPath().includes(root);
+    if (event.ctrlKey || event.metaKey) { // undo and redo, but where text is written they are the text's
+      const key = event.key.toLowerCase(), name = key === "z" ? (event.shiftKey ? "redo" : "undo") : key === "y" ? "redo" : null;
+      if (name && data.edit && !target.closest?.("input, textarea, [contenteditable]")) { event.preventDefault(); send("edit", { name, at: [] }); }
+      return;
+    }
     const own = inside || root.getRootNode().host?.contains(target);
     if (!own && !mates(target) && target.closest?.(CONTROLS)) return;
     const tag = target.tagName;
     if (tag === "SELECT" || tag === "TEXTAREA" || (tag === "INPUT" && !["Escape", " "].includes(event.key))) return;
     if (tag === "BUTTON" && [" ", "Enter"].includes(event.key)) return;
+    if (editor.key(event.key)) { event.preventDefault(); return; }
     const state = cursor.get();
     const keys = {
       " ": actions.play, ArrowLeft: actions.back, ArrowRight: actions.forward,

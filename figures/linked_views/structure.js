@@ -6,9 +6,10 @@ const MAX_MESSAGES = 260;
 const STRONG = 0.3; // least weight drawn with full attention, unless a node is chosen
 
 class Structure {
-  constructor(canvas) { this.surface = new Surface(canvas); this.lines = null; }
+  constructor(canvas) { this.surface = new Surface(canvas); this.lines = null; this.moved = new Map(); this.grabbed = null; }
 
   fit(p, theme) {
+    if (this.p?.meta.id !== p.meta.id) this.moved.clear();
     this.p = p;
     this.theme = theme;
     this.surface.fit();
@@ -29,9 +30,37 @@ class Structure {
       this.type = setLines(this.surface.ctx, this.theme, p, { x: 10, y: top, width: width - 20, height: height - top - 8 }, this);
       this.radius = this.free.length ? this.radius : this.r[p.meta.lines[0][0]];
     }
-    const E = p.nEdges;
+    for (const [i, [u, v]] of this.moved) { this.x[i] = u * width; this.y[i] = v * height; }
+    this.bend();
+  }
+
+  bend() {
+    const { p } = this, E = p.nEdges;
     this.curves = Array.from({ length: E }, (_, e) => this.curve(p.edges[e], p.edges[E + e], p.meta.task === "logic" ? 0 : 0.09));
   }
+
+  /** Takes hold of a node to drag it; whether it can be moved. A graph's nodes can. */
+  grab(node, x, y) {
+    const { p } = this, at = node < 0 ? -1 : [...this.free].find((i) => p.modelNode(i) === node) ?? -1;
+    this.grabbed = p.meta.task === "graph" && at >= 0 ? { i: at, x, y, far: false } : null;
+    return this.grabbed !== null;
+  }
+
+  /** Drags what is held; whether it moved. */
+  move(x, y) {
+    const held = this.grabbed, { width, height } = this.surface;
+    if (!held || (!held.far && Math.hypot(x - held.x, y - held.y) < 5)) return false;
+    held.far = true;
+    const r = this.radius + 4, inside = (v, most) => Math.max(r, Math.min(most - r, v));
+    this.moved.set(held.i, [inside(x, width) / width, inside(y, height) / height]);
+    [this.x[held.i], this.y[held.i]] = [inside(x, width), inside(y, height)];
+    this.bend();
+    this.ground = this.surface.layer((ctx) => this.drawGround(ctx));
+    this.lines = null;
+    return true;
+  }
+
+  release() { const far = this.grabbed?.far ?? false; this.grabbed = null; return far; }
 
   /** Nodes that stand by their own, in the upper part of the surface. */
   placeFree(height) {
