@@ -43,6 +43,9 @@ class Concept:
     pace: int = 1
 
 
+MOST_OF_TWENTY = 7
+"""Longest chain whose texts speak of no more than the paper's twenty people."""
+
 CONCEPTS = {
     c.task: c
     for c in (
@@ -78,12 +81,16 @@ def concept_of(task: str, name: str | None = None) -> Concept:
 def concept_for(config: ModelConfig, name: str | None = None) -> Concept:
     """The concept of a task as a model meets it: over the tokens of a graph a hop takes two steps.
 
+    A text of 10 facts names more people than the twenty whom some models know; those are tried on fewer facts.
+
     Raises:
         InputError: If the task has none, or none of that name.
     """
     concept = concept_of(config.task, name)
     if config.task == "graph" and config.attention == "full":
         return replace(concept, meaning="reached within t/2", pace=2)
+    if config.task == "text" and config.identity == "vocabulary":
+        return replace(concept, harder=MOST_OF_TWENTY)
     return concept
 
 
