@@ -39,3 +39,26 @@ def comparison(first: Trace, second: Trace) -> str:
         f"{first.checkpoint} ends with {said[0]} ({marks[0]}), "
         f"{second.checkpoint} with {said[1]} ({marks[1]}); {apart}."
     )
+
+
+def of_two_instances(first: Trace, second: Trace) -> str:
+    """How one checkpoint ends on two instances, and from which step on its answers part.
+
+    Plain text; whoever draws it escapes it.
+
+    Raises:
+        ValueError: If the two did not run the same number of steps.
+    """
+    if first.steps != second.steps:
+        raise ValueError(
+            f"the runs have {first.steps} and {second.steps} steps, and can only be compared with the same"
+        )
+    ends = [f"{words(trace.instance)[1 - trace.answer]} ({_verdict(trace)})" for trace in (first, second)]
+    apart = np.flatnonzero((first.logits > 0) != (second.logits > 0))
+    when = f"the answers part at step {int(apart[0])}" if len(apart) else "the answers are the same at every step"
+    return f"The first ends with {ends[0]}, the second with {ends[1]}; {when}."
+
+
+def _verdict(trace: Trace) -> str:
+    label = getattr(trace.instance, "label", None)
+    return "no label" if label is None else "right" if trace.answer == label else "wrong"

@@ -1,6 +1,7 @@
-"""Compare: what differs between two checkpoints on one instance?"""
+"""Compare: what differs between two checkpoints on one instance, or between two instances in one checkpoint?"""
 
-from ui import compare, frame, session, sidebar, views
+from ui import compare, compare_measures, frame, session, sidebar, views
+from ui.text import plain
 
 frame.enter("pages/compare.py")
 with session.calm():
@@ -9,6 +10,15 @@ with session.calm():
     if view is None:
         views.nothing_to_open()
     else:
-        other = compare.other(view)
+        pair = compare.other(view)
         sidebar.draw(view, compare.choice)
-        compare.draw(view, other)
+        if isinstance(pair, str):
+            views.alone(view, plain(pair))
+        else:
+            gap = compare.gap(pair)
+            compare.headline(pair)
+            compare.sides(pair, gap)
+            compare_measures.apart(pair, gap)
+            if pair.kind == "checkpoint":
+                compare_measures.measured(pair)
+                compare_measures.made_with(pair.first.checkpoint, pair.second.checkpoint)

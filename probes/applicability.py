@@ -63,6 +63,9 @@ def _link(instrument: str) -> str:
 EASY, FEW, SHORT = 2, 8, 8
 """Difficulty, instances and steps of a trial run."""
 
+MANY = 40
+"""Instances of twice the hardest difficulty trained on, of what looks into failures, where the easy ones have none."""
+
 
 def trial(opened: Checkpoint, instrument: Instrument) -> str:
     """Runs an instrument on a few easy instances: what became of it, in one line."""
@@ -70,13 +73,16 @@ def trial(opened: Checkpoint, instrument: Instrument) -> str:
     why = module.unfit(opened)
     if why is not None:
         return f"does not apply: {why}"
-    start = time.perf_counter()
-    try:
-        drawn = subjects.draw(opened, [EASY], FEW)
-        table = module.table(module.measure(opened, drawn, steps=SHORT))
-    except InputError as error:
-        return f"refused: {error}"
-    return f"ran in {time.perf_counter() - start:.0f} s: {table.splitlines()[0]}"
+    start, refused = time.perf_counter(), ""
+    for difficulty, count in ((EASY, FEW), (2 * subjects.trained(opened), MANY)):
+        try:
+            drawn = subjects.draw(opened, [difficulty], count)
+            table = module.table(module.measure(opened, drawn, steps=SHORT))
+        except InputError as error:
+            refused = f"refused at difficulty {difficulty}: {error}"
+            continue
+        return f"ran at difficulty {difficulty} in {time.perf_counter() - start:.0f} s: {table.splitlines()[0]}"
+    return refused
 
 
 def main() -> None:

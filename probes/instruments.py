@@ -172,6 +172,15 @@ INSTRUMENTS: tuple[Instrument, ...] = (
         instances=100,
     ),
     Instrument(
+        "agreement",
+        "how often two checkpoints give the same answer, and who is right where they do not",
+        "probes.agreement",
+        instances=200,
+        options=(
+            Option("--other", {"metavar": "CKPT", "help": "the second checkpoint (default: an untrained network)"}),
+        ),
+    ),
+    Instrument(
         "lyapunov",
         "how fast a small disturbance of the states grows or dies along a run",
         "probes.lyapunov",

@@ -18,6 +18,7 @@ _STYLE = """
 .st-key-frontier_controls [data-testid="stButtonGroup"] button { min-height: 2.5rem; }
 .st-key-editor button { min-height: 1.9rem; padding: 0 0.7rem; }
 .st-key-editor button p { font-size: 0.82rem; }
+.st-key-side_0, .st-key-side_1 { min-height: 5.4rem; }
 .st-key-facts thead { display: none; }
 .st-key-facts table { font-size: 0.92rem; }
 """

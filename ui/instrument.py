@@ -30,15 +30,15 @@ class Asked:
     Attributes:
         name: The instrument.
         checkpoint: What is measured.
-        difficulty: Of the instances; None takes the hardest it was trained on.
-        instances: How many.
+        difficulty: Of the instances, one or several; None takes the hardest it was trained on.
+        instances: How many of each.
         steps: T; None takes the default.
         options: Of the instrument.
     """
 
     name: str
     checkpoint: Checkpoint
-    difficulty: int | None = None
+    difficulty: int | tuple[int, ...] | None = None
     instances: int | None = None
     steps: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -50,6 +50,13 @@ class Asked:
         return fingerprint(self.name, self.checkpoint.sha256, self.difficulty, self.count, self.steps, options)
 
     @property
+    def levels(self) -> list[int] | None:
+        """The difficulties that are drawn, None for the hardest trained on."""
+        if self.difficulty is None:
+            return None
+        return [self.difficulty] if isinstance(self.difficulty, int) else list(self.difficulty)
+
+    @property
     def count(self) -> int:
         """How many instances are drawn."""
         return self.instances or instruments.get(self.name).instances
@@ -58,7 +65,7 @@ class Asked:
     def command(self) -> str:
         """The line of a shell that measures the same."""
         words = ["python", "-m", "probes", self.name, self.checkpoint.name]
-        words += [] if self.difficulty is None else ["--difficulty", str(self.difficulty)]
+        words += ["--difficulty", ",".join(map(str, self.levels))] if self.levels else []
         words += ["--instances", str(self.count)]
         words += [] if self.steps is None else ["--steps", str(self.steps)]
         for name, value in self.options.items():
@@ -70,14 +77,13 @@ class Asked:
         """The lines of Python that measure the same."""
         module = instruments.get(self.name).module.removeprefix("probes.")
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
-        asked = "None" if self.difficulty is None else f"[{self.difficulty}]"
         return "\n".join(
             [
                 "from core import checkpoint",
                 f"from probes import {module}, subjects",
                 "",
                 f"opened = checkpoint.load({self.checkpoint.name!r})",
-                f"drawn = subjects.draw(opened, {asked}, {self.count})",
+                f"drawn = subjects.draw(opened, {self.levels}, {self.count})",
                 f"result = {module}.measure(opened, drawn, steps={self.steps}{options})",
                 f"print({module}.table(result))",
             ]
@@ -119,7 +125,7 @@ def _work(asked: Asked) -> Work:
 
     def run(progress: Progress) -> Iterator[Any]:
         opened = asked.checkpoint
-        drawn = subjects.draw(opened, None if asked.difficulty is None else [asked.difficulty], asked.count, seed=SEED)
+        drawn = subjects.draw(opened, asked.levels, asked.count, seed=SEED)
         yield module.measure(opened, drawn, steps=asked.steps, seed=SEED, progress=progress, **asked.options)
 
     return Work(f"instrument {asked.name}", asked.key, run)

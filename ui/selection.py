@@ -23,11 +23,14 @@ MAX_UNPACKED = 256 * 1024
 MAX_NAME = 200
 MAX_STEPS = 100_000
 
+OF_ORIGIN = ("example", "difficulty", "data", "seed", "answer", "text", "content", "file", "format")
+BESIDE = "beside-"
 PARAMETERS = (
-    "checkpoint", "against", "example", "difficulty", "data", "seed", "answer",
-    "text", "content", "file", "format", "source", "target", "steps",
+    "checkpoint", "against", *OF_ORIGIN, "source", "target", "steps", "beside", *(BESIDE + name for name in OF_ORIGIN),
 )  # fmt: skip
 """Parameters of the URL that are the selection's; the others (the cursor) belong to the linked views."""
+
+TWIN = "twin"
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class Selection:
         target: The same for the target.
         steps: T; None for the instance's default.
         against: Name of the second checkpoint of a comparison; None for the first other one.
+        beside: What one checkpoint is compared on in place of a second checkpoint: TWIN or another instance.
     """
 
     checkpoint: str
@@ -96,22 +100,18 @@ class Selection:
     target: str | None = None
     steps: int | None = None
     against: str | None = None
+    beside: Origin | str | None = None
 
 
 def to_query(selection: Selection) -> dict[str, str]:
     """The selection as parameters of a URL; long content by its digest alone."""
-    origin, query = selection.origin, {"checkpoint": selection.checkpoint}
-    if isinstance(origin, Example):
-        query["example"] = origin.name
-    elif isinstance(origin, Generated):
-        query |= {"difficulty": str(origin.difficulty), "data": origin.data}
-        query |= {"seed": str(origin.seed), "answer": str(origin.answer)}
-    else:
-        packed = pack(origin.content)
-        query |= {"content": origin.digest} if packed is None else {"text": packed}
-        query |= {k: v for k, v in (("file", origin.file), ("format", origin.format)) if v}
+    query = {"checkpoint": selection.checkpoint} | _of_origin(selection.origin)
     ends = {"source": selection.source, "target": selection.target, "against": selection.against}
     query |= {k: v for k, v in ends.items() if v is not None}
+    if isinstance(selection.beside, str):
+        query["beside"] = TWIN
+    elif selection.beside is not None:
+        query |= {BESIDE + name: value for name, value in _of_origin(selection.beside).items()}
     return query if selection.steps is None else query | {"steps": str(selection.steps)}
 
 
@@ -133,26 +133,10 @@ def from_query(
         InputError: If a parameter makes no sense, or its content is not kept here.
     """
     checkpoint = query.get("checkpoint", default.checkpoint)[:MAX_NAME]
-    origin: Origin
-    if "example" in query:
-        origin = Example(query["example"][:MAX_NAME])
-    elif "difficulty" in query:
-        origin = Generated(
-            number(query, "difficulty", 1, 100_000),
-            query.get("data", "audited")[:MAX_NAME],
-            number(query, "seed", 0, 2**31 - 1, 0),
-            number(query, "answer", 0, 1, 1),
-        )
-    elif "text" in query or "content" in query:
-        content = unpack(query["text"]) if "text" in query else find(query["content"])
-        if content is None:
-            raise InputError(
-                "This link points to a file that was too long for a link and is no longer open here; upload it again."
-            )
-        file, format_ = query.get("file"), query.get("format")
-        origin = Own(content, file and file[:MAX_NAME], format_ and format_[:MAX_NAME])
-    else:
+    origin = _origin(query, find)
+    if origin is None:
         origin = default.origin if checkpoint == default.checkpoint else default_of(checkpoint)
+    second = {name: query[BESIDE + name] for name in OF_ORIGIN if BESIDE + name in query}
     return Selection(
         checkpoint,
         origin,
@@ -160,7 +144,42 @@ def from_query(
         query.get("target"),
         number(query, "steps", 1, MAX_STEPS) if "steps" in query else None,
         query.get("against"),
+        TWIN if "beside" in query else _origin(second, find),
     )
+
+
+def _of_origin(origin: Origin) -> dict[str, str]:
+    """An origin as parameters."""
+    if isinstance(origin, Example):
+        return {"example": origin.name}
+    if isinstance(origin, Generated):
+        asked = {"difficulty": str(origin.difficulty), "data": origin.data}
+        return asked | {"seed": str(origin.seed), "answer": str(origin.answer)}
+    packed = pack(origin.content)
+    query = {"content": origin.digest} if packed is None else {"text": packed}
+    return query | {k: v for k, v in (("file", origin.file), ("format", origin.format)) if v}
+
+
+def _origin(query: Mapping[str, str], find: Callable[[str], bytes | None]) -> Origin | None:
+    """The origin that parameters name, None if they name none."""
+    if "example" in query:
+        return Example(query["example"][:MAX_NAME])
+    if "difficulty" in query:
+        return Generated(
+            number(query, "difficulty", 1, 100_000),
+            query.get("data", "audited")[:MAX_NAME],
+            number(query, "seed", 0, 2**31 - 1, 0),
+            number(query, "answer", 0, 1, 1),
+        )
+    if "text" not in query and "content" not in query:
+        return None
+    content = unpack(query["text"]) if "text" in query else find(query["content"])
+    if content is None:
+        raise InputError(
+            "This link points to a file that was too long for a link and is no longer open here; upload it again."
+        )
+    file, format_ = query.get("file"), query.get("format")
+    return Own(content, file and file[:MAX_NAME], format_ and format_[:MAX_NAME])
 
 
 def number(query: Mapping[str, str], name: str, low: int, high: int, default: int | None = None) -> int:

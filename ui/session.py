@@ -118,8 +118,9 @@ def settle() -> View | None:
     if view is not None:
         state["selection"] = view.selection
         state.setdefault("cursor_of", view.selection)
-        if isinstance(view.selection.origin, Own):
-            opening.keep(view.selection.origin)
+        for origin in (view.selection.origin, view.selection.beside):
+            if isinstance(origin, Own):
+                opening.keep(origin)
     return view
 
 

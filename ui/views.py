@@ -106,6 +106,13 @@ def linked(
     _component(data={**drawing, **place}, key=key, on_ends_change=choose_ends, on_edit_change=take_edit)
 
 
+def alone(view: View, why: str) -> None:
+    """One side where a second is wanted, with the reason, as markup."""
+    st.warning(why)
+    headline(view)
+    linked(view)
+
+
 def about(view: View) -> None:
     """The facts of a trace, and its numbers to take away."""
     with st.expander("About this trace"):

@@ -190,3 +190,32 @@ def test_models_of_other_kinds_open_in_every_page(server: str, visit: NewVisit, 
         here.wait_for_cursor("c.step === 3 && !c.playing")
         expect(here.page.locator("[data-testid=stAlert]")).to_have_count(0)
         assert here.page.locator(".ds canvas:visible").count() >= 4
+
+
+def test_one_checkpoint_is_compared_on_an_instance_and_its_twin(server: str, visit: NewVisit) -> None:
+    here = visit("dark")
+    here.open(f"{server}/compare?checkpoint=graph-house&example=three-hops&step=2&beside=twin")
+    assert "the first ends with reachable (right), the second with unreachable (right)" in here.headline().lower()
+    expect(here.page.get_by_text("Where these two runs differ")).to_be_visible()
+    with here.page.expect_download() as download:
+        here.page.get_by_role("button", name="CSV of the differences").click()
+    rows = download.value.path().read_text().splitlines()
+    assert rows[0] == "step,node,first,second,difference"
+    assert len(rows) == 1 + 12 * 13  # T = 11, 13 nodes
+    here.page.get_by_text("Instance", exact=True).first.click()
+    here.page.wait_for_url("**beside-example=*")
+    here.settled()
+    here.page.get_by_role("button", name="Take the open one over").click()
+    here.page.wait_for_url("**beside-text=*")
+    here.settled()
+    assert "the answers are the same at every step" in here.headline()
+    expect(here.page.locator("[data-testid=stAlert]")).to_have_count(0)
+
+
+def test_two_checkpoints_are_compared_on_a_batch_and_by_their_settings(server: str, visit: NewVisit) -> None:
+    here = visit()
+    here.open(f"{server}/compare?checkpoint=graph-house&against=graph-house-perstep&example=three-hops&step=2")
+    expect(here.page.get_by_text("What they were made with")).to_be_visible()
+    expect(here.page.get_by_text("settings differ")).to_be_visible()
+    here.page.get_by_role("button", name="Measure", exact=True).first.click()
+    expect(here.page.get_by_text("the two agree on")).to_be_visible(timeout=120_000)

@@ -35,5 +35,5 @@ def test_a_reason_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_trial_runs_an_instrument_or_says_why_not(tmp_path: Path) -> None:
     ours, by_name = untrained(tmp_path / "without ^", "without ^"), {x.NAME: x for x in INSTRUMENTS}
-    assert applicability.trial(ours, by_name["similarity"]).startswith("ran in")
+    assert applicability.trial(ours, by_name["similarity"]).startswith("ran at difficulty 2 in")
     assert applicability.trial(ours, by_name["automaton"]).startswith("does not apply: every token")

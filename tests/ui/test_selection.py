@@ -13,6 +13,7 @@ from ui.selection import (
     MAX_UNPACKED,
     MAX_URL_CHARS,
     PARAMETERS,
+    TWIN,
     Example,
     Generated,
     Own,
@@ -45,6 +46,7 @@ selections = st.builds(
     st.none() | names,
     st.none() | st.integers(1, 5000),
     st.none() | names,
+    st.none() | st.just(TWIN) | origins,
 )
 
 
