@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from core import inputs, tasks
@@ -31,21 +34,14 @@ def read(task: str, text: str, name: str, form: str | None = None) -> list[tuple
 
     Args:
         task: Task they belong to.
-        text: One JSON object a line.
+        text: One JSON object a line, or a table as `entries` reads it.
         name: What the text is called in messages.
         form: Format of the graphs; None to go by their content.
 
     Raises:
         InputError: If a line is not such an object or holds no instance, or there is no line.
     """
-    found = [
-        (number, _instance(task, line, number, form))
-        for number, line in enumerate(text.split("\n"), start=1)
-        if line.strip()
-    ]
-    if not found:
-        raise InputError(f"{name!r} has no lines")
-    return found
+    return [(entry.number, _instance(task, entry, form)) for entry in entries(text, name)]
 
 
 def measurable(config: ModelConfig, text: str, name: str) -> list[Any]:
@@ -70,7 +66,61 @@ def measurable(config: ModelConfig, text: str, name: str) -> list[Any]:
     return [instance for _, instance in found]
 
 
-def _instance(task: str, line: str, number: int, form: str | None) -> Any:
+@dataclass(frozen=True)
+class Entry:
+    """One instance among many, not read yet.
+
+    Attributes:
+        number: Its line.
+        input: Its text.
+        source: Name of the source node, None if it names none.
+        target: The same for the target.
+    """
+
+    number: int
+    input: str
+    source: str | None = None
+    target: str | None = None
+
+
+def entries(text: str, name: str) -> list[Entry]:
+    """The lines of a text, or the rows of a table with a column "input", as they are.
+
+    Args:
+        text: One JSON object a line, or CSV with a head that names the columns.
+        name: What it is called; one that ends in .csv or .tsv is a table.
+
+    Raises:
+        InputError: If a line is no such object, or there is none.
+    """
+    if name.lower().endswith((".csv", ".tsv")):
+        found = _rows(text, "\t" if name.lower().endswith(".tsv") else ",")
+    else:
+        found = [_entry(line, number) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if not found:
+        raise InputError(f"{name!r} has no lines")
+    return found
+
+
+def is_table(text: str) -> bool:
+    """Whether a text is a table of instances: its first line has a column "input"."""
+    return "input" in next(csv.reader(io.StringIO(text[:10_000].replace("\t", ","))), [])
+
+
+def _rows(text: str, separator: str) -> list[Entry]:
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=separator))
+    except csv.Error as error:
+        raise InputError(f"the table cannot be read: {error}") from None
+    found = []
+    for number, row in enumerate(rows, start=2):
+        if not row.get("input"):
+            raise InputError(f'row {number} has nothing in the column "input"')
+        found.append(Entry(number, row["input"], row.get("source") or None, row.get("target") or None))
+    return found
+
+
+def _entry(line: str, number: int) -> Entry:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -80,7 +130,11 @@ def _instance(task: str, line: str, number: int, form: str | None) -> Any:
     ends = [values.get("source"), values.get("target")]
     if any(end is not None and not isinstance(end, str) for end in ends):
         raise InputError(f"line {number}: source and target should be names, as text")
+    return Entry(number, values["input"], ends[0], ends[1])
+
+
+def _instance(task: str, entry: Entry, form: str | None) -> Any:
     try:
-        return parsed(task, values["input"], ends[0], ends[1], form=form)
+        return parsed(task, entry.input, entry.source, entry.target, form=form)
     except InputError as error:
-        raise InputError(f"line {number}: {error}") from None
+        raise InputError(f"line {entry.number}: {error}") from None

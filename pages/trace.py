@@ -1,6 +1,6 @@
 """Trace: what happens, step by step?"""
 
-from ui import editor, frame, session, sidebar, views
+from ui import batch, editor, frame, session, sidebar, views
 
 frame.enter("pages/trace.py")
 with session.calm():
@@ -13,4 +13,5 @@ with session.calm():
         views.headline(view)
         editor.bar(view)
         views.linked(view, on_edit=editor.from_browser)
+        batch.answers(view)
         views.about(view)

@@ -64,7 +64,12 @@ EASY, FEW, SHORT = 2, 8, 8
 """Difficulty, instances and steps of a trial run."""
 
 MANY = 40
-"""Instances of twice the hardest difficulty trained on, of what looks into failures, where the easy ones have none."""
+"""Instances of harder ones, of what looks into failures, where the easy ones have none."""
+
+
+def _hard(opened: Checkpoint) -> int:
+    """A difficulty at which a few steps are not enough, and which the checkpoint can read."""
+    return min(2 * subjects.trained(opened), concepts.concept_for(opened.config).harder)
 
 
 def trial(opened: Checkpoint, instrument: Instrument) -> str:
@@ -74,7 +79,7 @@ def trial(opened: Checkpoint, instrument: Instrument) -> str:
     if why is not None:
         return f"does not apply: {why}"
     start, refused = time.perf_counter(), ""
-    for difficulty, count in ((EASY, FEW), (2 * subjects.trained(opened), MANY)):
+    for difficulty, count in ((EASY, FEW), (_hard(opened), MANY)):
         try:
             drawn = subjects.draw(opened, [difficulty], count)
             table = module.table(module.measure(opened, drawn, steps=SHORT))

@@ -147,8 +147,8 @@ def _own_controls(request: Request) -> None:
 
     st.number_input("Steps T", 1, MAX_STEPS, key="frontier own_steps_widget", on_change=choose, width=112)
     st.file_uploader(
-        "Instances as .jsonl",
-        type=["jsonl"],
+        "Instances as JSON Lines or a table",
+        type=["jsonl", "csv", "tsv"],
         key="frontier file_widget",
         on_change=upload,
         max_upload_size=shared.MAX_UPLOAD_MB,

@@ -14,7 +14,7 @@ import streamlit as st
 from core import tasks
 from core.tasks.graph_formats import FORMATS
 from core.trace import default_steps
-from ui import examples, opening, session
+from ui import batch, examples, opening, session
 from ui.opening import View, trained
 from ui.selection import Example, Generated, Origin, Own
 from ui.text import plain
@@ -32,6 +32,9 @@ EXTENSIONS = {
     "logic": ["txt", "logic", "formula"],
     "text": ["txt"],
 }
+MANY = ("jsonl", "csv", "tsv")
+"""Files that may hold many instances."""
+
 DIFFICULTY = {"graph": "Hops", "logic": "Nesting depth", "text": "Length of the chain"}
 SCALE = (*range(1, 17), 18, 20, 24, 28, 32, 40, 48, 64, 80, 100, 128, 160, 200, 256)
 UNIT = {"graph": "hops", "logic": "nesting levels", "text": "facts"}
@@ -113,6 +116,7 @@ def _instance(view: View) -> None:
     )
     panel = {"Examples": _examples, "Generate": _generate, "Type": _type, "Upload": _upload}
     panel[chosen or kind](view)
+    batch.choice(view)
 
 
 def _open(origin: Origin) -> None:
@@ -233,15 +237,21 @@ def _upload(view: View) -> None:
     task, origin = view.instance.task, view.selection.origin
 
     def submit() -> None:
-        file, form = st.session_state["upload_widget"], st.session_state.get("upload_format_widget")
-        if file is not None:
-            _open(Own(file.getvalue(), file.name, form))
+        files, form = st.session_state["upload_widget"], st.session_state.get("upload_format_widget")
+        read = [(file.name, file.getvalue()) for file in files or []]
+        if len(read) > 1 or any(batch.holds_many(*file) for file in read):
+            batch.take(task, read, form)
+        elif read:
+            _open(Own(read[0][1], read[0][0], form))
         elif isinstance(origin, Own) and origin.file is not None:
             _open(replace(origin, format=form))
 
     st.file_uploader(
-        "A file of your own; it stays on this machine",
-        type=EXTENSIONS[task],
+        "Files of your own; they stay on this machine",
+        type=[*EXTENSIONS[task], *(end for end in MANY if end not in EXTENSIONS[task])],
+        accept_multiple_files=True,
+        help="One instance a file, or many in one: JSON Lines or a table, with `input` and, for graphs, `source` and "
+        "`target`.",
         key="upload_widget",
         on_change=submit,
         max_upload_size=MAX_UPLOAD_MB,

@@ -12,8 +12,6 @@ from core.errors import InputError
 if TYPE_CHECKING:
     from core.checkpoint import Checkpoint
 
-LINES_AT_ONCE = 512
-
 NAME, SUMMARY = "trace", "runs an input, step by step"
 
 
@@ -65,25 +63,12 @@ def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> No
 
 def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
     """Answers every line of a .jsonl file with one JSON object a line; all lines are read before the first is run."""
-    from core import lines, tasks
-    from core.answers import batches, logits_by_step
-    from core.export import answer_object
+    from core import lines
+    from core.batch import answered
     from core.plain import dumps
-    from core.trace import default_steps, notes_on
 
     if args.out is not None or args.source is not None or args.target is not None:
         raise InputError("--out, --source and --target are for one instance; in a .jsonl file each line names its own")
-    task, config = tasks.get(opened.config.task), opened.config
-    instances = [instance for _, instance in lines.read(config.task, text, args.input, args.format)]
-    for start in range(0, len(instances), LINES_AT_ONCE):
-        part = instances[start : start + LINES_AT_ONCE]
-        encodings = [task.encode(instance, config) for instance in part]
-        answers: dict[int, str] = {}
-        for index in batches(encodings, config.width, config.heads):
-            steps = [args.steps or default_steps(opened, part[i]) for i in index]
-            logits = logits_by_step(opened, [encodings[i] for i in index], max(steps))
-            for column, (i, last) in enumerate(zip(index, steps, strict=True)):
-                notes = dict.fromkeys((*part[i].notes, *encodings[i].notes, *notes_on(opened, last)))
-                answers[int(i)] = dumps(answer_object(opened.name, part[i], logits[: last + 1, column], notes))
-        for i in range(len(part)):
-            print(answers[i])
+    instances = [instance for _, instance in lines.read(opened.config.task, text, args.input, args.format)]
+    for answer in answered(opened, instances, args.steps):
+        print(dumps(answer))

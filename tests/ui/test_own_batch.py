@@ -1,0 +1,43 @@
+"""A batch: what is read, what is not and why, and what the command line reads back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core import lines
+from core.errors import InputError
+from ui import batch
+
+JSONL = b'{"input": "a b\\nb c", "source": "a", "target": "c"}\n{"input": "x y", "source": "nobody"}\n'
+
+
+def test_files_and_lines_are_items_each_with_its_problem() -> None:
+    items = batch.read("graph", [("one.txt", b"A B\n"), ("many.jsonl", JSONL), ("bad.graphml", b"<graphml>")])
+    assert [item.name for item in items] == ["one.txt", "many.jsonl, 1", "many.jsonl, 2", "bad.graphml"]
+    assert [item.problem is None for item in items] == [True, True, False, False]
+    assert "nobody" in (items[2].problem or "")
+    assert batch.instance_of("graph", items[1]).difficulty == 2
+
+
+def test_what_is_written_reads_back() -> None:
+    items = [item for item in batch.read("graph", [("many.jsonl", JSONL)]) if item.problem is None]
+    text = batch.as_lines(items)
+    assert json.loads(text) == {"input": "a b\nb c", "source": "a", "target": "c"}
+    assert lines.read("graph", text, "batch.jsonl")[0][1].difficulty == 2
+
+
+def test_a_table_of_formulas_and_a_table_that_is_a_graph() -> None:
+    assert batch.holds_many("x.csv", b"input,label\nT&F,0\n")
+    assert not batch.holds_many("x.csv", b"a,b\nb,c\n")
+    items = batch.read("logic", [("x.csv", b"input\nT&F\nT&\n")])
+    assert [item.problem is None for item in items] == [True, False]
+
+
+def test_bounds() -> None:
+    many = b'{"input": "a b"}\n' * (batch.MOST + 1)
+    with pytest.raises(InputError, match="split"):
+        batch.read("graph", [("many.jsonl", many)])
+    with pytest.raises(InputError, match=r"many\.jsonl: line 1 is not JSON"):
+        batch.read("graph", [("many.jsonl", b"nope\n")])
