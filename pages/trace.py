@@ -1,6 +1,6 @@
 """Trace: what happens, step by step?"""
 
-from ui import batch, editor, frame, session, sidebar, views
+from ui import batch, editor, frame, guide, session, sidebar, views
 
 frame.enter("pages/trace.py")
 with session.calm():
@@ -15,3 +15,4 @@ with session.calm():
         views.linked(view, on_edit=editor.from_browser)
         batch.answers(view)
         views.about(view)
+        guide.tour()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,10 +16,11 @@ from streamlit.components.v2 import component
 
 from core import tasks
 from core.encoding import NOTHING
+from core.errors import InputError
 from core.export import save_npz
 from figures import linked_views, report
 from figures.summary import clipped, sentence
-from ui import opening, session
+from ui import opening, session, session_file
 from ui.opening import View
 from ui.store import fingerprint, recent
 from ui.text import plain, whole
@@ -123,6 +125,48 @@ def about(view: View) -> None:
                 st.markdown(f"| | |\n|---|---|\n{rows}")
         with right:
             _downloads(view)
+        shell, code = as_code(view)
+        st.caption("The same on the command line and in Python, from *Instance as text* saved as `instance.txt`")
+        st.code(shell, language="bash")
+        st.code(code, language="python")
+        _open_session()
+
+
+def as_code(view: View) -> tuple[str, str]:
+    """The line of a shell and the lines of Python that compute what is shown, from the instance saved as text."""
+    name, steps = view.checkpoint.name, view.trace.steps
+    shell = shlex.join(["python", "-m", "core", "trace", name, "instance.txt", "--steps", str(steps), "--out", "t.npz"])
+    code = [
+        "from pathlib import Path",
+        "",
+        "from core import checkpoint, tasks",
+        "from core.trace import record",
+        "from probes.readings import readings",
+        "",
+        f"opened = checkpoint.load({name!r})",
+        f'instance = tasks.get({view.instance.task!r}).parse(Path("instance.txt").read_text())',
+        f"trace = record(opened, instance, {steps})",
+        "values, notes = readings(opened, trace)  # name -> (T+1, n), what fills the nodes",
+    ]
+    return shell, "\n".join(code)
+
+
+def _open_session() -> None:
+    """The way to open a session file; what cannot be read is said, and what is open stays."""
+
+    def submit() -> None:
+        if (file := st.session_state["session_widget"]) is not None:
+            try:
+                session.propose(session_file.load(file.getvalue(), opening.default_origin))
+            except InputError as error:
+                st.session_state["session_problem"] = str(error)
+
+    st.file_uploader(
+        "Open a session file", type=["json"], key="session_widget", on_change=submit, max_upload_size=64,
+        help="Written by *Session file* above: the checkpoint, the instance and the steps, whatever their length",
+    )  # fmt: skip
+    if problem := st.session_state.pop("session_problem", None):
+        st.error(plain(whole(problem)))
 
 
 def facts(view: View) -> dict[str, str]:
@@ -143,6 +187,7 @@ def _downloads(view: View) -> None:
         ("Trace as npz", f"{stem}.npz", "application/octet-stream", lambda: trace_npz(view)),
         ("Offline page as HTML", f"{stem}.html", "text/html", lambda: offline_page(view)),
         ("Readings as CSV", f"{stem}.csv", "text/csv", lambda: readings_csv(view)),
+        ("Session file", f"{stem}.json", "application/json", lambda: session_file.dump(view.selection)),
         ("Instance as text", f"{stem}.txt", "text/plain", lambda: tasks.get(view.instance.task).render(view.instance)),
     ]
     for label, name, mime, make in offers:
