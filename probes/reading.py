@@ -170,7 +170,7 @@ def _margin(model: Any, state: Tensor, batch: Batch, value: Tensor, probe: Linea
         logit = model.readout(state, batch)[1]
     else:
         weight, bias = (torch.from_numpy(np.asarray(x)).to(state.device) for x in probe.at(t))
-        logit = state.double() @ weight.T + bias  # (B, n) or (B, n, K)
+        logit = state.double() @ weight.t() + bias  # (B, n) or (B, n, K): t() leaves a vector as it is
         if probe.values:
             same = value[..., None] == torch.tensor(probe.values, device=value.device)
             return log_odds(logit, same.long().argmax(-1), same.any(-1))
