@@ -19,6 +19,11 @@ _STYLE = """
 .st-key-editor button { min-height: 1.9rem; padding: 0 0.7rem; }
 .st-key-editor button p { font-size: 0.82rem; }
 .st-key-side_0, .st-key-side_1 { min-height: 5.4rem; }
+[class*="st-key-numbers-"] { margin-top: -0.9rem; }
+[class*="st-key-numbers-"] button { min-height: 1.2rem; padding: 0; font-size: 0.75rem; }
+[class*="st-key-numbers-"] button p { font-size: 0.75rem; }
+.st-key-help button { min-height: 1.9rem; padding: 0 0.6rem; }
+.st-key-help button p { font-size: 0.82rem; }
 .st-key-facts thead { display: none; }
 .st-key-facts table { font-size: 0.92rem; }
 """

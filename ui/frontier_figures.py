@@ -16,6 +16,7 @@ from figures import beside_paper
 from figures import frontier as drawing
 from figures.frontier import Measured
 from figures.frontier_summary import AXES, difficulty_title, in_order
+from figures.numbers import as_csv
 from figures.palette import Scheme
 from figures.plotly_style import PictureFormat, config
 from figures.published import SOURCE
@@ -49,9 +50,19 @@ def card(title: str, height: Literal["stretch", "content"] = "stretch") -> Abstr
 
 
 def plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
-    """A Plotly figure whose modebar saves it in the format that was chosen."""
+    """A Plotly figure whose modebar saves it in the format that was chosen, with its numbers below it."""
     picture: PictureFormat = st.session_state.get("picture_widget") or "png"
     st.plotly_chart(fig, theme=None, key=key, config=config(name, picture), alt=alt)
+    numbers_of(fig, key, name)
+
+
+def numbers_of(fig: go.Figure, key: str, name: str) -> None:
+    """The way to take the numbers of a figure away; they are read from the figure itself."""
+    with st.container(horizontal=True, horizontal_alignment="right", key=f"numbers {key}"):
+        st.download_button(
+            "CSV", lambda: as_csv(fig), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv {key}", type="tertiary",
+            help="Every point and cell of this figure",
+        )  # fmt: skip
 
 
 def draw(what: Subject, found: Frontier, name: str) -> None:
@@ -167,16 +178,10 @@ def _take_away(what: Subject, found: Frontier, name: str) -> None:
 
 
 def take_away(kind: str, offers: Sequence[tuple], command: str, code: str) -> None:
-    """The numbers as files, the format of pictures, and the lines that compute the same."""
+    """The numbers as files, and the lines that compute the same."""
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, file, mime, make in offers:
             st.download_button(label, make, file, mime, on_click="ignore", key=f"{kind} {label}")
-        if kind == "frontier":
-            st.segmented_control(
-                "Pictures", ("png", "svg"), default="png", format_func=str.upper, key="picture_widget",
-                label_visibility="collapsed", required=True,
-            )  # fmt: skip
-            st.caption("Numbers of exactly what is shown; the camera over each figure saves it in this format.")
     with st.expander("Copy as command or code"):
         st.code(command, language="bash")
         st.code(code, language="python")

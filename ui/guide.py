@@ -27,10 +27,16 @@ def glossary() -> str:
 
 
 def draw() -> None:
-    """The glossary and the way into the tour, at the foot of the sidebar."""
+    """The glossary, the format of pictures and the way into the tour, at the foot of the sidebar."""
     with st.sidebar, st.container(horizontal=True, key="help"):
         with st.popover("Glossary"):
             st.markdown(glossary())
+        with st.popover("Pictures"):
+            st.segmented_control(
+                "Save figures as", ("png", "svg"), default="png", format_func=str.upper, key="picture_widget",
+                required=True, persist_state="session",
+            )  # fmt: skip
+            st.caption("The camera over each figure saves it in this format; the views of a run are saved as PNG.")
         if st.button("Tour", key="start tour", help="Five stops on the Trace page"):
             st.session_state["tour"] = str(time.time_ns())
             st.switch_page("pages/trace.py")

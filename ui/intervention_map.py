@@ -122,8 +122,10 @@ def _plot(view: View, twin: Twin, one: EffectMap, chosen: tuple[int, int] | None
     }
     if chosen is None:
         st.plotly_chart(fig, key="effects map", **shown)
+        frontier_figures.numbers_of(fig, "effects map", f"{view.checkpoint.name}-effects")
         return
     picked: Any = st.plotly_chart(fig, key=f"effects map {round_}", on_select="rerun", selection_mode="points", **shown)
+    frontier_figures.numbers_of(fig, "effects map", f"{view.checkpoint.name}-effects")
     points = [p["customdata"] for p in picked.selection.points if p.get("customdata") is not None]
     if points:
         t, i = (int(x) for x in points[0])

@@ -8,11 +8,12 @@ class Surface {
     this.canvas = canvas;
     this.ctx = canvas.getContext("2d");
     this.width = this.height = this.ratio = 0;
+    this.forced = null; // a resolution in place of the device's, for a picture that is saved
   }
   /** Fits the canvas to its box; true if the size changed. */
   fit() {
     const box = this.canvas.getBoundingClientRect();
-    const ratio = Math.min(3, window.devicePixelRatio || 1);
+    const ratio = this.forced ?? Math.min(3, window.devicePixelRatio || 1);
     const width = Math.round(box.width), height = Math.round(box.height);
     if (width === this.width && height === this.height && ratio === this.ratio) return false;
     Object.assign(this, { width, height, ratio });

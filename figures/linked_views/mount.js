@@ -8,6 +8,7 @@ const ROLES = {
 };
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 const ROWS_FOR_READERS = 40;
+const SAVE = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M8 2.5v7M4.8 6.8 8 10l3.2-3.2M3 12.8h10" /></svg>';
 const CONTROLS = "input, select, textarea, button, a[href], summary, [contenteditable], [role=slider], [role=combobox], "
   + "[role=listbox], [role=option], [role=radio], [role=tab], [role=menu], [role=dialog]"; // of the page: they keep their keys
 
@@ -24,7 +25,7 @@ function show(root, send) {
   const member = { steps: 0, heads: 0, address: false };
   const editor = new Editor(root, (edit) => send("edit", edit), () => (cursor ? (p?.drawnOf.get(cursor.get().node) ?? -1) : -1), off.signal);
   let p = null, theme = null, cursor = null, leave = null, data = null, roles = ROLES.full;
-  let frame = 0, stale = true, spoken = 0, id = null, started = false;
+  let frame = 0, stale = true, spoken = 0, id = null, started = false, last = null;
   // The step on screen moves smoothly from one to the next; everything that counts uses whole steps.
   const motion = { from: 0, to: 0, start: 0, length: 0 };
   const stats = (root.depthscopeStats = {
@@ -128,6 +129,7 @@ function show(root, send) {
       hoverStep: hover.step,
     };
     if (f.mix >= 1) f.from = step;
+    last = f;
     for (const name of roles) if (views[name]?.surface.width) views[name].draw(f);
     speak(f);
     stats.draw.push(performance.now() - began);
@@ -359,6 +361,35 @@ function show(root, send) {
       cursor.set(patch);
     }, listening);
     for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, () => { if (drag?.node && view.release()) schedule(); drag = null; }, listening);
+  }
+
+  /** Saves what a view shows as a picture, at three times the resolution, on the card's ground. */
+  function save(name) {
+    const view = views[name], { surface } = view;
+    if (!last || !surface.width) return;
+    surface.forced = 3;
+    view.fit(p, theme, cursor.lastStep());
+    view.draw(last);
+    const picture = Object.assign(document.createElement("canvas"), { width: surface.canvas.width, height: surface.canvas.height });
+    const ctx = picture.getContext("2d");
+    ctx.fillStyle = css(theme.card);
+    ctx.fillRect(0, 0, picture.width, picture.height);
+    ctx.drawImage(surface.canvas, 0, 0);
+    surface.forced = null;
+    stale = true;
+    schedule();
+    picture.toBlob((blob) => {
+      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${p.meta.checkpoint}-${name}-step-${last.step}.png` });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    }, "image/png");
+  }
+
+  for (const name of ROLES.views) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "ds-save", title: "Save as PNG", innerHTML: SAVE });
+    button.setAttribute("aria-label", `Save the ${name} as PNG`);
+    button.addEventListener("click", () => save(name), listening);
+    $(`.ds-${name} header`).append(button);
   }
 
   const track = $(".ds-track");

@@ -219,3 +219,14 @@ def test_two_checkpoints_are_compared_on_a_batch_and_by_their_settings(server: s
     expect(here.page.get_by_text("settings differ")).to_be_visible()
     here.page.get_by_role("button", name="Measure", exact=True).first.click()
     expect(here.page.get_by_text("the two agree on")).to_be_visible(timeout=120_000)
+
+
+def test_a_view_is_saved_as_a_picture(server: str, visit: NewVisit) -> None:
+    here = visit("dark")
+    here.open(f"{server}/?example=three-hops&step=2")
+    with here.page.expect_download() as download:
+        here.page.get_by_role("button", name="Save the structure as PNG").click()
+    assert download.value.suggested_filename == "graph-house-structure-step-2.png"
+    assert download.value.path().read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    here.page.keyboard.press("ArrowRight")
+    here.wait_for_cursor("c.step === 3")

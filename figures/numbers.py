@@ -1,0 +1,77 @@
+"""The numbers of a figure as a table, taken from the figure itself, so that they are what it shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+HEAD = ("series", "x", "y", "z", "low", "high", "label")
+
+
+def as_csv(fig: go.Figure) -> str:
+    """Every point, bar and cell of a figure, a row each.
+
+    Args:
+        fig: Of scatters, bars and heatmaps.
+
+    Returns:
+        CSV with the columns of `HEAD`; those that no series has are left out. A line's bounds are the ends of its error
+        bars; a cell has its value in z. An interval that is drawn as a band is two series without a name.
+
+    Raises:
+        ValueError: If a series is of another kind.
+    """
+    traces: Any = fig.data
+    rows = [row for k, trace in enumerate(traces) for row in _rows(trace, trace.name or f"series {k + 1}")]
+    used = [i for i in range(len(HEAD)) if any(row[i] != "" for row in rows)] or [0]
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow([HEAD[i] for i in used])
+    table.writerows([row[i] for i in used] for row in rows)
+    return out.getvalue()
+
+
+def _rows(trace: Any, name: str) -> list[list[Any]]:
+    if trace.type in ("scatter", "scattergl", "bar"):
+        x, y, text = _list(trace.x), _list(trace.y), _list(trace.text)
+        up, down = (_list(getattr(trace.error_y, end)) for end in ("array", "arrayminus"))
+        down = down or up
+        return [
+            [name, _told(_at(x, i, i)), _told(v), "", _off(v, down, i, -1), _off(v, up, i, 1), _told(_at(text, i, ""))]
+            for i, v in enumerate(y)
+        ]
+    if trace.type == "heatmap":
+        z = np.asarray(trace.z)
+        x, y = _list(trace.x) or list(range(z.shape[1])), _list(trace.y) or list(range(z.shape[0]))
+        text = None if trace.text is None else np.asarray(trace.text)
+        return [
+            [name, _told(x[j]), _told(y[i]), _told(z[i, j]), "", "", "" if text is None else str(text[i, j])]
+            for i in range(z.shape[0])
+            for j in range(z.shape[1])
+        ]
+    raise ValueError(f"a {trace.type} has no table")
+
+
+def _list(values: Any) -> list[Any]:
+    return [] if values is None or isinstance(values, str) else list(values)
+
+
+def _at(values: list[Any], i: int, otherwise: Any) -> Any:
+    return values[i] if i < len(values) else otherwise
+
+
+def _off(value: Any, by: list[Any], i: int, sign: int) -> Any:
+    return _told(value + sign * by[i]) if i < len(by) and by[i] is not None and value is not None else ""
+
+
+def _told(value: Any) -> Any:
+    """A number with six digits, whole numbers whole; nothing for what is none."""
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
+        return ""
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    return value
