@@ -190,10 +190,10 @@ def _replayed(
     language.check(program, base.n_nodes, checkpoint.model.shapes.heads, steps)
     other, said = None, ""
     if any(edit.kind == "patch" for edit in program):
-        other, said = _donor(checkpoint, instance, donor, seed)
+        other, said = donor_of(checkpoint, instance, donor, seed)
     elif donor is not None:
         raise InputError("a donor is given, but no edit is a patch: patch t=3 node=5")
-    directions = _directions(checkpoint, steps, rng) if any(edit.kind == "add" for edit in program) else {}
+    directions = directions_of(checkpoint, steps, rng) if any(edit.kind == "add" for edit in program) else {}
 
     def after(opened: Checkpoint, run: Trace, programs: Sequence[Sequence[Edit]]) -> np.ndarray:
         taken = None if other is None else trace.record(opened, other, steps)
@@ -213,7 +213,7 @@ def _replayed(
     return row, min(edit.step for edit in program)
 
 
-def _donor(checkpoint: Checkpoint, instance: Any, donor: str | None, seed: int) -> tuple[Any, str]:
+def donor_of(checkpoint: Checkpoint, instance: Any, donor: str | None, seed: int) -> tuple[Any, str]:
     """What patches are taken from, and what it is: the instance of a file, or the twin."""
     if donor is None:
         try:
@@ -231,7 +231,7 @@ def _donor(checkpoint: Checkpoint, instance: Any, donor: str | None, seed: int) 
     return found[0], f"the instance in {donor}"
 
 
-def _directions(checkpoint: Checkpoint, steps: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def directions_of(checkpoint: Checkpoint, steps: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Directions of length one: those that read the concept, as steering knows them, and a random one as a control."""
     rows = [steering.weights(checkpoint, t) for t in range(min(steps, linear.STEPS) + 1)]
     t = np.minimum(np.arange(steps + 1), linear.STEPS)

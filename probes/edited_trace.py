@@ -33,9 +33,9 @@ def material(checkpoint: Checkpoint, instance: Any, program: Sequence[Edit], ste
     """
     donor, directions = None, {}
     if any(edit.kind == "patch" for edit in program):
-        donor = trace.record(checkpoint, do._donor(checkpoint, instance, None, seed)[0], steps)
+        donor = trace.record(checkpoint, do.donor_of(checkpoint, instance, None, seed)[0], steps)
     if any(edit.kind == "add" for edit in program):
-        directions = do._directions(checkpoint, steps, np.random.default_rng([seed, 0, 7]))  # as do draws them
+        directions = do.directions_of(checkpoint, steps, np.random.default_rng([seed, 0, 7]))  # as do draws them
     return Material(donor, directions)
 
 
@@ -77,7 +77,7 @@ def _routing(
     gate = None if base.gate is None else base.gate.copy()
     if attention is None and gate is None:
         return None, None
-    runner = intervene._Runner(checkpoint, base, material)
+    runner = intervene.Runner(checkpoint, base, material)
     for t in range(1, base.steps + 1):
         here = [edit for edit in program if not edit.on_state and edit.at(t)]
         borrowed = runner._which(program, t - 1)
@@ -101,7 +101,7 @@ def _routing(
 
 
 def _update(
-    runner: intervene._Runner, state: Tensor, t: int, context: Any, edges: Tensor | None, times: int
+    runner: intervene.Runner, state: Tensor, t: int, context: Any, edges: Tensor | None, times: int
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Attention, (heads, n, n) or (heads, E), and gate, (n,), of the last of some repetitions of an update."""
     like, shapes = runner.hidden, runner.model.shapes

@@ -113,7 +113,7 @@ def run(
         np.tile(base.readout, (count, 1, 1)) if keeps and base.readout is not None else None,
         np.tile(base.hidden, (count, 1, 1, 1)) if hidden else None,
     )
-    runner = _Runner(checkpoint, base, material)
+    runner = Runner(checkpoint, base, material)
     starts = np.array([min((edit.start for edit in program), default=base.steps + 1) for program in programs])
     order = np.argsort(starts, kind="stable")
     order = order[starts[order] <= base.steps]
@@ -169,7 +169,7 @@ def _check_material(programs: Sequence[Program], base: Trace, material: Material
             raise ValueError(f"direction {name} has shape {vector.shape}, but states have width {d}")
 
 
-class _Runner:
+class Runner:
     """One instance's run, ready to be branched off at any step."""
 
     def __init__(self, checkpoint: Checkpoint, base: Trace, material: Material) -> None:

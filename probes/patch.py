@@ -178,10 +178,10 @@ def measure(
             for clean, corrupt in ((pair.first, pair.second), (pair.second, pair.first)):
                 found = effect_map(checkpoint, clean, corrupt, pair.change)
                 maps.append(found)
-                rows.append((found.direction, group[index], _scores(checkpoint, found, corrupt, seed, index)))
+                rows.append((found.direction, group[index], scores_of(checkpoint, found, corrupt, seed, index)))
         if progress is not None:
             progress(2 * (done + 1), 2 * len(known))
-    summaries = tuple(_summary(direction, [r for r in rows if r[0] == direction], seed) for direction in DIRECTIONS)
+    summaries = tuple(summary_of(direction, [r for r in rows if r[0] == direction], seed) for direction in DIRECTIONS)
     return Patching(checkpoint.name, checkpoint.sha256, seed, len(instances), without, left_out, summaries, tuple(maps))
 
 
@@ -227,7 +227,7 @@ def _effect(
     return (logits - base) / (goal - base)
 
 
-def _scores(checkpoint: Checkpoint, found: EffectMap, corrupt: Trace, seed: int, index: int) -> dict[str, float]:
+def scores_of(checkpoint: Checkpoint, found: EffectMap, corrupt: Trace, seed: int, index: int) -> dict[str, float]:
     """What is summed up of one map; NaN where it is not defined."""
     rng = np.random.default_rng([seed, index, 5])
     size, (rows, n) = np.abs(found.effect), found.effect.shape
@@ -266,7 +266,14 @@ def _scores(checkpoint: Checkpoint, found: EffectMap, corrupt: Trace, seed: int,
     return row
 
 
-def _summary(direction: str, rows: Sequence[tuple[str, int, dict[str, float]]], seed: int) -> Summary:
+def summary_of(direction: str, rows: Sequence[tuple[str, int, dict[str, float]]], seed: int) -> Summary:
+    """The means over instances of what `scores_of` says of their maps.
+
+    Args:
+        direction: Of the patches.
+        rows: Direction, group of the instance, and scores of each map.
+        seed: Of the bootstrap.
+    """
     group = np.array([g for _, g, _ in rows], dtype=np.int64)
 
     def mean(name: str) -> bootstrap.Mean:

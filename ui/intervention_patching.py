@@ -92,8 +92,8 @@ def measure(
 
             one = _map(checkpoint, clean, corrupt, pair.change, told)
             maps.append(one)
-            rows.append((one.direction, 0, patch._scores(checkpoint, one, corrupt, seed, 0)))
-    summaries = tuple(patch._summary(d, [row for row in rows if row[0] == d], seed) for d in DIRECTIONS)
+            rows.append((one.direction, 0, patch.scores_of(checkpoint, one, corrupt, seed, 0)))
+    summaries = tuple(patch.summary_of(d, [row for row in rows if row[0] == d], seed) for d in DIRECTIONS)
     return Patching(checkpoint.name, checkpoint.sha256, seed, 1, 0, int(not maps), summaries, tuple(maps))
 
 

@@ -56,9 +56,9 @@ function drawPlainWords(ctx, { p, theme, type, x, y, half }) {
   ctx.textAlign = "center";
   ctx.textBaseline = "middle";
   ctx.lineJoin = "round";
-  ctx.lineWidth = 3;
-  ctx.strokeStyle = css(theme.card, 0.75); // keeps lines off the words
-  ctx.fillStyle = css(theme.soft);
+  ctx.lineWidth = 4;
+  ctx.strokeStyle = css(theme.card, 0.92); // keeps lines off the words
+  ctx.fillStyle = css(theme.ink, 0.78);
   ctx.font = CSS_FONT(theme, type, 450);
   for (const i of p.meta.lines.flat()) {
     if (p.truth(0, i).has) continue;
