@@ -5,6 +5,7 @@
                                "parameters"}; the kind is looked up in `core.adapters`, never imported
     <name>/metrics.json        what was measured
     <name>/README.md           the card
+    <name>/training.jsonl      what its training logged, see `core.training_log`; not read here
 
 Owns reading, checking and writing them. What is trained is `core.train`'s business; weights of the paper's release come
 in through `core.importing`.
@@ -87,8 +88,7 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
     """
     weights = _find(name_or_path)
     folder = weights.parent
-    settings = _read_json(folder / CONFIG)
-    config = _config(settings, folder / CONFIG)
+    settings, config = read_settings(folder)
     kind = _kind(settings, folder / CONFIG)
     model = _empty_model(kind, config, folder / CONFIG)
     content = _read_weights(weights)
@@ -110,7 +110,7 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
         config=config,
         recipe=str(settings.get("recipe", "")),
         training=_dictionary(settings, "training", folder / CONFIG),
-        metrics=_read_json(folder / METRICS) if (folder / METRICS).exists() else {},
+        metrics=read_metrics(folder),
         sha256=sha256,
         n_parameters=sum(p.numel() for p in model.parameters()),
         folder=folder,
@@ -171,25 +171,49 @@ def available(root: Path = CHECKPOINTS) -> list[dict[str, Any]]:
     found = []
     for path in sorted(root.glob(f"*/{CONFIG}")):
         try:
-            settings = _read_json(path)
-            config = _config(settings, path)
-            kind, training = _kind(settings, path), _dictionary(settings, "training", path)
+            found.append(entry(path.parent))
         except InputError as error:
             logging.getLogger(__name__).warning("%s", error)
-            continue
-        found.append(
-            {
-                "name": settings.get("name", path.parent.name),
-                "task": config.task,
-                "kind": kind,
-                "recipe": settings.get("recipe", ""),
-                "parameters": settings.get("parameters"),
-                "difficulty": training.get("difficulty"),
-                "steps": training.get("steps"),
-                "sha256": settings.get("sha256"),
-            }
-        )
     return found
+
+
+def entry(folder: Path) -> dict[str, Any]:
+    """What `available` says of the checkpoint in a folder; its weights are not read.
+
+    Raises:
+        InputError: If its config.json cannot be read.
+    """
+    settings, config = read_settings(folder)
+    training = _dictionary(settings, "training", folder / CONFIG)
+    return {
+        "name": settings.get("name", folder.name),
+        "task": config.task,
+        "kind": _kind(settings, folder / CONFIG),
+        "recipe": settings.get("recipe", ""),
+        "parameters": settings.get("parameters"),
+        "difficulty": training.get("difficulty"),
+        "steps": training.get("steps"),
+        "sha256": settings.get("sha256"),
+    }
+
+
+def read_settings(folder: Path) -> tuple[dict[str, Any], ModelConfig]:
+    """What a checkpoint's config.json says, and the architecture in it.
+
+    Raises:
+        InputError: If it cannot be read, or the architecture makes no sense.
+    """
+    settings = _read_json(folder / CONFIG)
+    return settings, _config(settings, folder / CONFIG)
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """What was measured when a checkpoint was made; empty where it does not say.
+
+    Raises:
+        InputError: If its metrics.json cannot be read.
+    """
+    return _read_json(folder / METRICS) if (folder / METRICS).exists() else {}
 
 
 def _find(name_or_path: str | Path) -> Path:

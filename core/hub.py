@@ -13,13 +13,14 @@ MAX_BYTES = 2 << 30
 """Larger files are not fetched."""
 
 
-def download(repository: str, due: tuple[str, ...], welcome: tuple[str, ...] = ()) -> Path:
+def download(repository: str, due: tuple[str, ...], welcome: tuple[str, ...] = (), max_bytes: int = MAX_BYTES) -> Path:
     """Fetches files of a repository "owner/name".
 
     Args:
         repository: Its id.
         due: Files without which it is of no use.
         welcome: Files that are fetched if they are there.
+        max_bytes: Larger files are not fetched.
 
     Returns:
         The folder they lie in.
@@ -36,7 +37,7 @@ def download(repository: str, due: tuple[str, ...], welcome: tuple[str, ...] = (
     for file in (*due, *welcome):
         try:
             size = get_hf_file_metadata(hf_hub_url(repository, file), timeout=SECONDS).size or 0
-            if size > MAX_BYTES:
+            if size > max_bytes:
                 raise InputError(f"{file} of {repository!r} on the hub has {size / 2**30:.1f} GiB, which is too large")
             folder = Path(hf_hub_download(repository, file)).parent
         except EntryNotFoundError:
@@ -60,6 +61,6 @@ def _cached(repository: str, file: str, due: bool) -> Path | None:
         if not due:
             return None
         raise InputError(
-            f"there is no folder {repository!r}, and the Hugging Face hub, where that could be a repository, "
+            f"{repository!r} is no checkpoint here, and the Hugging Face hub, where that could be a repository, "
             "cannot be reached"
         ) from None

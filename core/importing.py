@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from core.checkpoint import save
 from core.config import ModelConfig
 from core.errors import InputError
 from core.model import DepthRecurrentTransformer
@@ -102,6 +103,28 @@ Weights of the paper's {task} model (Chen 2026, arXiv 2603.21676), imported from
 
 {lines}
 """
+
+
+def convert(file: Path, task: str, out: Path, name: str, called: str | None = None) -> tuple[str, ...]:
+    """Writes a checkpoint of the weights in a file of the paper's format.
+
+    Args:
+        file: As `torch.save` wrote it.
+        task: "graph", "logic" or "text".
+        out: Folder of the checkpoint.
+        name: Its name.
+        called: What the card calls the file; None for its name.
+
+    Returns:
+        Sentences about what was assumed.
+
+    Raises:
+        InputError: As `import_paper`.
+    """
+    model, _, notes = import_paper(file, task)
+    about = card(name, called or file.name, task, notes)
+    save(out, model, name=name, recipe="paper", training=TRAINING[task], metrics={}, card=about)
+    return notes
 
 
 def _read(file: Path) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 Random numbers and the learning rate depend on the number of the batch alone. The whole state of a run (weights,
 optimiser, batch number, curriculum, log) is one file that is replaced in one move, so that a killed run goes on from
 its last save and ends with the same bytes as one that was never stopped, on the same machine with as many threads.
+Beside it `core.training_log` keeps what can be watched; nothing of it is read back.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import core
-from core import adapters, atomic, overrides, recipes
+from core import adapters, atomic, overrides, recipes, training_log
 from core.checkpoint import save
 from core.encoding import MAX_OFFSET, NOTHING, Lesson
 from core.errors import InputError
@@ -384,6 +385,7 @@ def _loop(run: Run, max_seconds: float | None, watch: Callable[[Progress], bool]
     bar = tqdm(total=recipe.batches, initial=progress.batch, desc=f"{recipe.task}-{recipe.name}", file=sys.stderr,
                unit="batch", mininterval=1.0, smoothing=0.05, disable=watch is not None)  # fmt: skip
     run.model.train()
+    log = training_log.Writer(run.out, recipe.batches)
     with Stop() as stop, bar:
         while progress.batch < recipe.batches:
             loss, accuracy = run.learn()
@@ -395,8 +397,10 @@ def _loop(run: Run, max_seconds: float | None, watch: Callable[[Progress], bool]
                 raise InputError(
                     f"the loss is {loss} at batch {progress.batch}; the last save in {run.out} is from before"
                 )
+            log.batch(progress.batch, progress.seconds, loss, accuracy, progress.level)
             if progress.batch % recipe.validate_every == 0 or progress.batch == recipe.batches:
                 entry = _log_validation(run, before - started)
+                log.validation(progress.log[-1])
                 if watch is None:
                     tqdm.write(entry, file=sys.stderr)
             if now - saved > SAVE_SECONDS:

@@ -58,7 +58,7 @@ def candidates(view: View) -> list[str]:
     """The other checkpoints of the task."""
     return [
         entry["name"]
-        for entry in opening.shipped()
+        for entry in opening.offered()
         if entry["task"] == view.instance.task and entry["name"] != view.checkpoint.name
     ]
 

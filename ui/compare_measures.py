@@ -75,7 +75,7 @@ def measured(pair: Pair) -> None:
     levels = tuple(range(max(1, span[0]), hard + 1))
     st.markdown("#### On drawn instances")
     st.caption(f"Instances that no training saw, difficulty {levels[0]} to {levels[-1]}, the same for both.")
-    other = second.name if any(second.name == e["name"] for e in opening.shipped()) else str(second.folder)
+    other = second.name if any(second.name == e["name"] for e in opening.offered()) else str(second.folder)
     asked = Asked("agreement", first, difficulty=levels, instances=BATCH, options={"other": other})
     card(
         "Answers", asked,

@@ -15,7 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from core.errors import InputError
 from core.frontier import Frontier
 from figures.frontier_summary import sentence
-from ui import frontier_figures, frontier_request, jobs, measuring, opening, session
+from ui import frontier_figures, frontier_request, guide, jobs, measuring, opening, session
 from ui import sidebar as shared
 from ui.frontier_request import DATA, MAX_INSTANCES, Request, checked, first
 from ui.jobs import Job
@@ -30,7 +30,7 @@ FIELDS = ("difficulty", "steps", "instances", "data", "seed")
 def settle() -> Request | None:
     """What this visit asks for: what the URL says at the start, then what was asked last. None without a checkpoint."""
     state, run = st.session_state, get_script_run_ctx()
-    if not opening.shipped():
+    if not opening.offered():
         return None
     if "frontier" not in state or (run is not None and run.is_history_navigation):
         _adopt_url()
@@ -50,7 +50,7 @@ def _adopt_url() -> None:
     except InputError as error:
         state["frontier problem"] = str(error)
         names = [query.get("checkpoint"), session.chosen()]
-        known = [name for name in names if name in [entry["name"] for entry in opening.shipped()]]
+        known = [name for name in names if name in [entry["name"] for entry in opening.offered()]]
         request = first(opening.opened(str(known[0])))
     state["frontier"] = request
     if request.checkpoint != session.chosen() or "selection" not in state:
@@ -73,6 +73,7 @@ def sidebar(request: Request) -> None:
         shared.checkpoint(request.checkpoint)
         owned = {*frontier_request.PARAMETERS, *PARAMETERS, *session.CURSOR}
         session.write_query(frontier_request.to_query(request), sorted(owned))
+        guide.draw()
 
 
 def _ask(request: Request) -> None:

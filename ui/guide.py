@@ -28,7 +28,7 @@ def glossary() -> str:
 
 def draw() -> None:
     """The glossary, the format of pictures and the way into the tour, at the foot of the sidebar."""
-    with st.sidebar, st.container(horizontal=True, key="help"):
+    with st.container(horizontal=True, key="help"):
         with st.popover("Glossary"):
             st.markdown(glossary())
         with st.popover("Pictures"):
@@ -38,10 +38,10 @@ def draw() -> None:
             )  # fmt: skip
             st.caption("The camera over each figure saves it in this format; the views of a run are saved as PNG.")
         if st.button("Tour", key="start tour", help="Five stops on the Trace page"):
-            st.session_state["tour"] = str(time.time_ns())
+            st.session_state["tour asked"] = str(time.time_ns())
             st.switch_page("pages/trace.py")
 
 
 def tour() -> None:
     """The tour of the Trace page: offered on a first visit, and whenever it is asked for."""
-    _tour(data={"asked": st.session_state.get("tour", "")}, key="tour", height=1)
+    _tour(data={"asked": st.session_state.get("tour asked", "")}, key="tour", height=1)

@@ -13,7 +13,7 @@ from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.trace import Trace, default_steps, record
 from probes.readings import readings
-from ui import examples
+from ui import examples, own
 from ui.selection import Example, Generated, Origin, Own, Selection
 from ui.store import fingerprint, recent
 
@@ -67,27 +67,36 @@ def trained(opened: Checkpoint, what: str) -> tuple[int, int] | None:
 
 
 @st.cache_data(ttl=10, show_spinner=False)
-def shipped() -> list[dict[str, Any]]:
-    """The checkpoints that can be chosen, those the page opens first in front."""
+def in_folder() -> list[dict[str, Any]]:
+    """The checkpoints in the folder of the checkout, those the page opens first in front."""
     order = {"graph-house": 0, "graph-paper": 1, "logic-house-tokens": 2, "logic-house-tree": 3}
     return sorted(checkpoint.available(), key=lambda c: (c["task"], order.get(c["name"], 9), c["name"]))
 
 
+def offered() -> list[dict[str, Any]]:
+    """The checkpoints that can be chosen: those in the folder, then this visit's own."""
+    return [*in_folder(), *(kept.entry for kept in own.mine())]
+
+
 def listed(name: str) -> dict[str, Any]:
-    """The entry of a checkpoint.
+    """The entry of a checkpoint; one of another visit's own by its whole name, which a link to it has.
 
     Raises:
         InputError: If it is not among those listed; nothing else is opened from a page.
     """
-    for entry in shipped():
+    for entry in in_folder():
         if entry["name"] == name:
             return entry
-    raise InputError(f"There is no checkpoint {name[:60]!r} here; there are {', '.join(e['name'] for e in shipped())}.")
+    kept = own.find(name)
+    if kept is not None:
+        return kept.entry
+    raise InputError(f"There is no checkpoint {name[:60]!r} here; there are {', '.join(e['name'] for e in offered())}.")
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _loaded(name: str, sha256: str) -> Checkpoint:  # the digest is part of the key: a retrained checkpoint is reloaded
-    return checkpoint.load(name)
+    kept = own.find(name)
+    return checkpoint.load(name) if kept is None else replace(checkpoint.load(kept.folder), name=name)
 
 
 def opened(name: str) -> Checkpoint:

@@ -70,7 +70,7 @@ def chosen() -> str:
     """Name of the checkpoint that is wanted, or open, or offered first."""
     state = st.session_state
     asked = state.get("wanted") or state.get("selection")
-    return asked.checkpoint if asked is not None else opening.shipped()[0]["name"]
+    return asked.checkpoint if asked is not None else opening.offered()[0]["name"]
 
 
 def choose(name: str) -> None:
@@ -91,7 +91,7 @@ def choose(name: str) -> None:
 def settle() -> View | None:
     """Opens what is wanted; what was open stays open where that fails. None if there is nothing to open at all."""
     state = st.session_state
-    if not opening.shipped():
+    if not opening.offered():
         return None
     run = get_script_run_ctx()
     if "selection" not in state or (run is not None and run.is_history_navigation):
@@ -130,7 +130,7 @@ def _defaults(wanted: Selection | None = None) -> list[Selection]:
     Args:
         wanted: What could not be had; its checkpoint alone is offered if it is there.
     """
-    names = [entry["name"] for entry in opening.shipped()]
+    names = [entry["name"] for entry in opening.offered()]
     if wanted is not None:
         names = [name for name in names if name == wanted.checkpoint]
     return [Selection(name, opening.default_origin(name)) for name in names]

@@ -14,7 +14,7 @@ import streamlit as st
 from core import tasks
 from core.tasks.graph_formats import FORMATS
 from core.trace import default_steps
-from ui import batch, examples, opening, session
+from ui import batch, examples, guide, opening, session
 from ui.opening import View, trained
 from ui.selection import Example, Generated, Origin, Own
 from ui.text import plain
@@ -73,6 +73,7 @@ def draw(view: View, more: Callable[[View], None] | None = None) -> None:
             _ends(view)
         _steps(view)
         session.write_address(view)
+        guide.draw()
 
 
 def _show(key: str, value: Any) -> str:
@@ -98,7 +99,7 @@ def checkpoint(name: str) -> None:
     def choose() -> None:
         session.choose(st.session_state["checkpoint_widget"])
 
-    names = [entry["name"] for entry in opening.shipped()]
+    names = [entry["name"] for entry in opening.offered()]
     with st.container(gap="xsmall"):
         st.selectbox("Checkpoint", names, key=_show("checkpoint_widget", name), on_change=choose)
         st.caption(plain(describe(name)))

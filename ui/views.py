@@ -33,7 +33,7 @@ _component = component("depthscope_linked_views", html=linked_views.HTML, css=li
 
 def nothing_to_open() -> None:
     """The page without a single checkpoint; where there is one, its error box has said all."""
-    if opening.shipped():
+    if opening.offered():
         return
     st.subheader("No checkpoint here yet")
     st.write("Train the first one, about a minute on two cores, then reload this page:")

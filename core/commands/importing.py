@@ -18,20 +18,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Imports, saves, opens again, and says what came in."""
     from core import checkpoint
-    from core.importing import TRAINING, card, import_paper
+    from core.importing import convert
     from core.plain import dumps
 
-    model, _, notes = import_paper(args.file, args.task)
     name = args.out.resolve().name
-    checkpoint.save(
-        args.out,
-        model,
-        name=name,
-        recipe="paper",
-        training=TRAINING[args.task],
-        metrics={},
-        card=card(name, args.file.name, args.task, notes),
-    )
+    notes = convert(args.file, args.task, args.out, name)
     opened = checkpoint.load(args.out)
     if args.json:
         about = {"name": name, "task": args.task, "parameters": opened.n_parameters, "sha256": opened.sha256}

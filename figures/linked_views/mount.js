@@ -8,7 +8,6 @@ const ROLES = {
 };
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 const ROWS_FOR_READERS = 40;
-const SAVE = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M8 2.5v7M4.8 6.8 8 10l3.2-3.2M3 12.8h10" /></svg>';
 const CONTROLS = "input, select, textarea, button, a[href], summary, [contenteditable], [role=slider], [role=combobox], "
   + "[role=listbox], [role=option], [role=radio], [role=tab], [role=menu], [role=dialog]"; // of the page: they keep their keys
 
@@ -385,12 +384,7 @@ function show(root, send) {
     }, "image/png");
   }
 
-  for (const name of ROLES.views) {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "ds-save", title: "Save as PNG", innerHTML: SAVE });
-    button.setAttribute("aria-label", `Save the ${name} as PNG`);
-    button.addEventListener("click", () => save(name), listening);
-    $(`.ds-${name} header`).append(button);
-  }
+  for (const name of ROLES.views) $(`.ds-${name} .ds-save`).addEventListener("click", () => save(name), listening);
 
   const track = $(".ds-track");
   let held = false;

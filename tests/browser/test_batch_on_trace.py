@@ -25,7 +25,7 @@ def test_a_batch_is_opened_walked_through_and_answered(server: str, visit: NewVi
     here.open(f"{server}/?example=cycle")
     here.page.get_by_text("Upload", exact=True).first.click()
     content = "".join(json.dumps(line) + "\n" for line in LINES).encode()
-    box = here.page.locator("[data-testid=stFileUploader] input[type=file]")
+    box = here.page.locator(".st-key-upload_widget input[type=file]")
     box.set_input_files({"name": "mine.jsonl", "mimeType": "application/x-ndjson", "buffer": content})
     expect(here.page.locator("h3").first).to_contain_text("d is 3 hops from a")
     expect(here.page.get_by_text("1 could not be read")).to_be_visible()

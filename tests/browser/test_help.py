@@ -60,3 +60,12 @@ def test_a_session_file_brings_back_what_was_open(server: str, visit: NewVisit) 
     expect(other.page.get_by_text("no session file")).to_be_visible()
     box.set_input_files({"name": "mine.json", "mimeType": "application/json", "buffer": content})
     expect(other.page.locator("h3").first).to_have_text(before)
+
+
+def test_no_tour_starts_by_itself_when_something_else_is_pressed(server: str, visit: NewVisit) -> None:
+    here = visit()
+    here.open(f"{server}/?example=cycle&step=3")
+    here.page.get_by_text("Upload", exact=True).first.click()
+    expect(here.page.locator(".st-key-upload_widget")).to_be_visible()
+    here.page.wait_for_timeout(800)
+    expect(here.page.get_by_role("dialog")).to_have_count(0)

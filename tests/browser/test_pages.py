@@ -23,7 +23,7 @@ OWN_GRAPH = nx.DiGraph([("météo", "données"), ("données", "modèle"), ("mod�
 
 def upload(visit: Visit, name: str, content: bytes) -> None:
     visit.page.get_by_text("Upload", exact=True).first.click()
-    box = visit.page.locator("[data-testid=stFileUploader] input[type=file]")
+    box = visit.page.locator(".st-key-upload_widget input[type=file]")
     box.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
 
 

@@ -72,7 +72,7 @@ class Tour {
     this.root.replaceChildren(...(this.frame ? [this.frame] : []), card);
     this.card = card;
     this.place();
-    row.querySelector("button").focus({ preventScroll: true });
+    if (this.stop >= 0) row.querySelector("button").focus({ preventScroll: true }); // an offer takes no focus
   }
 
   place() {
