@@ -5,6 +5,7 @@ import streamlit as st
 from ui import frame, startup
 
 frame.begin()
+startup.one_thread()
 startup.name_adapters()
 page = st.navigation(
     [

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Any
 
 import streamlit as st
+import torch
+from threadpoolctl import threadpool_limits
 
 from core import adapters
 from core.errors import InputError
@@ -30,6 +33,17 @@ def _problem() -> str | None:
     except InputError as error:
         return f"An adapter named at start-up is left out: {error}"
     return None
+
+
+@st.cache_resource(show_spinner=False)
+def one_thread() -> Any:
+    """Lets a run and its linear algebra use one thread each, for the life of the server.
+
+    Visitors share the cores. Small matrices gain nothing by more threads, and where something else holds a core they
+    wait for it at every one of them: runs of 32 nodes took 4 to 16 times as long.
+    """
+    torch.set_num_threads(1)
+    return threadpool_limits(1)
 
 
 def name_adapters() -> None:
