@@ -27,6 +27,7 @@ import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from core import adapters, atomic, hub
 from core.config import ModelConfig
@@ -299,10 +300,20 @@ def _kind(settings: dict[str, Any], path: Path) -> str:
     return kind
 
 
+class _Uninitialised(TorchFunctionMode):
+    """Draws no first values: on weights without memory normal_ and randn load torch's compiler, for seconds."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs.get("tensor", args[0] if args else None)
+        return (torch.empty if func in (torch.randn, torch.rand) else func)(*args, **kwargs)
+
+
 def _empty_model(kind: str, config: ModelConfig, path: Path) -> Any:
     """The model without memory behind its weights, so that an absurd config costs nothing."""
     try:
-        with torch.device("meta"):
+        with _Uninitialised(), torch.device("meta"):
             return adapters.make(kind, config)
     except InputError as error:
         raise InputError(f"{path} cannot be opened: {error}") from None

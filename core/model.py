@@ -141,16 +141,16 @@ class DepthRecurrentTransformer(
         self.config = config
         d = config.width
         self.token = nn.Embedding(config.vocabulary, d, padding_idx=0)
-        self.role = nn.Parameter(torch.randn(2, d) * 0.02) if config.task == "graph" else None
+        self.role = nn.Parameter(nn.init.normal_(torch.empty(2, d), std=0.02)) if config.task == "graph" else None
         self.embedding_norm = nn.LayerNorm(d)
         self.block = Block(config)
         if config.bracket_bias:  # (heads, difference of bracket depth, left or right)
             self.bracket = nn.Parameter(torch.randn(config.heads, 2 * NEIGHBOURING + 1, 2))
         if config.distance_bias:
-            steep = 2.0 ** (1 - torch.arange(config.heads))  # from near to far, as in ALiBi (Press et al. 2022)
-            self.slope = nn.Parameter(steep[:, None].repeat(1, 2))  # (heads, left or right)
+            steep = [2.0 ** (1 - head) for head in range(config.heads)]  # near to far, as in ALiBi (Press et al. 2022)
+            self.slope = nn.Parameter(torch.tensor([[s, s] for s in steep]))  # (heads, left or right)
         if config.equal_bias:  # some heads look for equal tokens from the start
-            self.equal = nn.Parameter(torch.arange(config.heads) % 2 * 4.0)
+            self.equal = nn.Parameter(torch.tensor([4.0 * (head % 2) for head in range(config.heads)]))
         if config.readout in ("node", "offset"):  # a normalised state needs no second norm
             wide = 1 if config.readout == "node" else 2 * MAX_OFFSET + 2
             self.head = nn.Sequential(nn.Identity() if config.state_norm else nn.LayerNorm(d), nn.Linear(d, wide))
@@ -206,7 +206,7 @@ class DepthRecurrentTransformer(
             blocked = ~batch.valid[:, None, None, :]
         else:
             return bias if bias.ndim else None
-        return bias.expand(torch.broadcast_shapes(bias.shape, blocked.shape)).masked_fill(blocked, -torch.inf)
+        return bias.expand(np.broadcast_shapes(bias.shape, blocked.shape)).masked_fill(blocked, -torch.inf)
 
     def rope(self, n: int, device: torch.device) -> tuple[Tensor, Tensor] | None:
         """Cos and sin of the rotary positions, (n, d_head / 2) each."""

@@ -7,6 +7,7 @@ the linked views write there, so that neither wipes the other; it is read when a
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ CURSOR = ("step", "node", "head", "reading", "playing", "speed")
 
 _ADDRESS_JS = """
 export default function (component) {
-  const { data, parentElement } = component;
+  const { parentElement } = component, data = JSON.parse(component.data.json);
   const host = parentElement.host ?? parentElement;
   const now = new URLSearchParams(location.search);
   const next = new URLSearchParams();
@@ -181,7 +182,8 @@ def write_query(query: dict[str, str], owned: Sequence[str], cursor: Sequence[st
         owned: Names that are the page's; others stay as they are.
         cursor: Names that are the linked views', which mean nothing once the parameters change.
     """
-    _address(data={"query": query, "owned": list(owned), "cursor": list(cursor)}, key="address", height=1)
+    data = json.dumps({"query": query, "owned": list(owned), "cursor": list(cursor)})
+    _address(data={"json": data}, key="address", height=1)  # as text: for anything else pandas is imported first
 
 
 def notices(view: View | None) -> None:

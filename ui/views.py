@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shlex
 import tempfile
 from collections.abc import Callable
@@ -105,7 +106,10 @@ def linked(
 
     place = {"initial": session.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and is_graph}
     place["edit"] = on_edit is not None
-    _component(data={**drawing, **place}, key=key, on_ends_change=choose_ends, on_edit_change=take_edit)
+    data = {
+        name: json.dumps(value) if isinstance(value, dict) else value for name, value in {**drawing, **place}.items()
+    }
+    _component(data=data, key=key, on_ends_change=choose_ends, on_edit_change=take_edit)
 
 
 def alone(view: View, why: str) -> None:

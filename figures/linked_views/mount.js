@@ -465,6 +465,7 @@ export default function mount(component) {
     MOUNTED.set(root, opened);
   }
   opened.send = (name, value) => setTriggerValue(name, value);
-  opened.views.update(data);
+  if (opened.text !== data.meta) Object.assign(opened, { text: data.meta, meta: JSON.parse(data.meta) });
+  opened.views.update({ ...data, meta: opened.meta, initial: JSON.parse(data.initial) });
   return () => { opened.views.close(); MOUNTED.delete(root); };
 }

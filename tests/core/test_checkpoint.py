@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -284,3 +286,19 @@ def test_a_checkpoint_of_ours_opens_by_from_pretrained(tmp_path: Path) -> None:
     again = DepthRecurrentTransformer.from_pretrained(tmp_path / "mine")
     assert again.config == model.config
     assert torch.equal(again.token.weight, model.token.weight)
+
+
+def test_opening_a_checkpoint_loads_no_compiler() -> None:
+    """Drawing first values on weights without memory would load torch's compiler, which takes seconds."""
+    code = (
+        "import sys; from core import checkpoint; checkpoint.load(sys.argv[1]); print('torch._dynamo' in sys.modules)"
+    )
+    for name in ("graph-house", "text-house-tokens"):
+        ran = subprocess.run(
+            [sys.executable, "-c", code, name],
+            cwd=checkpoint.CHECKPOINTS.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert ran.stdout.strip() == "False"

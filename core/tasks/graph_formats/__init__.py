@@ -6,12 +6,13 @@ Here is the choice of the format and the check of the size; each format has a fi
 
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable
 from pathlib import PurePath
 
 from core.errors import InputError
-from core.tasks.graph_formats import dot, edge_list, gml, json_graph, markup, pajek, table
+from core.tasks.graph_formats import table
 from core.tasks.graph_formats.draft import MAX_BYTES, MAX_EDGES, MAX_NODES, Draft
 from core.tasks.graph_formats.edge_list import render
 from core.tasks.graph_instance import GraphInstance
@@ -25,17 +26,19 @@ EXTENSIONS = {
     "csv": "table", "tsv": "table", "npy": "npy", "graphml": "graphml", "gml": "gml", "gexf": "gexf",
     "json": "node-link", "cyjs": "cytoscape", "net": "pajek", "paj": "pajek", "dot": "dot", "gv": "dot",
 }  # fmt: skip
-BINARY: dict[str, Callable[[str | bytes], Draft]] = {"graphml": markup.read_graphml, "gexf": markup.read_gexf}
-TEXT: dict[str, Callable[[str], Draft]] = {
-    "edge-list": edge_list.read,
-    "table": table.read,
-    "matrix": lambda text: table.read(text, as_matrix=True),
-    "gml": gml.read,
-    "node-link": json_graph.read,
-    "cytoscape": json_graph.read,
-    "pajek": pajek.read,
-    "dot": dot.read,
+BINARY = {"graphml": "markup.read_graphml", "gexf": "markup.read_gexf"}
+TEXT = {
+    "edge-list": "edge_list.read",
+    "table": "table.read",
+    "matrix": "table.read_matrix",
+    "gml": "gml.read",
+    "node-link": "json_graph.read",
+    "cytoscape": "json_graph.read",
+    "pajek": "pajek.read",
+    "dot": "dot.read",
 }
+"""Readers, which are only imported when a file asks for one: some bring a library along that takes a while."""
+
 SLOW = {  # limit in MB where a library reads: one takes lark up to 6 seconds, networkx 3 (GML) or 1 (the others)
     "dot": 2, "gml": 5, "graphml": 10, "gexf": 10, "node-link": 10, "cytoscape": 10,
 }  # fmt: skip
@@ -92,7 +95,7 @@ def parse(
         draft = table.read_npy(data, {"matrix": True, "edge-list": False}.get(chosen or ""))
     elif chosen in BINARY:
         _check_size(text, chosen)
-        draft = BINARY[chosen](text)
+        draft = _reader(BINARY[chosen])(text)
     else:
         draft = _read_text(decode(text), chosen, filename, text)
     return draft.finish(source, target)
@@ -109,10 +112,16 @@ def _read_text(text: str, chosen: str | None, filename: str | None, data: str | 
     chosen = chosen or next((name for name, sign in SIGNS if sign.match(head)), "edge-list")
     _check_size(data, chosen)
     if chosen in BINARY:
-        return BINARY[chosen](data)
+        return _reader(BINARY[chosen])(data)
     if chosen == "edge-list" and _extension(filename) in ("csv", "tsv"):
         return table.read(text, as_matrix=False)
-    return TEXT[chosen](text)
+    return _reader(TEXT[chosen])(text)
+
+
+def _reader(name: str) -> Callable[[str | bytes], Draft]:
+    """A reader by module and function."""
+    module, function = name.split(".")
+    return getattr(importlib.import_module(f"{__name__}.{module}"), function)
 
 
 def _extension(filename: str | None) -> str:

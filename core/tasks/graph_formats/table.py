@@ -51,6 +51,15 @@ def read(text: str, as_matrix: bool | None = None) -> Draft:
     return draft
 
 
+def read_matrix(text: str) -> Draft:
+    """Read a table as an adjacency matrix, whatever its shape.
+
+    Raises:
+        InputError: As `read`.
+    """
+    return read(text, as_matrix=True)
+
+
 def read_npy(data: bytes, as_matrix: bool | None = None) -> Draft:
     """Read an array file: (n, n) with n > 2 is a matrix, (E, 2) or (E, 3) a list of edges.
 
