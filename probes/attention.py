@@ -240,7 +240,10 @@ def figures(weights: Weights, route: Routes, answer: int, n_nodes: int) -> dict[
     """Mass and AUROC of one run, (T, heads) each, and of its rollout, (T, 1) each; NaN where they are not defined."""
     steps, heads, _ = weights.attention.shape
     code = weights.pairs[0] * n_nodes + weights.pairs[1]
-    link = np.searchsorted(code, route.pairs[0] * n_nodes + route.pairs[1])
+    wanted = route.pairs[0] * n_nodes + route.pairs[1]
+    allowed = np.isin(wanted, code)  # the mask may have no place for a link of the task
+    route = replace(route, pairs=route.pairs[:, allowed], from_step=route.from_step[allowed])
+    link = np.searchsorted(code, wanted[allowed])
     mass, area = np.full((steps, heads), np.nan), np.full((steps, heads), np.nan)
     off = route.from_step == NEVER
     for t in range(1, steps + 1):

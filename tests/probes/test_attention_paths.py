@@ -160,3 +160,23 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     folder = untrained(tmp_path / "tree", "tree").folder
     assert main(["attention", str(folder), "--difficulty", "2", "--instances", "6", "--steps", "5"]) == 0
     assert "rollout" in capsys.readouterr().out
+
+
+def test_a_link_that_the_mask_does_not_allow_holds_no_mass() -> None:
+    """Along facts a model may lack links of the task; with all weight evenly on what it has, no share passes one."""
+    config = ModelConfig("text", 54, width=8, heads=2, hidden=8, readout="offset")
+    for seed in range(6):
+        instance = tasks.get("text").generate(4, 2, "audited", seed)[0]
+        encoding = tasks.get("text").encode(instance, config)
+        assert encoding.edge_index is not None
+        route, pairs, n = routes(instance, encoding, config), encoding.edge_index, encoding.n_nodes
+        pairs = pairs[:, np.lexsort((pairs[1], pairs[0]))]
+        even = 1 / np.bincount(pairs[0], minlength=n)[pairs[0]]
+        weights = Weights(pairs, np.broadcast_to(even, (6, 2, len(even))), np.ones((6, n)))
+        mass = attention.figures(weights, route, encoding.answer, n)["mass"]
+        assert np.nanmax(mass) <= 1 + 1e-9
+        there = {(int(q), int(k)) for q, k in pairs.T}
+        last = route.from_step <= 6
+        on = [(int(q), int(k)) for q, k in route.pairs[:, last].T if (int(q), int(k)) in there]
+        share = sum(1 / sum(p[0] == q for p in there) for q, _ in on) / len({q for q, _ in on})
+        assert mass[-1] == pytest.approx([share, share])

@@ -1,0 +1,100 @@
+"""The answer traced back on the open instance: rolled-out attention, and effective interaction when it is asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from core.plain import dumps
+from figures import attention_curves as curves
+from figures import traced_back as drawing
+from probes.interaction import InteractionScores
+from probes.reading import has_from
+from ui import attention_run, background, frontier_figures, intervention_runs
+from ui.opening import View
+from ui.probe_cards import card
+from ui.text import plain
+
+
+def section(view: View) -> None:
+    """Both ways of tracing the answer back, side by side."""
+    st.markdown("#### The answer traced back, in this run")
+    rolled, found = attention_run.rollout(view), attention_run.influence(view)
+    if rolled is None:
+        _interaction(view, found)
+        return
+    left, right = st.columns(2, gap="small")
+    with left:
+        _rollout(view, rolled)
+    with right:
+        _interaction(view, found)
+
+
+def _plot(view: View, value: np.ndarray, key: str, alt: str) -> None:
+    encoding = view.trace.encoding
+    path = attention_run.route_of(view).nodes(view.trace.n_nodes)
+    fig = drawing.answer_traced_back(
+        value, has_from(view.instance.task, encoding), path, encoding.labels, frontier_figures.scheme()
+    )
+    frontier_figures.plot(fig, f"attention {key}", _stem(view, key), alt)
+
+
+def _stem(view: View, key: str) -> str:
+    return f"{view.checkpoint.name}-{view.key[:8]}-{key}"
+
+
+def _rollout(view: View, rolled: np.ndarray) -> None:
+    with card("Rolled-out attention", "attention"):
+        st.caption(
+            "Heads averaged and steps multiplied out, with the recorded gate at every node: what share of the answer's "
+            "last state each earlier state would be if attention were all that happens."
+        )
+        _plot(view, rolled, "rollout", "Rolled-out attention, step by node")
+        scores = attention_run.scores(view)
+        told = "A cell is the share of one node's state after step s; read it from right to left. "
+        if scores is not None:
+            mass = scores.rollout_mass
+            told += (
+                f"Of the answer after {scores.steps} steps {mass.value[-1, 0]:.2f} comes from the path's other nodes "
+                f"(spread evenly {mass.uniform[-1, 0]:.2f}, permuted {mass.permuted[-1, 0]:.2f}, untrained "
+                f"{mass.untrained[-1, 0]:.2f}). "
+            )
+        st.caption(f"{told}It knows nothing of values and of what states forget.")
+        path = attention_run.route_of(view).nodes(view.trace.n_nodes)
+        labels = view.trace.encoding.labels
+        with st.container(horizontal=True):
+            st.download_button(
+                "Shares as CSV", lambda: drawing.as_csv({"share": rolled}, path, labels),
+                f"{_stem(view, 'rollout')}.csv", "text/csv", on_click="ignore", key="rollout csv",
+            )  # fmt: skip
+
+
+def _interaction(view: View, found: InteractionScores | None) -> None:
+    with card("Effective interaction", "interaction"):
+        st.caption(
+            "How much the answer's last state would change with each earlier state: the derivative itself, with "
+            "values, gates and all, whatever the model is made of."
+        )
+        if found is None:
+            _ask(view)
+            return
+        _plot(view, found.first.value, "interaction", "Effective interaction, step by node")
+        st.caption(plain(curves.traced_back(found)))
+        path = attention_run.route_of(view).nodes(view.trace.n_nodes)
+        values, labels, name = {"share of W": found.first.value}, view.trace.encoding.labels, _stem(view, "interaction")
+        offers = [
+            ("Shares as CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(values, path, labels)),
+            ("JSON", f"{name}.json", "application/json", lambda: dumps(found)),
+        ]
+        command, code = (make(view, "interaction") for make in (intervention_runs.command, intervention_runs.code))
+        frontier_figures.take_away("interaction here", offers, command, code)
+
+
+def _ask(view: View) -> None:
+    if not attention_run.has_path(view):
+        st.info("Nothing lies on a path to this answer, so there is nothing to hold it against. Open another instance.")
+        return
+    work = attention_run.influence_work(view)
+    if not background.under_way(work):
+        st.caption("Cotangents are pulled back through every step, here and in an untrained network.")
+        st.button("Trace this run back", on_click=background.start, args=(work,), key="interaction here")

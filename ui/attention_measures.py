@@ -1,0 +1,138 @@
+"""The Attention page on drawn instances: attention, influence, cuts and gradients, each measured when asked for."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from figures import attention_curves as drawing
+from figures.frontier_summary import AXES
+from figures.step_curves import share
+from probes.attention import AttentionScores
+from probes.highway import HighwayScores
+from probes.interaction import InteractionScores
+from probes.knockout import KnockoutScores
+from ui import frontier_figures, opening
+from ui.instrument import Asked, card
+from ui.opening import View
+from ui.text import plain
+
+COUNTS = {"attention": 40, "interaction": 8, "knockout": 40, "highway": 8}
+"""Instances drawn; half of the graphs have no path."""
+
+
+def draw(view: View) -> None:
+    """The cards."""
+    opened = view.checkpoint
+    st.markdown("#### Measured on drawn instances")
+    hardest = opening.trained(opened, "difficulty")
+    axis = AXES.get(opened.config.task, "difficulty")
+    st.caption(
+        f"Instances that no training saw, at the hardest {plain(axis)} trained on"
+        f"{f' ({hardest[1]})' if hardest else ''}, with 95% intervals; those without a path are left out."
+    )
+    asked = {name: Asked(name, opened, instances=count) for name, count in COUNTS.items()}
+    left, right = st.columns(2, gap="small")
+    with left:
+        card(
+            "Attention on the path", asked["attention"],
+            "Does attention lie on the path that the answer has to come along, in which head and at which step?",
+            lambda found: _attention(found, view),
+        )  # fmt: skip
+    with right:
+        card(
+            "Attention taken out", asked["knockout"],
+            "Does the answer need that attention? Links on the path are taken out, against as many off it. Half a "
+            "minute.", _knockout,
+        )  # fmt: skip
+    left, right = st.columns(2, gap="small")
+    with left:
+        card(
+            "Effective interaction", asked["interaction"],
+            "How much does the answer change with each state before it, and does that lie on the path?", _interaction,
+        )  # fmt: skip
+    with right:
+        card(
+            "Gradient highway", asked["highway"],
+            "How much of the gradient is left many steps back, trained and at the start, and which mechanism is to "
+            "thank?", _highway,
+        )  # fmt: skip
+
+
+def _plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
+    frontier_figures.plot(fig, f"attention drawn {key}", f"{name}-{key}", alt)
+
+
+def _choice(options: dict[str, str], key: str) -> str:
+    first = next(iter(options))
+    chosen = st.segmented_control(
+        "Figure", options, default=first, format_func=options.__getitem__, key=f"attention drawn {key}_widget",
+        label_visibility="collapsed", required=True,
+    )  # fmt: skip
+    return chosen or first
+
+
+def _attention(found: AttentionScores, view: View) -> None:
+    options = {"mass": "Mass", "auroc": "AUROC", "rollout_mass": "Rollout, mass", "rollout_auroc": "Rollout, AUROC"}
+    chosen = _choice(options, "attention")
+    fig = drawing.path_over_steps(getattr(found, chosen), frontier_figures.scheme(), view.trained_steps)
+    _plot(fig, chosen, found.checkpoint, f"{options[chosen]} over steps")
+    said = drawing.flow(found)
+    st.caption(
+        plain(
+            f"{found.n} instances with a path, {found.left_out} without. Head {said.head} gives the path "
+            f"{share(said.mass)} of a path node's attention, evenly spread it would be {share(said.mass_controls[0])}. "
+            f"{drawing.chance(found)} The shade is the interval of the best head."
+        )
+    )
+
+
+def _knockout(found: KnockoutScores) -> None:
+    options = {"turned": "Answers turned", "cut": "Moment of a cut", "silence": "Moment of silence"}
+    chosen = _choice(options, "knockout")
+    scheme = frontier_figures.scheme()
+    fig = (
+        drawing.answers_turned(found, scheme)
+        if chosen == "turned"
+        else drawing.moment_of_a_cut(getattr(found, chosen), scheme)
+    )
+    _plot(fig, f"knockout-{chosen}", found.checkpoint, options[chosen])
+    cut = found.cut
+    st.caption(
+        f"Cutting what the path cannot do without, at all steps, turns {share(cut.flips)} [{share(cut.flips_low)}, "
+        f"{share(cut.flips_high)}] of {cut.n} answers; as many like it off the path {share(cut.off_flips)} "
+        f"[{share(cut.off_flips_low)}, {share(cut.off_flips_high)}] of {cut.n_off}. {found.left_out} instances had "
+        f"nothing to cut, {found.wrong} were answered wrong before."
+    )
+
+
+def _interaction(found: InteractionScores) -> None:
+    options = {"mass": "Share", "auroc": "AUROC", "agreement": "Against rollout", "size": "Memory"}
+    if found.agreement.size and not (found.agreement == found.agreement).any():
+        options.pop("agreement")
+    chosen, scheme = _choice(options, "interaction"), frontier_figures.scheme()
+    if chosen == "agreement":
+        fig = drawing.agreement_over_steps(found, scheme)
+    elif chosen == "size":
+        fig = drawing.memory_over_steps(found, scheme)
+    else:
+        fig = drawing.influence_over_steps(getattr(found, chosen), scheme)
+    _plot(fig, f"interaction-{chosen}", found.checkpoint, f"{options[chosen]} of the effective interaction over steps")
+    leak = "none of them has any" if found.beyond_max == 0 else f"the largest has {found.beyond_max:.2g}"
+    beyond = f" {found.beyond:,} states are too far away to matter: {leak}." if found.beyond else ""
+    st.caption(plain(f"{found.n} instances with a path. {drawing.traced_back(found)}{beyond}"))
+
+
+def _highway(found: HighwayScores) -> None:
+    _plot(drawing.gradient_over_steps(found, frontier_figures.scheme()), "highway", found.checkpoint, "Gradient left")
+    rows = {network.title: network for network in found.networks}
+    told = [
+        f"{plain(title)} {network.factor:.3f} [{network.factor_low:.3f}, {network.factor_high:.3f}]"
+        for title, network in list(rows.items())[:2]
+    ]
+    absent = f" Not there to switch off: {plain(', '.join(found.absent))}." if found.absent else ""
+    st.caption(
+        f"One step back leaves this share of the gradient: {'; '.join(told)}. A trained state that has arrived forgets "
+        f"its way, and its gradient with it; what matters for learning is the start. {found.n} instances, "
+        f"{found.seeds} untrained networks of each kind.{absent}"
+    )
