@@ -82,8 +82,9 @@ def supervision(training: Mapping[str, Any]) -> str:
 
 
 def over_seeds(values: Sequence[float]) -> str:
-    """Median and range over seeds."""
-    return f"{_short(float(np.median(values)))} ({_short(min(values))}-{_short(max(values))})"
+    """Median over seeds, and the range where they differ."""
+    middle, low, high = (_short(float(x)) for x in (np.median(values), min(values), max(values)))
+    return middle if low == high else f"{middle} ({low}-{high})"
 
 
 def _short(value: float) -> str:
