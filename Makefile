@@ -9,7 +9,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 .PHONY: app test lint format browser venv lock clean
 
 app: venv
-	$(BIN)/streamlit run app.py
+	$(BIN)/python -m ui.serve
 
 test: venv browser
 	$(BIN)/python -m pytest $(ARGS)

@@ -54,7 +54,7 @@ def first_screen() -> float:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
         start = time.perf_counter()
-        with serving(Path(folder) / "log.txt") as (url, _):
+        with serving(Path(folder) / "log.txt", start=["ui.serve"]) as (url, _):
             page.goto(url)
             page.wait_for_function(READY, timeout=60_000)
             page.wait_for_function("() => window.depthscope.main.get().step > 0", timeout=60_000)

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,12 +20,15 @@ CHROMIUM = next(
 
 
 @contextmanager
-def serving(log: Path, environment: Mapping[str, str] | None = None) -> Iterator[tuple[str, int]]:
+def serving(
+    log: Path, environment: Mapping[str, str] | None = None, start: Sequence[str] = ("streamlit", "run", "app.py")
+) -> Iterator[tuple[str, int]]:
     """Starts the app, and stops it in the end.
 
     Args:
         log: File that its output goes to.
         environment: In place of this process's.
+        start: Module that starts it, with its arguments.
 
     Yields:
         Its address and the number of its process.
@@ -34,7 +37,7 @@ def serving(log: Path, environment: Mapping[str, str] | None = None) -> Iterator
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = {"server.port": port, "server.headless": "true", "server.fileWatcherType": "none"}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", *(f"--{k}={v}" for k, v in options.items())]
+    command = [sys.executable, "-m", *start, *(f"--{k}={v}" for k, v in options.items())]
     with (
         log.open("wb") as out,
         subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, env=environment) as server,
