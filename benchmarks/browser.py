@@ -2,6 +2,7 @@
 
     python -m benchmarks.browser                     first screen, new instance, frames
     python -m benchmarks.browser --visits 10 --seconds 120
+    python -m benchmarks.browser --everything        every page, checkpoint and theme: what is wrong, if anything
 
 Needs Chromium. Times are of this machine with whatever else it does.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import tempfile
 import time
@@ -27,7 +29,7 @@ from figures.summary import sentence
 READY = (
     "() => window.depthscope?.main && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')"
 )
-STATS = "root => root.depthscopeStats"
+STILL = "[data-testid=stApp][data-test-script-state=notRunning]"
 TEXT = "Edge list or another format"
 
 
@@ -165,15 +167,58 @@ def visits(count: int, seconds: float) -> dict[str, Any]:
     }
 
 
+PAGES = ("", "attention", "probes", "interventions", "dynamics", "frontier", "compare", "checkpoints")
+
+
+def _left(where: str, url: str) -> list[str]:
+    """A line if a request leaves this machine."""
+    return [] if re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", url) else [f"{where}: asked for {url}"]
+
+
+def everything() -> dict[str, Any]:
+    """Opens every page with every shipped checkpoint in both themes.
+
+    Returns:
+        How many were opened, and a line for each exception, error box, page error and request that left the machine.
+    """
+    wrong: list[str] = []
+    now, count = [""], 0
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        log = Path(folder) / "log.txt"
+        with serving(log) as (url, _):
+            for theme in ("light", "dark"):
+                page = browser.new_context(color_scheme=theme, viewport={"width": 1280, "height": 900}).new_page()
+                page.on("pageerror", lambda error: wrong.append(f"{now[0]}: page error {error}"))
+                page.on("request", lambda request: wrong.extend(_left(now[0], request.url)))
+                for entry in checkpoint.available():
+                    for name in PAGES:
+                        now[0], count = f"{name or 'trace'} {entry['name']} {theme}", count + 1
+                        page.goto(f"{url}/{name}?checkpoint={entry['name']}")
+                        try:
+                            page.wait_for_selector(f"{STILL} h3", timeout=60_000)
+                            page.wait_for_selector(STILL, timeout=60_000)
+                        except Exception as error:
+                            wrong.append(f"{now[0]}: {str(error).splitlines()[0]}")
+                        for box in page.locator("[data-testid=stException], [data-testid=stAlertContentError]").all():
+                            wrong.append(f"{now[0]}: {box.inner_text()[:200]}")
+            browser.close()
+        wrong += ["a traceback in the log"] if "Traceback" in log.read_text(errors="replace") else []
+    return {"opened": count, "wrong": wrong}
+
+
 def main() -> None:
     """Prints one line a figure, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--visits", type=int, metavar="N", help="so many visitors at once, in place of the times")
     parser.add_argument("--seconds", type=float, default=120, help="that they stay (default 120)")
     parser.add_argument("--rounds", type=int, default=7, help="new instances timed (default 7)")
+    parser.add_argument("--everything", action="store_true", help="opens every page with every checkpoint instead")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    if args.visits:
+    if args.everything:
+        found = everything()
+    elif args.visits:
         found = visits(args.visits, args.seconds)
     else:
         found = {
