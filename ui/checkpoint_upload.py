@@ -16,7 +16,7 @@ from core.checkpoint import CARD, CONFIG, HUB_ID, METRICS, PROBES, WEIGHTS
 from core.errors import InputError
 from core.importing import VOCABULARY, convert
 from core.training_log import LOG
-from ui import own, session
+from ui import own, session, startup
 from ui.own import Brought
 from ui.text import plain, whole
 
@@ -29,11 +29,15 @@ TASKS = {"graph": "Graphs", "logic": "Formulas", "text": "Texts"}
 
 def draw() -> None:
     """The two ways to bring one along, and what came of the last."""
-    left, right = st.columns([3, 2], gap="small")
-    with left, st.container(border=True, height="stretch"):
-        _files()
-    with right, st.container(border=True, height="stretch"):
-        _hub()
+    if startup.read_only():
+        with st.container(border=True):
+            _files()
+    else:
+        left, right = st.columns([3, 2], gap="small")
+        with left, st.container(border=True, height="stretch"):
+            _files()
+        with right, st.container(border=True, height="stretch"):
+            _hub()
     _outcome()
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import bundle
 from core.errors import InputError
-from ui import checkpoint_cards, checkpoint_upload, opening, own, training_page
+from ui import checkpoint_cards, checkpoint_upload, opening, own, startup, training_page
 from ui.checkpoint_cards import Shown
 from ui.selection import Selection
 from ui.text import plain, whole
@@ -43,8 +43,9 @@ def headline() -> Section:
             "A checkpoint is a trained model: weights, config, and what was measured when it was made. What you bring "
             "along or train here stands beside the others on every page."
         )
+    sections = SECTIONS[:-1] if startup.read_only() else SECTIONS
     chosen = st.segmented_control(
-        "What to do", SECTIONS, key="checkpoints section_widget", default="Open", persist_state="session",
+        "What to do", sections, key="checkpoints section_widget", default="Open", persist_state="session",
         label_visibility="collapsed", required=True,
     )  # fmt: skip
     if chosen != "Train one here":
@@ -112,6 +113,8 @@ def _keep_or_remove(one: Shown) -> None:
     field = f"keep name {one.name}"
 
     def keep() -> None:
+        if startup.read_only():
+            return
         name = (st.session_state.get(field) or "").strip()
         try:
             bundle.keep(one.folder, name)
@@ -121,11 +124,12 @@ def _keep_or_remove(one: Shown) -> None:
             say("error", str(error).replace(f"{one.folder}/", ""))
 
     with st.container(horizontal=True, gap="xsmall"):
-        with st.popover("Keep in this folder"):
-            proposed = one.name[: -own.DIGITS - 1]
-            st.text_input("Its name in the folder checkpoints", proposed, key=field, max_chars=bundle.MAX_NAME)
-            st.button("Keep", on_click=keep, key=f"keep {one.name}", type="primary")
-            st.caption("Nothing there is overwritten. Commands and code find it by this name.")
+        if not startup.read_only():
+            with st.popover("Keep in this folder"):
+                proposed = one.name[: -own.DIGITS - 1]
+                st.text_input("Its name in the folder checkpoints", proposed, key=field, max_chars=bundle.MAX_NAME)
+                st.button("Keep", on_click=keep, key=f"keep {one.name}", type="primary")
+                st.caption("Nothing there is overwritten. Commands and code find it by this name.")
         st.button("Remove", on_click=remove, args=(one.name,), key=f"remove {one.name}", help="From this visit")
 
 

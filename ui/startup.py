@@ -6,6 +6,7 @@ A page, a URL or an upload never names Python; whoever starts the server does.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import Any
 
@@ -44,6 +45,11 @@ def one_thread() -> Any:
     """
     torch.set_num_threads(1)
     return threadpool_limits(1)
+
+
+def read_only() -> bool:
+    """Whether visitors may write nothing to this server and make it fetch nothing: DEPTHSCOPE_READ_ONLY=1."""
+    return os.environ.get("DEPTHSCOPE_READ_ONLY", "") not in ("", "0")
 
 
 def name_adapters() -> None:

@@ -28,7 +28,7 @@ from core.checkpoint import CONFIG
 from core.errors import InputError
 from core.plain import dumps
 from core.train import STATE
-from ui import training_request
+from ui import startup, training_request
 from ui.training_request import Request
 
 LOG = logging.getLogger(__name__)
@@ -95,6 +95,7 @@ class Desk:
             InputError: If another one runs, or the recipe cannot be varied so.
         """
         _ = request.varied
+        _refuse_if_read_only()
         with self._lock:
             self._check_free()
             if len(self._folders()) >= MAX_RUNS:
@@ -110,6 +111,7 @@ class Desk:
         Raises:
             InputError: If another one runs, or this one is not there.
         """
+        _refuse_if_read_only()
         with self._lock:
             self._check_free()
             self._launch(name, self.run(name).request, True, done)
@@ -215,6 +217,11 @@ class Desk:
         with suppress(ProcessLookupError):
             if self._process is not None:
                 self._process.send_signal(number)
+
+
+def _refuse_if_read_only() -> None:
+    if startup.read_only():
+        raise InputError("This server is read-only: nothing is trained on it.")
 
 
 def _said(folder: Path) -> str | None:
