@@ -36,7 +36,7 @@ class Change:
 
 def history() -> dict[str, list[Change]]:
     """This visit's edits: those that can be undone and those that can be done again, the next at the end."""
-    return st.session_state.setdefault("edits", {"undo": [], "redo": []})
+    return st.session_state.setdefault("instance edits", {"undo": [], "redo": []})
 
 
 def same(a: Selection, b: Selection) -> bool:

@@ -47,7 +47,7 @@ def _curves(what: Subject, scores: ExitScores) -> None:
     )
     command = frontier_request.command(what.request, "probes exit")
     offers = [
-        ("CSV", f"{name}.csv", "text/csv", lambda: exit_curves.as_csv(scores)),
+        ("All as CSV", f"{name}.csv", "text/csv", lambda: exit_curves.as_csv(scores)),
         ("JSON", f"{name}.json", "application/json", scores.to_json),
     ]
     frontier_figures.take_away("exit", offers, command, frontier_request.exit_code(what.request))

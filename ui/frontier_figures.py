@@ -171,7 +171,7 @@ def _take_away(what: Subject, found: Frontier, name: str) -> None:
     of = {"input": request.file} if what.own is not None else {"data": request.data, "seed": request.seed}
     whole = frontier_object(found, checkpoint=what.checkpoint.name, task=what.task, **of)
     offers = [
-        ("CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(found, what.task)),
+        ("All as CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(found, what.task)),
         ("JSON", f"{name}.json", "application/json", lambda: dumps(whole)),
     ]
     take_away("frontier", offers, frontier_request.command(request), frontier_request.code(request))

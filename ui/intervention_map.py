@@ -94,7 +94,7 @@ def _found(view: View, twin: Twin, found: Patching) -> None:
             _open_twin(view, twin)
         name = f"{view.checkpoint.name}-effects"
         offers = [
-            ("CSV", f"{name}.csv", "text/csv", lambda: drawing.effects_csv(one)),
+            ("All as CSV", f"{name}.csv", "text/csv", lambda: drawing.effects_csv(one)),
             ("JSON", f"{name}.json", "application/json", lambda: dumps(found)),
         ]
         command, code = (make(view, "patch") for make in (intervention_runs.command, intervention_runs.code))

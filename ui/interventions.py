@@ -171,7 +171,7 @@ def _logits(view: View, edits: Edits, ran: Ran) -> None:
             "The thin lines: a network that was never trained, with and without the same edits."
         )
         offers = [
-            ("CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(run)),
+            ("All as CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(run)),
             ("JSON", f"{name}.json", "application/json", lambda: dumps(replay)),
             ("Instance", intervention_runs.file_of(view), "text/plain", lambda: intervention_runs.as_file(view)),
         ]

@@ -205,7 +205,7 @@ def _readers(checkpoint: Checkpoint) -> list[str]:
 
 def _take_away(asked: Asked, found: Any, what: Section, name: str) -> None:
     offers = [
-        ("CSV", f"{name}.csv", "text/csv", lambda: what.csv(found)),
+        ("All as CSV", f"{name}.csv", "text/csv", lambda: what.csv(found)),
         ("JSON", f"{name}.json", "application/json", lambda: dumps(found)),
     ]
     frontier_figures.take_away(what.instrument, offers, command(asked), code(asked))

@@ -87,7 +87,7 @@ def _scores(view: View, scores: ProbeScores) -> None:
         )
     _across(view, scores, n_values, stem)
     offers = [
-        ("CSV", f"{stem}.csv", "text/csv", lambda: drawing.as_csv(scores)),
+        ("All as CSV", f"{stem}.csv", "text/csv", lambda: drawing.as_csv(scores)),
         ("Matrix as CSV", f"{stem}-across.csv", "text/csv", lambda: drawing.across_csv(scores.across)),
         ("JSON", f"{stem}.json", "application/json", scores.to_json),
     ]
@@ -160,7 +160,7 @@ def _instance_curve(view: View, found: own.OnInstance, fitted: int) -> None:
             f"model's own readout and the value that is most frequent at that step.{late}"
         )
         offers = [
-            ("CSV", f"{name}.csv", "text/csv", lambda: own.instance_csv(found)),
+            ("All as CSV", f"{name}.csv", "text/csv", lambda: own.instance_csv(found)),
             ("Readings as CSV", f"{name}-nodes.csv", "text/csv", lambda: views.readings_csv(view)),
         ]
         with st.container(horizontal=True):

@@ -196,7 +196,7 @@ def _take_away(run: Run, log: Log) -> None:
     said = {"request": run.request.as_json(), **vars(log)}
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, ending, mime, make in (
-            ("CSV", "csv", "text/csv", lambda: training_curves.as_csv(log)),
+            ("All as CSV", "csv", "text/csv", lambda: training_curves.as_csv(log)),
             ("JSON", "json", "application/json", lambda: dumps(said)),
         ):
             st.download_button(label, make, f"{run.name}.{ending}", mime, on_click="ignore", key=f"training {label}")

@@ -55,3 +55,14 @@ def test_formulas_and_texts_are_edited_and_what_cannot_be_done_is_said(server: s
     here.page.get_by_role("button", name="Make a twin").click()
     expect(here.page.locator(".st-key-editor")).to_contain_text("no facts join")
     assert here.headline() == before
+
+
+def test_edits_of_a_run_and_of_an_instance_do_not_meet(server: str, visit: NewVisit) -> None:
+    here = visit()
+    here.open(f"{server}/interventions?checkpoint=graph-house&example=three-hops&steps=9&step=3&edits=hold+t%3D2")
+    here.page.get_by_role("link", name="Trace").click()
+    expect(here.page.get_by_role("button", name="Make a twin")).to_be_visible()
+    here.settled()
+    here.page.get_by_role("button", name="Make a twin").click()
+    expect(here.page.locator(".st-key-editor")).to_contain_text("The twin")
+    expect(here.page.locator("[data-testid=stAlert]")).to_have_count(0)

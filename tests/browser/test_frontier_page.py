@@ -80,7 +80,7 @@ def test_what_is_saved_is_what_the_command_line_prints(server: str, visit: NewVi
     result = frontier.run(checkpoint.load("graph-house"), [1, 2, 3, 5], 7, 10, "audited", 3)
     due = dumps(frontier_object(result, checkpoint="graph-house", task="graph", data="audited", seed=3))
     assert json.loads(saved(here, "JSON")) == json.loads(due)
-    rows = list(csv.DictReader(io.StringIO(saved(here, "CSV"))))
+    rows = list(csv.DictReader(io.StringIO(saved(here, "All as CSV"))))
     assert len(rows) == 4 * 7
     assert [float(row["accuracy"]) for row in rows] == pytest.approx(result.accuracy.ravel().tolist())
     here.page.get_by_text("Copy as command or code").first.click()

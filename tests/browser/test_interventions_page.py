@@ -79,7 +79,7 @@ def test_a_link_opened_cold_makes_the_same_edits_and_files_are_the_commands(fres
     due = measured("hold t=2", "repeat t=5")
     assert here.headline() == what_happened(due.runs[0], ("reachable", "unreachable"))
     assert json.loads(saved(here, "JSON")) == json.loads(dumps(due))
-    rows = list(csv.DictReader(io.StringIO(saved(here, "CSV"))))
+    rows = list(csv.DictReader(io.StringIO(saved(here, "All as CSV"))))
     assert [float(row["after"]) for row in rows] == pytest.approx(due.runs[0].after.tolist(), rel=1e-4)
     here.page.get_by_text("Copy as command or code").first.click()
     expect(here.page.get_by_text("--edit 'hold t=2' --edit 'repeat t=5' --json")).to_be_visible()
