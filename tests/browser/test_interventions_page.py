@@ -75,7 +75,7 @@ def test_a_fresh_page_shows_an_example_before_and_after(server: str, visit: NewV
 def test_a_link_opened_cold_makes_the_same_edits_and_files_are_the_commands(fresh_server: str, visit: NewVisit) -> None:
     here = visit()
     opened(here, f"{fresh_server}/{PAGE}&edits=hold+t%3D2%0Arepeat+t%3D5")
-    assert edits(here) == "hold t=2\nrepeat t=5"
+    expect(here.page.locator("textarea").first).to_have_value("hold t=2\nrepeat t=5")
     due = measured("hold t=2", "repeat t=5")
     assert here.headline() == what_happened(due.runs[0], ("reachable", "unreachable"))
     assert json.loads(saved(here, "JSON")) == json.loads(dumps(due))
@@ -90,7 +90,7 @@ def test_a_link_opened_cold_makes_the_same_edits_and_files_are_the_commands(fres
     here.page.get_by_role("link", name="Interventions").click()
     here.page.wait_for_url("**edits=hold*")
     here.settled()
-    assert edits(here) == "hold t=2\nrepeat t=5"
+    expect(here.page.locator("textarea").first).to_have_value("hold t=2\nrepeat t=5")
 
 
 def test_examples_the_builder_and_errors(server: str, visit: NewVisit) -> None:
