@@ -366,12 +366,12 @@ REFUSED = [
 def test_refused_in_one_sentence(
     data: str | bytes, filename: str | None, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(InputError, match=message) as caught:
         parse(data, filename=filename)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert capfd.readouterr() == ("", "")
 
 
@@ -409,9 +409,9 @@ def test_limits() -> None:
 def test_big_edge_lists_are_quick() -> None:
     rng = np.random.default_rng(0)
     text = "\n".join(f"{a} {b}" for a, b in rng.integers(0, 10_000, (100_000, 2)).tolist())
-    start = time.perf_counter()
+    start = time.process_time()
     assert parse(text).n_nodes == 10_000
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(
@@ -423,10 +423,10 @@ def test_big_edge_lists_are_quick() -> None:
     ids=["quotes", "braces", "inline", "comments", "angles", "gml", "xml", "spaces", "newlines"],
 )  # fmt: skip
 def test_hostile_text_takes_linear_time(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with contextlib.suppress(InputError):
         parse(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @given(st.integers(2, 9), st.integers(0, 2**32), st.sampled_from([0.1, 0.2, 0.4]))
