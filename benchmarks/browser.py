@@ -15,8 +15,9 @@ import re
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
@@ -175,8 +176,11 @@ def _left(where: str, url: str) -> list[str]:
     return [] if re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", url) else [f"{where}: asked for {url}"]
 
 
-def everything() -> dict[str, Any]:
-    """Opens every page with every shipped checkpoint in both themes.
+def everything(themes: Sequence[Literal["light", "dark"]] = ("light", "dark")) -> dict[str, Any]:
+    """Opens every page with every shipped checkpoint.
+
+    Args:
+        themes: In which themes.
 
     Returns:
         How many were opened, and a line for each exception, error box, page error and request that left the machine.
@@ -187,7 +191,7 @@ def everything() -> dict[str, Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         log = Path(folder) / "log.txt"
         with serving(log) as (url, _):
-            for theme in ("light", "dark"):
+            for theme in themes:
                 page = browser.new_context(color_scheme=theme, viewport={"width": 1280, "height": 900}).new_page()
                 page.on("pageerror", lambda error: wrong.append(f"{now[0]}: page error {error}"))
                 page.on("request", lambda request: wrong.extend(_left(now[0], request.url)))
@@ -214,10 +218,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120, help="that they stay (default 120)")
     parser.add_argument("--rounds", type=int, default=7, help="new instances timed (default 7)")
     parser.add_argument("--everything", action="store_true", help="opens every page with every checkpoint instead")
+    parser.add_argument("--theme", choices=("light", "dark"), help="with --everything: in this one alone")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if args.everything:
-        found = everything()
+        found = everything((args.theme,) if args.theme else ("light", "dark"))
     elif args.visits:
         found = visits(args.visits, args.seconds)
     else:
