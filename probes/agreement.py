@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from core import checkpoint as checkpoints
 from core import tasks
 from core.answers import batches, logits_by_step
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.frontier import NO_DIFFICULTY, wilson
-from probes import controls, results
+from probes import controls, pairing, results
 from probes.results import Progress, shown
 from probes.sample import groups_of
 
@@ -99,12 +98,7 @@ def measure(
     Raises:
         InputError: If the second reads another task, or an instance has no answer.
     """
-    second = None if other is None else checkpoints.load(other)
-    if second is not None and second.config.task != checkpoint.config.task:
-        raise InputError(
-            f"{checkpoint.name} reads {checkpoint.config.task} and {second.name} {second.config.task}; "
-            "give --other a checkpoint of the same task"
-        )
+    second = pairing.beside(checkpoint, other)
     if any(instance.label is None for instance in instances):
         raise InputError("an instance without an answer cannot be scored; leave out those whose facts join nobody")
     steps = results.steps_for(checkpoint, instances, steps)

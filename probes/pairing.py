@@ -58,6 +58,21 @@ def rows(sides: Sequence[Checkpoint], instances: Sequence[Any], rng: np.random.G
     }
 
 
+def beside(checkpoint: Checkpoint, other: str | None) -> Checkpoint | None:
+    """The second checkpoint of a comparison by name or path; None where none is named.
+
+    Raises:
+        InputError: If it cannot be opened, or reads another task than the first.
+    """
+    second = None if other is None else checkpoints.load(other)
+    if second is not None and second.config.task != checkpoint.config.task:
+        raise InputError(
+            f"{checkpoint.name} reads {checkpoint.config.task} and {second.name} {second.config.task}; "
+            "give --other a checkpoint of the same task"
+        )
+    return second
+
+
 def second_seed(checkpoint: Checkpoint) -> Checkpoint | None:
     """A shipped checkpoint of the same recipe and architecture trained from another seed, if there is one."""
     for entry in checkpoints.available():

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core import checkpoint as checkpoints
 from core.checkpoint import Checkpoint
-from core.errors import InputError
 from probes import alike, controls, pairing, results, sample
 from probes.pairing import MAX_ROWS
 from probes.results import Progress
@@ -148,12 +146,7 @@ def measure(
     Raises:
         InputError: If the second reads another task, or there are too few nodes to compare.
     """
-    second = None if other is None else checkpoints.load(other)
-    if second is not None and second.config.task != checkpoint.config.task:
-        raise InputError(
-            f"{checkpoint.name} reads {checkpoint.config.task} and {second.name} {second.config.task}; "
-            "give --other a checkpoint of the same task"
-        )
+    second = pairing.beside(checkpoint, other)
     if second is not None and second.name == checkpoint.name:
         second = replace(second, name=f"{second.name} (other)")
     steps, seeded = results.steps_for(checkpoint, instances, steps), pairing.second_seed(checkpoint)

@@ -231,23 +231,13 @@ function showMaps(root) {
 
   /** Saves a view as a picture, at three times the resolution, on the card's ground. */
   function save(name, view) {
-    const { surface } = view, f = now();
-    surface.forced = 3;
-    view.fit(p, theme);
-    view.draw(f);
-    const out = Object.assign(document.createElement("canvas"), { width: surface.canvas.width, height: surface.canvas.height });
-    const ctx = out.getContext("2d");
-    ctx.fillStyle = css(theme.card);
-    ctx.fillRect(0, 0, out.width, out.height);
-    ctx.drawImage(surface.canvas, 0, 0);
-    surface.forced = null;
+    const f = now();
+    savePicture(view.surface, theme.card, fileName(name, f), () => {
+      view.fit(p, theme);
+      view.draw(f);
+    });
     stale = true;
     schedule();
-    out.toBlob((blob) => {
-      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: fileName(name, f) });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-    }, "image/png");
   }
   for (const [name, view] of [["small", small], ["large", large]]) $(`[data-do=${name}]`).addEventListener("click", () => { if (p) save(name, view); }, listening);
 

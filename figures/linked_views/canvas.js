@@ -44,6 +44,23 @@ class Surface {
   }
 }
 
+/** Saves a surface as PNG on a ground; `redraw` fits and draws its view, at three times the resolution. */
+function savePicture(surface, ground, name, redraw) {
+  surface.forced = 3;
+  redraw();
+  const picture = Object.assign(document.createElement("canvas"), { width: surface.canvas.width, height: surface.canvas.height });
+  const ctx = picture.getContext("2d");
+  ctx.fillStyle = css(ground);
+  ctx.fillRect(0, 0, picture.width, picture.height);
+  ctx.drawImage(surface.canvas, 0, 0);
+  surface.forced = null;
+  picture.toBlob((blob) => {
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }, "image/png");
+}
+
 function toRgb(colour) {
   const ctx = (toRgb.ctx ??= Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true }));
   ctx.clearRect(0, 0, 1, 1);

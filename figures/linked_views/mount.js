@@ -364,24 +364,14 @@ function show(root, send) {
 
   /** Saves what a view shows as a picture, at three times the resolution, on the card's ground. */
   function save(name) {
-    const view = views[name], { surface } = view;
-    if (!last || !surface.width) return;
-    surface.forced = 3;
-    view.fit(p, theme, cursor.lastStep());
-    view.draw(last);
-    const picture = Object.assign(document.createElement("canvas"), { width: surface.canvas.width, height: surface.canvas.height });
-    const ctx = picture.getContext("2d");
-    ctx.fillStyle = css(theme.card);
-    ctx.fillRect(0, 0, picture.width, picture.height);
-    ctx.drawImage(surface.canvas, 0, 0);
-    surface.forced = null;
+    const view = views[name];
+    if (!last || !view.surface.width) return;
+    savePicture(view.surface, theme.card, `${p.meta.checkpoint}-${name}-step-${last.step}.png`, () => {
+      view.fit(p, theme, cursor.lastStep());
+      view.draw(last);
+    });
     stale = true;
     schedule();
-    picture.toBlob((blob) => {
-      const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `${p.meta.checkpoint}-${name}-step-${last.step}.png` });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-    }, "image/png");
   }
 
   for (const name of ROLES.views) $(`.ds-${name} .ds-save`).addEventListener("click", () => save(name), listening);

@@ -14,7 +14,7 @@ from torch import Tensor
 from core import tasks
 from core.encoding import Batch
 from core.errors import InputError
-from probes import agreement
+from probes import agreement, pairing
 from probes.cli import main
 from tests.probes.hand_made import Flood, flood, untrained
 
@@ -32,7 +32,7 @@ def drawn(difficulty: int, count: int) -> list[Any]:
 
 
 def with_other(monkeypatch: pytest.MonkeyPatch, second: Any) -> Any:
-    monkeypatch.setattr(agreement.checkpoints, "load", lambda name: second)
+    monkeypatch.setattr(pairing.checkpoints, "load", lambda name: second)
     instances = drawn(2, 20) + drawn(4, 10)
     return agreement.measure(flood(), instances, steps=8, other="second")
 
@@ -75,7 +75,7 @@ def test_without_an_answer_or_of_another_task(monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(InputError, match="without an answer"):
         agreement.measure(untrained(tmp_path / "text", "text"), [text], steps=2)
     tree = untrained(tmp_path / "tree", "tree")
-    monkeypatch.setattr(agreement.checkpoints, "load", lambda name: tree)
+    monkeypatch.setattr(pairing.checkpoints, "load", lambda name: tree)
     with pytest.raises(InputError, match="same task"):
         agreement.measure(flood(), drawn(1, 2), steps=2, other="tree")
 
