@@ -7,7 +7,7 @@ import streamlit as st
 from figures import exit_curves
 from probes.exit_rules import ExitScores
 from ui import frontier_figures, frontier_request, jobs, measuring
-from ui.frontier import OWN
+from ui.frontier import awaits_file
 from ui.frontier_request import Request
 from ui.measuring import Subject
 from ui.text import plain, whole
@@ -15,7 +15,7 @@ from ui.text import plain, whole
 
 def section(request: Request) -> None:
     """Title, button, and the curves once there are any."""
-    if st.session_state.get("frontier source_widget") == OWN and request.content is None:
+    if awaits_file(request):
         return
     what = measuring.subject(request)
     job, scores = measuring.job_of("exit", what), measuring.exit_scores(what)

@@ -94,14 +94,11 @@ def _idle() -> bool:
 def controls(request: Request) -> None:
     """Which instances, how many steps; nothing is measured before it is asked for."""
     state = st.session_state
-    if state.get("frontier shown") != request or "frontier steps_widget" not in state:
-        state["frontier shown"] = request
-        state["frontier source_widget"] = DRAWN if request.content is None else OWN
-        for field in FIELDS:
-            state[f"frontier {field}_widget"] = getattr(request, field)
-        state["frontier own_steps_widget"] = request.steps
+    if state.get("frontier shown") != request:
+        state["frontier shown"], state["frontier asked"] = request, state.get("frontier asked", 0) + 1
     with st.container(horizontal=True, vertical_alignment="bottom", key="frontier_controls"):
-        source = st.segmented_control("Instances", (DRAWN, OWN), key="frontier source_widget", required=True)
+        kind = DRAWN if request.content is None else OWN
+        source = st.segmented_control("Instances", (DRAWN, OWN), default=kind, key=_key("source"), required=True)
         if source == OWN:
             _own_controls(request)
         else:
@@ -116,19 +113,30 @@ def controls(request: Request) -> None:
         st.error(plain(whole(problem)))
 
 
+def _key(field: str) -> str:
+    """Key of a control.
+
+    Each question has controls of its own that begin with its values: a value that is put into the state of one that
+    stands is lost if the run that sends it is cut off.
+    """
+    return f"frontier {field} {st.session_state['frontier asked']}_widget"
+
+
 def _drawn_controls(request: Request) -> None:
     def submit() -> None:
-        values = {field: st.session_state[f"frontier {field}_widget"] for field in FIELDS}
+        values = {field: st.session_state[_key(field)] for field in FIELDS}
         values = {name: getattr(request, name) if value is None else value for name, value in values.items()}
         _ask(replace(request, **values, content=None, file=None))
 
     unit = shared.DIFFICULTY[opening.listed(request.checkpoint)["task"]]
     with st.form("frontier_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(unit, key="frontier difficulty_widget", help="Such as 5, 1-12 or 1-12,20.", width=150)
-        st.number_input("Steps T", 1, MAX_STEPS, key="frontier steps_widget", width=112)
-        st.number_input("Of each", 1, MAX_INSTANCES, key="frontier instances_widget", width=112)
-        st.selectbox("Data", DATA, format_func=lambda d: shared.DATA[d], key="frontier data_widget", width=112)
-        st.number_input("Seed", 0, 2**31 - 1, key="frontier seed_widget", width=104)
+        st.text_input(unit, request.difficulty, key=_key("difficulty"), help="Such as 5, 1-12 or 1-12,20.", width=150)
+        st.number_input("Steps T", 1, MAX_STEPS, request.steps, key=_key("steps"), width=112)
+        st.number_input("Of each", 1, MAX_INSTANCES, request.instances, key=_key("instances"), width=112)
+        st.selectbox(
+            "Data", DATA, DATA.index(request.data), format_func=shared.DATA.__getitem__, key=_key("data"), width=112
+        )
+        st.number_input("Seed", 0, 2**31 - 1, request.seed, key=_key("seed"), width=104)
         st.form_submit_button("Measure", on_click=submit, type="primary")
 
 
@@ -140,13 +148,13 @@ def _own_controls(request: Request) -> None:
         if file is not None:
             own = Own(file.getvalue(), file.name)
             opening.keep(own)
-            _ask(replace(request, content=own.digest, file=file.name, steps=state["frontier own_steps_widget"]))
+            _ask(replace(request, content=own.digest, file=file.name, steps=state[_key("own_steps")]))
 
     def choose() -> None:
         if request.content is not None:
-            _ask(replace(request, steps=state["frontier own_steps_widget"] or request.steps))
+            _ask(replace(request, steps=state[_key("own_steps")] or request.steps))
 
-    st.number_input("Steps T", 1, MAX_STEPS, key="frontier own_steps_widget", on_change=choose, width=112)
+    st.number_input("Steps T", 1, MAX_STEPS, request.steps, key=_key("own_steps"), on_change=choose, width=112)
     st.file_uploader(
         "Instances as JSON Lines or a table",
         type=["jsonl", "csv", "tsv"],
@@ -157,9 +165,14 @@ def _own_controls(request: Request) -> None:
     )
 
 
+def awaits_file(request: Request) -> bool:
+    """Whether a person wants instances of their own measured and has brought none yet."""
+    return st.session_state.get(_key("source")) == OWN and request.content is None
+
+
 def measured(request: Request) -> None:
     """The figures, and the work behind them as long as there is any."""
-    if st.session_state.get("frontier source_widget") == OWN and request.content is None:
+    if awaits_file(request):
         st.markdown("### Measure a checkpoint on your own instances")
         st.write("Upload a file above; its instances are grouped by their difficulty, a row each.")
         return

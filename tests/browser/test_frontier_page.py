@@ -60,9 +60,9 @@ def test_a_small_frontier_is_drawn_in_the_scheme_of_the_page(server: str, visit:
 def test_a_link_opened_cold_asks_the_same(fresh_server: str, visit: NewVisit) -> None:
     here = visit()
     opened(here, f"{fresh_server}/frontier?{SMALL}")
-    assert here.page.get_by_test_id("stTextInputField").input_value() == "1-3,5"
-    values = [here.page.get_by_label(name, exact=True).input_value() for name in ("Steps T", "Of each", "Seed")]
-    assert values == ["7", "10", "3"]
+    expect(here.page.get_by_test_id("stTextInputField")).to_have_value("1-3,5")
+    for name, value in {"Steps T": "7", "Of each": "10", "Seed": "3"}.items():
+        expect(here.page.get_by_label(name, exact=True)).to_have_value(value)
     here.page.wait_for_function("() => new URLSearchParams(location.search).get('difficulty') === '1-3,5'")
     assert "instances=10" in here.page.url
     here.page.get_by_role("link", name="Trace").click()
