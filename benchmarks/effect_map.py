@@ -1,21 +1,19 @@
 """Time of an effect map as one batch against one full forward pass a cell.
 
-    python -m benchmarks.effect_map [CHECKPOINT] [--rounds 7] [--json]
+    python -m benchmarks.effect_map [--rounds 7] [--json]
 
 A cell is one node's state at one step set to zero; the map is the answer after T steps for every step 0..T and node.
-Both sides run in turn, one thread; the figure is the median of the ratios of the rounds. Both maps are compared, too.
+Both run in turn on graph-house, one thread, and both maps are compared.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from benchmarks.figure import Figure, in_turn, main, ratio
 from core import checkpoint, trace
 from core.checkpoint import Checkpoint
 from core.encoding import collate
@@ -29,10 +27,8 @@ STEPS, NODES = 16, 32
 
 def base_run(opened: Checkpoint) -> Trace:
     """A run of 16 steps on a graph of 32 nodes."""
-    if opened.config.task == "graph" and opened.config.attention == "edges" and opened.config.identity == "none":
-        drawn = graph_data.draw(np.random.default_rng(0), np.full(2, 12), "audited", np.full(2, NODES))
-        return trace.record(opened, drawn.instances()[0], STEPS)
-    raise SystemExit("the effect map is timed on a graph checkpoint that attends along edges and knows no names")
+    drawn = graph_data.draw(np.random.default_rng(0), np.full(2, 12), "audited", np.full(2, NODES))
+    return trace.record(opened, drawn.instances()[0], STEPS)
 
 
 @torch.inference_mode()
@@ -60,45 +56,16 @@ def as_one_batch(opened: Checkpoint, base: Trace) -> np.ndarray:
     return intervene.run(opened, base, programs).logits[:, -1].reshape(base.steps + 1, base.n_nodes)
 
 
-def ratios(opened: Checkpoint, rounds: int) -> dict[str, float]:
-    """Median and quartiles of the time of single passes over that of the batch, seconds, the greatest difference."""
+def measure(rounds: int) -> Sequence[Figure]:
+    """How many times faster the batch is."""
+    opened = checkpoint.load("graph-house")
     base = base_run(opened)
-    ways = {"single": one_by_one, "batch": as_one_batch}
-    maps = {name: way(opened, base) for name, way in ways.items()}
-    took: dict[str, list[float]] = {name: [] for name in ways}
-    for i in range(rounds):
-        for name in list(ways) if i % 2 == 0 else list(ways)[::-1]:
-            start = time.perf_counter()
-            ways[name](opened, base)
-            took[name].append(time.perf_counter() - start)
-    pairs = [single / batch for single, batch in zip(took["single"], took["batch"], strict=True)]
-    low, middle, high = statistics.quantiles(pairs, n=4)
-    return {
-        "median": middle,
-        "low": low,
-        "high": high,
-        "single_s": statistics.median(took["single"]),
-        "batch_s": statistics.median(took["batch"]),
-        "difference": float(np.abs(maps["single"] - maps["batch"]).max()),
-    }
-
-
-def main() -> None:
-    """Prints the ratio."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", nargs="?", default="graph-house", metavar="CHECKPOINT")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    row = ratios(checkpoint.load(args.checkpoint), args.rounds)
-    if args.json:
-        print(json.dumps(row))
-        return
-    print(f"one full pass a cell / one batch, T={STEPS}, N={NODES}, every step and node, {args.checkpoint}, one thread")
-    print(f"median {row['median']:.1f}  quartiles {row['low']:.1f} {row['high']:.1f}"
-          f"  ({row['single_s']:.2f} s, {row['batch_s']:.2f} s; equal to {row['difference']:.1e})")  # fmt: skip
+    gap = float(np.abs(one_by_one(opened, base) - as_one_batch(opened, base)).max())
+    ways = {"one by one": lambda: one_by_one(opened, base), "one batch": lambda: as_one_batch(opened, base)}
+    took = in_turn(ways, rounds, warm=0)
+    what = f"one pass a cell over the effect map, T={STEPS}, N={NODES}"
+    return [ratio(what, took, "one by one", "one batch", "more", 10, f"equal to {gap:.1e}")]
 
 
 if __name__ == "__main__":
-    main()
+    main(measure, __doc__, 7)

@@ -10,12 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.tables import ablations, baselines, grids, interfaces
-from benchmarks.tables.table import Table
-from core.atomic import write
-from core.plain import dumps
+from benchmarks.tables.table import Table, keep
 
-ROOT = Path(__file__).parents[2]
-RESULTS, KEPT = ROOT / "RESULTS.md", ROOT / "checkpoints" / "tables"
+KEPT = Path(__file__).parents[2] / "checkpoints" / "tables"
 
 
 def main() -> None:
@@ -40,18 +37,7 @@ def main() -> None:
     name = table.name if args.task is None else f"{table.name}-{args.task}"
     print(table.markdown())
     if args.write:
-        write(KEPT / f"{name}.json", dumps(table, indent=1) + "\n")
-        write(RESULTS, placed(RESULTS.read_text(), name, table.markdown()))
-
-
-def placed(page: str, name: str, body: str) -> str:
-    """The page with a table between its two marks; marks that are not there yet are put at its end."""
-    start, end = f"<!-- table {name} -->", f"<!-- end of table {name} -->"
-    block = f"{start}\n{body}\n{end}"
-    if start not in page:
-        return f"{page.rstrip()}\n\n{block}\n"
-    before, _, rest = page.partition(start)
-    return before + block + rest.partition(end)[2]
+        keep(KEPT / f"{name}.json", table, table, name)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.atomic import write
 from core.checkpoint import Checkpoint
+from core.plain import dumps
+
+RESULTS = Path(__file__).parents[2] / "RESULTS.md"
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,22 @@ class Table:
         lines += [" | ".join(_text(row.get(name)) for name in columns) for row in self.rows]
         body = "\n".join(f"| {lines[0]} |" if i == 0 else f"|{x}|" for i, x in enumerate(lines))
         return "\n\n".join([f"**{self.title}.** `{self.command}`", body, *self.notes])
+
+
+def keep(path: Path, content: Any, table: Table, name: str | None = None) -> None:
+    """Writes what a table is made of as JSON, and the table into its place in RESULTS.md."""
+    write(path, dumps(content, indent=1) + "\n")
+    write(RESULTS, placed(RESULTS.read_text(), name or table.name, table.markdown()))
+
+
+def placed(page: str, name: str, body: str) -> str:
+    """The page with a table between its two marks; marks that are not there yet are put at its end."""
+    start, end = f"<!-- table {name} -->", f"<!-- end of table {name} -->"
+    block = f"{start}\n{body}\n{end}"
+    if start not in page:
+        return f"{page.rstrip()}\n\n{block}\n"
+    before, _, rest = page.partition(start)
+    return before + block + rest.partition(end)[2]
 
 
 def about(checkpoint: Checkpoint) -> dict[str, Any]:
