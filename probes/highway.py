@@ -117,6 +117,7 @@ def measure(
     seed: int = 0,
     progress: Progress | None = None,
     seeds: int = SEEDS,
+    switch_off: bool = True,
 ) -> HighwayScores:
     """Takes the gradient of the answer's loss at every step, in each network.
 
@@ -127,6 +128,7 @@ def measure(
         seed: Of the first untrained network, and of the bootstrap.
         progress: Called with the passes done and in all; what it raises stops the work.
         seeds: Untrained networks of each kind.
+        switch_off: Whether mechanisms are switched off in turn as well.
 
     Raises:
         InputError: If an instance has no label, the checkpoint cannot read one, or it would take too much memory.
@@ -147,7 +149,7 @@ def measure(
         4 * held * shapes.width * (steps + 40), f"gradients at {steps} steps", "run fewer steps or smaller inputs"
     )
     group = groups_of(instances)
-    switched, absent = mechanisms(checkpoint)
+    switched, absent = mechanisms(checkpoint) if switch_off else ([], [])
     plans = {"trained": None, "untrained": {}} | {f"untrained, no {name}": OFF[name] for name in switched}
     total, done, found = 1 + seeds * (len(plans) - 1), 0, []
     for title, changes in plans.items():

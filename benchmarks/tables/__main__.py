@@ -10,9 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.tables import ablations, baselines, grids, interfaces
-from benchmarks.tables.table import Table, keep
-
-KEPT = Path(__file__).parents[2] / "checkpoints" / "tables"
+from benchmarks.tables.table import KEPT, Table, keep
 
 
 def main() -> None:

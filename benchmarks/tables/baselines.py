@@ -22,7 +22,7 @@ RULES = {
 
 def make(runs: Path, instances: int, seed: int) -> Table:
     """Reads the sweep and scores the rules."""
-    rows: list[dict[str, Any]] = [dict(row) for row in ablations.make(runs).rows]
+    rows: list[dict[str, Any]] = ablations.rows(runs, gradient=False)
     for name, difficulties in RULES.items():
         opened = checkpoint.load(name)
         for found in trivial.score(opened, list(difficulties), instances, "audited", seed):

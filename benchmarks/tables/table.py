@@ -13,7 +13,8 @@ from core.atomic import write
 from core.checkpoint import Checkpoint
 from core.plain import dumps
 
-RESULTS = Path(__file__).parents[2] / "RESULTS.md"
+ROOT = Path(__file__).parents[2]
+RESULTS, KEPT = ROOT / "RESULTS.md", ROOT / "checkpoints" / "tables"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.tables import ablations
+from benchmarks.tables.table import KEPT, placed
+from core.plain import dumps
+
+
+def record(recipe: str, variant: str, seed: int, accuracy: float) -> dict[str, Any]:
+    return {
+        "name": f"{recipe}-{variant}-{seed}", "task": "graph", "recipe": recipe, "variant": variant, "seed": seed,
+        "status": "done", "batches": 9, "difficulty": [1, 12], "accuracy": [1.0, accuracy],
+    }  # fmt: skip
+
+
+def test_a_row_is_kept_until_as_many_seeds_are_run_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [record("house", "full", seed, 0.9 + seed / 100) for seed in range(3)]
+    monkeypatch.setattr(ablations, "records", lambda _: found)
+    monkeypatch.setattr(ablations, "_gradient", lambda folder: (0.5, 0.25))
+    monkeypatch.setattr(ablations, "KEPT", tmp_path)
+    first = ablations.make(tmp_path)
+    assert [(row["seeds"], row["12"], row["gradient, trained"]) for row in first.rows] == [
+        (3, ".910 (.900-.920)", ".250")
+    ]
+    (tmp_path / "ablations.json").write_text(dumps(first))
+    found[:] = [record("house", "full", 0, 0.1), record("house", "no gate", 0, 0.7), record("paper", "full", 0, 0.6)]
+    second = ablations.make(tmp_path)
+    rows = {(row["recipe"], row["variant"]): (row["seeds"], row["12"]) for row in second.rows}
+    assert rows == {
+        ("graph house", "full"): (3, ".910 (.900-.920)"),
+        ("graph house", "no gate"): (1, ".700"),
+        ("graph paper", "full"): (1, ".600"),
+    }
+    found[:] = [record("house", "full", seed, 0.2) for seed in range(3)]
+    assert ablations.make(tmp_path).rows[-1]["12"] == ".200"
+
+
+def test_a_table_takes_its_place_on_the_page() -> None:
+    page = placed("# Results\n", "x", "one")
+    assert placed(page, "x", "two") == page.replace("one", "two")
+    assert (KEPT / "ablations.json").exists()
