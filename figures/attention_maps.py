@@ -50,10 +50,10 @@ _SHARED = Path(linked_views.__file__).with_suffix("")
 
 HTML: str = (_FOLDER / "attention_maps.html").read_text(encoding="utf-8")
 CSS: str = linked_views.CSS + (_FOLDER / "attention_maps.css").read_text(encoding="utf-8")
-JS: str = linked_views._palette() + "\n".join(
+JS: str = linked_views.palette() + "\n".join(
     path.read_text(encoding="utf-8")
     for path in (
-        *(_SHARED / f"{name}.js" for name in ("cursor", "payload", "canvas")),
+        *(_SHARED / f"{name}.js" for name in ("cursor", "payload", "vector", "canvas")),
         *(_FOLDER / f"{name}.js" for name in ("thumbnails", "enlarged", "attention_maps")),
     )
 )

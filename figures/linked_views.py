@@ -55,6 +55,7 @@ none with less weight than MIN_FLOW, or, among many nodes, than this many times 
 MODULES = (
     "cursor",
     "payload",
+    "vector",
     "canvas",
     "lines",
     "structure",
@@ -68,7 +69,8 @@ MODULES = (
 _FOLDER = Path(__file__).with_suffix("")
 
 
-def _palette() -> str:
+def palette() -> str:
+    """The colours of both schemes, as a line of JavaScript."""
     schemes = {
         scheme: {
             "ramp": sequential(scheme).tolist(),
@@ -83,7 +85,7 @@ def _palette() -> str:
 
 HTML: str = (_FOLDER / "linked_views.html").read_text(encoding="utf-8")
 CSS: str = (_FOLDER / "linked_views.css").read_text(encoding="utf-8")
-JS: str = _palette() + "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
+JS: str = palette() + "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
 
 
 def _base64(array: np.ndarray) -> str:

@@ -13,7 +13,7 @@ from core.plain import dumps
 from figures import attention_curves as drawing
 from figures import attention_maps
 from probes.attention import AttentionScores, Figure
-from ui import attention_back, attention_run, background, frontier_figures, intervention_runs, session, views
+from ui import attention_back, attention_run, background, frontier_figures, guide, intervention_runs, session, views
 from ui.opening import View
 from ui.probe_cards import card
 from ui.store import recent
@@ -106,7 +106,7 @@ def _draw_maps(view: View) -> None:
         lambda: attention_maps.payload(trace, route, title=title),
         lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 50_000,
     )
-    _maps(data=data, key="attention maps")
+    _maps(data={**data, "picture": guide.picture()}, key="attention maps")
     rows = (
         "nodes in the order in which the oracle has them: where a wave passes, full cells move down beside the diagonal"
     )

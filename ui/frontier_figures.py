@@ -18,9 +18,9 @@ from figures.frontier import Measured
 from figures.frontier_summary import AXES, difficulty_title, in_order
 from figures.numbers import as_csv
 from figures.palette import Scheme
-from figures.plotly_style import PictureFormat, config
+from figures.plotly_style import config
 from figures.published import SOURCE
-from ui import frontier_request, opening
+from ui import frontier_request, guide, opening
 from ui.measuring import Subject
 
 TITLES: dict[Measured, str] = {
@@ -51,8 +51,7 @@ def card(title: str, height: Literal["stretch", "content"] = "stretch") -> Abstr
 
 def plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
     """A Plotly figure whose modebar saves it in the format that was chosen, with its numbers below it."""
-    picture: PictureFormat = st.session_state.get("picture_widget") or "png"
-    st.plotly_chart(fig, theme=None, key=key, config=config(name, picture), alt=alt)
+    st.plotly_chart(fig, theme=None, key=key, config=config(name, guide.picture()), alt=alt)
     numbers_of(fig, key, name)
 
 

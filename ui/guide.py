@@ -9,6 +9,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components.v2 import component
 
+from figures.plotly_style import PictureFormat
+
 GLOSSARY = Path(__file__).parents[1] / "docs" / "glossary.md"
 _FOLDER = Path(__file__).with_name("tour")
 
@@ -26,6 +28,11 @@ def glossary() -> str:
     return GLOSSARY.read_text(encoding="utf-8").split("\n", 2)[2]
 
 
+def picture() -> PictureFormat:
+    """The format in which figures and views are saved."""
+    return st.session_state.get("picture_widget") or "png"
+
+
 def draw() -> None:
     """The glossary, the format of pictures and the way into the tour, at the foot of the sidebar."""
     with st.container(horizontal=True, key="help"):
@@ -36,7 +43,7 @@ def draw() -> None:
                 "Save figures as", ("png", "svg"), default="png", format_func=str.upper, key="picture_widget",
                 required=True, persist_state="session",
             )  # fmt: skip
-            st.caption("The camera over each figure saves it in this format; the views of a run are saved as PNG.")
+            st.caption("The camera over each figure and the arrow over each view save it in this format.")
         if st.button("Tour", key="start tour", help="Five stops on the Trace page"):
             st.session_state["tour asked"] = str(time.time_ns())
             st.switch_page("pages/trace.py")

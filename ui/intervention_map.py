@@ -9,7 +9,7 @@ import streamlit as st
 from core.plain import dumps
 from core.twins import Twin
 from figures import interventions as drawing
-from figures.plotly_style import PictureFormat, config
+from figures.plotly_style import config
 from figures.summary import words
 from probes import edits as language
 from probes.edits import Edit
@@ -17,6 +17,7 @@ from probes.patch import DIRECTIONS, EffectMap, Patching
 from ui import (
     explain,
     frontier_figures,
+    guide,
     intervention_edits,
     intervention_patching,
     intervention_runs,
@@ -112,12 +113,11 @@ def _way() -> str:
 
 def _plot(view: View, twin: Twin, one: EffectMap, chosen: tuple[int, int] | None) -> None:
     fig = drawing.effect_heatmap(one, intervention_patching.times(view, twin), frontier_figures.scheme(), chosen)
-    picture: PictureFormat = st.session_state.get("picture_widget") or "png"
     state = st.session_state
     round_ = state.get("effects round", 0)  # another key forgets the click, so that the same cell can be clicked again
     shown: Any = {
         "theme": None,
-        "config": config(f"{view.checkpoint.name}-effects", picture),
+        "config": config(f"{view.checkpoint.name}-effects", guide.picture()),
         "alt": "Effect of every patch, step by node",
     }
     if chosen is None:

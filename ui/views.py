@@ -21,7 +21,7 @@ from core.errors import InputError
 from core.export import save_npz
 from figures import linked_views, report
 from figures.summary import clipped, sentence
-from ui import opening, session, session_file
+from ui import guide, opening, session, session_file
 from ui.opening import View
 from ui.store import fingerprint, recent
 from ui.text import plain, whole
@@ -105,7 +105,7 @@ def linked(
             on_edit(view, asked)
 
     place = {"initial": session.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and is_graph}
-    place["edit"] = on_edit is not None
+    place |= {"edit": on_edit is not None, "picture": guide.picture()}
     data = {
         name: json.dumps(value) if isinstance(value, dict) else value for name, value in {**drawing, **place}.items()
     }

@@ -69,7 +69,7 @@ function showMaps(root) {
   const small = new Thumbnails($(".am-small canvas")), large = new Enlarged($(".am-large .ds-stage canvas"));
   const off = new AbortController(), listening = { signal: off.signal };
   const stats = (root.depthscopeStats = { fit: [], draw: [] });
-  let p = null, theme = null, cursor = null, leave = null, stale = true, frame = 0, over = null, look = null, told = "", ordered = null;
+  let p = null, theme = null, cursor = null, leave = null, stale = true, frame = 0, over = null, look = null, told = "", ordered = null, picture = null;
 
   function follow() {
     const now = cursorOf("main");
@@ -80,6 +80,8 @@ function showMaps(root) {
   }
 
   function update(data) {
+    picture = data.picture;
+    nameSaves(root, picture);
     if (!p || p.meta !== data.meta) {
       const same = p && JSON.stringify(p.meta) === JSON.stringify(data.meta);
       if (!same) {
@@ -226,20 +228,20 @@ function showMaps(root) {
 
   function fileName(name, f) {
     const place = name === "small" ? "attention-maps" : `attention-step${f.step}-${f.head < 0 ? "mean" : `head${f.head}`}`;
-    return `${p.meta.title.replace(/[^\w.-]/g, "-")}-${place}.png`;
+    return `${p.meta.title.replace(/[^\w.-]/g, "-")}-${place}`;
   }
 
-  /** Saves a view as a picture, at three times the resolution, on the card's ground. */
-  function save(name, view) {
+  /** Saves a view as a picture, on the card's ground. */
+  function save(name, view, format) {
     const f = now();
-    savePicture(view.surface, theme.card, fileName(name, f), () => {
+    savePicture(view.surface, theme.card, fileName(name, f), format, () => {
       view.fit(p, theme);
       view.draw(f);
     });
     stale = true;
     schedule();
   }
-  for (const [name, view] of [["small", small], ["large", large]]) $(`[data-do=${name}]`).addEventListener("click", () => { if (p) save(name, view); }, listening);
+  for (const [name, view] of [["small", small], ["large", large]]) $(`[data-do=${name}]`).addEventListener("click", (event) => { if (p) save(name, view, pictureFormat(event, picture)); }, listening);
 
   const watch = new ResizeObserver(() => { stale = true; schedule(); });
   for (const stage of root.querySelectorAll(".ds-stage")) watch.observe(stage);

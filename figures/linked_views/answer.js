@@ -98,7 +98,7 @@ class Answer {
     this.surface.paste(this.ground);
     if (f.focus >= 0) this.drawNode(ctx, f);
     const line = (from, to, close) => {
-      const path = new Path2D();
+      const path = newPath();
       for (let t = from; t <= to; t++) path[t === from ? "moveTo" : "lineTo"](axis.middle(t), y(p.probability[t]));
       if (close) path.lineTo(close[0], close[1]);
       return path;
@@ -147,7 +147,7 @@ class Answer {
 
   /** The reading of the node in focus, as a thin second line. */
   drawNode(ctx, f) {
-    const { p, theme, axis, y } = this, path = new Path2D();
+    const { p, theme, axis, y } = this, path = newPath();
     let open = false;
     for (let t = 0; t <= p.steps; t++) {
       const v = p.value(f.reading, t, f.focus);

@@ -21,6 +21,19 @@ class Surface {
     this.canvas.height = Math.max(1, Math.round(height * ratio));
     return true;
   }
+  /** Fits whatever has changed, and draws into SVG until `fn` is done; the picture as text. */
+  vector(ground, fn) {
+    const { ctx } = this;
+    this.ctx = new VectorContext();
+    newPath.vector = true;
+    try {
+      fn();
+      return this.ctx.svg(this.width, this.height, ground);
+    } finally {
+      newPath.vector = false;
+      this.ctx = ctx;
+    }
+  }
   clear() {
     this.ctx.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     this.ctx.clearRect(0, 0, this.width, this.height);
@@ -28,6 +41,11 @@ class Surface {
   }
   /** An offscreen canvas of the same size, drawn by fn(ctx). */
   layer(fn) {
+    if (newPath.vector) {
+      const ctx = new VectorContext();
+      fn(ctx);
+      return ctx;
+    }
     const canvas = document.createElement("canvas");
     canvas.width = this.canvas.width;
     canvas.height = this.canvas.height;
@@ -44,8 +62,12 @@ class Surface {
   }
 }
 
-/** Saves a surface as PNG on a ground; `redraw` fits and draws its view, at three times the resolution. */
-function savePicture(surface, ground, name, redraw) {
+/** Saves a surface on a ground as PNG, at three times the resolution, or as SVG; `redraw` fits and draws its view. */
+function savePicture(surface, ground, name, format, redraw) {
+  if (format === "svg") {
+    saveBlob(new Blob([surface.vector(css(ground), redraw)], { type: "image/svg+xml" }), `${name}.svg`);
+    return;
+  }
   surface.forced = 3;
   redraw();
   const picture = Object.assign(document.createElement("canvas"), { width: surface.canvas.width, height: surface.canvas.height });
@@ -54,11 +76,25 @@ function savePicture(surface, ground, name, redraw) {
   ctx.fillRect(0, 0, picture.width, picture.height);
   ctx.drawImage(surface.canvas, 0, 0);
   surface.forced = null;
-  picture.toBlob((blob) => {
-    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }, "image/png");
+  picture.toBlob((blob) => saveBlob(blob, `${name}.png`), "image/png");
+}
+
+function saveBlob(blob, name) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** The format a click on a save button asks for: the page's, and with Shift the other. */
+const pictureFormat = (event, chosen) => ((chosen === "svg") !== event.shiftKey ? "svg" : "png");
+
+/** Says on every save button what it saves. */
+function nameSaves(root, chosen) {
+  const [first, other] = chosen === "svg" ? ["SVG", "PNG"] : ["PNG", "SVG"];
+  for (const button of root.querySelectorAll(".ds-save")) {
+    button.title = `Save as ${first}; with Shift as ${other}`;
+    button.setAttribute("aria-label", button.getAttribute("aria-label").replace(/ as \w+.*$/, ` as ${first}, with Shift as ${other}`));
+  }
 }
 
 function toRgb(colour) {

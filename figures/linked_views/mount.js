@@ -52,6 +52,7 @@ function show(root, send) {
       leave = () => { unsubscribe(); joined.leave(member); };
     }
     theme = readTheme(root);
+    nameSaves(root, data.picture);
     const isNew = data.meta.id !== id;
     if (isNew) {
       p = unpack(data);
@@ -362,11 +363,11 @@ function show(root, send) {
     for (const kind of ["pointerup", "pointercancel"]) canvas.addEventListener(kind, () => { if (drag?.node && view.release()) schedule(); drag = null; }, listening);
   }
 
-  /** Saves what a view shows as a picture, at three times the resolution, on the card's ground. */
-  function save(name) {
+  /** Saves what a view shows as a picture, on the card's ground. */
+  function save(name, format) {
     const view = views[name];
     if (!last || !view.surface.width) return;
-    savePicture(view.surface, theme.card, `${p.meta.checkpoint}-${name}-step-${last.step}.png`, () => {
+    savePicture(view.surface, theme.card, `${p.meta.checkpoint}-${name}-step-${last.step}`, format, () => {
       view.fit(p, theme, cursor.lastStep());
       view.draw(last);
     });
@@ -374,7 +375,7 @@ function show(root, send) {
     schedule();
   }
 
-  for (const name of ROLES.views) $(`.ds-${name} .ds-save`).addEventListener("click", () => save(name), listening);
+  for (const name of ROLES.views) $(`.ds-${name} .ds-save`).addEventListener("click", (event) => save(name, pictureFormat(event, data.picture)), listening);
 
   const track = $(".ds-track");
   let held = false;

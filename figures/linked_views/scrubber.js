@@ -21,7 +21,7 @@ class Scrubber {
     const { p, theme } = this, s = this.surface, ctx = s.clear();
     const floor = s.height - 7, room = floor - 3, gap = this.cell > 5 ? 1.6 : this.cell > 2.5 ? 0.8 : 0;
     for (const past of [false, true]) {
-      const path = new Path2D();
+      const path = newPath();
       for (let t = 0; t <= p.steps; t++) {
         if (t <= f.t !== past) continue;
         const height = Math.max(1.5, room * Math.sqrt(Math.max(0, p.bars[t]) / this.most));

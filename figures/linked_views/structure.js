@@ -125,8 +125,8 @@ class Structure {
 
   drawGround(ctx) {
     const { p, theme } = this, { width, height } = this.surface;
-    const own = new Path2D(), decisive = new Path2D(), chain = new Path2D();
-    const facts = new Path2D(), deciding = new Path2D();
+    const own = newPath(), decisive = newPath(), chain = newPath();
+    const facts = newPath(), deciding = newPath();
     this.curves.forEach((c, e) => {
       const kind = p.edgeKind[e], line = p.lineOf[p.edges[e]];
       if (line >= 0 && line === p.lineOf[p.edges[p.nEdges + e]]) { // a fact is its sentence
@@ -143,7 +143,7 @@ class Structure {
     ctx.fillStyle = css(theme.ink, theme.dark ? 0.17 : 0.12);
     ctx.fill(deciding);
     if (p.meta.task === "text") {
-      const question = new Path2D();
+      const question = newPath();
       this.band(question, p.meta.lines[0]);
       ctx.lineWidth = 1;
       ctx.strokeStyle = css(theme.ink, 0.3);
@@ -231,7 +231,7 @@ class Structure {
       const level = Math.max(1, Math.ceil(flows.weight[k] * 6));
       const id = `${flows.head[k]}/${level}/${dim}`;
       let bucket = buckets.get(id);
-      if (!bucket) buckets.set(id, (bucket = { line: new Path2D(), tip: new Path2D(), head: flows.head[k], level, dim }));
+      if (!bucket) buckets.set(id, (bucket = { line: newPath(), tip: newPath(), head: flows.head[k], level, dim }));
       bucket.line.moveTo(c[0], c[1]);
       bucket.line.quadraticCurveTo(c[2], c[3], c[4], c[5]);
       const length = Math.hypot(c[4] - c[2], c[5] - c[3]) || 1; // half the line
@@ -291,13 +291,13 @@ class Structure {
   drawNodes(ctx, f) {
     const { p, theme } = this, r = this.radius;
     const truthStep = f.mix < 0.6 ? f.from : f.step;
-    const yes = new Path2D(), no = new Path2D(), open = new Path2D(), cross = new Path2D(), edge = new Path2D();
+    const yes = newPath(), no = newPath(), open = newPath(), cross = newPath(), edge = newPath();
     for (let i = 0; i < p.total; i++) {
       const value = p.valueBetween(f.reading, f.t, i), truth = p.truth(truthStep, i), word = p.lineOf[i] >= 0;
       const dim = !truth.has && i !== p.meta.answer_node; // brackets and the like
       if (word && dim && Number.isNaN(value)) continue;
       const out = dim && !word ? -0.28 * r : 0, gap = this.gap(i);
-      const shape = new Path2D();
+      const shape = newPath();
       this.outline(shape, i, out);
       ctx.globalAlpha = dim ? 0.6 : 1;
       ctx.fillStyle = Number.isNaN(value) ? theme.empty : theme.rampCss[shade(value)];

@@ -39,7 +39,7 @@ class Trajectories {
 
   /** Where the states of all nodes go over the whole run, faint, so that the map stays when the states have settled. */
   drawGround(ctx) {
-    const { p, theme } = this, spot = new Float32Array(2), path = new Path2D(), every = Math.ceil(p.n / 250);
+    const { p, theme } = this, spot = new Float32Array(2), path = newPath(), every = Math.ceil(p.n / 250);
     for (let i = 0; i < p.n; i += every) {
       for (let t = 0; t <= p.steps; t++) {
         this.at(t, i, spot, 0);
@@ -82,7 +82,7 @@ class Trajectories {
     ctx.lineCap = "round";
     const first = Math.ceil(f.t) - 1;
     for (let k = 0; k < TRAIL && first - k >= 0; k++) {
-      const path = new Path2D();
+      const path = newPath();
       for (let i = 0; i < n; i++) {
         path.moveTo(before[2 * i], before[2 * i + 1]);
         this.at(first - k, i, before, 2 * i);
@@ -160,7 +160,7 @@ class Trajectories {
   /** Full path of a node: solid up to now, dotted from here on, a bead a step. */
   drawPath(ctx, f, spot) {
     const { p, theme } = this, colour = f.focus === f.node ? theme.accent : theme.ink;
-    const past = new Path2D(), future = new Path2D(), beads = new Path2D();
+    const past = newPath(), future = newPath(), beads = newPath();
     for (let t = 0; t <= p.steps; t++) {
       this.at(t, f.focus, spot, 0);
       if (t === 0) past.moveTo(spot[0], spot[1]);

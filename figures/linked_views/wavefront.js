@@ -62,7 +62,7 @@ class Wavefront {
   }
 
   stairPath() {
-    const { p, axis } = this, path = new Path2D();
+    const { p, axis } = this, path = newPath();
     let x = null;
     for (let row = 0; row < this.count; row++) {
       const front = p.meta.front[p.meta.order[row]];

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import networkx as nx
 import numpy as np
@@ -219,6 +223,35 @@ def test_two_checkpoints_are_compared_on_a_batch_and_by_their_settings(server: s
     expect(here.page.get_by_text("settings differ")).to_be_visible()
     here.page.get_by_role("button", name="Measure", exact=True).first.click()
     expect(here.page.get_by_text("the two agree on")).to_be_visible(timeout=120_000)
+
+
+VIEWS = ("structure", "wavefront", "trajectories", "answer")
+
+
+def test_a_view_is_saved_as_svg(server: str, visit: NewVisit) -> None:
+    here, names = visit(), ["a<b", '"quoted" & ‮right', "naïve"]
+    here.open(f"{server}/?example=three-hops&step=2")
+    table = io.StringIO()
+    csv.writer(table).writerows(itertools.pairwise([*names, "end"]))
+    upload(here, "names.csv", table.getvalue().encode())
+    expect(here.page.locator("h3").first).to_contain_text("3 hops")
+    here.settled()
+    for view in VIEWS:
+        with here.page.expect_download() as download:
+            here.page.get_by_role("button", name=f"Save the {view} as PNG").click(modifiers=["Shift"])
+        assert download.value.suggested_filename.endswith(".svg")
+        root = ElementTree.fromstring(download.value.path().read_bytes())
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        kinds = {element.tag.rpartition("}")[2] for element in root.iter()}
+        assert {"path", "text", "rect"} <= kinds <= {"svg", "g", "path", "text", "rect", "image"}
+        words = {element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")}
+        if view == "structure":
+            assert all(any(name in word for word in words) for name in names)
+    here.page.get_by_role("button", name="Pictures").click()
+    here.page.get_by_role("button", name="SVG", exact=True).or_(
+        here.page.get_by_role("radio", name="SVG")
+    ).first.click()
+    expect(here.page.get_by_role("button", name="Save the answer as SVG, with Shift as PNG")).to_be_visible()
 
 
 def test_a_view_is_saved_as_a_picture(server: str, visit: NewVisit) -> None:
