@@ -109,7 +109,7 @@ class VectorContext {
 
   /** The whole as a file. */
   svg(width, height, ground) {
-    const space = Object.assign(document.createElement("template"), { innerHTML: "<svg></svg>" }).content.firstChild.namespaceURI;
+    const space = new DOMParser().parseFromString("<svg></svg>", "text/html").querySelector("svg").namespaceURI;
     return `<svg xmlns="${space}" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">`
       + `<rect width="${width}" height="${height}" fill="${ground}"/>${this.parts.join("")}</svg>\n`;
   }
