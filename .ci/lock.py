@@ -9,6 +9,9 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+APART = {"compare"}
+"""Extras that `make venv` does not install."""
+
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
@@ -35,7 +38,8 @@ def installed(roots: list[Requirement]) -> dict[str, str]:
 def main() -> None:
     """Reads pyproject.toml and prints the pins; what it names itself is pinned there."""
     project = tomllib.loads(PROJECT.read_text())["project"]
-    lines = [*project["dependencies"], *(x for group in project["optional-dependencies"].values() for x in group)]
+    extras = {name: lines for name, lines in project["optional-dependencies"].items() if name not in APART}
+    lines = [*project["dependencies"], *(line for group in extras.values() for line in group)]
     named = [Requirement(line) for line in lines]
     direct = {canonicalize_name(r.name) for r in named}
     print("# Made by `make lock`: what the dependencies in pyproject.toml bring along.")

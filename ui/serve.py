@@ -21,7 +21,11 @@ def warm() -> None:
 
 def main() -> None:
     """Runs Streamlit's own command."""
-    from streamlit.web import cli
+    try:
+        from streamlit.web import cli
+    except ModuleNotFoundError:
+        print("error: the app's packages are not installed: pip install -e '.[app]'", file=sys.stderr)
+        raise SystemExit(2) from None
 
     threading.Thread(target=warm, daemon=True).start()
     sys.argv = ["streamlit", "run", str(APP), *sys.argv[1:]]
