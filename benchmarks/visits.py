@@ -27,9 +27,21 @@ from core import checkpoint
 STILL = "[data-testid=stApp][data-test-script-state=notRunning]"
 PAGES = ("", "attention", "probes", "interventions", "dynamics", "frontier", "compare", "checkpoints")
 
+FORGOTTEN = 130
+"""Seconds after which Streamlit has forgotten who left."""
+
 
 def visits(count: int, seconds: float) -> dict[str, Any]:
-    """Several visitors at once, each with graphs of its own: wrong headlines, page errors, memory before and after."""
+    """Several visitors at once, each with graphs of its own.
+
+    Args:
+        count: How many.
+        seconds: How long they stay.
+
+    Returns:
+        Wrong headlines, page errors, and the server's memory in MB: after one visit, while all are there (the most),
+        as they leave, and once Streamlit has let go of their sessions.
+    """
     opened = checkpoint.load("graph-house")
     wrong: list[str] = []
     errors: list[str] = []
@@ -39,7 +51,11 @@ def visits(count: int, seconds: float) -> dict[str, Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         log = Path(folder) / "log.txt"
         with serving(log) as (url, pid):
-            pages = []
+            first = browser.new_page()
+            first.goto(f"{url}/?example=three-hops&step=1")
+            first.wait_for_function(READY, timeout=120_000)
+            first.close()
+            before, pages = memory(pid), []
             for _ in range(count):
                 page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
                 page.on("pageerror", lambda error: errors.append(str(error)))
@@ -47,7 +63,6 @@ def visits(count: int, seconds: float) -> dict[str, Any]:
                 pages.append(page)
             for page in pages:
                 page.wait_for_function(READY, timeout=120_000)
-            levels.append(memory(pid))
             end, turn = time.monotonic() + seconds, 0
             asked: list[str | None] = [None] * count
             while time.monotonic() < end:
@@ -67,8 +82,10 @@ def visits(count: int, seconds: float) -> dict[str, Any]:
                 took.append(time.perf_counter() - start)
                 levels.append(memory(pid))
             browser.close()
+            time.sleep(FORGOTTEN)
+            after = memory(pid)
         traceback = "Traceback" in log.read_text(errors="replace")
-    half = len(levels) // 2
+    levels = [before, max(levels), levels[-1], after]
     return {
         "visitors": count,
         "rounds": turn,
@@ -76,7 +93,7 @@ def visits(count: int, seconds: float) -> dict[str, Any]:
         "page errors": errors,
         "traceback in the log": traceback,
         "seconds until all have their answer": statistics.median(took),
-        "memory, MB": [round(levels[0]), round(levels[half]), round(levels[-1])],
+        "memory, MB": dict(zip(("before", "most", "leaving", "after"), map(round, levels), strict=True)),
     }
 
 
