@@ -29,6 +29,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,7 @@ def payload(
     *,
     title: str,
     trained_steps: tuple[int, int] | None,
+    beside: Sequence[np.ndarray] = (),
     max_edges: int = 2000,
 ) -> dict[str, object]:
     """Packs a trace for the linked views; see the module's docstring for the arrays.
@@ -162,6 +164,8 @@ def payload(
             the model's own or a probe's, which is wrong while it is small. "change of state" is added here.
         title: Heading of the views, any text.
         trained_steps: Fewest and most steps the checkpoint was trained with, or None.
+        beside: States (T'+1, n', d) of the runs of one model whose trajectories are drawn in one basis, this one's
+            among them; none for a basis of its own.
         max_edges: Most edges drawn.
 
     Returns:
@@ -181,7 +185,7 @@ def payload(
     largest_change = float(per_node.max()) or 1.0
     shown = {name: values[:, nodes] for name, values in readings.items()}
     shown["change of state"] = per_node / largest_change
-    states, explained = state_components(trace.hidden, nodes)
+    states, explained, extent = state_components(trace.hidden, nodes, beside)
 
     arrays: dict[str, np.ndarray] = {
         "xy": drawn.xy.astype(np.float32),
@@ -244,6 +248,7 @@ def payload(
         "readings": [{"name": name, "belief": _belief(name)} for name in shown],
         "largest_change": largest_change,
         "explained": explained.tolist(),
+        "extent": extent.tolist(),
         "first_decidable": first_decidable(trace),
         "commitment": trace.commitment_step,
         "right_from": None if label is None else right_from(trace, label),

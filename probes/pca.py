@@ -86,20 +86,26 @@ def basis(states: np.ndarray) -> Basis:
     return Basis(mean, axes * sign[:, None], scale**2 / max(float((scale**2).sum()), 1e-30))
 
 
-def state_components(hidden: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def state_components(
+    hidden: np.ndarray, nodes: np.ndarray, beside: Sequence[np.ndarray] = ()
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """States of some nodes in the principal components of all steps, one basis for all.
 
     Args:
         hidden: (T+1, n, d).
         nodes: Which nodes to place, (m,).
+        beside: Runs that share the basis, (T'+1, n', d) each, this one among them; without any it is this run's own.
 
     Returns:
-        (T+1, m, 3) float32 (zeros where there are fewer than three dimensions), and the share of the variance each
-        component explains, (3,).
+        (T+1, m, 3) float32 (zeros where there are fewer than three dimensions), the share of the variance each
+        component explains, (3,), and the least and greatest coordinates of all that shares the basis, (2, 3).
     """
-    shared = basis(hidden.reshape(-1, hidden.shape[-1]))
-    share = shared.share[:COMPONENTS]
-    return shared.place(hidden[:, nodes]), np.pad(share, (0, COMPONENTS - len(share)))
+    runs = [run.reshape(-1, run.shape[-1]) for run in beside or (hidden[:, nodes],)]
+    shared = basis(np.concatenate(runs) if beside else hidden.reshape(-1, hidden.shape[-1]))
+    share, places = shared.share[:COMPONENTS], [shared.place(run) for run in runs]
+    extent = np.stack([np.min([x.min(0) for x in places], axis=0), np.max([x.max(0) for x in places], axis=0)])
+    placed = shared.place(hidden[:, nodes]) if beside else places[0].reshape(*hidden[:, nodes].shape[:2], -1)
+    return placed, np.pad(share, (0, COMPONENTS - len(share))), extent
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,8 @@ def sides(pair: Pair, found: Disagreement | str) -> None:
             with st.container(gap="xxsmall", key=f"side_{side}"):
                 st.markdown(f"**{plain(pair.titles[side])}**")
                 st.caption(plain(sentence(shown.trace)))
-            views.linked(shown, key=f"views_{side}", role="views", readings=_with_gap(shown, found, side))
+            values, both = _with_gap(shown, found, side), (pair.first, pair.second)
+            views.linked(shown, key=f"views_{side}", role="views", readings=values, sides=both)
 
 
 def _with_gap(view: View, found: Disagreement | str, side: int) -> dict[str, np.ndarray]:

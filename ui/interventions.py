@@ -150,7 +150,7 @@ def _both(view: View, ran: Ran | None) -> None:
                 with st.container(gap="xxsmall"):
                     st.markdown(f"**{title}**")
                     st.caption(plain(sentence(shown.trace)))
-                views.linked(shown, key=f"views_{side}", role="views", pick_ends=False)
+                views.linked(shown, key=f"views_{side}", role="views", pick_ends=False, sides=(view, ran.after))
 
 
 def _logits(view: View, edits: Edits, ran: Ran) -> None:

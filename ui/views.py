@@ -7,7 +7,7 @@ import io
 import json
 import shlex
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ def linked(
     pick_ends: bool = True,
     on_edit: Callable[[View, Any], None] | None = None,
     readings: dict[str, np.ndarray] | None = None,
+    sides: Sequence[View] = (),
 ) -> None:
     """The linked views of a trace under the page's cursor.
 
@@ -84,12 +85,16 @@ def linked(
         pick_ends: Whether clicks set source and target (graphs).
         on_edit: Takes what a hand did to the instance in the structure; None where it cannot be edited.
         readings: Name to (T+1, n) values in [0, 1], the first in front; the view's own if None.
+        sides: The runs of a comparison, this one among them; those of one model share the basis of the trajectories,
+            so that a place is the same state on both sides.
     """
     shown = view.readings if readings is None else readings
     title = view.checkpoint.name
+    same = tuple(side for side in sides if side.checkpoint.sha256 == view.checkpoint.sha256)
+    beside = [side.trace.hidden for side in same] if len(same) > 1 else []
     drawing = recent("drawings", 256 << 20).make(
-        fingerprint(view.key, tuple(shown)),
-        lambda: linked_views.payload(view.trace, shown, title=title, trained_steps=view.trained_steps),
+        fingerprint(view.key, tuple(shown) if readings is None else tuple(shown.items()), [s.key for s in same]),
+        lambda: linked_views.payload(view.trace, shown, title=title, trained_steps=view.trained_steps, beside=beside),
         lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 100_000,
     )
     is_graph = view.instance.task == "graph"

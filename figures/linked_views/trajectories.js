@@ -14,10 +14,7 @@ class Trajectories {
     this.p = p;
     this.theme = theme;
     this.surface.fit();
-    const s = p.states;
-    this.middle = [0, 0, 0];
-    const low = [Infinity, Infinity, Infinity], high = [-Infinity, -Infinity, -Infinity];
-    for (let k = 0; k < s.length; k++) { low[k % 3] = Math.min(low[k % 3], s[k]); high[k % 3] = Math.max(high[k % 3], s[k]); }
+    const [low, high] = p.meta.extent; // of all runs that share the basis
     this.middle = low.map((v, k) => (v + high[k]) / 2);
     this.span = low.map((v, k) => Math.max(1e-9, high[k] - v));
     const { width, height } = this.surface, room = [width - 104, height - 52]; // labels stay clear of the axes

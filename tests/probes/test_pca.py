@@ -23,7 +23,7 @@ ROTATION = np.linalg.qr(np.random.default_rng(1).normal(size=(16, 16)))[0]
 def test_states_share_one_basis_and_keep_distances() -> None:
     rng = np.random.default_rng(0)
     plane = rng.normal(size=(4, 5, 3)) @ np.linalg.qr(rng.normal(size=(8, 3)))[0].T
-    placed, share = state_components(plane, np.arange(5))
+    placed, share, _ = state_components(plane, np.arange(5))
     assert share.sum() == pytest.approx(1)
     assert (np.diff(share) <= 0).all()
     assert np.linalg.norm(placed[0, 0] - placed[3, 4]) == pytest.approx(
@@ -32,7 +32,7 @@ def test_states_share_one_basis_and_keep_distances() -> None:
 
 
 def test_states_that_never_move_and_states_of_one_dimension() -> None:
-    placed, share = state_components(np.ones((3, 4, 1)), np.arange(4))
+    placed, share, _ = state_components(np.ones((3, 4, 1)), np.arange(4))
     assert placed.shape == (3, 4, 3)
     assert np.isfinite(share).all()
     assert not placed.any()
@@ -94,3 +94,20 @@ def test_every_kind_and_too_few(tmp_path: Path) -> None:
         assert np.isfinite(pca.measure(ours, subjects.draw(ours, [2], 6), steps=3).trained.held).all()
     with pytest.raises(InputError, match="two pairs"):
         pca.measure(wave(), subjects.draw(wave(), [2], 2))
+
+
+def test_runs_that_share_a_basis_are_placed_alike() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.standard_normal((4, 5, 8)), 3 * rng.standard_normal((6, 7, 8))
+    nodes = np.arange(5)
+    alone, _, own = state_components(one, nodes)
+    first, share, extent = state_components(one, nodes, (one, other))
+    second, again, same = state_components(other, np.arange(7), (one, other))
+    np.testing.assert_array_equal(share, again)
+    np.testing.assert_array_equal(extent, same)
+    assert not np.allclose(alone, first)
+    np.testing.assert_allclose(own, [alone.min((0, 1)), alone.max((0, 1))])
+    both = np.concatenate([first.reshape(-1, 3), second.reshape(-1, 3)])
+    np.testing.assert_allclose(extent, [both.min(0), both.max(0)], rtol=1e-5)
+    twice, *_ = state_components(other, np.arange(7), (one, np.where(np.arange(7)[None, :, None] < 9, other, 0)))
+    np.testing.assert_array_equal(second, twice)
