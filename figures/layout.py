@@ -20,6 +20,9 @@ LAYERS_A_ROW = 26
 ROOM = 22
 """A layer with more nodes than this is split into several columns."""
 
+STRANDED_ROOM = 7
+"""The nodes without a path are split into columns of so many, or of as many as the largest layer has."""
+
 N_SWEEPS = 10
 
 
@@ -90,7 +93,10 @@ def layered_layout(layer: np.ndarray, edges: np.ndarray, stranded: bool) -> np.n
     layer = np.unique(layer, return_inverse=True)[1]
     rank = _untangled(layer, edges)
     size = np.bincount(layer)
-    n_columns = np.maximum(1, -(-size // ROOM))
+    room = np.full(len(size), ROOM)
+    if stranded and len(size) > 1:  # its columns say nothing of hops, so that it need not stand higher than the others
+        room[-1] = np.clip(size[:-1].max(), STRANDED_ROOM, ROOM)
+    n_columns = np.maximum(1, -(-size // room))
     index = (rank + (size[layer] - 1) / 2).round().astype(np.int64)
     column, place = index % n_columns[layer], index // n_columns[layer]
     in_column = (size[layer] - column + n_columns[layer] - 1) // n_columns[layer]
