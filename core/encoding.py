@@ -175,7 +175,7 @@ def collate(encodings: Sequence[Encoding], sparse: bool | None = None) -> Batch:
             pad = [i * n + np.arange(e.n_nodes, n) for i, e in enumerate(encodings)]
             loops = np.concatenate(pad)
             flat = np.concatenate([flat, np.stack([loops, loops])], axis=1)
-            edge_index = torch.from_numpy(flat[:, np.lexsort((flat[1], flat[0]))].astype(np.int64))
+            edge_index = torch.from_numpy(np.ascontiguousarray(flat[:, np.lexsort((flat[1], flat[0]))], dtype=np.int64))
         else:
             mask = np.zeros((len(edges), n, n), dtype=bool)
             for i, e in enumerate(edges):

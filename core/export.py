@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
+from core import room
 from core.arrival import t75
 from core.atomic import replacing
 from core.frontier import NO_DIFFICULTY, Frontier
 from core.trace import Trace
 
+WRITTEN_AT_ONCE = 32 << 20
 ARRAYS = ("hidden", "attention", "edge_index", "gate", "readout", "logits", "truth", "known")
 """Arrays of a trace; those it does not have are left out of the file."""
 
@@ -20,11 +23,26 @@ ARRAYS = ("hidden", "attention", "edge_index", "gate", "readout", "logits", "tru
 def save_npz(trace: Trace, path: Path) -> None:
     """Writes the arrays of a trace, `tokens` (n,), `concept` and the value `asked`; loads with `allow_pickle=False`."""
     arrays = {name: getattr(trace, name) for name in ARRAYS if getattr(trace, name) is not None}
+    if not trace.hidden.shape[-1]:
+        del arrays["hidden"]  # they were not kept
     arrays["tokens"] = np.array(trace.encoding.labels, dtype=np.str_)
     arrays["concept"] = np.array(trace.instance.concept, dtype=np.str_)
     arrays["asked"] = np.array(trace.encoding.asked)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as file:
+        for name, array in arrays.items():
+            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                _write_array(member, array)
+
+
+def _write_array(file: IO[bytes], array: np.ndarray) -> None:
+    """Writes an array as npy, some rows at a time: one that lies on disk is never in memory as a whole."""
+    header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
+    np.lib.format.write_array_header_2_0(file, header)
+    rows = array.reshape(1) if array.ndim == 0 else array
+    at_once = max(1, WRITTEN_AT_ONCE * len(rows) // max(1, array.nbytes))
+    for start in range(0, len(rows), at_once):
+        file.write(np.ascontiguousarray(rows[start : start + at_once]).tobytes())
+        room.forget(array)
 
 
 def answer_object(checkpoint: str, instance: Any, logits: np.ndarray, notes: Iterable[str] = ()) -> dict[str, Any]:

@@ -27,6 +27,9 @@ from core.protocol import Shapes, Sink
 NEIGHBOURING = 2
 """Differences of bracket depth beyond this share one bias."""
 
+NODES_AT_ONCE = 4096
+"""Of a large graph, so many nodes are updated together: what lies between the layers then stays in the cache."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -94,17 +97,37 @@ class Block(nn.Module):
         if context.recalled is not None:
             u = u + context.recalled
         branch = self.dropout(self.attend(self.norm1(u), context, sink.attention if sink else None))
+        gate, kept, n = context.gate, sink.gate if sink else None, h.shape[1]
+        if n <= NODES_AT_ONCE or torch.is_grad_enabled() or h.device.type != "cpu":
+            return self.update(h, u, branch, gate, kept)
+        updated = torch.empty_like(h)
+        for low in range(0, n, NODES_AT_ONCE):
+            part = (slice(None), slice(low, low + NODES_AT_ONCE))
+            gates = [None if x is None else x[part] for x in (gate, kept)]
+            updated[part] = self.update(h[part], u[part], branch[part], *gates)
+        return updated
+
+    def update(self, h: Tensor, u: Tensor, branch: Tensor, gate: Tensor | None, keep: Tensor | None) -> Tensor:
+        """The state of each node after what it attended to, (B, n, d), each by itself.
+
+        Args:
+            h: The state before.
+            u: What attention read.
+            branch: What it brought.
+            gate: (B, n), the update gate to use instead of the model's own, NaN for its own.
+            keep: (B, n), room for the mean of the update gate.
+        """
         y = u + (branch if self.scale1 is None else self.scale1 * branch)
         act = F.relu if self.config.activation == "relu" else F.gelu
         branch = self.dropout(self.down(self.dropout(act(self.up(self.norm2(y))))))
         y = y + (branch if self.scale2 is None else self.scale2 * branch)
         if self.gate is not None:
             z = torch.sigmoid(self.gate(torch.cat([y, h], dim=-1)))
-            if context.gate is not None:
-                z = torch.where(context.gate.isnan()[..., None], z, context.gate[..., None])
+            if gate is not None:
+                z = torch.where(gate.isnan()[..., None], z, gate[..., None])
             y = torch.lerp(h, y, z.to(y.dtype))  # z * y + (1 - z) * h
-            if sink is not None and sink.gate is not None:
-                torch.mean(z, dim=-1, out=sink.gate)
+            if keep is not None:
+                torch.mean(z, dim=-1, out=keep)
         y = y if self.state_norm is None else self.state_norm(y)
         return y + self.config.state_noise * torch.randn_like(y) if self.training and self.config.state_noise else y
 

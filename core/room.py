@@ -1,15 +1,22 @@
-"""Memory for recordings, taken again from those that nobody holds any more.
+"""Room for recordings: memory, taken again from those that nobody holds any more, and files for what is too large.
 
 The system hands out fresh pages one by one and zeroes each, which costs a recording of 64 instances more than all that
 it writes. Here a block is used again once the last array that looks at it is gone, which CPython's reference count
 tells.
+
+A file has no name from the moment it is mapped, so that the system takes it away with the last array that looks at it,
+however the process ends. Its folder is the system's for temporary files (`TMPDIR`).
 """
 
 from __future__ import annotations
 
 import math
+import mmap
+import os
 import sys
+import tempfile
 import threading
+import weakref
 
 import numpy as np
 
@@ -19,7 +26,11 @@ KEPT_BYTES = 256 << 20
 SMALLEST_BYTES = 1 << 18
 """Smaller arrays cost nothing worth keeping."""
 
+FREE_BYTES = 1 << 30
+"""So much of a disk is left free."""
+
 _blocks: list[np.ndarray] = []
+_mapped: list[tuple[weakref.ref[mmap.mmap], int, int]] = []
 _lock = threading.Lock()
 
 
@@ -50,3 +61,37 @@ def _forget(coming: int) -> None:
         held -= _blocks[i].nbytes
         _blocks[i] = np.empty(0, dtype=np.float32)
     _blocks[:] = [block for block in _blocks if block.size]
+
+
+def on_disk(*shape: int) -> np.ndarray:
+    """A float32 array of zeros in a file of its own, which goes with the last array that looks at it.
+
+    Raises:
+        OSError: If the disk has no room for it.
+    """
+    count = math.prod(shape)
+    if not count:
+        return np.empty(shape, dtype=np.float32)
+    with tempfile.TemporaryFile(prefix="depthscope-") as file:
+        os.posix_fallocate(file.fileno(), 0, 4 * count)  # a map of a file that has no room yet could end the process
+        mapped = mmap.mmap(file.fileno(), 4 * count)
+    array = np.frombuffer(mapped, dtype=np.float32)
+    with _lock:
+        _mapped[:] = [entry for entry in _mapped if entry[0]() is not None]
+        _mapped.append((weakref.ref(mapped), array.ctypes.data, array.nbytes))
+    return array.reshape(shape)
+
+
+def forget(array: np.ndarray) -> None:
+    """Gives back the memory behind an array that lies in a file, which is read again when it is looked at."""
+    where = array.ctypes.data
+    for reference, start, size in _mapped:
+        mapped = reference()
+        if mapped is not None and start <= where < start + size:
+            mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def free_on_disk() -> int:
+    """Bytes that recordings may still take of the disk."""
+    space = os.statvfs(tempfile.gettempdir())
+    return max(0, space.f_bavail * space.f_frsize - FREE_BYTES)

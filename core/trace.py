@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +16,19 @@ from core.encoding import SPARSE_ABOVE, Batch, Encoding, collate
 from core.errors import InputError
 from core.protocol import RecurrentModel, Sink, steps_of
 
-MAX_BYTES = 5 << 30
-"""A trace larger than this is refused."""
+MEMORY_BYTES = 2 << 30
+"""A recording larger than this is kept in files, from which every view reads what it needs."""
+
+DISK_BYTES = 64 << 30
+"""One larger than this is refused."""
+
+READ_BYTES = 64 << 20
+"""Of a large recording, so many bytes of states are read out at once."""
 
 MAX_STEPS = 10_000
+
+KEPT = ("hidden", "attention", "gate", "readout")
+"""What a trace can go without; answers and oracle are always there."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Trace:
         checkpoint: Name of the checkpoint that ran.
         instance: The instance it ran on (GraphInstance, LogicInstance).
         encoding: The instance as the checkpoint's interface presented it; n nodes.
-        hidden: (T+1, n, d) float32; row 0 is the embedding, before the first update.
+        hidden: (T+1, n, d) float32; row 0 is the embedding, before the first update. d is 0 where they were not kept.
         attention: (T, heads, n, n) float32, axes (step, head, query, key); with edge_index (T, heads, E). None if the
             model has no attention.
         edge_index: (2, E) pairs (query, key) if attention is kept on edges, else None.
@@ -97,10 +106,10 @@ class Trace:
 
 @dataclass
 class Record:
-    """What one batch left, as tensors in memory taken before the run.
+    """What one batch left, as tensors whose room was taken before the run.
 
     Attributes:
-        hidden: (T+1, B, n, d).
+        hidden: (T+1, B, n, d), or (T+1, B, n, 0).
         attention: (T, B, heads, n, n), or (T, heads, E) over an edge list, or None.
         gate: (T, B, n) or None.
         readout: (T+1, B, n) or None.
@@ -114,71 +123,112 @@ class Record:
     logits: Tensor
 
 
-def _room(like: Tensor, *shape: int) -> Tensor:
-    """Memory to write into, of the dtype and device of `like`."""
+def _room(like: Tensor, on_disk: bool, *shape: int) -> Tensor:
+    """Room to write into, of the dtype and device of `like`, or float32 in a file."""
+    if on_disk:
+        return torch.from_numpy(room.on_disk(*shape))
     if like.device.type == "cpu" and like.dtype == torch.float32:
         return torch.from_numpy(room.take(*shape))
     return like.new_empty(shape)
 
 
 @torch.inference_mode()
-def run(model: RecurrentModel, batch: Batch, steps: int) -> Record:
-    """Runs T steps and keeps everything.
+def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] = KEPT, on_disk: bool = False) -> Record:
+    """Runs T steps and keeps everything that is asked for.
 
     Args:
         model: In eval mode.
         batch: On the model's device.
         steps: T.
+        keep: Of KEPT.
+        on_disk: Whether to keep it in files that go with the record.
 
     Returns:
-        The record; every step's state is read out in one go at the end.
+        The record; the states of all steps are read out in one go at the end, or in few where they are large or not
+        kept.
     """
     shapes = model.shapes
     context = model.prepare(batch)
     h = model.initial(context)
     b, n, d = h.shape
-    hidden = _room(h, steps + 1, b, n, d)
     attention = gate = None
-    if shapes.heads:
+    hidden = _room(h, on_disk, steps + 1, b, n, d if "hidden" in keep else 0)
+    if shapes.heads and "attention" in keep:
         edges = batch.edge_index
         size = (b, shapes.heads, n, n) if edges is None else (shapes.heads, edges.shape[1])
-        attention = _room(h, steps, *size)
-    if shapes.gate:
-        gate = _room(h, steps, b, n)
+        attention = _room(h, on_disk, steps, *size)
+    if shapes.gate and "gate" in keep:
+        gate = _room(h, on_disk, steps, b, n)
+    at_once = max(1, READ_BYTES // max(1, h.nbytes))
+    if "hidden" in keep and (at_once > steps and not on_disk):
+        read = hidden
+    else:
+        read = h.new_empty(min(at_once, steps + 1), b, n, d)
     # one view a step, made before the run
-    states = hidden.unbind(0)
+    states = read.unbind(0)
+    rows = hidden.unbind(0) if hidden.shape[-1] else ()
     weights = [None] * steps if attention is None else attention.unbind(0)
     gates = [None] * steps if gate is None else gate.unbind(0)
-    states[0].copy_(h)
-    for t in range(steps):
-        h = model.step(h, t, context, Sink(weights[t], gates[t]))
-        states[t + 1].copy_(h)
-    logits, readout = model.readout(hidden, batch)
-    return Record(hidden, attention, gate, readout, logits)
+    # a step on another device cannot write into a file
+    elsewhere = on_disk and (h.device.type != "cpu" or h.dtype != torch.float32)
+    sink = Sink(*(h.new_empty(x.shape[1:]) if elsewhere and x is not None else None for x in (attention, gate)))
+    answers, nodes, filled = [], [], 0
+    for t in range(steps + 1):
+        if t:
+            own = Sink(weights[t - 1], gates[t - 1])
+            h = model.step(h, t - 1, context, sink if elsewhere else own)
+            for to, kept in ((own.attention, sink.attention), (own.gate, sink.gate)):
+                if to is not None and kept is not None:
+                    to.copy_(kept)
+        states[filled].copy_(h)
+        filled += 1
+        if read is not hidden and rows:
+            rows[t].copy_(h)
+        if filled == len(states) or t == steps:
+            logits, readout = model.readout(read[:filled], batch)
+            answers.append(logits)
+            if readout is not None and "readout" in keep:
+                nodes.append(readout)
+            filled = 0
+        if on_disk:
+            for kept in (hidden, attention, gate):
+                if kept is not None:
+                    room.forget(kept.numpy())
+    return Record(hidden, attention, gate, _joined(nodes) if nodes else None, _joined(answers))
 
 
-def size_in_bytes(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int) -> int:
-    """Memory that a recording of these takes, before it is made."""
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def size_in_bytes(
+    checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int, keep: Collection[str] = KEPT
+) -> int:
+    """Room that a recording of these takes, before it is made."""
     shapes, n = checkpoint.model.shapes, max(e.n_nodes for e in encodings)
     edges = [e.edge_index for e in encodings]
     dense = edges[0] is None or n <= SPARSE_ABOVE
     pairs = len(edges) * n * n if dense else sum(e.shape[1] for e in edges if e is not None)
-    states = (steps + 1) * len(encodings) * n * (shapes.width + 2)
-    return 4 * (states + steps * shapes.heads * pairs)
+    each = shapes.width * ("hidden" in keep) + ("gate" in keep) + ("readout" in keep)
+    return 4 * ((steps + 1) * len(encodings) * n * each + steps * shapes.heads * pairs * ("attention" in keep))
 
 
-def record(checkpoint: Checkpoint, instance: Any, steps: int | None = None) -> Trace:
-    """Runs one instance and keeps everything.
+def record(checkpoint: Checkpoint, instance: Any, steps: int | None = None, keep: Collection[str] = KEPT) -> Trace:
+    """Runs one instance and keeps everything, or what of it is asked for.
+
+    A trace over MEMORY_BYTES lies in files, which go with the last array that looks at them.
 
     Args:
         checkpoint: What runs.
         instance: An instance of its task.
         steps: T; None takes `default_steps`.
+        keep: Of KEPT.
 
     Raises:
-        InputError: If the checkpoint cannot read the instance, or the trace would not fit in memory.
+        InputError: If the checkpoint cannot read the instance, or there is no room for the trace.
     """
-    return record_batch(checkpoint, [instance], default_steps(checkpoint, instance) if steps is None else steps)[0]
+    steps = default_steps(checkpoint, instance) if steps is None else steps
+    return record_batch(checkpoint, [instance], steps, keep)[0]
 
 
 def default_steps(checkpoint: Checkpoint, instance: Any) -> int:
@@ -197,33 +247,51 @@ def default_steps(checkpoint: Checkpoint, instance: Any) -> int:
     return steps_of(checkpoint.model, encoding, instance.default_steps)
 
 
-def record_batch(checkpoint: Checkpoint, instances: Sequence[Any], steps: int) -> list[Trace]:
-    """Runs several instances in one batch and keeps everything.
+def record_batch(
+    checkpoint: Checkpoint, instances: Sequence[Any], steps: int, keep: Collection[str] = KEPT
+) -> list[Trace]:
+    """Runs several instances in one batch and keeps everything, or what of it is asked for.
 
     Args:
         checkpoint: What runs.
         instances: Of its task; those of similar size waste least.
         steps: T.
+        keep: Of KEPT.
 
     Raises:
-        InputError: If the checkpoint cannot read an instance, or the traces would not fit in memory.
+        InputError: If the checkpoint cannot read an instance, or there is no room for the traces.
     """
     if not 1 <= steps <= MAX_STEPS:
         raise InputError(f"steps should be from 1 to {MAX_STEPS} (got {steps})")
     encodings = [tasks.get(checkpoint.config.task).encode(instance, checkpoint.config) for instance in instances]
-    due = size_in_bytes(checkpoint, encodings, steps)
-    if due > MAX_BYTES:
-        most = max(1, int(steps * MAX_BYTES / due))
-        raise InputError(
-            f"a trace of {steps} steps would take {due / 2**30:.1f} GiB, over the limit of {MAX_BYTES / 2**30:.0f}; "
-            f"run at most {most} steps, or a smaller input"
-        )
+    on_disk = _needs_disk(checkpoint, encodings, steps, keep)
     batch = collate(encodings)
-    kept = run(checkpoint.model, batch.to(next(checkpoint.model.parameters()).device), steps)
+    kept = run(checkpoint.model, batch.to(next(checkpoint.model.parameters()).device), steps, keep, on_disk)
     notes = notes_on(checkpoint, steps)
     return [
         _trace(checkpoint, notes, kept, batch, i, pair) for i, pair in enumerate(zip(instances, encodings, strict=True))
     ]
+
+
+def _needs_disk(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int, keep: Collection[str]) -> bool:
+    """Whether a recording is too large for memory.
+
+    Raises:
+        InputError: If it is too large for the disk as well; the message says what would fit.
+    """
+    due = size_in_bytes(checkpoint, encodings, steps, keep)
+    if due <= MEMORY_BYTES:
+        return False
+    limit = min(DISK_BYTES, room.free_on_disk())
+    if due > limit:
+        parts = {name: size_in_bytes(checkpoint, encodings, steps, [name]) / 2**30 for name in KEPT if name in keep}
+        said = ", ".join(f"{name} {size:.1f}" for name, size in parts.items() if size >= 0.1)
+        of = "the limit" if limit == DISK_BYTES else "what the disk for temporary files has free"
+        raise InputError(
+            f"a trace of {steps} steps would take {due / 2**30:.1f} GiB ({said}), over {of} of {limit / 2**30:.1f}; "
+            f"run at most {int(steps * limit / due)} steps, keep less of it (--keep), or take a smaller input"
+        )
+    return True
 
 
 def _trace(
@@ -238,9 +306,10 @@ def _trace(
         attention = numpy(kept.attention[:, i, :, :n, :n])
     elif kept.attention is not None and batch.edge_index is not None:
         query, key = batch.edge_index
-        own = (query >= i * width) & (query < i * width + n)
-        edge_index = torch.stack([query[own], key[own]]).numpy() - i * width
-        attention = numpy(kept.attention[:, :, own.to(kept.attention.device)] if len(batch) > 1 else kept.attention)
+        ends = torch.tensor([i * width, i * width + n], device=query.device)
+        own = slice(*torch.searchsorted(query.contiguous(), ends).tolist())  # an edge list is sorted by query
+        edge_index = torch.stack([query[own], key[own]]).cpu().numpy() - i * width
+        attention = numpy(kept.attention[:, :, own])
     truth, known = encoding.truth(len(kept.hidden) - 1)
     return Trace(
         checkpoint=checkpoint.name,

@@ -19,6 +19,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     add_one_run(parser, "a file, many instances in a .jsonl file, or - for stdin")
     parser.add_argument("--out", type=Path, metavar="trace.npz", help="keeps states, attention, gates and readouts")
+    parser.add_argument(
+        "--keep",
+        type=kept,
+        metavar="NAMES",
+        help="which of hidden,attention,gate,readout go into --out (default: all)",
+    )
+
+
+def kept(text: str) -> tuple[str, ...]:
+    """Names of arrays, checked later against those a trace has."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,11 +49,20 @@ def run(args: argparse.Namespace) -> None:
 
 def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> None:
     from core import export, inputs, lines, trace
+    from core.encoding import SPARSE_ABOVE
     from core.plain import dumps
 
     filename = None if args.input == inputs.STDIN else PurePath(args.input).name
     instance = lines.parsed(opened.config.task, content, args.source, args.target, filename, args.format)
-    recorded = trace.record(opened, instance, args.steps)
+    keep = trace.KEPT if args.keep is None else args.keep
+    if unknown := [name for name in keep if name not in trace.KEPT]:
+        raise InputError(f"--keep takes {', '.join(trace.KEPT)} (got {unknown[0]!r:.40})")
+    if args.keep is not None and args.out is None:
+        raise InputError("--keep says what goes into a file; name the file with --out")
+    steps = trace.default_steps(opened, instance) if args.steps is None else args.steps
+    if args.out is None and getattr(instance, "n_nodes", 0) > SPARSE_ABOVE:
+        keep = ()  # nobody looks at more than the answers
+    recorded = trace.record(opened, instance, steps, keep)
     if args.out is not None:
         export.save_npz(recorded, args.out)
     notes = dict.fromkeys((*instance.notes, *recorded.encoding.notes, *recorded.notes))
