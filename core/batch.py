@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from core import tasks
 from core.answers import batches, logits_by_step
 from core.checkpoint import Checkpoint
+from core.encoding import Encoding
 from core.export import answer_object
 from core.trace import default_steps, notes_on
 
-AT_ONCE = 512
-"""Instances that are encoded together."""
+AT_ONCE, CELLS_AT_ONCE = 512, 1 << 22
+"""Instances that are encoded together: so many, or fewer with more nodes and edges than this in all."""
 
 
 def answered(
     checkpoint: Checkpoint,
-    instances: Sequence[Any],
+    instances: Iterable[Any],
     steps: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """The objects that `trace --json` prints, in the order of the instances.
+    """The objects that `trace --json` prints, in the order of the instances, which may be endless.
 
     Args:
         checkpoint: Runs them.
-        instances: Of its task.
+        instances: Of its task; taken as they are needed.
         steps: T; None for each instance's own.
         progress: Called with the number of instances done; what it raises stops the work.
 
     Raises:
         InputError: If the checkpoint cannot read an instance.
     """
-    task, config = tasks.get(checkpoint.config.task), checkpoint.config
-    done = 0
-    for start in range(0, len(instances), AT_ONCE):
-        part = instances[start : start + AT_ONCE]
-        encodings = [task.encode(instance, config) for instance in part]
+    config, done = checkpoint.config, 0
+    for part, encodings in _groups(checkpoint, instances):
         answers: dict[int, dict[str, Any]] = {}
         for index in batches(encodings, config.width, config.heads):
             lasts = [steps or default_steps(checkpoint, part[i]) for i in index]
@@ -48,3 +46,21 @@ def answered(
             if progress is not None:
                 progress(done)
         yield from (answers[i] for i in range(len(part)))
+
+
+def _groups(checkpoint: Checkpoint, instances: Iterable[Any]) -> Iterator[tuple[list[Any], list[Encoding]]]:
+    """Instances with their encodings, some at a time."""
+    task, config = tasks.get(checkpoint.config.task), checkpoint.config
+    part: list[Any] = []
+    encodings: list[Encoding] = []
+    cells = 0
+    for instance in instances:
+        encoding = task.encode(instance, config)
+        part.append(instance)
+        encodings.append(encoding)
+        cells += encoding.n_nodes + (0 if encoding.edge_index is None else encoding.edge_index.shape[1])
+        if len(part) == AT_ONCE or cells > CELLS_AT_ONCE:
+            yield part, encodings
+            part, encodings, cells = [], [], 0
+    if part:
+        yield part, encodings

@@ -23,17 +23,26 @@ def read(name: str) -> bytes:
         if len(content) > MAX_BYTES:
             raise InputError(_too_large("standard input", None))
         return content
-    if "\0" in name:
-        raise InputError(f"{name!r:.80} is not the name of a file")
-    path = Path(name)
-    size = path.stat().st_size
+    file_at = path(name)
+    size = file_at.stat().st_size
     if size > MAX_BYTES:
         raise InputError(_too_large(f"{name!r}", size))
-    with path.open("rb") as file:  # a pipe has no size: read no more than is allowed all the same
+    with file_at.open("rb") as file:  # a pipe has no size: read no more than is allowed all the same
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise InputError(_too_large(f"{name!r}", None))
     return content
+
+
+def path(name: str) -> Path:
+    """The path of a file.
+
+    Raises:
+        InputError: If no file can have this name.
+    """
+    if "\0" in name:
+        raise InputError(f"{name!r:.80} is not the name of a file")
+    return Path(name)
 
 
 def decode(content: bytes, name: str) -> str:

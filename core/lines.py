@@ -1,11 +1,16 @@
-"""Many instances in one text, one JSON object a line: `{"input": ..., "source": ..., "target": ...}`."""
+"""Many instances in one text, one JSON object a line: `{"input": ..., "source": ..., "target": ...}`.
+
+A text is read at once, a file line by line, so that it may hold any number.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core import inputs, tasks
@@ -42,6 +47,32 @@ def read(task: str, text: str, name: str, form: str | None = None) -> list[tuple
         InputError: If a line is not such an object or holds no instance, or there is no line.
     """
     return [(entry.number, _instance(task, entry, form)) for entry in entries(text, name)]
+
+
+def stream(task: str, path: Path, form: str | None = None) -> Iterator[tuple[int, Any]]:
+    """The instances of a file with their line numbers, each read when it is asked for; empty lines are skipped.
+
+    Args:
+        task: Task they belong to.
+        path: One JSON object a line.
+        form: Format of the graphs; None to go by their content.
+
+    Raises:
+        InputError: As `read`, when it comes to the line.
+        OSError: If the file cannot be read.
+    """
+    empty, number = True, 0
+    with path.open("rb") as file:
+        while line := file.readline(inputs.MAX_BYTES + 1):
+            number += 1
+            if len(line) > inputs.MAX_BYTES:
+                raise InputError(f"line {number} is too large: at most {inputs.MAX_BYTES // 1_000_000} MB are read")
+            text = inputs.decode(line, f"line {number}") if number == 1 or not line.isascii() else line.decode("ascii")
+            if text.strip():
+                empty = False
+                yield number, _instance(task, _entry(text, number), form)
+    if empty:
+        raise InputError(f"{str(path)!r} has no lines")
 
 
 def measurable(config: ModelConfig, text: str, name: str) -> list[Any]:

@@ -75,7 +75,10 @@ def read(task: str, files: Sequence[tuple[str, bytes]], form: str | None = None)
         except InputError as error:
             raise InputError(f"{name[:80]}: {error}") from None
         if len(items) + len(entries) > MOST:
-            raise InputError(f"a page opens {MOST:,} instances at once; split {name[:80]}, or use the command line")
+            raise InputError(
+                f"a page opens {MOST:,} instances at once; split {name[:80]}, or run any number, a JSON object a line, "
+                "on the command line: python -m core trace CKPT batch.jsonl"
+            )
         for entry in entries:
             own = Own(entry.input.encode("utf-8", "surrogatepass"), None, form)
             items.append(_checked(task, Item(f"{name}, {entry.number}", own, entry.source, entry.target)))

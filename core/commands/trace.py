@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -39,10 +40,11 @@ def run(args: argparse.Namespace) -> None:
 
     if args.steps is not None and args.steps > MAX_STEPS:
         raise InputError(f"--steps should be at most {MAX_STEPS} (got {args.steps})")
-    content = inputs.read(args.input)
+    many = PurePath(args.input).suffix == ".jsonl"
+    content = b"" if many else inputs.read(args.input)
     opened = checkpoint.load(args.checkpoint, args.device or "cpu")
-    if PurePath(args.input).suffix == ".jsonl":
-        _run_lines(args, opened, inputs.decode(content, args.input))
+    if many:
+        _run_lines(args, opened)
     else:
         _run_one(args, opened, content)
 
@@ -81,14 +83,33 @@ def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> No
         print(f"{t:4d} {int(logit > 0):6d} {logit:9.3f}")
 
 
-def _run_lines(args: argparse.Namespace, opened: Checkpoint, text: str) -> None:
-    """Answers every line of a .jsonl file with one JSON object a line; all lines are read before the first is run."""
-    from core import lines
+def _run_lines(args: argparse.Namespace, opened: Checkpoint) -> None:
+    """Answers every line of a .jsonl file with one JSON object a line, as batches are done.
+
+    The file is read twice: a line that is wrong is said before the first is run, and none but those of the current
+    batches is in memory.
+    """
+    from tqdm import tqdm
+
+    from core import inputs, lines
     from core.batch import answered
     from core.plain import dumps
 
-    if args.out is not None or args.source is not None or args.target is not None:
-        raise InputError("--out, --source and --target are for one instance; in a .jsonl file each line names its own")
-    instances = [instance for _, instance in lines.read(opened.config.task, text, args.input, args.format)]
-    for answer in answered(opened, instances, args.steps):
-        print(dumps(answer))
+    if any(x is not None for x in (args.out, args.keep, args.source, args.target)):
+        raise InputError(
+            "--out, --keep, --source and --target are for one instance; in a .jsonl file each line names its own"
+        )
+    task, path = opened.config.task, inputs.path(args.input)
+    if path.is_fifo():
+        raise InputError(f"{args.input!r:.80} is a pipe, but lines are read twice; write them to a file first")
+    total = sum(1 for _ in lines.stream(task, path, args.format))
+    instances = (instance for _, instance in lines.stream(task, path, args.format))
+    quiet = True if sys.stdout.isatty() else None  # a bar among the answers would break them up
+    with tqdm(total=total, unit="instance", disable=quiet) as bar:
+
+        def progress(done: int) -> None:
+            bar.update(done - bar.n)
+
+        for answer in answered(opened, instances, args.steps, progress):
+            sys.stdout.write(dumps(answer) + "\n")  # in one piece, also when the user stops the work
+            sys.stdout.flush()
