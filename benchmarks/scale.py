@@ -50,18 +50,27 @@ def peak_bytes() -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def held(what: str) -> int:
+    """Memory of this process: "VmRSS" now, "VmHWM" the most since the mark was last taken away."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(what):
+            return 1024 * int(line.split()[1])
+    raise OSError("this system does not tell the memory of a process")
+
+
 @contextmanager
 def timed(row: dict[str, Any], name: str) -> Iterator[None]:
-    """Adds the seconds of a block to a row."""
-    start = time.perf_counter()
+    """Adds the seconds of a block to a row, by the clock and of the processors."""
+    start, busy = time.perf_counter(), time.process_time()
     yield
     row[f"{name}_s"] = round(time.perf_counter() - start, 3)
+    row[f"{name}_cpu_s"] = round(time.process_time() - busy, 3)
 
 
 def graph(nodes: int, edges: int, steps: int, in_files: bool = False) -> dict[str, Any]:
     """Reads, traces, draws and writes one graph."""
     from core import checkpoint, export, tasks, trace
-    from figures import linked_views
+    from figures import aggregate, groups, linked_views
     from probes.readings import readings
 
     row: dict[str, Any] = {"nodes": nodes, "steps": steps}
@@ -87,7 +96,12 @@ def graph(nodes: int, edges: int, steps: int, in_files: bool = False) -> dict[st
     if not in_files:
         with timed(row, "readings"):
             values, _ = readings(opened, kept)
-        with timed(row, "draw"):
+        for by in groups.WAYS:
+            with timed(row, f"{by}_draw"):
+                found = groups.grouping(kept, by)
+                drawing = aggregate.payload(kept, values, found, title="scale", trained_steps=None)
+            row |= {f"{by}_drawing_bytes": len(json.dumps(drawing)), f"{by}_groups": len(found.names)}
+        with timed(row, "sample_draw"):
             drawing = linked_views.payload(kept, values, title="scale", trained_steps=None)
         row["drawing_bytes"] = len(json.dumps(drawing))
     return row
@@ -97,7 +111,7 @@ def chain(hops: int) -> dict[str, Any]:
     """As many steps as hops along one path."""
     from core import checkpoint, trace
     from core.tasks.graph_instance import GraphInstance
-    from figures import linked_views
+    from figures import aggregate, groups
     from probes.readings import readings
 
     edges = np.stack([np.arange(hops), np.arange(1, hops + 1)], axis=1)
@@ -109,13 +123,14 @@ def chain(hops: int) -> dict[str, Any]:
     row["right"] = kept.answer == instance.label
     values, _ = readings(opened, kept)
     with timed(row, "draw"):
-        drawing = linked_views.payload(kept, values, title="scale", trained_steps=None)
+        found = groups.grouping(kept, "layers")
+        drawing = aggregate.payload(kept, values, found, title="scale", trained_steps=None)
     row["drawing_bytes"] = len(json.dumps(drawing))
     return row
 
 
 def attention(nodes: int, dense: bool) -> dict[str, Any]:
-    """Seconds of one attention, the least of some, and what it adds to the memory of the process."""
+    """Processor seconds of one attention, the least of some, and what it adds to the memory of the process."""
     import torch
 
     from core.attention import dense_attention, edge_attention
@@ -134,20 +149,21 @@ def attention(nodes: int, dense: bool) -> dict[str, Any]:
         bias = torch.full((nodes, nodes), -torch.inf)
         bias[tuple(edges)] = 0
         keep = torch.empty(1, HEADS, nodes, nodes)
-        split = [x.transpose(0, 1)[None] for x in (q, k, v)]
-        return lambda: dense_attention(*split, bias[None, None], keep=keep)
+        x, y, z = (part.transpose(0, 1)[None] for part in (q, k, v))
+        return lambda: dense_attention(x, y, z, bias[None, None], keep=keep)
 
     row, took = {"nodes": nodes, "dense": dense}, []
     with torch.inference_mode():
         small = torch.randn(1, HEADS, 8, HEAD_WIDTH)
         dense_attention(small, small, small, None)  # libraries load at the first call
-        before = peak_bytes()
+        before = held("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # takes the high-water mark away
         call = work()
         for _ in range(REPEATS):
-            start = time.perf_counter()
+            start = time.process_time()  # that others wait for the processor as well does not count
             call()
-            took.append(time.perf_counter() - start)
-    return {**row, "s": min(took), "added_bytes": peak_bytes() - before}
+            took.append(time.process_time() - start)
+    return {**row, "s": min(took), "added_bytes": held("VmHWM") - before}
 
 
 def slopes(rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -183,6 +199,7 @@ def lines(count: int) -> dict[str, Any]:
         "first_answer_s": round(first, 3),
         "all_s": round(took, 3),
         "instances_per_s": round(answered / took, 1),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 3),
         "peak_bytes": 1024 * used.ru_maxrss,
     }
 

@@ -93,7 +93,7 @@ def _graph_edges(instance: GraphInstance) -> tuple[np.ndarray, np.ndarray]:
     return edges, on
 
 
-def _own_edges(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
+def own_edges(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
     """Edges of the instance among model nodes, (2, E) in the direction of information, and which are decisive, (E,)."""
     instance, sub = trace.instance, trace.encoding.subformula
     if isinstance(instance, TextInstance):
@@ -166,7 +166,7 @@ def _sample(trace: Trace, own: np.ndarray, decisive: np.ndarray) -> tuple[np.nda
 def choose(trace: Trace, max_edges: int) -> Drawn:
     """Chooses and places what is drawn."""
     encoding, n = trace.encoding, trace.n_nodes
-    own, decisive = _own_edges(trace)
+    own, decisive = own_edges(trace)
     edges, kind = own, np.where(decisive, 1, 0).astype(np.uint8) | np.uint8(2)
     ran = trace.edge_index if trace.edge_index is not None else encoding.edge_index
     if ran is not None:  # edges the model attends along that are not the instance's own (the way back, a shortcut)

@@ -93,7 +93,7 @@ def _base64(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
 
 
-def _bytes(share: np.ndarray) -> np.ndarray:
+def as_bytes(share: np.ndarray) -> np.ndarray:
     """Shares in [0, 1] as 0..254, NaN as 255, uint8."""
     return np.where(np.isnan(share), 255, np.round(254 * np.clip(share, 0, 1))).astype(np.uint8)
 
@@ -141,7 +141,7 @@ def _strongest(trace: Trace, drawn: Drawn) -> dict[str, np.ndarray]:
     }
 
 
-def _belief(name: str) -> bool | str:
+def is_belief(name: str) -> bool | str:
     """Whether a reading is a probability of the asked value, or of "the truth", so that it can be right or wrong."""
     return "the truth" if name.removeprefix("probe: ") == "true offset" else name.startswith(("model readout", "probe"))
 
@@ -175,9 +175,7 @@ def payload(
         ValueError: If a reading has another shape than (T+1, n).
     """
     encoding, steps = trace.encoding, trace.steps
-    for name, values in readings.items():
-        if values.shape != (steps + 1, trace.n_nodes):
-            raise ValueError(f"reading {name!r} has shape {values.shape}, expected {(steps + 1, trace.n_nodes)}")
+    check_shapes(trace, readings)
     n_heads = trace.attention.shape[1] if trace.attention is not None else 0
     drawn = choose(trace, max(1, min(max_edges, MAX_ATTENTION_BYTES // max(1, steps * n_heads))))
     nodes = drawn.nodes
@@ -189,14 +187,12 @@ def payload(
 
     arrays: dict[str, np.ndarray] = {
         "xy": drawn.xy.astype(np.float32),
-        "readings": np.stack([_bytes(np.asarray(v, dtype=np.float64)) for v in shown.values()]),
+        "readings": np.stack([as_bytes(np.asarray(v, dtype=np.float64)) for v in shown.values()]),
         "oracle": (
             (trace.truth[:, nodes] == encoding.asked) + 2 * trace.known[:, nodes] + 4 * encoding.carries[nodes][None]
         ).astype(np.uint8),
         "states": states,
         "bars": bars.astype(np.float32),
-        "probability": (1 / (1 + np.exp(-trace.logits.astype(np.float64)))).astype(np.float32),
-        "logits": trace.logits.astype(np.float32),
         "edges": drawn.edges.astype(np.uint16),
         "edge_kind": drawn.kind,
     }
@@ -208,14 +204,70 @@ def payload(
     elif trace.attention is not None:
         arrays.update(_strongest(trace, drawn))
 
-    front = _front(encoding)[nodes]
+    fronts = front(encoding)[nodes]
     # By the oracle's step; after those the answer's token, where it carries no concept, and the brackets.
     group = np.where(encoding.carries[nodes], 0, np.where(nodes == encoding.answer, 1, 2))
     place = (nodes, encoding.subformula[nodes]) if drawn.lines else drawn.xy.T
-    order = np.lexsort((*place, front, group))
+    order = np.lexsort((*place, fronts, group))
     instance = trace.instance
+    meta: dict[str, object] = {
+        "n_nodes": len(nodes),
+        "n_edges": int(drawn.edges.shape[1]),
+        "labels": labels(trace, nodes),
+        "names": names(trace, nodes),
+        "node": nodes.tolist(),
+        "instance_node": encoding.subformula[nodes].tolist(),
+        "source": np.flatnonzero(encoding.roles[nodes] & SOURCE).tolist(),
+        "target": np.flatnonzero(encoding.roles[nodes] & TARGET).tolist(),
+        "answer_node": int(np.searchsorted(nodes, encoding.answer)),
+        "layered": isinstance(instance, GraphInstance) and one_node_each(encoding),
+        "hops": instance.distance[encoding.subformula[nodes]].tolist() if isinstance(instance, GraphInstance) else None,
+        "lines": drawn.lines,
+        "ghosts": None if drawn.ghosts is None else ghosts(trace, nodes, drawn.ghosts.subformula),
+        "meanings": meanings(trace, nodes),
+        "order": order.tolist(),
+        "front": np.where(fronts == NEVER, -1, fronts).tolist(),
+        "always_known": bool(trace.known[:, encoding.carries].all()),
+        "largest_change": largest_change,
+        "explained": explained.tolist(),
+        "extent": extent.tolist(),
+        "notice": drawn.notice,
+    }
+    return packed(trace, arrays, meta, list(shown), title, trained_steps)
+
+
+def check_shapes(trace: Trace, readings: dict[str, np.ndarray]) -> None:
+    """Refuses readings of another shape than (T+1, n).
+
+    Raises:
+        ValueError: With both shapes.
+    """
+    expected = (trace.steps + 1, trace.n_nodes)
+    for name, values in readings.items():
+        if values.shape != expected:
+            raise ValueError(f"reading {name!r} has shape {values.shape}, expected {expected}")
+
+
+def packed(
+    trace: Trace,
+    arrays: dict[str, np.ndarray],
+    drawn: dict[str, object],
+    shown: list[str],
+    title: str,
+    trained_steps: tuple[int, int] | None,
+) -> dict[str, object]:
+    """The payload: arrays as text, and what is said of the drawn nodes with what is said of the whole trace.
+
+    Args:
+        trace: The trace.
+        arrays: Those of the drawn nodes.
+        drawn: What "meta" says of them.
+        shown: Names of the readings.
+        title: Heading of the views, any text.
+        trained_steps: Fewest and most steps the checkpoint was trained with, or None.
+    """
+    encoding, instance = trace.encoding, trace.instance
     label: int | None = getattr(instance, "label", None)
-    is_graph = isinstance(instance, GraphInstance) and one_node_each(encoding)
     meta: dict[str, object] = {
         "title": clipped(title, MAX_LABEL),
         "task": str(getattr(instance, "task", "")),
@@ -223,55 +275,39 @@ def payload(
         "checkpoint": trace.checkpoint,
         "interface": encoding.interface,
         "sentence": sentence(trace),
-        "steps": steps,
-        "n_nodes": len(nodes),
+        "steps": trace.steps,
         "n_nodes_total": trace.n_nodes,
-        "n_edges": int(drawn.edges.shape[1]),
-        "n_heads": n_heads,
-        "labels": labels(trace, nodes),
-        "names": names(trace, nodes),
-        "node": nodes.tolist(),
-        "instance_node": encoding.subformula[nodes].tolist(),
+        "n_heads": trace.attention.shape[1] if trace.attention is not None else 0,
         "ends": [int(instance.source), int(instance.target)] if isinstance(instance, GraphInstance) else None,
-        "source": np.flatnonzero(encoding.roles[nodes] & SOURCE).tolist(),
-        "target": np.flatnonzero(encoding.roles[nodes] & TARGET).tolist(),
-        "answer_node": int(np.searchsorted(nodes, encoding.answer)),
-        "layered": is_graph,
-        "hops": instance.distance[encoding.subformula[nodes]].tolist() if isinstance(instance, GraphInstance) else None,
-        "lines": drawn.lines,
-        "ghosts": None if drawn.ghosts is None else ghosts(trace, nodes, drawn.ghosts.subformula),
-        "meanings": meanings(trace, nodes),
+        "lines": (),
+        "ghosts": None,
+        "meanings": None,
         "roles": ["subject", "object"] if isinstance(instance, TextInstance) else ["source", "target"],
-        "order": order.tolist(),
-        "front": np.where(front == NEVER, -1, front).tolist(),
-        "always_known": bool(trace.known[:, encoding.carries].all()),
-        "readings": [{"name": name, "belief": _belief(name)} for name in shown],
-        "largest_change": largest_change,
-        "explained": explained.tolist(),
-        "extent": extent.tolist(),
+        "readings": [{"name": name, "belief": is_belief(name)} for name in shown],
         "first_decidable": first_decidable(trace),
         "commitment": trace.commitment_step,
         "right_from": None if label is None else right_from(trace, label),
         "label": label,
         "words": list(words(instance)),
         "trained": None if trained_steps is None else [int(trained_steps[0]), int(trained_steps[1])],
-        "notice": drawn.notice,
         "notes": [note[:400] for note in (*encoding.notes, *trace.notes)],
+        **drawn,
     }
-    packed = {name: _base64(array) for name, array in arrays.items()}
+    arrays = {
+        **arrays,
+        "probability": (1 / (1 + np.exp(-trace.logits.astype(np.float64)))).astype(np.float32),
+        "logits": trace.logits.astype(np.float32),
+    }
+    text = {name: _base64(array) for name, array in arrays.items()}
     # The same run has the same id whatever readings and title it is shown with: the cursor stays where it is.
     digest = hashlib.blake2b(digest_size=12)
-    for text in (
-        trace.checkpoint,
-        json.dumps([meta["labels"], meta["ends"]]),
-        *(packed[k] for k in ("states", "logits")),
-    ):
-        digest.update(text.encode("utf-8", "surrogatepass"))
+    for part in (trace.checkpoint, json.dumps([meta["labels"], meta["ends"]]), text["states"], text["logits"]):
+        digest.update(part.encode("utf-8", "surrogatepass"))
     meta["id"] = digest.hexdigest()
-    return {"meta": meta, **packed}
+    return {"meta": meta, **text}
 
 
-def _front(encoding: Encoding) -> np.ndarray:
+def front(encoding: Encoding) -> np.ndarray:
     """Step at which the oracle has its last word on each node, (n,): a value known, a node reached; NEVER if never.
 
     A node that is 0 to the end has its last word once that is known, unless it still waits to become true.

@@ -12,7 +12,7 @@ import numpy as np
 from core.checkpoint import Checkpoint
 from core.encoding import NOTHING
 from core.trace import Trace
-from figures import linked_views
+from figures import aggregate, groups, linked_views
 from figures.summary import clipped, first_decidable, sentence, words
 
 _FOLDER = Path(__file__).parent / "report_page"
@@ -55,7 +55,11 @@ def page(trace: Trace, checkpoint: Checkpoint, readings: Mapping[str, np.ndarray
     """
     span = checkpoint.training.get("steps")
     trained = (int(span[0]), int(span[1])) if span else None
-    drawing = linked_views.payload(trace, dict(readings), title=checkpoint.name, trained_steps=trained)
+    about_it = {"title": checkpoint.name, "trained_steps": trained}
+    if groups.applies(trace):
+        drawing = aggregate.payload(trace, dict(readings), groups.grouping(trace, "layers"), **about_it)
+    else:
+        drawing = linked_views.payload(trace, dict(readings), **about_it)
     drawing |= {"initial": {"playing": True}, "channel": "main", "role": "full", "pick_ends": False, "address": False}
     line = " · ".join(x for x in (checkpoint.name, about) if x)
     rows = (f"<tr><td>{_text(k)}</td><td>{_text(v)}</td></tr>" for k, v in facts(trace, checkpoint).items())

@@ -21,9 +21,8 @@ from core.errors import InputError
 from core.export import save_npz
 from figures import linked_views, report
 from figures.summary import clipped, sentence
-from ui import guide, opening, session, session_file
+from ui import grouping, guide, opening, session, session_file
 from ui.opening import View
-from ui.store import fingerprint, recent
 from ui.text import plain, whole
 
 MAX_FORMULA, MAX_NOTE = 160, 140
@@ -89,14 +88,8 @@ def linked(
             so that a place is the same state on both sides.
     """
     shown = view.readings if readings is None else readings
-    title = view.checkpoint.name
-    same = tuple(side for side in sides if side.checkpoint.sha256 == view.checkpoint.sha256)
-    beside = [side.trace.hidden for side in same] if len(same) > 1 else []
-    drawing = recent("drawings", 256 << 20).make(
-        fingerprint(view.key, tuple(shown) if readings is None else tuple(shown.items()), [s.key for s in same]),
-        lambda: linked_views.payload(view.trace, shown, title=title, trained_steps=view.trained_steps, beside=beside),
-        lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 100_000,
-    )
+    here = grouping.chosen(view) if role == "scrubber" else grouping.choose(view, key)
+    drawing = grouping.drawing(view, here, shown, sides, given=readings is not None)
     is_graph = view.instance.task == "graph"
 
     def choose_ends() -> None:
@@ -109,12 +102,17 @@ def linked(
         if on_edit is not None and (asked := st.session_state[key].edit):
             on_edit(view, asked)
 
+    def open_group() -> None:
+        if asked := st.session_state[key].group:
+            grouping.open_group(view, here.by, asked.get("group"))
+
     place = {"initial": session.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and is_graph}
-    place |= {"edit": on_edit is not None, "picture": guide.picture()}
+    place |= {"edit": on_edit is not None and not here.grouped, "open_groups": here.grouped}
+    place["picture"] = guide.picture()
     data = {
         name: json.dumps(value) if isinstance(value, dict) else value for name, value in {**drawing, **place}.items()
     }
-    _component(data=data, key=key, on_ends_change=choose_ends, on_edit_change=take_edit)
+    _component(data=data, key=key, on_ends_change=choose_ends, on_edit_change=take_edit, on_group_change=open_group)
 
 
 def alone(view: View, why: str) -> None:

@@ -157,7 +157,8 @@ function show(root, send) {
       $(`.ds-${view} h3`).replaceChildren(view[0].toUpperCase() + view.slice(1), Object.assign(document.createElement("span"), { textContent: ` · ${oneLine(reading.name, 40)}` }));
     }
     const drawn = m.ghosts ? "The graph, and the tokens that the model reads; a node shows the mean of its mentions. " : m.concept === "offset" ? "Grey: the facts that decide. " : "";
-    put("structure", `${drawn}Fill: ${reading.belief === "the truth" ? "the model's probability of what the facts give" : "what the model holds"}. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
+    if (p.grouped) put("structure", `Groups: area by count, fill by their mean, ring by the share the oracle has reached.${p.heads ? " Lines: mean attention." : ""}`);
+    else put("structure", `${drawn}Fill: ${reading.belief === "the truth" ? "the model's probability of what the facts give" : "what the model holds"}. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
     put("wavefront", m.task === "graph" ? "Rows in the order the wave can arrive; the stair is the earliest possible." : "Rows in the order they can be known; the stair is the earliest possible.");
     put("trajectories", "The state of each node in one basis for all steps; trails show the last steps, faint lines the whole run.");
     const node = p.drawnOf.get(cursor.get().node);
@@ -204,7 +205,10 @@ function show(root, send) {
   function facts(i, step) {
     const m = p.meta, r = p.readingIndex(cursor.get().reading), truth = p.truth(step, i);
     const rows = [[m.readings[r].name, two(p.value(r, step, i))]];
-    if (truth.has) {
+    if (p.isGroup(i)) {
+      rows.push(["nodes", m.count[i].toLocaleString("en")], ["oracle", p.verdict(step, i)]);
+      if (m.readings[r].belief) rows.push(["belief", `wrong at ${percent(p.wrong[(r * p.rows + step) * p.n + i] / 255)}`]);
+    } else if (truth.has) {
       rows.push(["oracle", p.verdict(step, i)]);
       if (m.readings[r].belief && truth.known) rows.push(["belief", p.isWrong(r, step, i) ? "✕ wrong" : "✓ right"]);
     }
@@ -248,13 +252,15 @@ function show(root, send) {
 
   /** The line about the chosen node, under the structure. */
   function info(f) {
-    const line = $(".ds-info"), key = `${id}/${f.node}/${f.step}/${f.reading}/${canPick(f.node)}`;
+    const line = $(".ds-info"), key = `${id}/${f.node}/${f.step}/${f.reading}/${canPick(f.node)}/${canOpen(f.node)}`;
     if (line.dataset.key === key) return;
     line.dataset.key = key;
     line.classList.toggle("ds-chosen", f.node >= 0);
     const name = line.querySelector("b");
     if (f.node < 0) {
-      name.textContent = "Click a node to follow it through every view; hover to look.";
+      name.textContent = p.grouped && data.open_groups
+        ? "Click a group to follow it through every view, and open it to see its nodes; hover to look."
+        : "Click a node to follow it through every view; hover to look.";
       return;
     }
     const role = p.isSource.has(f.node) ? ` · ${p.meta.roles[0]}` : p.isTarget.has(f.node) ? ` · ${p.meta.roles[1]}` : f.node === p.meta.answer_node ? " · answer" : "";
@@ -262,6 +268,7 @@ function show(root, send) {
     const said = line.querySelector(".ds-facts");
     said.textContent = said.title = facts(f.node, f.step).filter(([term]) => term !== "hops").map(([term, value]) => (term === "belief" ? value : `${oneLine(term, 24)} ${value}`)).join("  ·  ");
     line.querySelector(".ds-ends").hidden = !canPick(f.node);
+    line.querySelector(".ds-opens").hidden = !canOpen(f.node);
   }
 
   function tip(view, text, x, y) {
@@ -279,6 +286,13 @@ function show(root, send) {
 
   const canPick = (i) => Boolean(data?.pick_ends) && p.meta.ends !== null && p.meta.instance_node[i] >= 0;
 
+  const canOpen = (i) => Boolean(data?.open_groups) && p.isGroup(i) && p.meta.group[i] !== p.meta.opened;
+
+  function openGroup() {
+    const i = p?.drawnOf.get(cursor.get().node);
+    if (i !== undefined && canOpen(i)) send("group", { group: p.meta.group[i] });
+  }
+
   function pick(which) {
     const i = p?.drawnOf.get(cursor.get().node);
     if (i === undefined || !canPick(i)) return;
@@ -293,6 +307,7 @@ function show(root, send) {
     clear: () => { cursor.preview(null, null); cursor.set({ node: null }); },
     source: () => pick("source"),
     target: () => pick("target"),
+    open: openGroup,
     edit: () => { editor.toggle(); stale = true; schedule(); },
     turn: () => {
       const view = views.trajectories;
@@ -415,7 +430,7 @@ function show(root, send) {
       Home: () => cursor.seek(0), End: () => cursor.seek(cursor.lastStep()),
       "[": () => cursor.set({ head: state.head < 0 ? cursor.heads() - 1 : state.head - 1 }),
       "]": () => cursor.set({ head: state.head + 1 >= cursor.heads() ? -1 : state.head + 1 }),
-      Escape: actions.clear, s: actions.source, t: actions.target,
+      Escape: actions.clear, s: actions.source, t: actions.target, o: actions.open,
     };
     if (!Object.hasOwn(keys, event.key)) return;
     if ((event.key === "s" || event.key === "t") && !data.pick_ends) return;

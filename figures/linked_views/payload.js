@@ -30,7 +30,15 @@ function unpack(data) {
     flowHead: typed(data, "flow_head", Uint8Array),
     flowWeight: typed(data, "flow_weight", Uint8Array),
     flowStart: typed(data, "flow_start", Uint32Array),
+    reached: typed(data, "reached", Uint8Array), // these four where the nodes of a graph are drawn in groups
+    wrong: typed(data, "wrong", Uint8Array),
+    size: typed(data, "size", Float32Array),
+    edgeSize: typed(data, "edge_size", Uint8Array),
   };
+  p.grouped = p.size !== null;
+  p.isGroup = (i) => p.grouped && i >= 0 && i < n && meta.count[i] > 0 && p.size[i] > 0;
+  /** Share of the nodes of a group that the oracle has reached by a step. */
+  p.share = (t, i) => p.reached[t * n + i] / 255;
   p.nEdges = meta.n_edges;
   // Ghosts, numbered from n on: nodes of the instance that the model reads of in several tokens. They show the mean.
   const ghosts = meta.ghosts ?? { labels: [], mentions: [], hops: [], ends: [-1, -1] };
@@ -74,6 +82,7 @@ function unpack(data) {
   p.isWrong = (r, t, i) => {
     const { belief } = meta.readings[r];
     if (!belief) return false;
+    if (p.grouped) return p.wrong[(r * rows + t) * n + i] > 127; // at more than half of its nodes
     const truth = p.truth(t, i), v = p.value(r, t, i);
     return truth.has && truth.known && !Number.isNaN(v) && v > 0.5 !== (belief === "the truth" || truth.value === 1);
   };
@@ -115,6 +124,7 @@ function unpack(data) {
   p.verdict = (step, i) => {
     const truth = p.truth(step, i), front = meta.front[i], comes = front >= 0 && front <= p.steps;
     if (!truth.has) return "nothing";
+    if (p.isGroup(i)) return `${percent(p.share(step, i))} reached by step ${step}`;
     if (meta.concept === "reached") {
       if (truth.known && truth.value) return `reached at step ${front}`;
       if (!truth.known) return "not decidable yet";

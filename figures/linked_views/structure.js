@@ -94,6 +94,28 @@ class Structure {
       if (dy < 12) this.labelRoom = Math.min(this.labelRoom, dx - 4);
     }
     for (const i of free) this.half[i] = this.r[i] = this.radius;
+    if (p.grouped) {
+      this.radius = Math.min(7, this.radius);
+      for (const i of free) this.half[i] = this.r[i] = this.radius;
+      this.sizeGroups();
+    }
+  }
+
+  /** Groups as large as the square root of what they hold, as far as their neighbours leave room. */
+  sizeGroups() {
+    const { p, free, x, y } = this, { width } = this.surface;
+    this.rooms = new Map(); // width of a label under a group that meets nothing beside it
+    for (const i of free) {
+      if (!p.isGroup(i)) continue;
+      let near = 2 * Math.min(x[i], width - x[i]) - 10, room = 120;
+      for (const j of free) {
+        if (j === i) continue;
+        near = Math.min(near, Math.hypot(x[i] - x[j], y[i] - y[j]) - (p.isGroup(j) ? 0 : this.radius));
+        if (Math.abs(y[i] - y[j]) < 30) room = Math.min(room, Math.abs(x[i] - x[j]) - 4);
+      }
+      this.rooms.set(i, room);
+      this.r[i] = this.half[i] = Math.max(3, Math.min(0.42 * near, 34) * (0.3 + 0.7 * p.size[i]));
+    }
   }
 
   /** Quadratic curve between two nodes, ended at their rings: x0 y0 cx cy x1 y1. */
@@ -125,6 +147,7 @@ class Structure {
 
   drawGround(ctx) {
     const { p, theme } = this, { width, height } = this.surface;
+    if (p.grouped) { this.drawGroupLines(ctx); return; }
     const own = newPath(), decisive = newPath(), chain = newPath();
     const facts = newPath(), deciding = newPath();
     this.curves.forEach((c, e) => {
@@ -160,6 +183,33 @@ class Structure {
     ctx.stroke(chain);
     ctx.setLineDash([]);
     if (p.meta.layered || p.meta.ghosts) this.drawLayers(ctx);
+  }
+
+  /** Lines between groups, as wide as the logarithm of how many edges they stand for. */
+  drawGroupLines(ctx) {
+    const { p, theme } = this, levels = new Map();
+    this.curves.forEach((c, e) => {
+      const id = `${p.edgeSize[e] >> 5}/${p.edgeKind[e] & 1}`;
+      let path = levels.get(id);
+      if (!path) levels.set(id, (path = newPath()));
+      path.moveTo(c[0], c[1]);
+      path.quadraticCurveTo(c[2], c[3], c[4], c[5]);
+    });
+    ctx.lineCap = "round";
+    for (const [id, path] of levels) {
+      const [level, decisive] = id.split("/").map(Number);
+      ctx.lineWidth = 0.8 + level * 0.9;
+      ctx.strokeStyle = css(theme.ink, (decisive ? 0.18 : 0.1) * (p.nEdges > 300 ? 0.6 : 1));
+      ctx.stroke(path);
+    }
+    if (p.meta.layered) this.drawLayers(ctx);
+  }
+
+  /** Adds a group's ring to two paths: the share that the oracle has reached, clockwise from the top, and the rest. */
+  shareRing(reached, rest, i, share) {
+    const x = this.x[i], y = this.y[i], r = this.r[i] + this.gap(i), top = -Math.PI / 2, end = top + 2 * Math.PI * share;
+    if (share > 0) { reached.moveTo(x, y - r); reached.arc(x, y, r, top, end); }
+    if (share < 1) { rest.moveTo(x + r * Math.cos(end), y + r * Math.sin(end)); rest.arc(x, y, r, end, top + 2 * Math.PI); }
   }
 
   /** Adds the ground of a line of words to a path. */
@@ -304,7 +354,8 @@ class Structure {
       ctx.fill(shape);
       ctx.globalAlpha = 1;
       if (!word || !dim) edge.addPath(shape);
-      if (truth.has) this.outline(truth.known && truth.value ? yes : truth.known ? no : open, i, gap);
+      if (p.isGroup(i)) this.shareRing(yes, truth.known ? no : open, i, p.share(truthStep, i));
+      else if (truth.has) this.outline(truth.known && truth.value ? yes : truth.known ? no : open, i, gap);
       if (p.isWrong(f.reading, truthStep, i)) {
         const m = Math.max(2.2, this.r[i] * 0.32), turn = word ? 1 : 0.78;
         const cx = this.x[i] + (this.half[i] + gap) * turn, cy = this.y[i] - (this.r[i] + gap) * turn;
@@ -356,7 +407,7 @@ class Structure {
       drawPills(ctx, this, f);
     }
     if (!free.length) return;
-    const inside = r >= 7 && this.fits(ctx, r);
+    const inside = !p.grouped && r >= 7 && this.fits(ctx, r);
     const ends = p.meta.ghosts ? { source: [p.ghostEnds[0]], target: [p.ghostEnds[1]] } : { source: [...p.isSource], target: [...p.isTarget] };
     const isEnd = new Set([...ends.source, ...ends.target]);
     ctx.textAlign = "center";
@@ -370,18 +421,19 @@ class Structure {
         ctx.fillStyle = Number.isNaN(value) ? css(theme.soft) : theme.rampInk[shade(value)];
         ctx.fillText(text, this.x[i], this.y[i] + 0.5);
       }
-    } else if (free.length <= 60 && r >= 4) {
+    } else if (p.grouped || (free.length <= 60 && r >= 4)) {
       ctx.font = CSS_FONT(theme, 9.5, 500);
       ctx.textBaseline = "top";
       ctx.fillStyle = css(theme.soft);
       for (const i of free) {
         if (isEnd.has(i) || i === f.node || i === f.focus) continue; // named beside the node
-        const text = cut(ctx, p.label(i, 24), this.labelRoom), half = ctx.measureText(text).width / 2;
-        ctx.fillText(text, Math.max(half + 1, Math.min(width - half - 1, this.x[i])), this.y[i] + r + gap + 2);
+        if (p.grouped && (!p.isGroup(i) || ctx.measureText(p.label(i, 24)).width > this.rooms.get(i))) continue;
+        const text = cut(ctx, p.label(i, 24), p.grouped ? this.rooms.get(i) : this.labelRoom), half = ctx.measureText(text).width / 2;
+        ctx.fillText(text, Math.max(half + 1, Math.min(width - half - 1, this.x[i])), this.y[i] + this.r[i] + gap + 2);
       }
     }
     const say = (i, text, options) => {
-      const [x, y] = this.freePlace(ctx, i, ctx.measureText(text).width * 1.15 + 8, r + gap);
+      const [x, y] = this.freePlace(ctx, i, ctx.measureText(text).width * 1.15 + 8, this.r[i] + gap);
       pill(ctx, theme, text, x, y, { limit: width, ...options });
     };
     const strong = { ink: theme.ink, weight: 650 };

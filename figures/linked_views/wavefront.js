@@ -92,7 +92,7 @@ class Wavefront {
       ctx.font = CSS_FONT(theme, Math.min(11, Math.max(9, this.row * 0.8)), always.has(row) ? 650 : 450);
       ctx.fillStyle = css(always.has(row) ? theme.ink : theme.soft);
       const sign = mark(i), room = TIME_LEFT - 12 - ctx.measureText(sign).width;
-      ctx.fillText(sign + cut(ctx, p.name(i, 16), room), TIME_LEFT - 7, this.top + (row + 0.5) * this.row);
+      ctx.fillText(sign + cut(ctx, p.isGroup(i) ? p.label(i, 24) : p.name(i, 16), room), TIME_LEFT - 7, this.top + (row + 0.5) * this.row);
     }
   }
 
