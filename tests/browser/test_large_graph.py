@@ -41,7 +41,7 @@ def test_groups_are_drawn_and_one_is_opened(server: str, visit: NewVisit, scheme
     for step in range(10):
         here.page.evaluate(f"() => window.depthscope.main.set({{step: {step}}})")
     here.page.evaluate("() => window.depthscope.main.set({step: 6})")
-    total = int(here.page.evaluate("() => document.querySelector('.ds-structure footer').textContent").split()[0])
+    total = int(foot.inner_text().split()[0].replace(",", ""))
     here.page.evaluate(f"() => window.depthscope.main.set({{node: {total + 4}}})")  # the group of 4 hops
     expect(here.page.locator(".ds-facts")).to_contain_text("100% reached by step 6")
     assert here.runs == runs  # the server has heard nothing of it
