@@ -11,7 +11,7 @@ import streamlit as st
 from core import checkpoint, tasks
 from core.checkpoint import Checkpoint
 from core.errors import InputError
-from core.trace import Trace, default_steps, record
+from core.trace import Trace, default_steps, record, size_in_bytes
 from probes.readings import readings
 from ui import examples, own
 from ui.selection import Example, Generated, Origin, Own, Selection
@@ -19,6 +19,9 @@ from ui.store import fingerprint, recent
 
 MAX_KEPT_BYTES = 1 << 30
 """Traces kept together; the last one stays whatever its size, which `core.trace.record` bounds."""
+
+MAX_TRACE_BYTES = 5 << 30
+"""A larger trace is not made for a visitor, whatever the disk has free."""
 
 DRAWN = 16
 """Instances drawn to find one with the wanted answer."""
@@ -143,6 +146,12 @@ def _held(instance: Any) -> int:
 
 
 def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str, np.ndarray]]:
+    size = size_in_bytes(opened, [tasks.get(instance.task).encode(instance, opened.config)], steps)
+    if size > MAX_TRACE_BYTES:
+        raise InputError(
+            f"A trace of {steps:,} steps would take {size / 2**30:.1f} GiB, over the page's "
+            f"{MAX_TRACE_BYTES >> 30}; run at most {int(steps * MAX_TRACE_BYTES / size):,} steps here, or on the command line: python -m core trace"
+        )
     trace = record(opened, instance, steps)
     for array in (trace.hidden, trace.attention, trace.gate, trace.readout, trace.logits, trace.truth, trace.known):
         if array is not None:

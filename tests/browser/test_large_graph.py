@@ -61,7 +61,7 @@ def test_groups_are_drawn_and_one_is_opened(server: str, visit: NewVisit, scheme
 
 def test_a_thousand_steps(server: str, visit: NewVisit) -> None:
     here = visit()
-    upload(here, server, "".join(f"v{i} v{i + 1}\n" for i in range(1000)), "1000 hops from")
+    upload(here, server, "".join(f"v{i} v{i + 1}\n" for i in range(1000)), "1,000 hops from")
     assert "right from step 1000 on" in here.headline()
     expect(here.page.locator(".ds-step")).to_contain_text("/ 1008")
     here.page.evaluate("() => window.depthscope.main.set({step: 500, playing: false})")

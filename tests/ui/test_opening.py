@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from core import tasks
+from core.errors import InputError
 from probes import linear
 from tests.probes.hand_made import untrained
+from ui import opening
 from ui.opening import _run
 
 
@@ -19,3 +23,11 @@ def test_stored_probes_are_among_the_readings_and_those_of_other_weights_are_a_n
     trace, readings = _run(other, instance, 3)
     assert list(readings) == ["model readout"]
     assert "stored probes are left out" in trace.notes[-1]
+
+
+def test_a_page_makes_no_trace_over_its_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, instance = untrained(tmp_path, "graph"), tasks.get("graph").generate(4, 1)[0]
+    monkeypatch.setattr(opening, "MAX_TRACE_BYTES", 20_000)
+    with pytest.raises(InputError, match=r"at most \d+ steps here, or on the command line"):
+        _run(ours, instance, 500)
+    assert _run(ours, instance, 2)[0].steps == 2
