@@ -150,7 +150,8 @@ def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str
     if size > MAX_TRACE_BYTES:
         raise InputError(
             f"A trace of {steps:,} steps would take {size / 2**30:.1f} GiB, over the page's "
-            f"{MAX_TRACE_BYTES >> 30}; run at most {int(steps * MAX_TRACE_BYTES / size):,} steps here, or on the command line: python -m core trace"
+            f"{MAX_TRACE_BYTES >> 30}; run at most {int(steps * MAX_TRACE_BYTES / size):,} steps here, "
+            "or on the command line: python -m core trace"
         )
     trace = record(opened, instance, steps)
     for array in (trace.hidden, trace.attention, trace.gate, trace.readout, trace.logits, trace.truth, trace.known):
