@@ -25,7 +25,7 @@ from benchmarks.figure import LOST, Figure
 from benchmarks.tables.table import Table, keep
 from core.plain import dumps
 
-NAMES = ("capture", "frontier", "effect_map", "probe_fit", "generation", "training", "sweep", "browser")
+NAMES = ("capture", "frontier", "effect_map", "probe_fit", "generation", "growth", "training", "sweep", "browser")
 KEPT = Path(__file__).parent / "table.json"
 
 
