@@ -66,7 +66,7 @@ def reached(metrics: dict[str, Any]) -> dict[int, float]:
     """Accuracy by difficulty in the last validation of a training, in order; empty where the metrics have none."""
     try:
         found = {int(k): float(v) for k, v in metrics["validation"][-1]["accuracy"].items()}
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError):
         return {}
     return {k: found[k] for k in sorted(found) if math.isfinite(found[k]) and 0 <= found[k] <= 1}
 

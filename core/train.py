@@ -8,6 +8,7 @@ Beside it `core.training_log` keeps what can be watched; nothing of it is read b
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -41,6 +42,8 @@ from core.recipes import Recipe
 
 STATE = "training.safetensors"
 SAVE_SECONDS = 30.0
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What the optimizer keeps of a parameter."""
 ANSWER_WEIGHT = 0.5
 """Weight of the answer beside the mean over all nodes, with supervision of every node."""
 
@@ -171,7 +174,7 @@ class Run:
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value).detach().cpu()
         meta = {"settings": json.dumps(self.settings()), "progress": json.dumps(asdict(self.progress))}
-        self.out.mkdir(parents=True, exist_ok=True)
+        meta["digest"] = _digest(tensors, meta)
         atomic.write(self.out / STATE, safetensors.torch.save(tensors, metadata=meta))
 
     def load_state(self) -> None:
@@ -185,23 +188,38 @@ class Run:
             with safetensors.safe_open(path, "pt") as file:
                 meta = file.metadata()
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            if meta.keys() != {"settings", "progress"} and meta["digest"] != _digest(tensors, meta):
+                raise ValueError("its digest does not match")  # states of earlier versions have none
             settings, progress = json.loads(meta["settings"]), Progress(**json.loads(meta["progress"]))
-        except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path} is damaged and cannot be resumed: {error}") from None
+        except (safetensors.SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise InputError(f"{path} is damaged and cannot be resumed: {error!s:.200}") from None
         if settings != self.settings():
             raise InputError(
                 f"{self.out} holds a run of another recipe or seed, or other --set; give --resume the same"
             )
+        if not (_sound(progress) and self._fits(tensors)):
+            raise InputError(f"{path} is damaged and cannot be resumed: it does not fit its recipe")
         self.progress = progress
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         for name, parameter in self.model.named_parameters():
             state = {
                 key: tensors[f"optimizer.{key}.{name}"].to(self.device)
-                for key in ("step", "exp_avg", "exp_avg_sq")
+                for key in MOMENTS
                 if f"optimizer.{key}.{name}" in tensors
             }
             if state:
                 self.optimizer.state[parameter] = state
+
+    def _fits(self, tensors: Mapping[str, Tensor]) -> bool:
+        """Whether tensors are those of this model and its optimizer, parameter by parameter."""
+        due = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            if any(f"optimizer.{key}.{name}" in tensors for key in MOMENTS):
+                like = {key: torch.zeros(()) if key == "step" else parameter for key in MOMENTS}
+                due |= {f"optimizer.{key}.{name}": tensor for key, tensor in like.items()}
+        return tensors.keys() == due.keys() and all(
+            tensors[name].shape == tensor.shape and tensors[name].dtype == tensor.dtype for name, tensor in due.items()
+        )
 
     def learn(self) -> tuple[float, float]:
         """One batch; returns loss and accuracy of the answers."""
@@ -250,6 +268,29 @@ class Run:
              card=card(name, self.recipe, training, self.progress.log))  # fmt: skip
         if done:
             (self.out / STATE).unlink(missing_ok=True)
+
+
+def _digest(tensors: Mapping[str, Tensor], meta: Mapping[str, str]) -> str:
+    """SHA-256 of the state of a run."""
+    parts = [meta["settings"], meta["progress"]]
+    digest = hashlib.sha256(json.dumps(parts).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _sound(progress: Progress) -> bool:
+    """Whether each field is of its kind."""
+    numbers = (progress.running, progress.seconds)
+    counts = (progress.batch, progress.level)
+    return (
+        all(type(n) is int and n >= 0 for n in counts)
+        and all(isinstance(x, int | float) and math.isfinite(x) for x in numbers)
+        and isinstance(progress.log, list)
+        and all(isinstance(entry, dict) and isinstance(entry.get("accuracy"), dict) for entry in progress.log)
+    )
 
 
 @cache

@@ -169,7 +169,7 @@ def load(checkpoint: Checkpoint) -> LinearProbe | None:
         tensors = safetensors.numpy.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is truncated or is not a safetensors file ({error})") from None
+        raise InputError(f"{path} is truncated or is not a safetensors file ({error!s:.200})") from None
     about = header.get("__metadata__", {})
     if about.get("sha256") != checkpoint.sha256:
         raise InputError(
@@ -179,7 +179,9 @@ def load(checkpoint: Checkpoint) -> LinearProbe | None:
     shapes = {name: x.shape for name, x in tensors.items()}
     width, values = checkpoint.model.shapes.width, _values(about, path)
     if set(shapes) != {"weight", "bias"} or shapes["weight"] != (*shapes["bias"], width):
-        raise InputError(f"{path} should hold weight (T+1, {width}) and bias (T+1,), or one a value (got {shapes})")
+        raise InputError(
+            f"{path} should hold weight (T+1, {width}) and bias (T+1,), or one a value (got {shapes!s:.99})"
+        )
     if shapes["bias"][1:] != ((len(values),) if values else ()):
         raise InputError(f"{path} names {len(values)} values of its concept, but bias has shape {shapes['bias']}")
     if not shapes["bias"][0] or not all(x.dtype == np.float64 and np.isfinite(x).all() for x in tensors.values()):
@@ -191,7 +193,7 @@ def _values(about: dict[str, str], path: Path) -> tuple[int, ...]:
     """The values of the concept, in the order of the rows."""
     try:
         values = json.loads(about.get("values", "[]"))
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, list) or not all(type(x) is int and abs(x) < 1 << 15 for x in values):
         raise InputError(f"{path} names values of its concept that are no whole numbers")
@@ -232,7 +234,7 @@ def load_scores(checkpoint: Checkpoint) -> ProbeScores | None:
         if path.stat().st_size > MAX_SCORES:
             raise ValueError("too large")
         scores = parsed(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"the scores of the probes stored with {checkpoint.name!r} cannot be read; {again}") from None
     if scores.sha256 != checkpoint.sha256:
         raise InputError(f"the scores stored with {checkpoint.name!r} belong to other weights; {again}")
