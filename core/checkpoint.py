@@ -17,8 +17,6 @@ import hashlib
 import json
 import logging
 import re
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -135,6 +133,7 @@ def save(
     are written, and other files stay. The kind is the model's class: built in, or MODULE:CLASS.
 
     Raises:
+        InputError: If it cannot be written.
         ValueError: If its class could not be named at start-up again.
     """
     config: Any = model.config
@@ -149,22 +148,15 @@ def save(
         "parameters": sum(p.numel() for p in model.parameters()),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=folder.parent))
-    try:
-        atomic.write(temporary / CARD, card)
-        atomic.write(temporary / METRICS, dumps(metrics, indent=2) + "\n")
-        atomic.write(temporary / WEIGHTS, content)
-        atomic.write(temporary / CONFIG, dumps(settings, indent=2) + "\n")
-        if folder.is_dir():
-            for file in (CARD, METRICS, WEIGHTS, CONFIG):
-                (temporary / file).replace(folder / file)
-        else:
-            temporary.chmod(0o755)  # mkdtemp makes it private
-            temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    files = {
+        CARD: card.encode(),
+        METRICS: (dumps(metrics, indent=2) + "\n").encode(),
+        WEIGHTS: content,
+        CONFIG: (dumps(settings, indent=2) + "\n").encode(),
+    }
+    with atomic.folder(Path(folder)) as temporary:
+        for file, data in files.items():
+            (temporary / file).write_bytes(data)
 
 
 def available(root: Path = CHECKPOINTS) -> list[dict[str, Any]]:
@@ -348,7 +340,7 @@ def _tensors(content: bytes, path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path} is truncated or is not a safetensors file ({error})") from None
+        raise InputError(f"{path} is truncated or is not a safetensors file ({error!s:.200})") from None
 
 
 def _check_tensors(tensors: dict[str, Tensor], model: nn.Module, path: Path) -> None:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from core import atomic
 from core.commands import check, frontier, generate, importing, listing, sweep, trace, train
 from core.errors import InputError
 
@@ -92,13 +93,20 @@ def guarded(top: argparse.ArgumentParser, arguments: Sequence[str] | None = None
         args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit:  # after --help, or a complaint
+        if not _flushed():
+            return _refuse(f"the output cannot be written: {atomic.FULL}")
+        raise
     except InputError as error:
         return _refuse(error)
     except OSError as error:
+        if error.filename is None and error.errno in atomic.REASONS:
+            _flushed()
+            return _refuse(f"the output cannot be written: {atomic.reason(error)}")
         return _refuse(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error)
     except MemoryError:
         return _refuse("there is not enough memory for this")
@@ -107,6 +115,20 @@ def guarded(top: argparse.ArgumentParser, arguments: Sequence[str] | None = None
             raise
         return _refuse("there is not enough memory for this; fewer steps or a smaller input need less")
     return 0
+
+
+def _flushed() -> bool:
+    """Whether all that was printed could be written; what could not is given up, so that the end is silent."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _give_up_output()
+        return False
+    return True
+
+
+def _give_up_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _name_adapters(adapters: list[str]) -> None:

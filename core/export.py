@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -17,14 +17,23 @@ ARRAYS = ("hidden", "attention", "edge_index", "gate", "readout", "logits", "tru
 """Arrays of a trace; those it does not have are left out of the file."""
 
 
-def save_npz(trace: Trace, path: Path) -> None:
+def write_npz(trace: Trace, file: IO[bytes]) -> None:
     """Writes the arrays of a trace, `tokens` (n,), `concept` and the value `asked`; loads with `allow_pickle=False`."""
     arrays = {name: getattr(trace, name) for name in ARRAYS if getattr(trace, name) is not None}
     arrays["tokens"] = np.array(trace.encoding.labels, dtype=np.str_)
     arrays["concept"] = np.array(trace.instance.concept, dtype=np.str_)
     arrays["asked"] = np.array(trace.encoding.asked)
+    np.savez(file, **arrays)
+
+
+def save_npz(trace: Trace, path: Path) -> None:
+    """Writes a trace as `write_npz` does into a file, whole or not at all.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+        write_npz(trace, file)
 
 
 def answer_object(checkpoint: str, instance: Any, logits: np.ndarray, notes: Iterable[str] = ()) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Desk:
             Its name.
 
         Raises:
-            InputError: If another one runs, or the recipe cannot be varied so.
+            InputError: If another one runs, the recipe cannot be varied so, or its folder cannot be written.
         """
         _ = request.varied
         _refuse_if_read_only()
@@ -101,8 +101,12 @@ class Desk:
             if len(self._folders()) >= MAX_RUNS:
                 raise InputError(f"There are {MAX_RUNS} trainings in {self._root} already; remove some.")
             name, folder = self._new_folder(request.name)
-            atomic.write(folder / REQUEST, dumps(request.as_json()) + "\n")
-            self._launch(name, request, False, done)
+            try:
+                atomic.write(folder / REQUEST, dumps(request.as_json()) + "\n")
+                self._launch(name, request, False, done)
+            except InputError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
             return name
 
     def resume(self, name: str, done: Done | None = None) -> str:
@@ -159,7 +163,10 @@ class Desk:
         with self._lock:
             if self.running == name:
                 raise InputError("This training is under way; cancel it first.")
-            shutil.rmtree(self.run(name).folder, ignore_errors=True)
+            folder = self.run(name).folder
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                raise InputError(f"{name} cannot be removed: the server may not write in its folder.")
 
     def end(self) -> None:
         """Stops what is under way and waits a little."""
@@ -179,7 +186,7 @@ class Desk:
     def _new_folder(self, name: str) -> tuple[str, Path]:
         for i in range(1, MAX_RUNS + 2):
             unique = name if i == 1 else f"{name}-{i}"
-            with suppress(FileExistsError):
+            with atomic.written("the folder of the training"), suppress(FileExistsError):
                 (self._root / unique).mkdir(parents=True)
                 return unique, self._root / unique
         raise InputError(f"There are too many trainings called {name}; remove some.")
@@ -188,7 +195,7 @@ class Desk:
         folder = self._root / name
         words = request.arguments(str(folder), resume)
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        with (folder / ERRORS).open("wb") as errors:
+        with atomic.written("the folder of the training"), (folder / ERRORS).open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "ui.training_child", str(os.getpid()), *words],
                 cwd=ROOT,
