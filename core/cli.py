@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from core import atomic
 from core.commands import check, frontier, generate, importing, listing, sweep, trace, train
@@ -93,7 +93,7 @@ def guarded(top: argparse.ArgumentParser, arguments: Sequence[str] | None = None
         args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has left
-        _give_up_output()
+        _silence(sys.stdout)
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -122,13 +122,14 @@ def _flushed() -> bool:
     try:
         sys.stdout.flush()
     except OSError:
-        _give_up_output()
+        _silence(sys.stdout)
         return False
     return True
 
 
-def _give_up_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _silence(stream: TextIO) -> None:
+    """Lets what a stream still holds go nowhere, so that the end of the program does not stumble on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _name_adapters(adapters: list[str]) -> None:
@@ -140,7 +141,10 @@ def _name_adapters(adapters: list[str]) -> None:
 
 
 def _refuse(message: object) -> int:
-    print(f"error: {one_line(message)}", file=sys.stderr)
+    try:
+        print(f"error: {one_line(message)}", file=sys.stderr, flush=True)
+    except OSError:  # stderr goes to the disk that is full
+        _silence(sys.stderr)
     return BAD_INPUT
 
 

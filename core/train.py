@@ -423,10 +423,10 @@ def _loop(run: Run, max_seconds: float | None, watch: Callable[[Progress], bool]
     begun, before = time.monotonic(), progress.seconds
     saved = begun
     started = begun if watch else core.STARTED  # a worker of a sweep makes many runs
+    log = training_log.Writer(run.out, recipe.batches)
     bar = tqdm(total=recipe.batches, initial=progress.batch, desc=f"{recipe.task}-{recipe.name}", file=sys.stderr,
                unit="batch", mininterval=1.0, smoothing=0.05, disable=watch is not None)  # fmt: skip
     run.model.train()
-    log = training_log.Writer(run.out, recipe.batches)
     with Stop() as stop, bar:
         while progress.batch < recipe.batches:
             loss, accuracy = run.learn()

@@ -144,7 +144,7 @@ def from_paper(content: bytes, task: str | None, name: str) -> dict[str, bytes]:
         raise InputError("choose the task of the .pt as well; its weights alone do not tell")
     called = bundle.sanitised(Path(name.replace("\\", "/")).stem)
     with atomic.written("the upload"), tempfile.TemporaryDirectory() as folder:
-        file, out = Path(folder) / f"{called}.pt", Path(folder) / "made"
+        file, out = Path(folder) / f"{called}.pt", Path(folder) / called
         file.write_bytes(content)
         try:
             convert(file, task, out, called)

@@ -25,6 +25,7 @@ import streamlit as st
 
 from core import atomic
 from core.checkpoint import CONFIG
+from core.cli import BAD_INPUT
 from core.errors import InputError
 from core.plain import dumps
 from core.train import STATE
@@ -37,6 +38,7 @@ ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "app"
 REQUEST, ERRORS = "request.json", "stderr.txt"
 MAX_RUNS = 50
+UNSAID = "it ended with an error that it could not write down; perhaps the disk is full"
 EXIT_SECONDS = 3.0
 """How long the end of the server waits; the process ends by itself soon after."""
 
@@ -74,6 +76,8 @@ class Desk:
         self._root, self._lock = root, threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
+        self._refused: set[str] = set()
+        self._waiting: threading.Thread | None = None
 
     @property
     def running(self) -> str | None:
@@ -151,7 +155,7 @@ class Desk:
             return Run(name, folder, request, "running")
         if (folder / CONFIG).exists() and not (folder / STATE).exists():
             return Run(name, folder, request, "done")
-        error = _said(folder)
+        error = _said(folder) or (UNSAID if name in self._refused else None)
         return Run(name, folder, request, "failed" if error else "stopped", error)
 
     def remove(self, name: str) -> None:
@@ -174,6 +178,11 @@ class Desk:
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(EXIT_SECONDS)
+
+    def wait(self) -> None:
+        """Waits for the end of what is under way."""
+        if self._waiting is not None:
+            self._waiting.join()
 
     def _folders(self) -> list[Path]:
         found = [path.parent for path in self._root.glob(f"*/{REQUEST}")]
@@ -206,11 +215,14 @@ class Desk:
                 start_new_session=True,
             )
         self._process, self._name = process, name
-        threading.Thread(target=self._wait, args=(process, name, done), daemon=True).start()
+        self._refused.discard(name)
+        self._waiting = threading.Thread(target=self._wait, args=(process, name, done), daemon=True)
+        self._waiting.start()
 
     def _wait(self, process: subprocess.Popen[bytes], name: str, done: Done | None) -> None:
         """Reaps the process; a run that has ended well is handed on."""
-        process.wait()
+        if process.wait() == BAD_INPUT:
+            self._refused.add(name)
         if done is None:
             return
         try:

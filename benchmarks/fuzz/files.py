@@ -67,7 +67,7 @@ def parsers() -> list[Parser]:
         file("probes.json", _probed, partial(settings_of, keys=PROBE_KEYS)),
         Parser("training.jsonl", _logged, _log, of_text(["{", "}", "\n"], ["batch", "validation", "loss", "level"])),
         Parser("state of a run", _resumed, _state, tensors),
-        Parser("the paper's .pt", _imported, lambda: [_paper(task) for task in ("graph", "logic")], zipped),
+        Parser("the paper's .pt", _imported, lambda: [paper(task) for task in ("graph", "logic")], zipped),
         Parser("zip of a checkpoint", _unpacked, lambda: [bundle.pack(_whole(), "tiny")], zipped),
     ]
 
@@ -139,7 +139,7 @@ def _run() -> train.Run:
     return train.Run(tiny, _room() / "run", 0, "cpu", 1)
 
 
-def _paper(task: str) -> bytes:
+def paper(task: str) -> bytes:
     """Weights of a small model under the names of the paper's release."""
     graph = task == "graph"
     vocabulary = importing.VOCABULARY[task]

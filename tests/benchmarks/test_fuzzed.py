@@ -21,6 +21,14 @@ PARSERS = parsers()
 
 LONG = json.dumps({"a" * 3000: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
 FOUND = {  # inputs on which a parser once failed
+    "graph graphml": [
+        '<graphml xmlns="http://a"><graph A\u0301edgedefault="directed"><node id="0"/></graph></graphml>'.encode()
+    ],
+    "graph gexf": [
+        '<gexf xmlns="http://wA\u0301"><graph A\u0301b="1"><nodes><node id="0"/></nodes></graph></gexf>'.encode()
+    ],
+    "training.jsonl": [b'{"batch": 1e999, "seconds": 0.1, "loss": 0.5, "accuracy": 0.5, "level": 1}'],
+    "metrics.json": [b'{"validation": [{"accuracy": {"1": 1' + b"0" * 400 + b"}}]}"],
     "table of instances": [b"input\ra\rb", b'"\rinput"\n'],
     "config.json": [b'{"config": {"' + b"a" * 70_000 + b'": 1}}', b'{"config": {"task": "' + b"9" * 5000 + b'"}}'],
     "probes.json": [
