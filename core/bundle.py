@@ -15,10 +15,10 @@ import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from core import atomic, checkpoint
+from core import atomic, checkpoint, digests
 from core.checkpoint import CARD, CONFIG, METRICS, PROBES, WEIGHTS
 from core.errors import InputError
-from core.plain import dumps
+from core.plain import plain
 from core.training_log import LOG
 
 FILES = (CONFIG, WEIGHTS, METRICS, CARD, *PROBES, LOG)
@@ -184,7 +184,8 @@ def keep(folder: Path, name: str, root: Path = checkpoint.CHECKPOINTS) -> Path:
         "parameters": opened.n_parameters,
         "sha256": opened.sha256,
     }
-    files[CONFIG] = (dumps({**settings, **whole}, indent=2) + "\n").encode()
+    beside = {name: content for name, content in files.items() if name not in (CONFIG, WEIGHTS, LOG)}
+    files[CONFIG] = checkpoint.written(digests.sealed(plain({**settings, **whole}), beside))
     write(files, root / name)
     return root / name
 

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, TextIO
 
 from core import atomic
-from core.commands import check, frontier, generate, importing, listing, sweep, trace, train
+from core.commands import check, frontier, generate, importing, listing, seal, sweep, trace, train
 from core.errors import InputError
 
-COMMANDS = (listing, trace, frontier, generate, train, sweep, importing, check)
+COMMANDS = (listing, trace, frontier, generate, train, sweep, importing, check, seal)
 """Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`; they import torch late."""
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141

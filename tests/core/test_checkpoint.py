@@ -21,6 +21,7 @@ import torch
 
 from core import atomic, checkpoint
 from core.config import ModelConfig
+from core.digests import sealed
 from core.errors import InputError
 from core.model import DepthRecurrentTransformer
 from core.plain import dumps
@@ -146,7 +147,7 @@ def _umask() -> int:
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     settings = json.loads((folder / "config.json").read_text())
     change(settings)
-    (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "config.json").write_text(json.dumps(sealed(settings, {})))
 
 
 def reweigh(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
