@@ -39,6 +39,7 @@ from core.errors import InputError
 from core.lessons import Lessons
 from core.protocol import steps_of
 from core.recipes import Recipe
+from core.sweeps.locks import alone_in
 
 STATE = "training.safetensors"
 SAVE_SECONDS = 30.0
@@ -379,20 +380,26 @@ def train(
         watch: Called after every batch, in place of the progress bar; true stops the run, resumably.
 
     Raises:
-        InputError: If the recipe is unknown or cannot be varied so, or the folder holds something that would be lost.
+        InputError: If the recipe is unknown or cannot be varied so, the folder holds something that would be lost or
+            another training is at work in it, or it cannot be written.
     """
     recipe = recipes.varied(recipes.get(task, recipe_name), changes or {})
     out = Path(out)
     torch.set_num_threads(threads or os.cpu_count() or 1)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     run = Run(recipe, out, seed, device, torch.get_num_threads(), changes)
-    if (out / STATE).exists():
-        if not resume:
-            raise InputError(f"{out} holds an unfinished run; add --resume to go on, or choose another folder")
-        run.load_state()
-    elif (out / "config.json").exists():
-        raise InputError(f"{out} holds a finished checkpoint; choose another folder")
-    _loop(run, max_seconds, watch)
+    with alone_in(out) as alone:
+        if not alone:
+            raise InputError(f"another training is at work in {out}; wait for it, or choose another folder")
+        if (out / STATE).exists():
+            if not resume:
+                raise InputError(f"{out} holds an unfinished run; add --resume to go on, or choose another folder")
+            run.load_state()
+        elif (out / "config.json").exists():
+            raise InputError(f"{out} holds a finished checkpoint; choose another folder")
+        for litter in out.glob(f".*.tmp{Path(STATE).suffix}"):  # of a run that was killed while it saved
+            litter.unlink(missing_ok=True)
+        _loop(run, max_seconds, watch)
 
 
 class Stop:

@@ -36,6 +36,22 @@ def held(path: Path, give_up: Callable[[], bool]) -> Iterator[bool]:
         os.close(handle)  # which lets go of the lock
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Holds the lock on a folder itself for the block, so that no file is left in it; yields whether it was had.
+
+    Raises:
+        InputError: If the folder cannot be made.
+    """
+    with atomic.written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield _taken(handle, fcntl.LOCK_EX)
+    finally:
+        os.close(handle)
+
+
 def is_held(path: Path) -> bool:
     """Whether someone holds the lock on a file."""
     try:
