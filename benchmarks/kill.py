@@ -3,9 +3,10 @@
     python -m benchmarks.kill [--kills 20] [--batches 1500] [--seed 0] [--json]
 
 A small recipe is trained by the real command, which here saves after every batch, so that many kills hit a save.
-SIGKILL comes at a random moment after the first save of each process; the same command then resumes. Besides a second
-training is started in the folder while one is at work. Exits with 1 if the weights differ, a resumed run does not
-start, or the second training is not refused. Folders lie in memory where they can, since a save waits for the disk.
+SIGKILL comes at a random moment after the first save of each process, every other time within a save; the same command
+then resumes. Besides a second training is started in the folder while one is at work. Exits with 1 if the weights
+differ, a resumed run does not start, or the second training is not refused. Folders lie in memory where they can, since
+a save waits for the disk.
 """
 
 from __future__ import annotations
@@ -42,8 +43,15 @@ def run(out: Path, batches: int, resume: bool) -> subprocess.CompletedProcess[st
     return subprocess.run(command(out, batches, resume), cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def killed(out: Path, batches: int, after: float) -> str:
-    """Starts or resumes the training and kills it some seconds after its first save; says where it stood."""
+def killed(out: Path, batches: int, after: float, saving: bool) -> str:
+    """Starts or resumes the training and kills it some seconds after its first save; says where it stood.
+
+    Args:
+        out: Its folder.
+        batches: In all.
+        after: Seconds.
+        saving: Whether the next save is waited for, to fall into it.
+    """
     from core.train import STATE
 
     state = out / STATE
@@ -52,12 +60,19 @@ def killed(out: Path, batches: int, after: float) -> str:
     while process.poll() is None and not (state.exists() and state.stat().st_mtime_ns > before):
         time.sleep(0.002)
     time.sleep(after)
+    while saving and process.poll() is None and not any(name.endswith(".safetensors") for name in hidden(out)):
+        pass
     ended = process.poll()
     process.send_signal(signal.SIGKILL)
     said = process.communicate()[1]
     if ended is not None:
         return "ended before it was killed" if ended == 0 else f"status {ended}: {said[-300:]}"
-    return "while saving" if list(out.glob(".*.tmp*")) else "between saves"
+    return "while saving" if hidden(out) else "between saves"
+
+
+def hidden(folder: Path) -> list[str]:
+    """Files of a save that is under way."""
+    return [name for name in os.listdir(folder) if name.startswith(".")]  # noqa: PTH208 - there is no time to lose
 
 
 def digest(out: Path) -> str:
@@ -81,7 +96,7 @@ def main() -> int:
         whole, parts = Path(name) / "whole", Path(name) / "parts"
         first = run(whole, args.batches, False)
         for i in range(args.kills):
-            places.append(killed(parts, args.batches, rng.uniform(0, args.seconds)))
+            places.append(killed(parts, args.batches, rng.uniform(0, args.seconds), i % 2 > 0))
             if not args.json:
                 print(f"kill {i + 1}: {places[-1]}", flush=True)
         # two at once: the second has to be refused while the first is at work
