@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.checkpoint import CARD, read_metrics, read_settings
+from core.checkpoint import CARD, is_original, read_metrics, read_settings
 from core.checkpoint import entry as entry_of
 from core.config import ModelConfig
 from core.errors import InputError
@@ -26,6 +26,7 @@ class About:
         training: What it was trained on.
         accuracy: Accuracy by difficulty in the last validation of its training; empty where it does not say.
         card: Its README.md.
+        card_is_original: Whether that is as it was written with the weights; true where nobody knows.
     """
 
     entry: dict[str, Any]
@@ -33,6 +34,7 @@ class About:
     training: dict[str, Any]
     accuracy: dict[int, float]
     card: str
+    card_is_original: bool = True
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -59,14 +61,21 @@ def about(folder: Path) -> About:
     for name in ("name", "recipe"):
         if not isinstance(entry[name], str):
             raise InputError(f"{folder / 'config.json'}: {name} should be a text (got {entry[name]!r:.60})")
-    return About(entry, config, training, reached(read_metrics(folder)), _card(folder / CARD))
+    return About(
+        entry,
+        config,
+        training,
+        reached(read_metrics(folder, settings)),
+        _card(folder / CARD),
+        is_original(folder, CARD, settings),
+    )
 
 
 def reached(metrics: dict[str, Any]) -> dict[int, float]:
     """Accuracy by difficulty in the last validation of a training, in order; empty where the metrics have none."""
     try:
         found = {int(k): float(v) for k, v in metrics["validation"][-1]["accuracy"].items()}
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError):
         return {}
     return {k: found[k] for k in sorted(found) if math.isfinite(found[k]) and 0 <= found[k] <= 1}
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from core import atomic, checkpoint
+from core import atomic, checkpoint, digests
 from core.checkpoint import CARD, CONFIG, METRICS, PROBES, WEIGHTS
 from core.errors import InputError
-from core.plain import dumps
+from core.plain import plain
 from core.training_log import LOG
 
 FILES = (CONFIG, WEIGHTS, METRICS, CARD, *PROBES, LOG)
@@ -29,7 +27,10 @@ FILES = (CONFIG, WEIGHTS, METRICS, CARD, *PROBES, LOG)
 DUE = (CONFIG, WEIGHTS)
 
 MAX_BYTES = 256 << 20
-"""Of all files together, unpacked."""
+"""Of all files together."""
+
+MAX_UNPACKED = 128 << 20
+"""Of all members of a zip; twice what may be uploaded, and weights hardly shrink."""
 
 MAX_MEMBERS = 64
 MAX_DIRECTORY = 64 << 10
@@ -98,7 +99,7 @@ def _members(archive: zipfile.ZipFile) -> Iterable[tuple[str, bytes]]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(entries) > MAX_MEMBERS:
         raise InputError(f"the zip has too many members; a checkpoint has at most {len(FILES)} files")
-    left = MAX_BYTES
+    left = MAX_UNPACKED
     for entry in entries:
         path = PurePosixPath(entry.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts or ":" in entry.filename:
@@ -111,11 +112,11 @@ def _members(archive: zipfile.ZipFile) -> Iterable[tuple[str, bytes]]:
             raise InputError(f"the zip is encrypted ({path.name:.80})")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise InputError(f"{path.name:.80} is packed in a way that is not read here; take plain zip (deflate)")
-        with archive.open(entry) as file:  # what the header says of its size is not believed
-            member = file.read(left + 1)
+        if entry.file_size > left:  # no more than this is ever unpacked, and where it lies the checksum differs
+            raise InputError(f"the zip unpacks to more than {MAX_UNPACKED >> 20} MB")
+        with archive.open(entry) as file:
+            member = file.read(entry.file_size)
         left -= len(member)
-        if left < 0:
-            raise InputError(f"the zip unpacks to more than {MAX_BYTES >> 20} MB")
         yield path.name, member
 
 
@@ -144,24 +145,16 @@ def write(files: Mapping[str, bytes], folder: Path) -> None:
     """Writes the files of a checkpoint into a new folder, which appears whole or not at all.
 
     Raises:
-        InputError: If there is something at its place.
+        InputError: If there is something at its place, or it cannot be written.
         ValueError: If a name is not one of a checkpoint's files.
     """
     if unknown := set(files) - set(FILES):
         raise ValueError(f"no files of a checkpoint: {sorted(unknown)}")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=folder.parent))
-    try:
+    with atomic.folder(folder, folder.name) as temporary:
         for name, content in files.items():
-            atomic.write(temporary / name, content)
-        temporary.chmod(0o755)  # mkdtemp makes it private
+            (temporary / name).write_bytes(content)
         if folder.exists():
             raise InputError(f"there is a checkpoint {folder.name} already; choose another name")
-        temporary.replace(folder)
-    except OSError as error:
-        raise InputError(f"{folder.name} cannot be written: {error.strerror}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def keep(folder: Path, name: str, root: Path = checkpoint.CHECKPOINTS) -> Path:
@@ -191,7 +184,8 @@ def keep(folder: Path, name: str, root: Path = checkpoint.CHECKPOINTS) -> Path:
         "parameters": opened.n_parameters,
         "sha256": opened.sha256,
     }
-    files[CONFIG] = (dumps({**settings, **whole}, indent=2) + "\n").encode()
+    beside = {name: content for name, content in files.items() if name not in (CONFIG, WEIGHTS, LOG)}
+    files[CONFIG] = checkpoint.written(digests.sealed(plain({**settings, **whole}), beside))
     write(files, root / name)
     return root / name
 

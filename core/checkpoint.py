@@ -2,7 +2,8 @@
 
     <name>/model.safetensors   weights; never a pickle
     <name>/config.json         {"name", "kind", "config": fields of ModelConfig, "recipe", "training", "sha256",
-                               "parameters"}; the kind is looked up in `core.adapters`, never imported
+                               "parameters", "files", "digest"}; the kind is looked up in `core.adapters`, never
+                               imported; the last two and sha256 are the index, see `core.digests`
     <name>/metrics.json        what was measured
     <name>/README.md           the card
     <name>/training.jsonl      what its training logged, see `core.training_log`; not read here
@@ -13,12 +14,10 @@ in through `core.importing`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
-import shutil
-import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from core import adapters, atomic, hub
+from core import adapters, atomic, digests, hub
 from core.config import ModelConfig
 from core.errors import InputError
-from core.plain import dumps
+from core.plain import dumps, plain
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 """Where the shipped checkpoints lie."""
@@ -95,10 +94,12 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
     content = _read_weights(weights)
     tensors = _tensors(content, weights)
     _check_tensors(tensors, model, weights)
-    sha256 = hashlib.sha256(content).hexdigest()
+    sha256 = digests.of(content)
     bare = set(settings) == {"config"}
     if settings.get("sha256", sha256 if bare else None) != sha256:
         raise InputError(f"{weights} does not match the sha256 in its config.json: it was changed or belongs elsewhere")
+    if not is_original(folder, CARD, settings):
+        logging.getLogger(__name__).warning("%s was edited since the checkpoint was written", folder / CARD)
     model.load_state_dict(tensors, assign=True)
     _check_whole(model, kind)
     try:
@@ -111,7 +112,7 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Checkpoint:
         config=config,
         recipe=str(settings.get("recipe", "")),
         training=_dictionary(settings, "training", folder / CONFIG),
-        metrics=read_metrics(folder),
+        metrics=read_metrics(folder, settings),
         sha256=sha256,
         n_parameters=sum(p.numel() for p in model.parameters()),
         folder=folder,
@@ -135,6 +136,7 @@ def save(
     are written, and other files stay. The kind is the model's class: built in, or MODULE:CLASS.
 
     Raises:
+        InputError: If it cannot be written.
         ValueError: If its class could not be named at start-up again.
     """
     config: Any = model.config
@@ -147,24 +149,13 @@ def save(
         "recipe": recipe,
         "training": training,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": digests.of(content),
     }
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=folder.parent))
-    try:
-        atomic.write(temporary / CARD, card)
-        atomic.write(temporary / METRICS, dumps(metrics, indent=2) + "\n")
-        atomic.write(temporary / WEIGHTS, content)
-        atomic.write(temporary / CONFIG, dumps(settings, indent=2) + "\n")
-        if folder.is_dir():
-            for file in (CARD, METRICS, WEIGHTS, CONFIG):
-                (temporary / file).replace(folder / file)
-        else:
-            temporary.chmod(0o755)  # mkdtemp makes it private
-            temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    beside = {CARD: card.encode(), METRICS: (dumps(metrics, indent=2) + "\n").encode()}
+    files = {**beside, WEIGHTS: content, CONFIG: written(digests.sealed(plain(settings), beside))}
+    with atomic.folder(Path(folder)) as temporary:
+        for file, data in files.items():
+            (temporary / file).write_bytes(data)
 
 
 def available(root: Path = CHECKPOINTS) -> list[dict[str, Any]]:
@@ -202,19 +193,81 @@ def read_settings(folder: Path) -> tuple[dict[str, Any], ModelConfig]:
     """What a checkpoint's config.json says, and the architecture in it.
 
     Raises:
-        InputError: If it cannot be read, or the architecture makes no sense.
+        InputError: If it cannot be read, was changed since it was written, or the architecture makes no sense.
     """
     settings = _read_json(folder / CONFIG)
-    return settings, _config(settings, folder / CONFIG)
+    config = _config(settings, folder / CONFIG)
+    digests.check_settings(settings, folder / CONFIG)
+    return settings, config
 
 
-def read_metrics(folder: Path) -> dict[str, Any]:
+def read_metrics(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What was measured when a checkpoint was made; empty where it does not say.
 
+    Args:
+        folder: Of the checkpoint.
+        settings: What its config.json says.
+
     Raises:
-        InputError: If its metrics.json cannot be read.
+        InputError: If its metrics.json cannot be read, or was changed since it was written.
     """
-    return _read_json(folder / METRICS) if (folder / METRICS).exists() else {}
+    path = folder / METRICS
+    found = _read_json(path) if path.exists() else {}
+    digests.check(settings, path, path.read_bytes() if path.exists() else None)
+    return found
+
+
+def is_original(folder: Path, file: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a file that people may edit is as the index of its checkpoint has it, or the index does not say."""
+    path = folder / file
+    try:
+        digests.check(settings, path, path.read_bytes() if path.is_file() else None)
+    except InputError:
+        return False
+    return True
+
+
+def enter(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Enters files that lie in a checkpoint's folder in its index, if it has one.
+
+    Args:
+        folder: Of the checkpoint.
+        files: Content by name.
+
+    Raises:
+        InputError: If its config.json cannot be read or written, or was changed since it was written.
+    """
+    settings, _ = read_settings(folder)
+    if digests.FILES in settings:
+        index = settings[digests.FILES] | {name: digests.of(content) for name, content in files.items()}
+        atomic.write(folder / CONFIG, written(digests.indexed(settings, index)))
+
+
+def seal(folder: Path) -> dict[str, str]:
+    """Accepts the files of a checkpoint as they are: its index is written anew.
+
+    Returns:
+        SHA-256 by name of all files that the index then covers.
+
+    Raises:
+        InputError: If it does not open with these files, or cannot be written.
+    """
+    settings, weights = _read_json(folder / CONFIG), folder / WEIGHTS
+    if set(settings) == {"config"}:
+        raise InputError(f"{folder} has no index: it was written elsewhere, with its architecture alone")
+    config, kind = _config(settings, folder / CONFIG), _kind(settings, folder / CONFIG)
+    content = _read_weights(weights)
+    _check_tensors(_tensors(content, weights), _empty_model(kind, config, folder / CONFIG), weights)
+    there = {name: (folder / name).read_bytes() for name in (CARD, METRICS, *PROBES) if (folder / name).is_file()}
+    known = {key: value for key, value in settings.items() if key in digests.KNOWN}
+    said = digests.sealed({**known, "sha256": digests.of(content)}, there)
+    atomic.write(folder / CONFIG, written(said))
+    return {WEIGHTS: said["sha256"], **said[digests.FILES], CONFIG: said[digests.DIGEST]}
+
+
+def written(settings: Mapping[str, Any]) -> bytes:
+    """config.json as it is written."""
+    return (dumps(settings, indent=2) + "\n").encode()
 
 
 def _find(name_or_path: str | Path) -> Path:
@@ -348,7 +401,7 @@ def _tensors(content: bytes, path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(content)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path} is truncated or is not a safetensors file ({error})") from None
+        raise InputError(f"{path} is truncated or is not a safetensors file ({error!s:.200})") from None
 
 
 def _check_tensors(tensors: dict[str, Tensor], model: nn.Module, path: Path) -> None:

@@ -12,12 +12,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
-from core.commands import check, frontier, generate, importing, listing, sweep, trace, train
+from core import atomic
+from core.commands import check, frontier, generate, importing, listing, seal, sweep, trace, train
 from core.errors import InputError
 
-COMMANDS = (listing, trace, frontier, generate, train, sweep, importing, check)
+COMMANDS = (listing, trace, frontier, generate, train, sweep, importing, check, seal)
 """Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`; they import torch late."""
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
@@ -92,13 +93,20 @@ def guarded(top: argparse.ArgumentParser, arguments: Sequence[str] | None = None
         args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(sys.stdout)
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except SystemExit:  # after --help, or a complaint
+        if not _flushed():
+            return _refuse(f"the output cannot be written: {atomic.FULL}")
+        raise
     except InputError as error:
         return _refuse(error)
     except OSError as error:
+        if error.filename is None and error.errno in atomic.REASONS:
+            _flushed()
+            return _refuse(f"the output cannot be written: {atomic.reason(error)}")
         return _refuse(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error)
     except MemoryError:
         return _refuse("there is not enough memory for this")
@@ -107,6 +115,21 @@ def guarded(top: argparse.ArgumentParser, arguments: Sequence[str] | None = None
             raise
         return _refuse("there is not enough memory for this; fewer steps or a smaller input need less")
     return 0
+
+
+def _flushed() -> bool:
+    """Whether all that was printed could be written; what could not is given up, so that the end is silent."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence(sys.stdout)
+        return False
+    return True
+
+
+def _silence(stream: TextIO) -> None:
+    """Lets what a stream still holds go nowhere, so that the end of the program does not stumble on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _name_adapters(adapters: list[str]) -> None:
@@ -118,7 +141,10 @@ def _name_adapters(adapters: list[str]) -> None:
 
 
 def _refuse(message: object) -> int:
-    print(f"error: {one_line(message)}", file=sys.stderr)
+    try:
+        print(f"error: {one_line(message)}", file=sys.stderr, flush=True)
+    except OSError:  # stderr goes to the disk that is full
+        _silence(sys.stderr)
     return BAD_INPUT
 
 

@@ -66,15 +66,17 @@ class ModelConfig:
         for name, kind in get_type_hints(ModelConfig).items():
             choices = get_args(kind)
             if choices and isinstance(choices[0], str) and getattr(self, name) not in choices:
-                raise InputError(f"config: {name} should be one of {', '.join(choices)} (got {getattr(self, name)!r})")
+                raise InputError(
+                    f"config: {name} should be one of {', '.join(choices)} (got {getattr(self, name)!r:.40})"
+                )
         for name, most in (("vocabulary", 100_000), ("width", 8192), ("heads", 256), ("hidden", 65536)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-                raise InputError(f"config: {name} should be a whole number from 1 to {most} (got {value!r})")
+                raise InputError(f"config: {name} should be a whole number from 1 to {most} (got {value!r:.40})")
         if self.width % self.heads:
             raise InputError(f"config: width {self.width} is not a multiple of {self.heads} heads")
         if not isinstance(self.depth_embedding, int) or not 0 <= self.depth_embedding <= 100_000:
-            raise InputError(f"config: depth_embedding should be a number of rows (got {self.depth_embedding!r})")
+            raise InputError(f"config: depth_embedding should be a number of rows (got {self.depth_embedding!r:.40})")
         if self.position == "rope" and self.width // self.heads % 2:
             raise InputError(f"config: rotary positions need heads of even width (got {self.width // self.heads})")
         for name in ("recall", "state_norm", "bracket_bias", "equal_bias", "distance_bias"):
@@ -114,7 +116,7 @@ class ModelConfig:
         known = {f.name for f in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise InputError(f"config: unknown field {unknown[0]!r}")
+            raise InputError(f"config: unknown field {unknown[0]!r:.80}")
         try:
             return cls(**values)
         except TypeError as error:

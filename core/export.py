@@ -20,7 +20,7 @@ ARRAYS = ("hidden", "attention", "edge_index", "gate", "readout", "logits", "tru
 """Arrays of a trace; those it does not have are left out of the file."""
 
 
-def save_npz(trace: Trace, path: Path) -> None:
+def write_npz(trace: Trace, file: IO[bytes]) -> None:
     """Writes the arrays of a trace, `tokens` (n,), `concept` and the value `asked`; loads with `allow_pickle=False`."""
     arrays = {name: getattr(trace, name) for name in ARRAYS if getattr(trace, name) is not None}
     if not trace.hidden.shape[-1]:
@@ -28,9 +28,9 @@ def save_npz(trace: Trace, path: Path) -> None:
     arrays["tokens"] = np.array(trace.encoding.labels, dtype=np.str_)
     arrays["concept"] = np.array(trace.instance.concept, dtype=np.str_)
     arrays["asked"] = np.array(trace.encoding.asked)
-    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as file:
+    with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         for name, array in arrays.items():
-            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 _write_array(member, array)
 
 
@@ -43,6 +43,16 @@ def _write_array(file: IO[bytes], array: np.ndarray) -> None:
     for start in range(0, len(rows), at_once):
         file.write(np.ascontiguousarray(rows[start : start + at_once]).tobytes())
         room.forget(array)
+
+
+def save_npz(trace: Trace, path: Path) -> None:
+    """Writes a trace as `write_npz` does into a file, whole or not at all.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        write_npz(trace, file)
 
 
 def answer_object(checkpoint: str, instance: Any, logits: np.ndarray, notes: Iterable[str] = ()) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core import atomic
 from core.errors import InputError
 
 SECONDS = 10
@@ -46,7 +47,11 @@ def download(repository: str, due: tuple[str, ...], welcome: tuple[str, ...] = (
         except HfHubHTTPError as error:  # the hub answered: no such repository, or it is private
             status = error.response.status_code
             raise InputError(f"the Hugging Face hub does not give {repository!r} (status {status})") from None
-        except (HTTPError, OSError):  # it did not answer
+        except (HTTPError, OSError) as error:  # it did not answer
+            if isinstance(error, OSError) and error.errno in atomic.REASONS:
+                raise InputError(
+                    f"{file} of {repository!r} cannot be kept in the hub's cache: {atomic.reason(error)}"
+                ) from None
             folder = _cached(repository, file, file in due) or folder
     return folder
 

@@ -135,7 +135,11 @@ def entries(text: str, name: str) -> list[Entry]:
 
 def is_table(text: str) -> bool:
     """Whether a text is a table of instances: its first line has a column "input"."""
-    return "input" in next(csv.reader(io.StringIO(text[:10_000].replace("\t", ","))), [])
+    head = text[:10_000].partition("\n")[0].partition("\r")[0]
+    try:
+        return "input" in next(csv.reader([head.replace("\t", ",")]), [])
+    except csv.Error:
+        return False
 
 
 def _rows(text: str, separator: str) -> list[Entry]:

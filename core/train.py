@@ -8,6 +8,7 @@ Beside it `core.training_log` keeps what can be watched; nothing of it is read b
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -38,9 +39,12 @@ from core.errors import InputError
 from core.lessons import Lessons
 from core.protocol import steps_of
 from core.recipes import Recipe
+from core.sweeps.locks import alone_in
 
 STATE = "training.safetensors"
 SAVE_SECONDS = 30.0
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What the optimizer keeps of a parameter."""
 ANSWER_WEIGHT = 0.5
 """Weight of the answer beside the mean over all nodes, with supervision of every node."""
 
@@ -171,7 +175,7 @@ class Run:
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value).detach().cpu()
         meta = {"settings": json.dumps(self.settings()), "progress": json.dumps(asdict(self.progress))}
-        self.out.mkdir(parents=True, exist_ok=True)
+        meta["digest"] = _digest(tensors, meta)
         atomic.write(self.out / STATE, safetensors.torch.save(tensors, metadata=meta))
 
     def load_state(self) -> None:
@@ -185,23 +189,38 @@ class Run:
             with safetensors.safe_open(path, "pt") as file:
                 meta = file.metadata()
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            if meta.keys() != {"settings", "progress"} and meta["digest"] != _digest(tensors, meta):
+                raise ValueError("its digest does not match")  # states of earlier versions have none
             settings, progress = json.loads(meta["settings"]), Progress(**json.loads(meta["progress"]))
-        except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path} is damaged and cannot be resumed: {error}") from None
+        except (safetensors.SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise InputError(f"{path} is damaged and cannot be resumed: {error!s:.200}") from None
         if settings != self.settings():
             raise InputError(
                 f"{self.out} holds a run of another recipe or seed, or other --set; give --resume the same"
             )
+        if not (_sound(progress) and self._fits(tensors)):
+            raise InputError(f"{path} is damaged and cannot be resumed: it does not fit its recipe")
         self.progress = progress
         self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
         for name, parameter in self.model.named_parameters():
             state = {
                 key: tensors[f"optimizer.{key}.{name}"].to(self.device)
-                for key in ("step", "exp_avg", "exp_avg_sq")
+                for key in MOMENTS
                 if f"optimizer.{key}.{name}" in tensors
             }
             if state:
                 self.optimizer.state[parameter] = state
+
+    def _fits(self, tensors: Mapping[str, Tensor]) -> bool:
+        """Whether tensors are those of this model and its optimizer, parameter by parameter."""
+        due = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            if any(f"optimizer.{key}.{name}" in tensors for key in MOMENTS):
+                like = {key: torch.zeros(()) if key == "step" else parameter for key in MOMENTS}
+                due |= {f"optimizer.{key}.{name}": tensor for key, tensor in like.items()}
+        return tensors.keys() == due.keys() and all(
+            tensors[name].shape == tensor.shape and tensors[name].dtype == tensor.dtype for name, tensor in due.items()
+        )
 
     def learn(self) -> tuple[float, float]:
         """One batch; returns loss and accuracy of the answers."""
@@ -250,6 +269,29 @@ class Run:
              card=card(name, self.recipe, training, self.progress.log))  # fmt: skip
         if done:
             (self.out / STATE).unlink(missing_ok=True)
+
+
+def _digest(tensors: Mapping[str, Tensor], meta: Mapping[str, str]) -> str:
+    """SHA-256 of the state of a run."""
+    parts = [meta["settings"], meta["progress"]]
+    digest = hashlib.sha256(json.dumps(parts).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _sound(progress: Progress) -> bool:
+    """Whether each field is of its kind."""
+    numbers = (progress.running, progress.seconds)
+    counts = (progress.batch, progress.level)
+    return (
+        all(type(n) is int and n >= 0 for n in counts)
+        and all(isinstance(x, int | float) and math.isfinite(x) for x in numbers)
+        and isinstance(progress.log, list)
+        and all(isinstance(entry, dict) and isinstance(entry.get("accuracy"), dict) for entry in progress.log)
+    )
 
 
 @cache
@@ -338,20 +380,26 @@ def train(
         watch: Called after every batch, in place of the progress bar; true stops the run, resumably.
 
     Raises:
-        InputError: If the recipe is unknown or cannot be varied so, or the folder holds something that would be lost.
+        InputError: If the recipe is unknown or cannot be varied so, the folder holds something that would be lost or
+            another training is at work in it, or it cannot be written.
     """
     recipe = recipes.varied(recipes.get(task, recipe_name), changes or {})
     out = Path(out)
     torch.set_num_threads(threads or os.cpu_count() or 1)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     run = Run(recipe, out, seed, device, torch.get_num_threads(), changes)
-    if (out / STATE).exists():
-        if not resume:
-            raise InputError(f"{out} holds an unfinished run; add --resume to go on, or choose another folder")
-        run.load_state()
-    elif (out / "config.json").exists():
-        raise InputError(f"{out} holds a finished checkpoint; choose another folder")
-    _loop(run, max_seconds, watch)
+    with alone_in(out) as alone:
+        if not alone:
+            raise InputError(f"another training is at work in {out}; wait for it, or choose another folder")
+        if (out / STATE).exists():
+            if not resume:
+                raise InputError(f"{out} holds an unfinished run; add --resume to go on, or choose another folder")
+            run.load_state()
+        elif (out / "config.json").exists():
+            raise InputError(f"{out} holds a finished checkpoint; choose another folder")
+        for litter in out.glob(f".*.tmp{Path(STATE).suffix}"):  # of a run that was killed while it saved
+            litter.unlink(missing_ok=True)
+        _loop(run, max_seconds, watch)
 
 
 class Stop:
@@ -382,10 +430,10 @@ def _loop(run: Run, max_seconds: float | None, watch: Callable[[Progress], bool]
     begun, before = time.monotonic(), progress.seconds
     saved = begun
     started = begun if watch else core.STARTED  # a worker of a sweep makes many runs
+    log = training_log.Writer(run.out, recipe.batches)
     bar = tqdm(total=recipe.batches, initial=progress.batch, desc=f"{recipe.task}-{recipe.name}", file=sys.stderr,
                unit="batch", mininterval=1.0, smoothing=0.05, disable=watch is not None)  # fmt: skip
     run.model.train()
-    log = training_log.Writer(run.out, recipe.batches)
     with Stop() as stop, bar:
         while progress.batch < recipe.batches:
             loss, accuracy = run.learn()

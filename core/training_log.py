@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from core import atomic
 from core.plain import dumps
 
 LOG = "training.jsonl"
 POINTS = 400
 """Batches that are logged in the whole of a run, about."""
 
-MAX_BYTES = 16 << 20
+MAX_BYTES, MAX_COUNT = 16 << 20, 10**9
 
 
 class Writer:
@@ -29,11 +30,15 @@ class Writer:
     Args:
         folder: Of the run; made if it is not there.
         batches: In all.
+
+    Raises:
+        InputError: If it cannot be written, now or later.
     """
 
     def __init__(self, folder: Path, batches: int) -> None:
         self._path, self._batches, self._every = folder / LOG, batches, max(1, batches // POINTS)
-        folder.mkdir(parents=True, exist_ok=True)
+        with atomic.written(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):
             self._append("\n")  # the last line was cut off
 
@@ -48,7 +53,7 @@ class Writer:
         self._append(dumps({"batch": entry["batch"], "validation": entry["accuracy"]}) + "\n")
 
     def _append(self, text: str) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
+        with atomic.written(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(text)
 
 
@@ -86,16 +91,20 @@ def read(folder: Path) -> Log:
         try:
             said = json.loads(line)
             batch = int(said["batch"])
+            if not 0 <= batch <= MAX_COUNT:
+                continue
             if "validation" in said:
                 check = (batch, {int(k): float(v) for k, v in said["validation"].items()})
                 checks = [*(c for c in checks if c[0] < batch), check]
             else:
                 row = (batch, *(float(said[k]) for k in ("seconds", "loss", "accuracy", "level")))
+                if not 0 <= row[-1] <= MAX_COUNT:
+                    continue
                 while rows and rows[-1][0] >= batch:  # it went on from an earlier save
                     rows.pop()
                 checks = [c for c in checks if c[0] < batch]
                 rows.append(row)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, OverflowError, KeyError, TypeError, AttributeError, RecursionError):
             continue
     columns = np.array(rows, dtype=float).reshape(-1, 5).T
     batch, seconds, loss, accuracy, level = columns

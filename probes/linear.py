@@ -19,7 +19,8 @@ import safetensors
 import safetensors.numpy
 from threadpoolctl import threadpool_limits
 
-from core import atomic
+from core import atomic, digests
+from core import checkpoint as index
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.trace import Trace
@@ -148,8 +149,10 @@ def save(checkpoint: Checkpoint, probe: LinearProbe, scores: ProbeScores) -> tup
     about = {"sha256": checkpoint.sha256, "concept": probe.concept, "values": json.dumps(probe.values)}
     content = safetensors.numpy.save({"weight": probe.weight, "bias": probe.bias}, metadata=about)
     files = checkpoint.folder / WEIGHTS, checkpoint.folder / SCORES
-    atomic.write(files[1], scores.to_json() + "\n")
+    told = (scores.to_json() + "\n").encode()
+    atomic.write(files[1], told)
     atomic.write(files[0], content)
+    index.enter(checkpoint.folder, {WEIGHTS: content, SCORES: told})
     return files
 
 
@@ -160,8 +163,10 @@ def load(checkpoint: Checkpoint) -> LinearProbe | None:
         InputError: If they belong to other weights, or the file is not whole.
     """
     path = None if checkpoint.folder is None else checkpoint.folder / WEIGHTS
-    if path is None or not path.is_file():
+    if path is None or not (path.is_file() or _is_entered(checkpoint, path)):
         return None
+    if not path.is_file():
+        raise InputError(f"{path} is missing; fit the probes anew with: python -m probes fit {checkpoint.name}")
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path} is larger than {MAX_BYTES >> 30} GiB, which no probes are")
     content = path.read_bytes()
@@ -169,7 +174,7 @@ def load(checkpoint: Checkpoint) -> LinearProbe | None:
         tensors = safetensors.numpy.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is truncated or is not a safetensors file ({error})") from None
+        raise InputError(f"{path} is truncated or is not a safetensors file ({error!s:.200})") from None
     about = header.get("__metadata__", {})
     if about.get("sha256") != checkpoint.sha256:
         raise InputError(
@@ -179,11 +184,14 @@ def load(checkpoint: Checkpoint) -> LinearProbe | None:
     shapes = {name: x.shape for name, x in tensors.items()}
     width, values = checkpoint.model.shapes.width, _values(about, path)
     if set(shapes) != {"weight", "bias"} or shapes["weight"] != (*shapes["bias"], width):
-        raise InputError(f"{path} should hold weight (T+1, {width}) and bias (T+1,), or one a value (got {shapes})")
+        raise InputError(
+            f"{path} should hold weight (T+1, {width}) and bias (T+1,), or one a value (got {shapes!s:.99})"
+        )
     if shapes["bias"][1:] != ((len(values),) if values else ()):
         raise InputError(f"{path} names {len(values)} values of its concept, but bias has shape {shapes['bias']}")
     if not shapes["bias"][0] or not all(x.dtype == np.float64 and np.isfinite(x).all() for x in tensors.values()):
         raise InputError(f"{path} holds numbers that are not finite float64, or none")
+    _check_entered(checkpoint, path, content)
     return LinearProbe(str(about.get("concept", "")), tensors["weight"], tensors["bias"], values)
 
 
@@ -191,7 +199,7 @@ def _values(about: dict[str, str], path: Path) -> tuple[int, ...]:
     """The values of the concept, in the order of the rows."""
     try:
         values = json.loads(about.get("values", "[]"))
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, list) or not all(type(x) is int and abs(x) < 1 << 15 for x in values):
         raise InputError(f"{path} names values of its concept that are no whole numbers")
@@ -231,9 +239,27 @@ def load_scores(checkpoint: Checkpoint) -> ProbeScores | None:
     try:
         if path.stat().st_size > MAX_SCORES:
             raise ValueError("too large")
-        scores = parsed(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+        content = path.read_bytes()
+        scores = parsed(json.loads(content))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"the scores of the probes stored with {checkpoint.name!r} cannot be read; {again}") from None
     if scores.sha256 != checkpoint.sha256:
         raise InputError(f"the scores stored with {checkpoint.name!r} belong to other weights; {again}")
+    _check_entered(checkpoint, path, content)
     return scores
+
+
+def _is_entered(checkpoint: Checkpoint, path: Path) -> bool:
+    """Whether the index of the checkpoint has a file."""
+    settings, _ = index.read_settings(path.parent)
+    return path.name in settings.get(digests.FILES, {})
+
+
+def _check_entered(checkpoint: Checkpoint, path: Path, content: bytes) -> None:
+    """Holds a file against the index of the checkpoint."""
+    try:
+        digests.check(index.read_settings(path.parent)[0], path, content)
+    except InputError:
+        raise InputError(
+            f"{path} was changed since it was stored; fit the probes anew with: python -m probes fit {checkpoint.name}"
+        ) from None

@@ -16,6 +16,9 @@ from probes.sample import Sample
 RESAMPLES = 1000
 """Bootstrap samples behind an interval."""
 
+MAX_STEPS = 1000
+"""Of stored scores."""
+
 CONTROLS = {"untrained", "embedding", "features", "control_task"}
 """What stands beside every accuracy."""
 
@@ -117,8 +120,12 @@ def parsed(stored: Mapping[str, Any]) -> ProbeScores:
     Raises:
         ValueError, KeyError, TypeError: If it is anything else.
     """
+    _check(stored, dict, "scores")
+    _check(stored["tests"], dict, "tests")
     tests = {}
     for name, test in stored["tests"].items():
+        for part, kind in (("title", str), ("controls", dict), ("n_test", int), ("n_instances", int)):
+            _check(_check(test, dict, name)[part], kind, part)
         rows = {key: _array(test[key]) for key in ("accuracy", "low", "high", "selectivity")}
         controls = {key: _array(values) for key, values in test["controls"].items()}
         if set(controls) != CONTROLS:
@@ -126,22 +133,40 @@ def parsed(stored: Mapping[str, Any]) -> ProbeScores:
         tests[name] = StepScores(
             **rows, title=test["title"], controls=controls, n_test=test["n_test"], n_instances=test["n_instances"]
         )
-    plain_fields = ("checkpoint", "sha256", "concept", "data", "meaning", "seed", "n_train")
+    texts, counts = ("checkpoint", "sha256", "concept", "data", "meaning"), ("seed", "n_train")
+    for name in (*texts, *counts):
+        _check(stored[name], str if name in texts else int, name)
+    for t in _check(stored["constant"], list, "constant"):
+        _check(t, int, "constant")
     if not tests:
         raise ValueError("no nodes were scored")
     n = len(next(iter(tests.values())).accuracy)
+    if n > MAX_STEPS:
+        raise ValueError("more steps than any probes are fitted at")
     square = stored.get("across") or {"title": "", **dict.fromkeys(("accuracy", "low", "high", "untrained"))}
+    _check(_check(square, dict, "across")["title"], str, "title")
     cells = {k: np.full((n, n), np.nan) if v is None else _array(v) for k, v in square.items() if k != "title"}
     return ProbeScores(
-        **{name: stored[name] for name in plain_fields},
+        **{name: stored[name] for name in (*texts, *counts)},
         constant=tuple(stored["constant"]),
         tests=tests,
         across=AcrossSteps(title=square["title"], **cells),
     )
 
 
+def _check(value: Any, kind: type, name: str) -> Any:
+    """The value, if it is of the kind."""
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{name} should be a {kind.__name__}")
+    return value
+
+
 def _array(values: Any) -> np.ndarray:
-    return np.array(values, dtype=np.float64)  # None becomes NaN
+    """Numbers in a row, or rows of them; None becomes NaN."""
+    found = np.array(_check(values, list, "numbers"), dtype=np.float64)
+    if not found.ndim or np.isinf(found).any():
+        raise ValueError("numbers that are none")
+    return found
 
 
 def score(

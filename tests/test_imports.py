@@ -17,7 +17,7 @@ BELOW = {  # what each part may import of ours, itself included
     "ui": {"core", "probes", "figures", "ui"},
     "pages": {"core", "probes", "figures", "ui"},
     "app": {"core", "probes", "figures", "ui"},
-    "benchmarks": {"core", "probes", "figures", "benchmarks"},
+    "benchmarks": {"core", "probes", "figures", "ui", "benchmarks"},
 }
 NEVER = {  # libraries a part knows nothing of
     "core": {"streamlit", "plotly", "sklearn", "matplotlib"},
@@ -92,7 +92,7 @@ def test_only_the_import_reads_pt_files() -> None:
                 continue
             called = ast.unparse(node.func)
             options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-            assert called != "torch.save", path
+            assert called != "torch.save" or path == ROOT / "benchmarks" / "fuzz" / "files.py"  # to fuzz the import
             assert options.get("allow_pickle", "False") == "False", path
             if called == "torch.load":
                 assert path == ROOT / "core" / "importing.py"

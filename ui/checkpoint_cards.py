@@ -118,6 +118,8 @@ def _card(one: Shown, below: Callable[[Shown], None]) -> None:
                 st.markdown(table(said))
             if said.card:
                 with st.expander("Its card"), st.container(key=f"card-{one.name}"):
+                    if not said.card_is_original:
+                        st.caption("It was edited since the checkpoint was written.")
                     card_text(said.card, trusted=one.brought is None)
         below(one)
 

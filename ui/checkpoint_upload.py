@@ -11,7 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core import bundle, hub
+from core import atomic, bundle, hub
 from core.checkpoint import CARD, CONFIG, HUB_ID, METRICS, PROBES, WEIGHTS
 from core.errors import InputError
 from core.importing import VOCABULARY, convert
@@ -143,8 +143,8 @@ def from_paper(content: bytes, task: str | None, name: str) -> dict[str, bytes]:
     if task not in VOCABULARY:
         raise InputError("choose the task of the .pt as well; its weights alone do not tell")
     called = bundle.sanitised(Path(name.replace("\\", "/")).stem)
-    with tempfile.TemporaryDirectory() as folder:
-        file, out = Path(folder) / f"{called}.pt", Path(folder) / "made"
+    with atomic.written("the upload"), tempfile.TemporaryDirectory() as folder:
+        file, out = Path(folder) / f"{called}.pt", Path(folder) / called
         file.write_bytes(content)
         try:
             convert(file, task, out, called)

@@ -20,7 +20,7 @@ import streamlit as st
 from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core import bundle, checkpoint, tasks
+from core import atomic, bundle, checkpoint, tasks
 from core.about import about
 from core.checkpoint import Checkpoint
 from core.errors import InputError
@@ -59,10 +59,10 @@ class Shelf:
     """Checkpoints by name, the oldest in front.
 
     Args:
-        root: Folder that they lie in.
+        root: Folder that they lie in; None for a temporary one, made for the first of them.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path | None = None) -> None:
         self._root, self._held, self._lock = root, dict[str, Brought](), threading.Lock()
 
     def add(self, files: Mapping[str, bytes], called: str, came: str, holder: str) -> Brought:
@@ -88,7 +88,7 @@ class Shelf:
             return self._held[name]
 
     def _opened(self, files: Mapping[str, bytes], name: str, came: str, size: int) -> Brought:
-        folder = self._root / name
+        folder = self._folder() / name
         bundle.write(files, folder)
         try:
             said, opened = about(folder), checkpoint.load(folder)
@@ -98,6 +98,14 @@ class Shelf:
             raise InputError(str(error).replace(f"{folder}/", "").replace(str(folder), "the checkpoint")) from None
         entry = {**said.entry, "name": name, "parameters": opened.n_parameters, "sha256": opened.sha256}
         return Brought(name, entry, folder, came, size)
+
+    def _folder(self) -> Path:
+        """Where they lie; it goes when the server stops."""
+        if self._root is None:
+            with atomic.written("the server's folder for checkpoints"):
+                self._root = Path(tempfile.mkdtemp(prefix="depthscope-"))
+            atexit.register(shutil.rmtree, self._root, ignore_errors=True)
+        return self._root
 
     def _make_room(self, size: int) -> None:
         for held in list(self._held.values()):
@@ -154,9 +162,7 @@ def _is_here(holder: str) -> bool:
 @st.cache_resource(show_spinner=False)
 def shelf() -> Shelf:
     """The server's one shelf."""
-    root = Path(tempfile.mkdtemp(prefix="depthscope-"))
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    return Shelf(root)
+    return Shelf()
 
 
 def visit() -> str | None:

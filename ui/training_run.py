@@ -25,6 +25,7 @@ import streamlit as st
 
 from core import atomic
 from core.checkpoint import CONFIG
+from core.cli import BAD_INPUT
 from core.errors import InputError
 from core.plain import dumps
 from core.train import STATE
@@ -37,6 +38,7 @@ ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "runs" / "app"
 REQUEST, ERRORS = "request.json", "stderr.txt"
 MAX_RUNS = 50
+UNSAID = "it ended with an error that it could not write down; perhaps the disk is full"
 EXIT_SECONDS = 3.0
 """How long the end of the server waits; the process ends by itself soon after."""
 
@@ -74,6 +76,8 @@ class Desk:
         self._root, self._lock = root, threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
+        self._refused: set[str] = set()
+        self._waiting: threading.Thread | None = None
 
     @property
     def running(self) -> str | None:
@@ -92,7 +96,7 @@ class Desk:
             Its name.
 
         Raises:
-            InputError: If another one runs, or the recipe cannot be varied so.
+            InputError: If another one runs, the recipe cannot be varied so, or its folder cannot be written.
         """
         _ = request.varied
         _refuse_if_read_only()
@@ -101,8 +105,12 @@ class Desk:
             if len(self._folders()) >= MAX_RUNS:
                 raise InputError(f"There are {MAX_RUNS} trainings in {self._root} already; remove some.")
             name, folder = self._new_folder(request.name)
-            atomic.write(folder / REQUEST, dumps(request.as_json()) + "\n")
-            self._launch(name, request, False, done)
+            try:
+                atomic.write(folder / REQUEST, dumps(request.as_json()) + "\n")
+                self._launch(name, request, False, done)
+            except InputError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
             return name
 
     def resume(self, name: str, done: Done | None = None) -> str:
@@ -147,7 +155,7 @@ class Desk:
             return Run(name, folder, request, "running")
         if (folder / CONFIG).exists() and not (folder / STATE).exists():
             return Run(name, folder, request, "done")
-        error = _said(folder)
+        error = _said(folder) or (UNSAID if name in self._refused else None)
         return Run(name, folder, request, "failed" if error else "stopped", error)
 
     def remove(self, name: str) -> None:
@@ -159,7 +167,10 @@ class Desk:
         with self._lock:
             if self.running == name:
                 raise InputError("This training is under way; cancel it first.")
-            shutil.rmtree(self.run(name).folder, ignore_errors=True)
+            folder = self.run(name).folder
+            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                raise InputError(f"{name} cannot be removed: the server may not write in its folder.")
 
     def end(self) -> None:
         """Stops what is under way and waits a little."""
@@ -167,6 +178,11 @@ class Desk:
         if self._process is not None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(EXIT_SECONDS)
+
+    def wait(self) -> None:
+        """Waits for the end of what is under way."""
+        if self._waiting is not None:
+            self._waiting.join()
 
     def _folders(self) -> list[Path]:
         found = [path.parent for path in self._root.glob(f"*/{REQUEST}")]
@@ -179,7 +195,7 @@ class Desk:
     def _new_folder(self, name: str) -> tuple[str, Path]:
         for i in range(1, MAX_RUNS + 2):
             unique = name if i == 1 else f"{name}-{i}"
-            with suppress(FileExistsError):
+            with atomic.written("the folder of the training"), suppress(FileExistsError):
                 (self._root / unique).mkdir(parents=True)
                 return unique, self._root / unique
         raise InputError(f"There are too many trainings called {name}; remove some.")
@@ -188,7 +204,7 @@ class Desk:
         folder = self._root / name
         words = request.arguments(str(folder), resume)
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        with (folder / ERRORS).open("wb") as errors:
+        with atomic.written("the folder of the training"), (folder / ERRORS).open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "ui.training_child", str(os.getpid()), *words],
                 cwd=ROOT,
@@ -199,11 +215,14 @@ class Desk:
                 start_new_session=True,
             )
         self._process, self._name = process, name
-        threading.Thread(target=self._wait, args=(process, name, done), daemon=True).start()
+        self._refused.discard(name)
+        self._waiting = threading.Thread(target=self._wait, args=(process, name, done), daemon=True)
+        self._waiting.start()
 
     def _wait(self, process: subprocess.Popen[bytes], name: str, done: Done | None) -> None:
         """Reaps the process; a run that has ended well is handed on."""
-        process.wait()
+        if process.wait() == BAD_INPUT:
+            self._refused.add(name)
         if done is None:
             return
         try:

@@ -6,9 +6,7 @@ import csv
 import io
 import json
 import shlex
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ from streamlit.components.v2 import component
 from core import tasks
 from core.encoding import NOTHING
 from core.errors import InputError
-from core.export import save_npz
+from core.export import write_npz
 from figures import linked_views, report
 from figures.summary import clipped, sentence
 from ui import grouping, guide, opening, session, session_file
@@ -222,7 +220,6 @@ def readings_csv(view: View) -> str:
 
 def trace_npz(view: View) -> bytes:
     """The arrays of a trace under their own names, as `python -m core trace --out` writes them."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trace.npz"
-        save_npz(view.trace, path)
-        return path.read_bytes()
+    file = io.BytesIO()
+    write_npz(view.trace, file)
+    return file.getvalue()

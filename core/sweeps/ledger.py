@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from core import atomic
 from core.errors import InputError
 from core.plain import dumps
 from core.sweeps import locks
@@ -69,7 +70,8 @@ class Ledger:
 
     def create(self, journal: Literal["wal", "delete"]) -> None:
         """Makes the tables if they are not there yet."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic.written(self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         with _opened(self.path, "rwc", versioned=False) as connection:
             connection.execute(f"PRAGMA journal_mode = {journal}")
             connection.execute("BEGIN IMMEDIATE")

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core import atomic
+
 PAUSE = 0.1
 
 
@@ -19,15 +21,35 @@ def held(path: Path, give_up: Callable[[], bool]) -> Iterator[bool]:
     Args:
         path: The file; made if it is not there, and left there.
         give_up: Asked while another holds the lock; true stops the waiting.
+
+    Raises:
+        InputError: If the file cannot be made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    with atomic.written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         while not (had := _taken(handle, fcntl.LOCK_EX)) and not give_up():
             time.sleep(PAUSE)
         yield had
     finally:
         os.close(handle)  # which lets go of the lock
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Holds the lock on a folder itself for the block, so that no file is left in it; yields whether it was had.
+
+    Raises:
+        InputError: If the folder cannot be made.
+    """
+    with atomic.written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        yield _taken(handle, fcntl.LOCK_EX)
+    finally:
+        os.close(handle)
 
 
 def is_held(path: Path) -> bool:

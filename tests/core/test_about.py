@@ -11,6 +11,7 @@ import pytest
 
 from core import checkpoint
 from core.about import about, reached
+from core.digests import sealed
 from core.errors import InputError
 
 SHIPPED = [entry["name"] for entry in checkpoint.available()]
@@ -45,6 +46,6 @@ def test_a_range_that_is_none_is_named(saved: dict[str, Path], tmp_path: Path, s
     folder = shutil.copytree(saved["graph"], tmp_path / "copy")
     settings = json.loads((folder / "config.json").read_text())
     settings["training"]["difficulty"] = span
-    (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "config.json").write_text(json.dumps(sealed(settings, {})))
     with pytest.raises(InputError, match=r"training\.difficulty should be two whole numbers"):
         about(folder)

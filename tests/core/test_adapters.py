@@ -21,6 +21,7 @@ from core.adapters import check
 from core.adapters.check import PRESENTATIONS
 from core.cli import main
 from core.config import ModelConfig
+from core.digests import sealed
 from core.errors import InputError
 from core.model import DepthRecurrentTransformer
 from core.protocol import Shapes
@@ -100,7 +101,7 @@ def test_a_checkpoint_never_causes_an_import(
     content = (saved["graph"] / "model.safetensors").read_bytes()
     settings = json.loads((saved["graph"] / "config.json").read_text()) | {"kind": kind}
     (folder / "model.safetensors").write_bytes(content)
-    (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "config.json").write_text(json.dumps(sealed(settings, {})))
     asked: list[str] = []
     original = builtins.__import__
 
@@ -121,7 +122,7 @@ def test_a_checkpoint_never_causes_an_import(
 @pytest.mark.parametrize("kind", [3, None, ["gru"], {"a": 1}])
 def test_a_kind_that_is_no_name(kind: Any, folder: Path, saved: dict[str, Path]) -> None:
     settings = json.loads((saved["graph"] / "config.json").read_text()) | {"kind": kind}
-    (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "config.json").write_text(json.dumps(sealed(settings, {})))
     (folder / "model.safetensors").write_bytes((saved["graph"] / "model.safetensors").read_bytes())
     with pytest.raises(InputError, match="'kind' should be a name"):
         checkpoint.load(folder)
@@ -130,7 +131,7 @@ def test_a_kind_that_is_no_name(kind: Any, folder: Path, saved: dict[str, Path])
 def test_a_checkpoint_without_a_kind_is_the_houses_own(folder: Path, saved: dict[str, Path]) -> None:
     settings = json.loads((saved["graph"] / "config.json").read_text())
     assert settings.pop("kind") == "depth-recurrent"
-    (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "config.json").write_text(json.dumps(sealed(settings, {})))
     (folder / "model.safetensors").write_bytes((saved["graph"] / "model.safetensors").read_bytes())
     opened = checkpoint.load(folder)
     assert opened.kind == "depth-recurrent"

@@ -89,6 +89,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_what_is_not_one_checkpoint_gets_one_sentence(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(bundle, "MAX_UNPACKED", 1 << 20)
     make, says = HOSTILE[what]
     with pytest.raises(InputError, match=says) as raised:
         bundle.unpack(make())

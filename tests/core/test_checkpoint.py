@@ -21,6 +21,7 @@ import torch
 
 from core import atomic, checkpoint
 from core.config import ModelConfig
+from core.digests import sealed
 from core.errors import InputError
 from core.model import DepthRecurrentTransformer
 from core.plain import dumps
@@ -103,16 +104,16 @@ def test_saving_over_a_checkpoint_keeps_other_files(folder: Path) -> None:
 
 def test_a_save_that_fails_leaves_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
-    original = atomic.write
+    original = Path.write_bytes
 
-    def full(path: Path, content: str | bytes) -> None:
+    def full(path: Path, content: bytes) -> int:
         if path.name == "config.json":
             raise OSError(28, "No space left on device")
-        original(path, content)
+        return original(path, content)
 
-    monkeypatch.setattr(atomic, "write", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     for out in (folder, folder.parent / "new"):
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(InputError, match="cannot be written: the disk is full"):
             save_again(out, 3)
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
@@ -133,7 +134,7 @@ def test_an_interrupted_write_leaves_the_file(tmp_path: Path) -> None:
     assert path.read_text() == "whole"
     assert list(tmp_path.iterdir()) == [path]
     assert path.stat().st_mode & 0o777 == 0o666 & ~_umask()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(InputError, match="there is a folder of that name"):
         atomic.write(tmp_path, "x")
 
 
@@ -146,7 +147,7 @@ def _umask() -> int:
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     settings = json.loads((folder / "config.json").read_text())
     change(settings)
-    (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "config.json").write_text(json.dumps(sealed(settings, {})))
 
 
 def reweigh(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:

@@ -237,8 +237,11 @@ BAD: dict[str, tuple[list[str], str]] = {
     "unknown node": (["trace", "{graph}", "{dir}/chain.txt", "--source", "zz"], "'zz'"),
     "no steps": (["trace", "{graph}", "{dir}/chain.txt", "--steps", "0"], "whole number"),
     "too many steps": (["trace", "{graph}", "{dir}/chain.txt", "--steps", "99999999"], "at most"),
-    "out is a folder": (["trace", "{graph}", "{dir}/chain.txt", "--out", "{dir}"], "Is a directory"),
-    "out below a file": (["trace", "{graph}", "{dir}/chain.txt", "--out", "{dir}/chain.txt/x.npz"], "chain.txt: "),
+    "out is a folder": (["trace", "{graph}", "{dir}/chain.txt", "--out", "{dir}"], "there is a folder of that name"),
+    "out below a file": (
+        ["trace", "{graph}", "{dir}/chain.txt", "--out", "{dir}/chain.txt/x.npz"],
+        "is a file, not a folder",
+    ),
     "unknown format": (["trace", "{graph}", "{dir}/chain.txt", "--format", "xls"], "xls"),
     "unknown device": (["trace", "{graph}", "{dir}/chain.txt", "--device", "abacus"], "abacus"),
     "source of a formula": (["trace", "{logic}", "{dir}/formula", "--source", "a"], "are for graphs"),

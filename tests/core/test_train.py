@@ -153,3 +153,32 @@ def _progress(out: Path) -> int:
 
     with safetensors.safe_open(out / train.STATE, "pt") as file:
         return int(json.loads(file.metadata()["progress"])["batch"])
+
+
+def test_a_second_training_in_the_folder_is_refused(tmp_path: Path) -> None:
+    def meanwhile(progress: train.Progress) -> bool:
+        if progress.batch == 3:
+            for resume in (False, True):
+                with pytest.raises(InputError, match="another training is at work"):
+                    train.train("graph", "tiny", tmp_path / "run", threads=1, resume=resume)
+        return False
+
+    train.train("graph", "tiny", tmp_path / "run", threads=1, watch=meanwhile)
+    train.train("graph", "tiny", tmp_path / "alone", threads=1)
+    assert weights(tmp_path / "run") == weights(tmp_path / "alone")
+
+
+def test_what_a_kill_left_while_saving_goes(tmp_path: Path) -> None:
+    train.train("graph", "tiny", tmp_path / "run", threads=1, max_seconds=0.0)
+    (tmp_path / "run" / ".abc.tmp.safetensors").write_bytes(b"half")
+    train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_a_changed_state_is_named(tmp_path: Path) -> None:
+    train.train("graph", "tiny", tmp_path / "run", threads=1, max_seconds=0.0)
+    state = tmp_path / "run" / train.STATE
+    content = state.read_bytes()
+    state.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(InputError, match="its digest does not match"):
+        train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core import checkpoint
 from core.about import about
+from core.digests import sealed
 from tests.probes.hand_made import untrained
 from ui import checkpoint_cards
 
@@ -60,7 +61,7 @@ def hostile(folder: Path) -> Any:
     recipe = dict.fromkeys(("supervision", "alpha", "samples", "batch_size", "curriculum"), HOSTILE)
     settings |= {"name": HOSTILE, "recipe": HOSTILE}
     settings["training"] = {"data": HOSTILE, "seed": {HOSTILE: HOSTILE}, "machine": [HOSTILE] * 9, "recipe": recipe}
-    (folder / "config.json").write_text(json.dumps(settings))
+    (folder / "config.json").write_text(json.dumps(sealed(settings, {})))
     (folder / "README.md").write_text(HOSTILE)
     return about(folder)
 

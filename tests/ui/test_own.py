@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 
 from core import bundle, checkpoint
+from core.digests import sealed
 from core.errors import InputError
 from tests.probes.hand_made import untrained
 from ui import opening, own
@@ -71,7 +72,7 @@ def weights(files: dict[str, bytes], change: str) -> bytes:
 
 def settings(files: dict[str, bytes], **changes: object) -> bytes:
     said = json.loads(files["config.json"])
-    return json.dumps({**said, **changes}).encode()
+    return json.dumps(sealed({**said, **changes}, {})).encode()
 
 
 SPOILED = {

@@ -134,3 +134,17 @@ def alive(process: int) -> bool:
         return False
     state = Path(f"/proc/{process}/stat")
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    desk = Desk(tmp_path / "runs")
+    for owner, what in ((Path, "mkdir"), (Path, "write_bytes"), (subprocess, "Popen")):
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, what, lambda *_, **__: full())
+            with pytest.raises(InputError, match="cannot be written: the disk is full"):
+                desk.start(QUICK)
+    assert not list(tmp_path.glob("runs/*"))
+    assert desk.runs() == []

@@ -16,7 +16,7 @@ from core.tasks.graph_formats.draft import Draft
 # What its readers raise on input they do not expect: they check little, and pass on what their code stumbles on.
 STUMBLES = (
     nx.NetworkXException, ValueError, LookupError, TypeError, AttributeError, NameError, RuntimeError, StopIteration,
-    ArithmeticError,
+    ArithmeticError, SyntaxError,
 )  # fmt: skip
 PLACE = re.compile(r"(.*) at \((\d+), \d+\)", re.DOTALL)
 Answer = TypeVar("Answer")
