@@ -121,7 +121,7 @@ def sentence(trace: Trace) -> str:
         return f"{_problem(trace)}; {model}."
     right = right_from(trace, int(label))
     if right is None:
-        ever = bool(((trace.logits > 0) == bool(label)).any())
+        ever = bool(((trace.logits[1:] > 0) == bool(label)).any())  # step 0 is before the model has done anything
         verdict = f"wrong after all {_count(trace.steps, 'step')}" + (", though right on the way" if ever else "")
     elif right == 0:
         verdict = "right at every step"

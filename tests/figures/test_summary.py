@@ -22,6 +22,8 @@ def test_wrong_to_the_end() -> None:
         "B is 1 hop from A; the model says unreachable from step 2 on; "
         "wrong after all 3 steps, though right on the way."
     )
+    before = answering(graph_trace(chain(1), 2), 1, -1, -1)
+    assert sentence(before).endswith("wrong after all 2 steps.")  # step 0 is before the model has done anything
     never = answering(graph_trace(chain(1), 1), -1, -1)
     assert sentence(never) == "B is 1 hop from A; the model says unreachable at every step; wrong after all 1 step."
 
