@@ -206,7 +206,8 @@ def _format(view: View, key: str, on_change: Callable[[], None] | None = None) -
 
 def _type(view: View) -> None:
     task, origin, state = view.instance.task, view.selection.origin, st.session_state
-    if state.get("typed_for") != view.key and not state.get("problem"):
+    lost = "type_widget" not in state  # a text that was set for a widget, not typed, does not outlive a page switch
+    if (lost or state.get("typed_for") != view.key) and not state.get("problem"):
         typed = origin.content if isinstance(origin, Own) and origin.file is None else None
         text = _rendered(view) if typed is None else typed.decode("utf-8", "replace")
         state["typed_for"], state["type_widget"] = view.key, text
@@ -243,6 +244,7 @@ def _upload(view: View) -> None:
         if len(read) > 1 or any(batch.holds_many(*file) for file in read):
             batch.take(task, read, form)
         elif read:
+            batch.close()
             _open(Own(read[0][1], read[0][0], form))
         elif isinstance(origin, Own) and origin.file is not None:
             _open(replace(origin, format=form))

@@ -28,6 +28,15 @@ def test_wrong_to_the_end() -> None:
     assert sentence(never) == "B is 1 hop from A; the model says unreachable at every step; wrong after all 1 step."
 
 
+def test_how_far_the_wave_came() -> None:
+    trace = answering(graph_trace(chain(4), 6), *[-1] * 7)
+    readout = np.full((7, 5), 6, dtype=np.float32)
+    readout[-1, 3:] = -2
+    short = dataclasses.replace(trace, readout=readout)
+    assert sentence(short).endswith("wrong after all 6 steps: the wave has come 2 hops far.")
+    assert sentence(dataclasses.replace(trace, readout=None)).endswith("wrong after all 6 steps.")
+
+
 def test_no_path() -> None:
     graph = layered_graph((1, 2), stranded=2)
     graph = dataclasses.replace(graph, target=4)
