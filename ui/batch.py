@@ -73,7 +73,10 @@ def read(task: str, files: Sequence[tuple[str, bytes]], form: str | None = None)
         try:
             entries = lines.entries(content.decode("utf-8", "replace"), name)
         except InputError as error:
-            raise InputError(f"{name[:80]}: {error}") from None
+            if len(files) == 1:
+                raise InputError(f"{name[:80]}: {error}") from None
+            items.append(Item(name, Own(content, name, form), problem=str(error)))
+            continue
         if len(items) + len(entries) > MOST:
             raise InputError(f"a page opens {MOST:,} instances at once; split {name[:80]}, or use the command line")
         for entry in entries:
@@ -117,9 +120,12 @@ def take(task: str, files: Sequence[tuple[str, bytes]], form: str | None = None)
         st.session_state["batch_problem"] = whole(str(error))
         return
     st.session_state["batch"] = (task, items)
-    st.session_state.pop("batch_problem", None)
-    known = {replace(item, problem=None) for item in before}
+    for said in ("batch_problem", "problem"):
+        st.session_state.pop(said, None)
+    known, here = {replace(item, problem=None) for item in before}, st.session_state.get("selection")
     fresh = [item for item in items if replace(item, problem=None) not in known]
+    if here is not None:  # a file that came first and alone is no batch yet
+        fresh = [item for item in fresh if item.origin != here.origin] or fresh
     good = [item for item in fresh if item.problem is None]
     if good:
         show(good[0])

@@ -25,7 +25,9 @@ _STYLE = """
 .st-key-help button { min-height: 1.9rem; padding: 0 0.6rem; }
 .st-key-help button p { font-size: 0.82rem; }
 .st-key-facts thead { display: none; }
-.st-key-facts table { font-size: 0.92rem; }
+.st-key-facts table { font-size: 0.92rem; width: 100%; }
+.st-key-facts td { overflow-wrap: anywhere; }
+.st-key-facts td:first-child { white-space: nowrap; overflow-wrap: normal; }
 """
 """What the theme has no word for: the stage takes the width it gets, what sticks stays below the header."""
 

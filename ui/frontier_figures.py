@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core import tasks
+from core.arrival import t75
 from core.export import frontier_object
 from core.frontier import Frontier
 from core.plain import dumps
@@ -21,7 +22,7 @@ from figures.numbers import as_csv
 from figures.palette import Scheme
 from figures.plotly_style import config
 from figures.published import SOURCE
-from ui import frontier_request, guide, measuring, opening, session
+from ui import frontier_request, guide, lines, measuring, opening, session
 from ui.measuring import Subject
 from ui.selection import Own
 
@@ -86,7 +87,19 @@ def draw(what: Subject, found: Frontier, name: str) -> None:
         _steps(what, found, name)
     with right:
         _arrival(what, found, name)
+    if (t75(found).steps < 0).any():
+        _why()
     _take_away(what, found, name)
+
+
+def _why() -> None:
+    """Where the other pages say more about a frontier that ends."""
+    with card("Why does it end there?", height="content"):
+        st.caption("*Open one it gets wrong* shows on one instance how far the wave comes. Other pages ask further:")
+        with st.container(horizontal=True, gap="medium", key="frontier_why"):
+            st.page_link("pages/probes.py", label="Probes: when does the wave arrive, where does it stall?")
+            st.page_link("pages/dynamics.py", label="Dynamics: do the states come to rest?")
+            st.page_link("pages/compare.py", label="Compare: what does another model do there?")
 
 
 def _heatmap(what: Subject, found: Frontier, name: str) -> None:
@@ -198,5 +211,4 @@ def take_away(kind: str, offers: Sequence[tuple], command: str, code: str) -> No
         for label, file, mime, make in offers:
             st.download_button(label, make, file, mime, on_click="ignore", key=f"{kind} {label}")
     with st.expander("Copy as command or code"):
-        st.code(command, language="bash")
-        st.code(code, language="python")
+        lines.show(command, code)

@@ -21,7 +21,7 @@ from core.errors import InputError
 from core.export import save_npz
 from figures import linked_views, report
 from figures.summary import clipped, sentence
-from ui import guide, opening, session, session_file
+from ui import guide, lines, opening, session, session_file
 from ui.opening import View
 from ui.store import fingerprint, recent
 from ui.text import plain, whole
@@ -131,8 +131,7 @@ def about(view: View) -> None:
             _downloads(view)
         shell, code = as_code(view)
         st.caption("The same on the command line and in Python, from *Instance as text* saved as `instance.txt`")
-        st.code(shell, language="bash")
-        st.code(code, language="python")
+        lines.show(shell, code)
         _open_session()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -10,6 +11,7 @@ import streamlit as st
 from core import lines
 from core.errors import InputError
 from ui import batch
+from ui.selection import Own
 
 JSONL = b'{"input": "a b\\nb c", "source": "a", "target": "c"}\n{"input": "x y", "source": "nobody"}\n'
 
@@ -32,8 +34,12 @@ def test_a_file_that_is_added_is_the_one_that_opens(monkeypatch: pytest.MonkeyPa
     assert [item.name for item in shown] == ["one.txt", "two.txt"]
     assert "batch_problem" not in st.session_state
     batch.take("graph", [first, bad, second, ("worse.graphml", b"<graphml>")])
-    assert len(shown) == 2
     assert st.session_state["batch_problem"].startswith("worse.graphml: ")
+    assert len(shown) == 2
+    st.session_state.clear()
+    st.session_state["selection"] = SimpleNamespace(origin=Own(first[1], first[0]))
+    batch.take("graph", [first, second])
+    assert shown[-1].name == "two.txt"
 
 
 def test_what_is_written_reads_back() -> None:
