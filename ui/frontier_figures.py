@@ -97,9 +97,9 @@ def _why() -> None:
     with card("Why does it end there?", height="content"):
         st.caption("*Open one it gets wrong* shows on one instance how far the wave comes. Other pages ask further:")
         with st.container(horizontal=True, gap="medium", key="frontier_why"):
-            st.page_link("pages/probes.py", label="Probes: when does the wave arrive, where does it stall?")
-            st.page_link("pages/dynamics.py", label="Dynamics: do the states come to rest?")
-            st.page_link("pages/compare.py", label="Compare: what does another model do there?")
+            st.page_link("pages/probes.py", label="Probes: when does the wave arrive, where does it stall? →")
+            st.page_link("pages/dynamics.py", label="Dynamics: do the states come to rest? →")
+            st.page_link("pages/compare.py", label="Compare: what does another model do there? →")
 
 
 def _heatmap(what: Subject, found: Frontier, name: str) -> None:
