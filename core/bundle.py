@@ -37,6 +37,9 @@ MAX_DIRECTORY = 64 << 10
 """Bytes of a zip's table of contents."""
 
 MAX_NAME = 40
+LEFT_BEHIND = "training.safetensors"
+"""Where a training that is not done goes on from; it lies beside the checkpoint and is no part of it."""
+
 LITTER = ("__MACOSX", ".DS_Store", "Thumbs.db", ".gitattributes", ".gitignore")
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
 
@@ -53,6 +56,8 @@ def gather(files: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for given, content in files:
         name = given.replace("\\", "/").rpartition("/")[2]
+        if name == LEFT_BEHIND:
+            continue
         if name not in FILES and name.endswith(".safetensors"):
             name = WEIGHTS
         if name not in FILES:

@@ -92,6 +92,20 @@ def import_paper(file: Path, task: str) -> tuple[DepthRecurrentTransformer, Mode
     return model.eval(), config, tuple(notes)
 
 
+def task_of(file: Path) -> str:
+    """The task of the paper's model whose weights a file holds, by how many tokens it knows.
+
+    Raises:
+        InputError: If the file cannot be read as weights alone, or it is no model of the paper.
+    """
+    vocabulary, _ = _size(_read(file), "token_emb.weight", file)
+    found = next((task for task, size in VOCABULARY.items() if size == vocabulary), None)
+    if found is None:
+        known = ", ".join(f"{size} ({task})" for task, size in VOCABULARY.items())
+        raise InputError(f"{file} has {vocabulary} tokens, but the models of the paper have {known}")
+    return found
+
+
 def card(name: str, file: str, task: str, notes: tuple[str, ...]) -> str:
     """The card of an imported checkpoint."""
     lines = "\n".join(f"- {note}" for note in notes)

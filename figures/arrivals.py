@@ -34,6 +34,9 @@ HEIGHT = 400
 LARGEST = 22
 """Diameter of the largest mark."""
 
+STRAIGHT = 0.5
+"""R² below which a line through the arrivals has no speed worth a sentence."""
+
 
 def arrival_over_distance(result: Wavefront, scheme: Scheme) -> go.Figure:
     """Arrivals against the first order: a mark as large as there are nodes, the middle half, and the fitted lines."""
@@ -106,12 +109,16 @@ def speed(result: Wavefront) -> str:
     arrived = f"{own.arrived:,} of {own.due:,} nodes arrive (untrained network: {fresh.arrived:,})"
     if not np.isfinite(own.slope):
         return f"There is no line to fit: {arrived}."
-    if np.isfinite(own.speed):
+    if own.r2 < STRAIGHT:
+        fast = "There is no wave of one speed: how far a node is hardly tells when it is read right for good"
+    elif np.isfinite(own.speed):
         interval = f"[{share(own.speed_low)}, {share(own.speed_high)}]"
         fast = f"The wave goes {share(own.speed)} {UNITS.get(order, 'units')} a step {interval}"
     else:
         fast = f"Nodes farther away arrive no later (slope {own.slope:+.2f} steps each)"
     told = f"{fast}, R² {share(own.r2)} (shuffled {share(mixed.r2)}); {arrived}"
+    if result.stalled:
+        told += f", fewer than half of those at distance {result.stall + 1}"
     if not twin.nodes:
         return told + "."
     return f"{told}; where the twin differs {share(twin.arrived)} arrive, and {share(twin.twin)} in the twin's run."

@@ -132,7 +132,7 @@ def growth_over_steps(found: Lyapunov, scheme: Scheme) -> go.Figure:
     """Growth of a small disturbance at each step; below 0 it heals."""
     fig = figure(scheme, height=HEIGHT, x="step", y="growth, nats a step")
     for k in range(found.trained.growth.shape[1]):
-        name = "trained" if k == 0 else f"trained, {k + 1}"
+        name = ("trained", "its second direction", "its third")[k] if k < 3 else f"its direction {k + 1}"
         _line(fig, found.trained.growth[:, k], name, colour(scheme, k))
     _line(fig, found.untrained.growth[:, 0], "untrained", MUTED[scheme], dash="dash")
     fig.add_hline(y=0, line={"color": INK[scheme], "width": 1, "dash": "dot"})

@@ -135,7 +135,8 @@ def arrival_over_difficulty(frontier: Frontier, task: str, scheme: Scheme, train
     if np.isfinite(arrival.slope):
         ends_of = np.array([h.min(), h.max()])
         fit = arrival.intercept + arrival.slope * ends_of
-        _line(fig, ends_of, fit, line_of(arrival), MAIN[scheme], "solid", None)
+        fits = f", R² {arrival.r2:.2f}" if np.isfinite(arrival.r2) else ""
+        _line(fig, ends_of, fit, f"{line_of(arrival)}{fits}", MAIN[scheme], "solid", None)
     arrived = steps > 0
     marker = {"color": MAIN[scheme], "size": 8}
     seen = "h = %{x}, T75 = %{y}<extra></extra>"

@@ -12,12 +12,22 @@ from core.frontier import NO_DIFFICULTY, Frontier
 AXES = {"graph": "hops", "logic": "nesting depth", "text": "length of the chain"}
 NO_DIFFICULTY_TITLES = {"graph": "no path"}
 
+STRAIGHT = 0.95
+"""R² from which a line is said to be what T75 follows."""
+
+
+def counted(task: str, number: int | str) -> str:
+    """A difficulty, or a span of them, with what it counts: 1 hop, 1–12 hops, nesting depth 3."""
+    if task == "graph":
+        return f"{number} hop{'' if str(number) == '1' else 's'}"
+    return f"{AXES.get(task, 'difficulty')} {number}"
+
 
 def difficulty_title(task: str, difficulty: int, unit: bool = False) -> str:
     """What a row is called, with or without what the difficulty counts."""
     if difficulty == NO_DIFFICULTY:
         return NO_DIFFICULTY_TITLES.get(task, "no difficulty")
-    return f"{AXES.get(task, 'difficulty')} {difficulty}" if unit else str(difficulty)
+    return counted(task, difficulty) if unit else str(difficulty)
 
 
 def in_order(difficulties: Sequence[int] | np.ndarray) -> list[int]:
@@ -52,8 +62,7 @@ def sentence(frontier: Frontier, name: str, task: str) -> str:
         share = float(frontier.accuracy[0, -1])
         return f"{name} is right on {share:.3f} of the instances after {steps}."
     failing = [d for d in hard if not arrives[d]]
-    line = f"; T75 = {line_of(arrival)}" if np.isfinite(arrival.slope) else ""
-    whole = f"{AXES.get(task, 'difficulty')} {spans(hard)}"
+    line, whole = _line(arrival), counted(task, spans(hard))
     if not failing:
         return f"{name} stays at .75 or above at {whole} within {steps}{line}."
     if failing == hard:
@@ -63,3 +72,12 @@ def sentence(frontier: Frontier, name: str, task: str) -> str:
         return f"{name} fails at {difficulty_title(task, failing[0], unit=True)} within {steps}, but not everywhere."
     reach = difficulty_title(task, before[-1], unit=True)
     return f"{name} stays at .75 or above up to {reach}, and not at {failing[0]} within {steps}{line}."
+
+
+def _line(arrival: Arrival) -> str:
+    """What follows a sentence on the line through T75: the line, or that there is none to speak of."""
+    if not np.isfinite(arrival.slope):
+        return ""
+    if arrival.r2 >= STRAIGHT or not np.isfinite(arrival.r2):  # all at one step: a level line
+        return f"; T75 = {line_of(arrival)}"
+    return f"; T75 follows no straight line (R² {arrival.r2:.2f})"

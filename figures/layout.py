@@ -20,8 +20,8 @@ LAYERS_A_ROW = 26
 ROOM = 22
 """A layer with more nodes than this is split into several columns."""
 
-STRANDED_ROOM = 7
-"""The nodes without a path are split into columns of so many, or of as many as the largest layer has."""
+FEW_STRANDED = 4
+"""Fewer nodes without a path than this stand in one column whatever joins them."""
 
 N_SWEEPS = 10
 
@@ -79,13 +79,43 @@ def graph_layers(instance: GraphInstance) -> np.ndarray:
     return np.where(distance >= 0, distance, distance.max() + 1).astype(np.int64)
 
 
-def layered_layout(layer: np.ndarray, edges: np.ndarray, stranded: bool) -> np.ndarray:
+def _towards_target(instance: GraphInstance, layer: np.ndarray) -> np.ndarray:
+    """Layers in which nodes without a path stand by how far they are from a target that has none either.
+
+    So a path that is cut stays a path, with a gap where it is cut, and does not fall on one heap.
+
+    Args:
+        instance: The graph.
+        layer: Its layers, the last of them that of the nodes without a path, (n,).
+
+    Returns:
+        (n,) layers; the given ones where the target has a path, or there would be too many for one row.
+    """
+    stranded = instance.distance < 0
+    if not stranded[instance.target] or stranded.sum() < FEW_STRANDED:
+        return layer
+    into = instance.edges[stranded[instance.edges].all(axis=1)]
+    far = np.full(len(layer), -1)
+    far[instance.target], front, hops = 0, np.array([instance.target]), 0
+    while len(front) and hops < LAYERS_A_ROW:
+        hops += 1
+        front = np.unique(into[np.isin(into[:, 1], front), 0])
+        front = front[far[front] < 0]
+        far[front] = hops
+    deepest = int(far.max())
+    if layer.max() + deepest >= LAYERS_A_ROW:
+        return layer
+    off_path = np.where(far < 0, 0, deepest - far)  # what leads nowhere stands in the first of them
+    return np.where(stranded, layer.max() + off_path, layer)
+
+
+def layered_layout(layer: np.ndarray, edges: np.ndarray, stranded: bool | int) -> np.ndarray:
     """Positions of nodes in given layers, from left to right, or in serpentine rows where there are many layers.
 
     Args:
         layer: Layer of each node, (n,); the numbers need not be consecutive.
         edges: (E, 2) pairs of nodes.
-        stranded: Whether the last layer holds the nodes without a path, which stand after a gap.
+        stranded: How many of the last layers hold the nodes without a path, which stand after a gap.
 
     Returns:
         (n, 2) float64.
@@ -93,10 +123,7 @@ def layered_layout(layer: np.ndarray, edges: np.ndarray, stranded: bool) -> np.n
     layer = np.unique(layer, return_inverse=True)[1]
     rank = _untangled(layer, edges)
     size = np.bincount(layer)
-    room = np.full(len(size), ROOM)
-    if stranded and len(size) > 1:  # its columns say nothing of hops, so that it need not stand higher than the others
-        room[-1] = np.clip(size[:-1].max(), STRANDED_ROOM, ROOM)
-    n_columns = np.maximum(1, -(-size // room))
+    n_columns = np.maximum(1, -(-size // ROOM))
     index = (rank + (size[layer] - 1) / 2).round().astype(np.int64)
     column, place = index % n_columns[layer], index // n_columns[layer]
     in_column = (size[layer] - column + n_columns[layer] - 1) // n_columns[layer]
@@ -109,7 +136,7 @@ def layered_layout(layer: np.ndarray, edges: np.ndarray, stranded: bool) -> np.n
     width = 1.0 + 0.5 * (n_columns - 1)
     left = np.cumsum(width) - width
     if stranded:
-        left[-1] += 0.6
+        left[-int(stranded) :] += 0.6
     x = left[layer] + 0.5 * column
     if len(size) <= LAYERS_A_ROW:
         return np.stack([x, y], axis=1)
@@ -129,13 +156,15 @@ def layered_layout(layer: np.ndarray, edges: np.ndarray, stranded: bool) -> np.n
 def graph_layout(instance: GraphInstance) -> np.ndarray:
     """Positions of a graph's nodes in layers of hops from the source, from left to right.
 
-    Nodes without a path from the source stand in a layer of their own after a gap. More than `LAYERS_A_ROW` layers run
-    in serpentine rows, so that a chain of 200 hops stays legible.
+    Nodes without a path from the source stand in layers of their own after a gap: in one, or by how far they are from a
+    target that is among them. More than `LAYERS_A_ROW` layers run in serpentine rows, so that a chain of 200 hops stays
+    legible.
 
     Returns:
         (n, 2) float64.
     """
-    return layered_layout(graph_layers(instance), instance.edges, bool((instance.distance < 0).any()))
+    layer = _towards_target(instance, graph_layers(instance))
+    return layered_layout(layer, instance.edges, len(np.unique(layer[instance.distance < 0])))
 
 
 def encoded_formula(instance: LogicInstance, encoding: Encoding) -> LogicInstance:

@@ -85,6 +85,17 @@ def _problem(trace: Trace) -> str:
     return f"The query is {words(instance)[1 - int(label)]}"
 
 
+def reach(trace: Trace) -> int | None:
+    """Hops up to which every node is read as reached in the end; None if no readout says so of nodes, or all are."""
+    instance, sub = trace.instance, trace.encoding.subformula
+    if not isinstance(instance, GraphInstance) or trace.readout is None:
+        return None
+    logits, far = trace.readout[-1], np.where(sub >= 0, instance.distance[sub], -1)
+    due = (far >= 0) & np.isfinite(logits)
+    missed = far[due & (logits <= 0)]
+    return int(missed.min()) - 1 if len(missed) else None
+
+
 def _question(instance: TextInstance) -> str:
     """The question and its answer, without a full stop."""
     first, asked, second = instance.query
@@ -121,8 +132,10 @@ def sentence(trace: Trace) -> str:
         return f"{_problem(trace)}; {model}."
     right = right_from(trace, int(label))
     if right is None:
-        ever = bool(((trace.logits > 0) == bool(label)).any())
+        ever = bool(((trace.logits[1:] > 0) == bool(label)).any())  # step 0 is before the model has done anything
         verdict = f"wrong after all {_count(trace.steps, 'step')}" + (", though right on the way" if ever else "")
+        if label and (far := reach(trace)) is not None:
+            verdict += f": the wave has come {_count(far, 'hop')} far" if far >= 0 else ": no wave has set out"
     elif right == 0:
         verdict = "right at every step"
     elif right == trace.steps:

@@ -1,6 +1,6 @@
 """Frontier: how far does it carry?"""
 
-from ui import exit_rules, frame, frontier, session, views
+from ui import exit_rules, frame, frontier, session, trivial_rules, views
 
 frame.enter("pages/frontier.py")
 with session.calm():
@@ -11,4 +11,5 @@ with session.calm():
         frontier.sidebar(request)
         frontier.controls(request)
         frontier.measured(request)
+        trivial_rules.section(request)
         exit_rules.section(request)

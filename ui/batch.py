@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -73,7 +73,10 @@ def read(task: str, files: Sequence[tuple[str, bytes]], form: str | None = None)
         try:
             entries = lines.entries(content.decode("utf-8", "replace"), name)
         except InputError as error:
-            raise InputError(f"{name[:80]}: {error}") from None
+            if len(files) == 1:
+                raise InputError(f"{name[:80]}: {error}") from None
+            items.append(Item(name, Own(content, name, form), problem=str(error)))
+            continue
         if len(items) + len(entries) > MOST:
             raise InputError(
                 f"a page opens {MOST:,} instances at once; split {name[:80]}, or run any number, a JSON object a line, "
@@ -108,17 +111,35 @@ def _checked(task: str, item: Item) -> Item:
 
 
 def take(task: str, files: Sequence[tuple[str, bytes]], form: str | None = None) -> None:
-    """Makes files the open batch and opens its first readable instance; for callbacks."""
+    """Makes files the open batch and opens the first readable instance of what came last; for callbacks.
+
+    A file that is added to others is what a person wants to see; where it cannot be read, what was open stays and the
+    reason is said.
+    """
+    before = current(task)
     try:
         items = read(task, files, form)
     except InputError as error:
         st.session_state["batch_problem"] = whole(str(error))
         return
     st.session_state["batch"] = (task, items)
-    st.session_state.pop("batch_problem", None)
-    good = [i for i, item in enumerate(items) if item.problem is None]
+    for said in ("batch_problem", "problem"):
+        st.session_state.pop(said, None)
+    known, here = {replace(item, problem=None) for item in before}, st.session_state.get("selection")
+    fresh = [item for item in items if replace(item, problem=None) not in known]
+    if here is not None:  # a file that came first and alone is no batch yet
+        fresh = [item for item in fresh if item.origin != here.origin] or fresh
+    good = [item for item in fresh if item.problem is None]
     if good:
-        show(items[good[0]])
+        show(good[0])
+    elif fresh:
+        st.session_state["batch_problem"] = f"{fresh[0].name[:80]}: {whole(fresh[0].problem or '')}"
+
+
+def close() -> None:
+    """Forgets the batch; for callbacks."""
+    st.session_state.pop("batch", None)
+    st.session_state.pop("batch_problem", None)
 
 
 def show(item: Item) -> None:

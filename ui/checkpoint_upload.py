@@ -14,7 +14,7 @@ import streamlit as st
 from core import atomic, bundle, hub
 from core.checkpoint import CARD, CONFIG, HUB_ID, METRICS, PROBES, WEIGHTS
 from core.errors import InputError
-from core.importing import VOCABULARY, convert
+from core.importing import convert, task_of
 from core.training_log import LOG
 from ui import own, session, startup
 from ui.own import Brought
@@ -58,8 +58,9 @@ def _files() -> None:
         )
         with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
             st.segmented_control(
-                "Task, for a .pt alone", list(TASKS), format_func=lambda task: TASKS[task], key="checkpoint task_widget"
-            )
+                "Task of a .pt", list(TASKS), format_func=lambda task: TASKS[task], key="checkpoint task_widget",
+                help="Left open, it is read off the weights: each task of the paper has its own number of tokens.",
+            )  # fmt: skip
             st.form_submit_button("Open", on_click=submit, type="primary")
     st.caption(
         f"Due are `{CONFIG}` and `{WEIGHTS}`; welcome are `{METRICS}`, `{CARD}`, `{PROBES[0]}`, `{PROBES[1]}` and "
@@ -107,7 +108,7 @@ def from_files(files: Sequence[tuple[str, bytes]], task: str | None) -> Brought:
 
     Args:
         files: Name and content of each.
-        task: Task of a `.pt`.
+        task: Task of a `.pt`; None to read it off the weights.
 
     Raises:
         InputError: If they are not one whole checkpoint; the message names the file, and the tensor or field.
@@ -134,20 +135,18 @@ def from_paper(content: bytes, task: str | None, name: str) -> dict[str, bytes]:
 
     Args:
         content: Of the `.pt`.
-        task: Its task.
+        task: Its task; None to read it off the weights.
         name: Its name, only ever shown.
 
     Raises:
-        InputError: If no task was chosen, or it is no such file.
+        InputError: If it is no such file, or one of another task.
     """
-    if task not in VOCABULARY:
-        raise InputError("choose the task of the .pt as well; its weights alone do not tell")
     called = bundle.sanitised(Path(name.replace("\\", "/")).stem)
     with atomic.written("the upload"), tempfile.TemporaryDirectory() as folder:
         file, out = Path(folder) / f"{called}.pt", Path(folder) / called
         file.write_bytes(content)
         try:
-            convert(file, task, out, called)
+            convert(file, task or task_of(file), out, called)
         except InputError as error:
             raise InputError(str(error).replace(f"{folder}/", "")) from None
         return bundle.read(out)

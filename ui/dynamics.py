@@ -22,6 +22,12 @@ from ui.instrument import Asked, card
 from ui.opening import View
 from ui.text import plain
 
+PROGRAM = 0.9
+"""Share of the node-steps from which an automaton is said to do what the model does."""
+
+FARTHEST = 4
+"""Times the hardest difficulty trained on, up to which instances are drawn."""
+
 END, CHANGE = "distance from its end", "change of state"
 
 
@@ -58,35 +64,30 @@ def measured(view: View) -> None:
     """The instruments, each measured when it is asked for."""
     opened = view.checkpoint
     st.markdown("#### Measured on drawn instances")
-    hardest = opening.trained(opened, "difficulty")
-    steps = frontier.default_steps(opened, subjects.trained(opened))
-    axis = AXES.get(opened.config.task, "difficulty")
-    st.caption(
-        f"Instances that no training saw, at the hardest {plain(axis)} trained on"
-        f"{f' ({hardest[1]})' if hardest else ''}, each beside an untrained network of the same architecture."
-    )
+    level = _level(opened)
+    steps = frontier.default_steps(opened, subjects.trained(opened) if level is None else level)
     left, right = st.columns(2, gap="small")
     with left:
         card(
-            "Coming to rest", Asked("convergence", opened, steps=steps),
+            "Coming to rest", Asked("convergence", opened, level, steps=steps),
             "How far do states still move, do they turn, and do nodes settle in the oracle's order?",
             lambda found: _rest(found, opened),
         )  # fmt: skip
     with right:
         card(
-            "Directions", Asked("pca", opened, steps=steps),
+            "Directions", Asked("pca", opened, level, steps=steps),
             "In how few directions do the states move, and are they the same at every step?", _components,
         )  # fmt: skip
     left, right = st.columns(2, gap="small")
     with left:
         card(
-            "Fixed points and restarts", Asked("fixed-points", opened, steps=20),
+            "Fixed points and restarts", Asked("fixed-points", opened, level, steps=20),
             "Where does the update of one instance stand still, and does it matter where a run starts? About a minute.",
             _points,
         )  # fmt: skip
     with right:
         card(
-            "Disturbances", Asked("lyapunov", opened, instances=4, steps=16),
+            "Disturbances", Asked("lyapunov", opened, level, instances=4, steps=16),
             "Does a small disturbance of the states die out along a run, or grow?", _growth,
         )  # fmt: skip
     card(
@@ -94,6 +95,24 @@ def measured(view: View) -> None:
         "Is the model, node by node, a small finite machine, and does that go on ten times larger? Some minutes.",
         lambda found: _automaton(found, opened.config.task),
     )  # fmt: skip
+
+
+def _level(opened: Checkpoint) -> int | None:
+    """Difficulty of the drawn instances, as a person chooses it; None for the hardest trained on."""
+    task, trained = opened.config.task, subjects.trained(opened)
+    most = min(FARTHEST * trained, opening.MOST[task]["audited"]) if task in opening.MOST else trained
+    left, right = st.columns([4, 1], gap="small", vertical_alignment="bottom")
+    with right:
+        chosen = st.number_input(
+            AXES.get(task, "difficulty").capitalize(), 1, most, trained, key=f"dynamics level {task} {trained} {most}",
+            persist_state="session", help="Of the instances drawn: beyond the trained ones is where runs fail.",
+        )  # fmt: skip
+    with left:
+        st.caption(
+            f"Instances that no training saw, at the {plain(AXES.get(task, 'difficulty'))} chosen here (trained up to "
+            f"{trained}; the automaton keeps to that), each beside an untrained network of the same architecture."
+        )
+    return None if chosen in (None, trained) else int(chosen)
 
 
 def _plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
@@ -161,7 +180,8 @@ def _growth(found: Lyapunov) -> None:
     said = "heals" if a.mean[0] < 0 else "grows"
     st.caption(
         f"A disturbance {said} by a factor of {np.exp(a.mean[0]):.2f} a step ({a.mean[0]:.3f} nats "
-        f"[{a.low[0]:.3f}, {a.high[0]:.3f}]; untrained {b.mean[0]:.3f})."
+        f"[{a.low[0]:.3f}, {a.high[0]:.3f}]; untrained {b.mean[0]:.3f}). The first line is the direction that grows "
+        "fastest, the others those at right angles to it."
     )
 
 
@@ -171,7 +191,7 @@ def _automaton(found: Automaton, task: str) -> None:
     program, blank = test.programs[0], test.programs[-1]
     where = f"{test.n} instances of {test.nodes:.0f} nodes, {test.node_steps:,} node-steps"
     st.markdown(
-        f"{found.n_states} states and {found.n_rules} rules do what the model does in {program.both:.4f} of the "
+        f"{found.n_states} states and {found.n_rules:,} rules do what the model does in {program.both:.4f} of the "
         f"node-steps and {program.moves:.4f} of the changes of state ({where})."
     )
     left, right = st.columns([3, 2], gap="medium")
@@ -179,10 +199,12 @@ def _automaton(found: Automaton, task: str) -> None:
         _plot(drawing.fidelity_of_programs(test, scheme), "fidelity", found.checkpoint, "Fidelity of programs")
     with right:
         st.dataframe(drawing.rules(found, symbols(task)), hide_index=True, height=320)
+    states = f"{found.untrained_states} state{'' if found.untrained_states == 1 else 's'}"
+    idle = ": there is nothing to reproduce, and" if blank.both > PROGRAM else ";"
     st.caption(
         f"Learned from instances of {found.fitted_nodes:.0f} nodes. The untrained network is reproduced to "
-        f"{blank.both:.3f} as well, by {found.untrained_states} state{'' if found.untrained_states == 1 else 's'}: "
-        f"there is nothing to reproduce, and its answers are right on {blank.accuracy:.2f}."
+        f"{blank.both:.3f} by {states}{idle} its answers are right on {blank.accuracy:.2f}."
+        + ("" if program.both > PROGRAM else " This model is no such machine: what it does is not in so few states.")
     )
 
 

@@ -78,17 +78,18 @@ def _open(selection: Selection, keep: str = "step") -> None:
     st.session_state["keep_cursor"] = keep
 
 
-def take(instance: Any, said: str, keep: str = "step") -> None:
+def take(instance: Any, said: str, keep: str = "step", steps: int | None = None) -> None:
     """Opens an edited instance in the place of the open one; for callbacks.
 
     Args:
         instance: The instance.
         said: What was changed.
         keep: "node" where the chosen node is still the same thing, "step" where only the step is.
+        steps: T; None for the edited instance's default.
     """
     before = session.current()
     content = tasks.get(instance.task).render(instance).encode()
-    after = replace(before, origin=Own(content), source=None, target=None, steps=None)
+    after = replace(before, origin=Own(content), source=None, target=None, steps=steps)
     done = history()["undo"]
     done.append(Change(before, after, said))
     del done[:-LONGEST]
@@ -124,7 +125,7 @@ def from_browser(view: View, asked: Any) -> None:
         if isinstance(instance, LogicInstance):  # what the model reads is what is drawn
             instance = encoded_formula(instance, view.trace.encoding)
         keep = "node" if view.trace.encoding.interface == "edges" and name in ("edge", "add", "turn") else "step"
-        take(*edited(instance, asked), keep=keep)
+        take(*edited(instance, asked), keep=keep, steps=session.current().steps)
     except InputError as error:
         st.session_state["refused"] = whole(str(error))
 
@@ -132,7 +133,8 @@ def from_browser(view: View, asked: Any) -> None:
 def _twin(view: View) -> None:
     try:
         found = twins.find(view.instance)
-        take(found.instance, f"The twin: {found.change}.", keep="node")
+        # As many steps as its fellow, so that the two can be held against each other.
+        take(found.instance, f"The twin: {found.change}.", keep="node", steps=view.trace.steps)
     except InputError as error:
         st.session_state["refused"] = whole(str(error))
 

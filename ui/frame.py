@@ -24,8 +24,21 @@ _STYLE = """
 [class*="st-key-numbers-"] button p { font-size: 0.75rem; }
 .st-key-help button { min-height: 1.9rem; padding: 0 0.6rem; }
 .st-key-help button p { font-size: 0.82rem; }
+[data-testid="stHeader"] a:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }
 .st-key-facts thead { display: none; }
-.st-key-facts table { font-size: 0.92rem; }
+.st-key-facts table { font-size: 0.92rem; width: 100%; }
+.st-key-facts td { overflow-wrap: anywhere; }
+.st-key-facts td:first-child { white-space: nowrap; overflow-wrap: normal; }
+@media (max-width: 1000px) { /* a tablet beside its sidebar: figures stack, what is compared stays abreast */
+  [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"] .stPlotlyChart):not(:has(.st-key-side_0)) {
+    flex-wrap: wrap;
+  }
+  [data-testid="stHorizontalBlock"]:not(:has(.st-key-side_0)) > [data-testid="stColumn"]:has(.stPlotlyChart) {
+    flex: 1 1 100%;
+    min-width: 100%;
+  }
+}
+@media (max-height: 560px) { .st-key-player { position: static; } } /* at a strong zoom the views need the room */
 """
 """What the theme has no word for: the stage takes the width it gets, what sticks stays below the header."""
 

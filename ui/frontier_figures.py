@@ -9,6 +9,8 @@ from typing import Literal, cast
 import plotly.graph_objects as go
 import streamlit as st
 
+from core import tasks
+from core.arrival import t75
 from core.export import frontier_object
 from core.frontier import Frontier
 from core.plain import dumps
@@ -20,8 +22,9 @@ from figures.numbers import as_csv
 from figures.palette import Scheme
 from figures.plotly_style import config
 from figures.published import SOURCE
-from ui import frontier_request, guide, opening
+from ui import frontier_request, guide, lines, measuring, opening, session
 from ui.measuring import Subject
+from ui.selection import Own
 
 TITLES: dict[Measured, str] = {
     "accuracy": "Accuracy",
@@ -84,7 +87,19 @@ def draw(what: Subject, found: Frontier, name: str) -> None:
         _steps(what, found, name)
     with right:
         _arrival(what, found, name)
+    if (t75(found).steps < 0).any():
+        _why()
     _take_away(what, found, name)
+
+
+def _why() -> None:
+    """Where the other pages say more about a frontier that ends."""
+    with card("Why does it end there?", height="content"):
+        st.caption("*Open one it gets wrong* shows on one instance how far the wave comes. Other pages ask further:")
+        with st.container(horizontal=True, gap="medium", key="frontier_why"):
+            st.page_link("pages/probes.py", label="Probes: when does the wave arrive, where does it stall? →")
+            st.page_link("pages/dynamics.py", label="Dynamics: do the states come to rest? →")
+            st.page_link("pages/compare.py", label="Compare: what does another model do there? →")
 
 
 def _heatmap(what: Subject, found: Frontier, name: str) -> None:
@@ -104,7 +119,7 @@ def _paper(what: Subject, found: Frontier) -> None:
         st.caption("Accuracy at the steps published, d = 128." if graph else "Accuracy at the best of all steps.")
         fig = beside_paper.paper_beside(found, what.task, what.checkpoint.name, scheme())
         plot(fig, "frontier paper", f"paper-{what.task}", "What the paper's author published")
-        own = "The author's numbers, on the author's instances, whose shortcuts ours leave out. "
+        own = "The author's numbers, on the author's instances, whose shortcuts audited ones leave out (see below). "
         st.caption(own + ("Hover for ours in the same cell." if graph else "Bars are 95% intervals."))
 
 
@@ -119,6 +134,20 @@ def _steps(what: Subject, found: Frontier, name: str) -> None:
             "distinct) and its two halves: where they part, the model says the same to all. The ceiling is what a rule "
             "would get that uses exactly what T steps can carry."
         )
+        _open_one(what, found, row)
+
+
+def _open_one(what: Subject, found: Frontier, row: int) -> None:
+    """The way from a row to one of its instances on the Trace page; one that is answered wrongly if there is any."""
+    wrong = found.accuracy[row, -1] < 1
+    if st.button(f"Open one {'it gets wrong ' if wrong else ''}in Trace", key="frontier open one"):
+        with st.spinner("Looking for it …"):
+            instance = measuring.first_wrong(what, int(found.difficulty[row]))
+        content = tasks.get(what.task).render(instance).encode()
+        session.change(
+            checkpoint=what.checkpoint.name, origin=Own(content), source=None, target=None, steps=what.request.steps
+        )
+        st.switch_page("pages/trace.py")
 
 
 def _arrival(what: Subject, found: Frontier, name: str) -> None:
@@ -182,5 +211,4 @@ def take_away(kind: str, offers: Sequence[tuple], command: str, code: str) -> No
         for label, file, mime, make in offers:
             st.download_button(label, make, file, mime, on_click="ignore", key=f"{kind} {label}")
     with st.expander("Copy as command or code"):
-        st.code(command, language="bash")
-        st.code(code, language="python")
+        lines.show(command, code)

@@ -153,6 +153,20 @@ def exit_code(request: Request) -> str:
     return "\n".join([*imports, "from probes import exit_rules", "", *lines, "print(scores.to_json())"])
 
 
+def trivial_lines(request: Request, asked: list[int], instances: int, data: str) -> tuple[str, str]:
+    """The line of a shell, and of Python, that score the trivial rules on one kind of data."""
+    words = ["python", "-m", "probes", "trivial", request.checkpoint, "--difficulty", ",".join(map(str, asked))]
+    words += ["--instances", str(instances), "--data", data, "--seed", str(request.seed), "--json"]
+    code = [
+        "from core import checkpoint",
+        "from probes import trivial",
+        "",
+        f"opened = checkpoint.load({request.checkpoint!r})",
+        f"print(trivial.score(opened, {asked}, {instances}, {data!r}, {request.seed}))",
+    ]
+    return shlex.join(words), "\n".join(code)
+
+
 def _start(request: Request, names: str) -> tuple[list[str], list[str], str]:
     """Imports, the lines that open the checkpoint and the instances, and how the groups of instances are called."""
     opened = f"opened = checkpoint.load({request.checkpoint!r})"

@@ -15,7 +15,7 @@ import streamlit as st
 from core.checkpoint import Checkpoint
 from core.plain import dumps
 from probes import instruments, subjects
-from ui import background, explain
+from ui import background, explain, lines
 from ui.background import Progress, Work
 from ui.store import fingerprint
 from ui.text import plain, whole
@@ -135,8 +135,7 @@ def _take_away(asked: Asked, found: Any) -> None:
     name, module = asked.name, instruments.get(asked.name).load()
     with st.expander("Numbers, command and code"):
         st.code(module.table(found), language=None)
-        st.code(asked.command, language="bash")
-        st.code(asked.code, language="python")
+        lines.show(asked.command, asked.code)
         file = f"{asked.checkpoint.name}-{name}.json"
         st.download_button(
             "JSON", lambda: dumps(found), file, "application/json", on_click="ignore", key=f"{name} json"

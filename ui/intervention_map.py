@@ -22,6 +22,7 @@ from ui import (
     intervention_patching,
     intervention_runs,
     jobs,
+    lines,
     opening,
     session,
 )
@@ -57,7 +58,7 @@ def _measure(view: View) -> None:
             f"These are {count:,} patches, more than the {intervention_patching.MAX_CELLS:,} that a page makes. "
             "Lower the steps, or measure on the command line:"
         )
-        st.code(intervention_runs.command(view, "patch"), language="bash")
+        lines.show(intervention_runs.command(view, "patch"))
         return
     if job is not None and job.running:
         jobs.watch(job, 0, "effects cancel")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core import frontier, inputs, lines
+from core import answers, frontier, inputs, lines, tasks
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.frontier import Frontier, Row
@@ -152,6 +152,23 @@ def measure_exits(what: Subject) -> None:
 
 def _exits() -> Recent:
     return recent("exit scores", 32 << 20)
+
+
+def first_wrong(what: Subject, difficulty: int) -> Any:
+    """The first instance of a row that is answered wrongly after the last step, found batch by batch; else the first.
+
+    Returns:
+        The instance; the row has one.
+    """
+    config, task = what.checkpoint.config, tasks.get(what.task)
+    instances = next(what.groups([difficulty]))[1]
+    encodings = [task.encode(instance, config) for instance in instances]
+    for index in answers.batches(encodings, config.width, config.heads):
+        logits = answers.logits_by_step(what.checkpoint, [encodings[i] for i in index], what.request.steps)[-1]
+        for i, logit in zip(index, logits, strict=True):
+            if (logit > 0) != bool(instances[i].label):
+                return instances[i]
+    return instances[0]
 
 
 def frontier_of(what: Subject) -> Frontier | None:

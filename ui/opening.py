@@ -93,7 +93,10 @@ def listed(name: str) -> dict[str, Any]:
     kept = own.find(name)
     if kept is not None:
         return kept.entry
-    raise InputError(f"There is no checkpoint {name[:60]!r} here; there are {', '.join(e['name'] for e in offered())}.")
+    raise InputError(
+        f"There is no checkpoint {name[:60]!r} here; links to one that was uploaded open again once its files are "
+        f"brought along on the Checkpoints page. There are {', '.join(e['name'] for e in offered())}."
+    )
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

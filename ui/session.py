@@ -33,6 +33,11 @@ _ADDRESS_JS = """
 export default function (component) {
   const { parentElement } = component, data = JSON.parse(component.data.json);
   const host = parentElement.host ?? parentElement;
+  if (!host.scheme) { // what the server draws has the colours of the scheme it was told of: tell it when that changes
+    host.scheme = matchMedia("(prefers-color-scheme: dark)");
+    const tell = () => host.isConnected && component.setTriggerValue("scheme", host.scheme.matches ? "dark" : "light");
+    host.scheme.addEventListener("change", () => setTimeout(tell, 200));
+  }
   const now = new URLSearchParams(location.search);
   const next = new URLSearchParams();
   for (const [name, value] of Object.entries(data.query)) next.set(name, value);
@@ -183,7 +188,8 @@ def write_query(query: dict[str, str], owned: Sequence[str], cursor: Sequence[st
         cursor: Names that are the linked views', which mean nothing once the parameters change.
     """
     data = json.dumps({"query": query, "owned": list(owned), "cursor": list(cursor)})
-    _address(data={"json": data}, key="address", height=1)  # as text: for anything else pandas is imported first
+    # As text: for anything else pandas is imported first.
+    _address(data={"json": data}, key="address", height=1, on_scheme_change=lambda: None)
 
 
 def notices(view: View | None) -> None:

@@ -17,6 +17,7 @@ from core.trace import default_steps
 from ui import batch, examples, guide, opening, session
 from ui.opening import View, trained
 from ui.selection import Example, Generated, Origin, Own
+from ui.store import fingerprint
 from ui.text import plain
 
 Source = Literal["Examples", "Generate", "Type", "Upload"]
@@ -109,7 +110,8 @@ def _instance(view: View) -> None:
     origin, state = view.selection.origin, st.session_state
     kind: Source = "Examples" if isinstance(origin, Example) else "Generate"
     if isinstance(origin, Own):
-        kind = "Type" if origin.file is None else "Upload"
+        uploaded = origin.file is not None or any(item.origin == origin for item in batch.current(view.instance.task))
+        kind = "Upload" if uploaded else "Type"
     if state.get("source_of") != origin:  # another instance came in: show where it came from
         state["source_of"], state["source_widget"] = origin, kind
     chosen = st.segmented_control(
@@ -206,7 +208,8 @@ def _format(view: View, key: str, on_change: Callable[[], None] | None = None) -
 
 def _type(view: View) -> None:
     task, origin, state = view.instance.task, view.selection.origin, st.session_state
-    if state.get("typed_for") != view.key and not state.get("problem"):
+    lost = "type_widget" not in state  # a text that was set for a widget, not typed, does not outlive a page switch
+    if (lost or state.get("typed_for") != view.key) and not state.get("problem"):
         typed = origin.content if isinstance(origin, Own) and origin.file is None else None
         text = _rendered(view) if typed is None else typed.decode("utf-8", "replace")
         state["typed_for"], state["type_widget"] = view.key, text
@@ -243,6 +246,7 @@ def _upload(view: View) -> None:
         if len(read) > 1 or any(batch.holds_many(*file) for file in read):
             batch.take(task, read, form)
         elif read:
+            batch.close()
             _open(Own(read[0][1], read[0][0], form))
         elif isinstance(origin, Own) and origin.file is not None:
             _open(replace(origin, format=form))
@@ -283,14 +287,17 @@ def _ends(view: View) -> None:
 
 def _steps(view: View) -> None:
     steps, default = view.trace.steps, default_steps(view.checkpoint, view.instance)
-    span = view.trained_steps
+    span, now = view.trained_steps, view.selection
+    # A slider for each instance: the value put into one that stands is lost if the run that sends it is cut off, and
+    # the old one then comes back from the browser as if it were chosen.
+    key = f"steps_widget {fingerprint(now.checkpoint, now.origin, now.source, now.target)}"
 
     def choose() -> None:
-        chosen = int(st.session_state["steps_widget"])
+        chosen = int(st.session_state[key])
         session.change(steps=None if chosen == default else chosen)
 
     most = max(48, 2 * default, steps, 4 * span[1] if span else 0)
     told = [f"trained with {span[0]}–{span[1]}"] if span else []
     with st.container(gap="xsmall"):
-        st.slider("Steps", 1, most, key=_show("steps_widget", steps), on_change=choose)
+        st.slider("Steps", 1, most, key=_show(key, steps), on_change=choose)
         st.caption(" · ".join([*told, f"default here {default}"]))

@@ -19,7 +19,7 @@ from core.errors import InputError
 from core.export import write_npz
 from figures import linked_views, report
 from figures.summary import clipped, sentence
-from ui import grouping, guide, opening, session, session_file
+from ui import grouping, guide, lines, opening, session, session_file
 from ui.opening import View
 from ui.text import plain, whole
 
@@ -132,8 +132,7 @@ def about(view: View) -> None:
             _downloads(view)
         shell, code = as_code(view)
         st.caption("The same on the command line and in Python, from *Instance as text* saved as `instance.txt`")
-        st.code(shell, language="bash")
-        st.code(code, language="python")
+        lines.show(shell, code)
         _open_session()
 
 

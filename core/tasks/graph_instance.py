@@ -16,6 +16,9 @@ TASK = "graph"
 CONCEPT = "reached"
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
+CHOSEN = ("No source ", "No target ")
+"""How a note begins that says which ends were chosen because none were given; other ends make it untrue."""
+
 
 def hop_distances(n_nodes: int, edges: np.ndarray, start: int | np.ndarray) -> np.ndarray:
     """Fewest hops along directed edges from the nearest start node to every node.
@@ -132,4 +135,5 @@ class GraphInstance:
             self,
             source=self.source if source is None else index[source],
             target=self.target if target is None else index[target],
+            notes=tuple(note for note in self.notes if not note.startswith(CHOSEN)),
         )

@@ -137,8 +137,8 @@ const shade = (value) => Math.max(0, Math.min(255, Math.round(value * 255)));
 
 /** Whether a name is a path such as `package.module` or `folder/file`, whose end tells it from its neighbours. */
 const isPath = (text) => text.startsWith("…") || /^[\w./:\\-]*\w[./:\\][\w./:\\-]*$/.test(text.slice(0, 300));
-/** Text shortened to a number of characters: a path keeps its end, anything else its beginning. */
-const shortened = (text, kept) => (isPath(text) ? "…" + text.slice(-kept) : text.slice(0, kept) + "…");
+/** Text shortened to a number of characters: a path and what is numbered keep their end, all else its beginning. */
+const shortened = (text, kept) => (isPath(text) || /\d$/.test(text) ? "…" + text.slice(-kept) : text.slice(0, kept) + "…");
 
 /** Text cut with an ellipsis to a width. */
 function cut(ctx, text, width) {

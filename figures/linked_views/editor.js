@@ -19,7 +19,7 @@ const TOOLS = {
   ],
 };
 const TOLD = {
-  graph: "Choose a node; shift-click another to add or remove the edge between them.",
+  graph: "Choose a node, then what to do; shift-click adds or removes an edge to another.",
   logic: "Choose an atom or an operator to change it.",
   text: "Choose a name in a sentence to change what it says.",
 };

@@ -232,12 +232,14 @@ class Structure {
     ctx.textAlign = "center";
     ctx.textBaseline = "top";
     let busy = -Infinity;
+    const tight = columns.length > 1 && columns[1][1].low - columns[0][1].high < 44 && columns[0][1].low > 38;
     for (const [h, { low, high }] of columns) {
-      const text = h < 0 ? "no path" : h === 0 ? "0 hops" : String(h), middle = (low + high) / 2;
+      const text = h < 0 ? "no path" : h === 0 && !tight ? "0 hops" : String(h), middle = (low + high) / 2;
       const half = ctx.measureText(text).width / 2;
       const x = Math.max(half, Math.min(width - half, middle));
       if (x - half < busy + 6) continue;
       ctx.fillText(text, x, 2);
+      if (h === 0 && tight) { ctx.textAlign = "right"; ctx.fillText("hops", x - half - 4, 2); ctx.textAlign = "center"; }
       busy = x + half;
     }
   }
@@ -411,7 +413,8 @@ class Structure {
     const ends = p.meta.ghosts ? { source: [p.ghostEnds[0]], target: [p.ghostEnds[1]] } : { source: [...p.isSource], target: [...p.isTarget] };
     const isEnd = new Set([...ends.source, ...ends.target]);
     ctx.textAlign = "center";
-    if (inside) {
+    if (!inside && r >= 4 && this.aslant()) this.drawAslant(ctx, f, r + gap, isEnd);
+    else if (inside) {
       ctx.font = CSS_FONT(theme, inside, 600);
       ctx.textBaseline = "middle";
       for (const i of free) {
@@ -444,6 +447,30 @@ class Structure {
     for (const i of new Set([f.node, f.focus])) {
       if (i < 0 || isEnd.has(i) || p.lineOf[i] >= 0 || (inside && p.labels[i].length < 3)) continue;
       say(i, p.name(i, 22), { ink: i === f.node ? theme.accent : theme.ink });
+    }
+  }
+
+  /** Whether labels stand aslant: where nodes of a row are too close for them side by side, and nothing is below. */
+  aslant() {
+    const { x, y, free } = this;
+    if (this.p.grouped || free.length > 60 || this.labelRoom >= 40) return false;
+    const below = (i, j) => y[j] > y[i] + 10 && y[j] < y[i] + 54 && x[j] < x[i] + 10 && x[j] > x[i] - 66;
+    return !free.some((i) => free.some((j) => below(i, j)));
+  }
+
+  /** Labels that end at their node and come up to it from below, on the left. */
+  drawAslant(ctx, f, r, isEnd) {
+    ctx.font = CSS_FONT(this.theme, 10.5, 500);
+    ctx.fillStyle = css(this.theme.soft);
+    ctx.textBaseline = "middle";
+    for (const i of this.free) {
+      if (isEnd.has(i) || i === f.node || i === f.focus) continue; // named beside the node
+      ctx.save();
+      ctx.translate(this.x[i] + 2, this.y[i] + r + 5);
+      ctx.rotate(-0.7);
+      ctx.textAlign = "right";
+      ctx.fillText(cut(ctx, this.p.label(i, 24), Math.min(78, this.x[i] / 0.765)), 0, 0);
+      ctx.restore();
     }
   }
 

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
         print(dumps([vars(scores) for scores in found]))
         return
     print(f"accuracy on {args.data} instances of {opened.config.task}, {args.instances} for each difficulty")
-    print(f"{'':>18}" + "".join(f"{d:>16}" for d in args.difficulty))
+    print(f"{'':>18}" + "".join(f"{d:>19}" for d in args.difficulty))
     for scores in found:
         cells = zip(scores.accuracy, scores.low, scores.high, strict=True)
-        print(f"{scores.rule:>18}" + "".join(f"{f'{a:.3f} [{low:.2f},{high:.2f}]':>16}" for a, low, high in cells))
+        print(f"{scores.rule:>18}" + "".join(f"{f'{a:.3f} [{low:.2f},{high:.2f}]':>19}" for a, low, high in cells))

@@ -38,3 +38,6 @@ def test_a_batch_is_opened_walked_through_and_answered(server: str, visit: NewVi
         here.page.get_by_role("button", name="Answers as JSON Lines").click()
     rows = [json.loads(line) for line in download.value.path().read_text().splitlines()]
     assert [(row["label"], row["answer"]) for row in rows] == [(1, 1), (0, 0)]
+    added = here.page.locator(".st-key-upload_widget input[type=file]")
+    added.set_input_files({"name": "more.txt", "mimeType": "text/plain", "buffer": b"p q\nq r\nr s\ns t\n"})
+    expect(here.page.locator("h3").first).to_contain_text("t is 4 hops from p")  # what was added is what is shown

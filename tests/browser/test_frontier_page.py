@@ -43,7 +43,7 @@ def saved(here: Visit, label: str) -> str:
 def test_a_small_frontier_is_drawn_in_the_scheme_of_the_page(server: str, visit: NewVisit, scheme: str) -> None:
     here = visit(scheme, height=900)
     opened(here, f"{server}/frontier?{SMALL}")
-    assert "graph-house stays at .75 or above at hops 1–3, 5 within 7 steps; T75 = 0.00 + 1.00 h" in here.headline()
+    assert "graph-house stays at .75 or above at 1–3, 5 hops within 7 steps; T75 = 0.00 + 1.00 h" in here.headline()
     plots = here.page.locator(".js-plotly-plot")
     expect(plots).to_have_count(4)
     papers = here.page.evaluate(
@@ -55,6 +55,22 @@ def test_a_small_frontier_is_drawn_in_the_scheme_of_the_page(server: str, visit:
     here.page.get_by_role("radio", name="Ceiling").or_(here.page.get_by_text("Ceiling", exact=True)).first.click()
     expect(here.page.get_by_text("The observer:")).to_be_visible()
     expect(here.page.locator("[data-testid=stAlert]")).to_have_count(0)
+
+
+def test_from_a_row_to_one_of_its_instances(server: str, visit: NewVisit) -> None:
+    here = visit()
+    opened(here, f"{server}/frontier?{SMALL.replace('seed=3', 'seed=4')}")  # what is measured stays for other visits
+    here.page.emulate_media(color_scheme="dark")
+    plots = "[...document.querySelectorAll('.js-plotly-plot')]"
+    here.page.wait_for_function(f"() => {plots}.every(p => p.layout.paper_bgcolor === '#0e1018')")
+    here.page.get_by_role("button", name="Measure trivial rules").click()
+    said = here.page.get_by_text("Without following a single step a rule gets up to")
+    expect(said).to_contain_text("on the paper's data (degree", timeout=WAIT)
+    expect(said).to_contain_text(".500 on audited data (degree")
+    here.page.get_by_role("button", name="Open one in Trace").click()
+    here.page.wait_for_url("**/?*text=*")
+    expect(here.page.locator("h3").first).to_contain_text("5 hops from")
+    assert "steps=7" in here.page.url
 
 
 def test_a_link_opened_cold_asks_the_same(fresh_server: str, visit: NewVisit) -> None:
@@ -91,7 +107,7 @@ def test_what_is_saved_is_what_the_command_line_prints(server: str, visit: NewVi
 def test_cancel_keeps_the_rows_that_are_done(server: str, visit: NewVisit) -> None:
     here = visit()
     here.page.goto(f"{server}/frontier?checkpoint=graph-house&difficulty=1-2%2C60&steps=66&instances=2000&seed=5")
-    expect(here.page.locator("h3").first).to_contain_text("hops 1–2", timeout=WAIT)  # the two short rows are drawn
+    expect(here.page.locator("h3").first).to_contain_text("1–2 hops", timeout=WAIT)  # the two short rows are drawn
     here.page.get_by_role("button", name="Cancel").click()
     stopped = here.page.get_by_text("Stopped with")
     expect(stopped).to_be_visible(timeout=WAIT)
@@ -101,7 +117,7 @@ def test_cancel_keeps_the_rows_that_are_done(server: str, visit: NewVisit) -> No
     here.page.get_by_test_id("stTextInputField").fill("1-2")
     here.page.get_by_role("button", name="Measure", exact=True).click()
     here.page.wait_for_url("**difficulty=1-2&*")
-    expect(here.page.locator("h3").first).to_contain_text("hops 1–2", timeout=WAIT)
+    expect(here.page.locator("h3").first).to_contain_text("1–2 hops", timeout=WAIT)
     expect(stopped).to_have_count(0)
 
 
@@ -129,7 +145,7 @@ def test_ones_own_instances(server: str, visit: NewVisit) -> None:
     box.set_input_files({"name": "bad.jsonl", "mimeType": "text/plain", "buffer": good + b"\n{}"})
     expect(here.page.locator("[data-testid=stAlert]")).to_contain_text("ine 9 should be an object", timeout=WAIT)
     box.set_input_files({"name": "mine.jsonl", "mimeType": "text/plain", "buffer": good})
-    expect(here.page.locator("h3").first).to_contain_text("hops 2, 4 within 7 steps", timeout=WAIT)
+    expect(here.page.locator("h3").first).to_contain_text("2, 4 hops within 7 steps", timeout=WAIT)
     expect(here.page.get_by_text("8 instances from mine.jsonl")).to_be_visible()
     here.settled()
     found = json.loads(saved(here, "JSON"))

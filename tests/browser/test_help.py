@@ -34,6 +34,12 @@ def test_the_tour_is_offered_once_and_can_be_taken_again(server: str, visit: New
     expect(card).to_have_count(0)
     here.page.get_by_role("button", name="Glossary").click()
     expect(here.page.get_by_text("the minimally different instance with the other answer")).to_be_visible()
+    here.page.keyboard.press("Escape")
+    here.page.set_viewport_size({"width": 1920, "height": 1080})
+    here.page.get_by_role("button", name="Tour", exact=True).click()
+    expect(card).to_contain_text("1 of 5")
+    here.page.get_by_role("button", name="Next", exact=True).click()  # nothing lies over it
+    expect(card).to_contain_text("2 of 5")
 
 
 def test_whoever_comes_by_a_link_is_left_alone(server: str, visit: NewVisit) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core import bundle, checkpoint
+from core import bundle, checkpoint, train
 from core.errors import InputError
 
 GOOD = {"config.json": b"{}", "model.safetensors": b"weights"}
@@ -38,6 +38,7 @@ def test_the_folder_in_a_zip_and_what_systems_add_do_not_matter() -> None:
     members = {f"deep/down/{name}": content for name, content in GOOD.items()}
     assert bundle.unpack(zipped(members | {"__MACOSX/config.json": b"x", "deep/.DS_Store": b""})) == GOOD
     assert bundle.gather([("C:\\x\\config.json", b"{}"), ("mine.safetensors", b"weights")]) == GOOD
+    assert bundle.unpack(zipped(members | {f"deep/down/{train.STATE}": b"goes on from here"})) == GOOD
 
 
 def cut(content: bytes) -> bytes:

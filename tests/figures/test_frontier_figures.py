@@ -84,7 +84,7 @@ def test_arrivals_and_those_that_never_do() -> None:
     lines = {trace.name: trace for trace in fig.data}
     assert list(lines["T75"].y) == [1, 2, 3, 5]
     assert list(lines["not within T = 10"].x) == [8]
-    assert "0.00 + 1.00 h" in lines
+    assert "0.00 + 1.00 h, R² 1.00" in lines
 
 
 def test_the_csv_holds_every_cell() -> None:
@@ -98,10 +98,14 @@ def test_the_csv_holds_every_cell() -> None:
 @pytest.mark.parametrize(
     ("frontier", "says"),
     [
-        (WAVE, "x stays at .75 or above at hops 1–3, 5 within 10 steps; T75 = 0.00 + 1.00 h."),
-        (staircase([1, 2, 4], [1, 2, 99]), "x stays at .75 or above up to hops 2, and not at 4 within 10 steps."),
-        (staircase([3], [99], steps=1), "x stays at .75 or above nowhere at hops 3 within 1 step."),
-        (staircase([3, 4], [99, 4]), "x fails at hops 3 within 10 steps, but not everywhere."),
+        (WAVE, "x stays at .75 or above at 1–3, 5 hops within 10 steps; T75 = 0.00 + 1.00 h."),
+        (staircase([1, 2, 4], [1, 2, 99]), "x stays at .75 or above up to 2 hops, and not at 4 within 10 steps."),
+        (
+            staircase([1, 2, 3, 4, 5], [1, 1, 1, 1, 9]),
+            "x stays at .75 or above at 1–5 hops within 10 steps; T75 follows no straight line (R² 0.50).",
+        ),
+        (staircase([3], [99], steps=1), "x stays at .75 or above nowhere at 3 hops within 1 step."),
+        (staircase([3, 4], [99, 4]), "x fails at 3 hops within 10 steps, but not everywhere."),
         (staircase([NO_DIFFICULTY], [1]), "x is right on 1.000 of the instances after 10 steps."),
     ],
 )

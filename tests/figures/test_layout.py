@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,19 @@ def test_a_long_chain_runs_in_rows_without_collisions() -> None:
     assert step.max() < 2.5  # rows turn, they do not jump back
     gaps = np.linalg.norm(xy[:, None] - xy[None], axis=-1) + 9 * np.eye(len(xy))
     assert gaps.min() > 0.9
+
+
+def test_a_path_that_is_cut_stays_a_path_with_a_gap() -> None:
+    whole = chain(9)
+    at = int(np.flatnonzero((whole.edges == (4, 5)).all(axis=1))[0])
+    cut = replace(whole, edges=np.delete(whole.edges, at, axis=0))
+    x = graph_layout(cut)[:, 0]
+    steps = np.diff(x)
+    assert (steps > 0).all()
+    assert steps[4] == steps.max()  # the gap is where the edge was
+    assert np.ptp(np.delete(steps, 4)) == 0
+    elsewhere = replace(cut, target=2)  # nothing asks for the other part: it stands in one column
+    assert len(set(graph_layout(elsewhere)[5:, 0])) == 1
 
 
 def test_a_wide_layer_stands_in_several_columns() -> None:

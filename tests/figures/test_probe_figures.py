@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,11 @@ def test_arrivals_with_their_line_and_controls(scheme: Any) -> None:
 def test_the_speed_is_said_with_its_controls() -> None:
     said = arrivals.speed(wave())
     assert said.startswith("The wave goes 1.000 hops a step [1.000, 1.000], R² 1.000 (shuffled ")
-    assert "6 of 8 nodes arrive (untrained network: 0); where the twin differs 1.000 arrive, and .000 in" in said
+    assert "6 of 8 nodes arrive (untrained network: 0), fewer than half of those at distance 4; where the twin" in said
     assert "no line to fit" in arrivals.speed(wave(0))
+    whole = wave()
+    bent = replace(whole, fits=(replace(whole.fits[0], r2=0.32), *whole.fits[1:]))
+    assert arrivals.speed(bent).startswith("There is no wave of one speed")
     rows = arrivals.rows(wave())
     assert [row["of"] for row in rows] == ["this model", "shuffled", "untrained"]
     assert rows[2]["1/b"] == "–"

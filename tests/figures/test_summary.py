@@ -22,8 +22,19 @@ def test_wrong_to_the_end() -> None:
         "B is 1 hop from A; the model says unreachable from step 2 on; "
         "wrong after all 3 steps, though right on the way."
     )
+    before = answering(graph_trace(chain(1), 2), 1, -1, -1)
+    assert sentence(before).endswith("wrong after all 2 steps.")  # step 0 is before the model has done anything
     never = answering(graph_trace(chain(1), 1), -1, -1)
     assert sentence(never) == "B is 1 hop from A; the model says unreachable at every step; wrong after all 1 step."
+
+
+def test_how_far_the_wave_came() -> None:
+    trace = answering(graph_trace(chain(4), 6), *[-1] * 7)
+    readout = np.full((7, 5), 6, dtype=np.float32)
+    readout[-1, 3:] = -2
+    short = dataclasses.replace(trace, readout=readout)
+    assert sentence(short).endswith("wrong after all 6 steps: the wave has come 2 hops far.")
+    assert sentence(dataclasses.replace(trace, readout=None)).endswith("wrong after all 6 steps.")
 
 
 def test_no_path() -> None:

@@ -44,7 +44,7 @@ def test_the_validation_grows_and_stands_beside_another(log: Log, scheme: Scheme
     )
     due = [[0.5, 1.0, np.nan, np.nan, 1.0], [0.5, 0.9, np.nan, np.nan, 1.0], [0.5, 0.6, np.nan, np.nan, np.nan]]
     np.testing.assert_array_equal(fig.data[0].z, due)
-    assert "hops 2, batch 40: 0.900" in fig.data[0].text[1]
+    assert "2 hops, batch 40: 0.900" in fig.data[0].text[1]
     assert fig.layout.shapes[0].y1 == 1.5  # the frame ends above the hardest of the trained
     assert fig.layout.xaxis.ticktext[-1] == "shipped"
     alone: Any = training_curves.validation_over_batches(log, [20, 40], (1, 2, 6), "logic", scheme)

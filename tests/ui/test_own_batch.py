@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 
 from core import lines
 from core.errors import InputError
 from ui import batch
+from ui.selection import Own
 
 JSONL = b'{"input": "a b\\nb c", "source": "a", "target": "c"}\n{"input": "x y", "source": "nobody"}\n'
 
@@ -19,6 +22,24 @@ def test_files_and_lines_are_items_each_with_its_problem() -> None:
     assert [item.problem is None for item in items] == [True, True, False, False]
     assert "nobody" in (items[2].problem or "")
     assert batch.instance_of("graph", items[1]).difficulty == 2
+
+
+def test_a_file_that_is_added_is_the_one_that_opens(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[batch.Item] = []
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(batch, "show", shown.append)
+    first, bad, second = ("one.txt", b"A B\n"), ("bad.graphml", b"<graphml>"), ("two.txt", b"A B\nB C\n")
+    batch.take("graph", [first, bad])
+    batch.take("graph", [first, bad, second])
+    assert [item.name for item in shown] == ["one.txt", "two.txt"]
+    assert "batch_problem" not in st.session_state
+    batch.take("graph", [first, bad, second, ("worse.graphml", b"<graphml>")])
+    assert st.session_state["batch_problem"].startswith("worse.graphml: ")
+    assert len(shown) == 2
+    st.session_state.clear()
+    st.session_state["selection"] = SimpleNamespace(origin=Own(first[1], first[0]))
+    batch.take("graph", [first, second])
+    assert shown[-1].name == "two.txt"
 
 
 def test_what_is_written_reads_back() -> None:

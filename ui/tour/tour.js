@@ -87,8 +87,9 @@ class Tour {
       [box.right + gap, top], [box.left - cw - gap, top], [box.left, bottom + gap], [box.left, top - ch - gap],
       [Math.min(box.right, w) - cw - gap, bottom - ch - gap],
     ];
-    const [x, y] = spots.find(([a, b]) => a >= 4 && b >= HEADER && a + cw <= w - 4 && b + ch <= h - 4) ?? spots.at(-1);
-    Object.assign(card.style, { left: `${Math.max(4, Math.min(w - cw - 4, x))}px`, top: `${Math.max(HEADER, Math.min(h - ch - 4, y))}px` });
+    const side = find("[data-testid=stSidebar]")?.getBoundingClientRect().right ?? 0; // it lies over the card
+    const [x, y] = spots.find(([a, b]) => a >= Math.max(4, side) && b >= HEADER && a + cw <= w - 4 && b + ch <= h - 4) ?? spots.at(-1);
+    Object.assign(card.style, { left: `${Math.max(Math.min(side + 4, w - cw - 4), Math.min(w - cw - 4, x))}px`, top: `${Math.max(HEADER, Math.min(h - ch - 4, y))}px` });
   }
 
   end() {
