@@ -17,7 +17,7 @@ from core.tasks.graph_formats import FORMATS
 
 
 def _examples() -> list[nx.DiGraph | nx.Graph]:
-    path = nx.DiGraph([("A", "B"), ("B", "C"), ("C", "D"), ("A", "D"), ("D", "E e"), ("é", "A")])
+    path: nx.DiGraph[Any] = nx.DiGraph([("A", "B"), ("B", "C"), ("C", "D"), ("A", "D"), ("D", "E e"), ("é", "A")])
     nx.set_node_attributes(path, {name: f"label {name}" for name in path}, "label")
     nx.set_edge_attributes(path, {edge: i / 2 for i, edge in enumerate(path.edges)}, "weight")
     return [path, nx.path_graph(4, create_using=nx.DiGraph), nx.cycle_graph(5), nx.Graph([(0, 0), (1, 2)])]

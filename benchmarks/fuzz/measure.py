@@ -163,7 +163,7 @@ def _child(parser_name: str, inputs: int, number: int, folder: Path, keep: Path)
         @seed(number)
         @settings(
             max_examples=inputs, deadline=None, database=None, phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[*HealthCheck.__members__.values()],
         )  # fmt: skip
         @given(parser.inputs)
         def one(data: bytes) -> None:

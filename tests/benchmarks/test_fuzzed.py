@@ -62,7 +62,9 @@ def test_damage_is_refused_in_a_sentence(name: str) -> None:
     for data in FOUND.get(name, []):
         refused_or_taken(parser.read, data)
 
-    @settings(max_examples=INPUTS, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    checks = [*HealthCheck.__members__.values()]
+
+    @settings(max_examples=INPUTS, deadline=None, derandomize=True, suppress_health_check=checks)
     @given(parser.inputs)
     def fuzzed(data: bytes) -> None:
         refused_or_taken(parser.read, data)
