@@ -28,7 +28,7 @@ def test_every_kind_of_checkpoint_shows_its_run(server: str, visit: NewVisit, na
     here = visit("dark", 1280, 900)
     here.open(f"{server}/dynamics?checkpoint={name}")
     assert "node" in here.headline()
-    assert here.cursor()["reading"] == "distance from its end"
+    here.wait_for_cursor("c.reading === 'distance from its end'")
     here.page.evaluate("() => window.depthscope.main.set({playing: false, step: 99999})")
     cells = here.page.locator(".ds-hidden tbody tr td:nth-child(2)")
     expect(cells.first).to_have_text("0.00")  # at the end every node is at its end
