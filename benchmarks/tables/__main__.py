@@ -1,6 +1,6 @@
 """Remakes one table: prints Markdown, keeps JSON beside the checkpoints, and puts it in its place in RESULTS.md.
 
-python -m benchmarks.tables grids|ablations|baselines|interfaces [--instances N] [--seed S] [--write]
+python -m benchmarks.tables grids|ablations|baselines|interfaces|names [--instances N] [--seed S] [--write]
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.tables import ablations, baselines, grids, interfaces
+from benchmarks.tables import ablations, baselines, grids, interfaces, names
 from benchmarks.tables.table import KEPT, Table, keep
 
 
 def main() -> None:
     """Makes the table that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=("grids", "ablations", "baselines", "interfaces"))
+    parser.add_argument("table", choices=("grids", "ablations", "baselines", "interfaces", "names"))
     parser.add_argument("--task", choices=("graph", "logic", "text"), help="grids: one task alone")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="ablations, baselines: folder of the sweep")
     parser.add_argument("--instances", type=int, default=500, help="for each difficulty (default 500)")
@@ -30,6 +30,7 @@ def main() -> None:
         "ablations": lambda: ablations.make(args.runs),
         "baselines": lambda: baselines.make(args.runs, args.instances, args.seed),
         "interfaces": lambda: interfaces.make(args.instances, args.seed),
+        "names": lambda: names.make(args.instances, args.seed),
     }
     table = makers[args.table]()
     name = table.name if args.task is None else f"{table.name}-{args.task}"

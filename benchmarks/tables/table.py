@@ -36,7 +36,7 @@ class Share:
     steps: int | None = None
 
     def __str__(self) -> str:
-        return f"{_short(self.accuracy)} [{_short(self.low)}, {_short(self.high)}]"
+        return f"{share(self.accuracy)} [{share(self.low)}, {share(self.high)}]"
 
 
 @dataclass(frozen=True)
@@ -105,11 +105,12 @@ def supervision(training: Mapping[str, Any]) -> str:
 
 def over_seeds(values: Sequence[float]) -> str:
     """Median over seeds, and the range where they differ."""
-    middle, low, high = (_short(float(x)) for x in (np.median(values), min(values), max(values)))
+    middle, low, high = (share(float(x)) for x in (np.median(values), min(values), max(values)))
     return middle if low == high else f"{middle} ({low}-{high})"
 
 
-def _short(value: float) -> str:
+def share(value: float) -> str:
+    """A share as the tables write it."""
     return f"{value:.3f}".removeprefix("0") if value < 1 else "1.000"
 
 

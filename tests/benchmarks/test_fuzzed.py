@@ -9,8 +9,9 @@ import json
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
+from benchmarks.fuzz.measure import UNCHECKED
 from benchmarks.fuzz.parsers import parsers
 from core.cli import one_line
 from core.errors import InputError
@@ -62,9 +63,7 @@ def test_damage_is_refused_in_a_sentence(name: str) -> None:
     for data in FOUND.get(name, []):
         refused_or_taken(parser.read, data)
 
-    checks = [*HealthCheck.__members__.values()]
-
-    @settings(max_examples=INPUTS, deadline=None, derandomize=True, suppress_health_check=checks)
+    @settings(max_examples=INPUTS, deadline=None, derandomize=True, suppress_health_check=UNCHECKED)
     @given(parser.inputs)
     def fuzzed(data: bytes) -> None:
         refused_or_taken(parser.read, data)
