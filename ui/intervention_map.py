@@ -77,8 +77,10 @@ def _found(view: View, twin: Twin, found: Patching) -> None:
         if not found.maps:
             st.info("The answers of the two runs lie less than a logit apart: there is nothing to bring over.")
             return
-        way = _way()
-        one = found.maps[1 if way == INTO else 0]  # the first takes from this instance, the second from its twin
+        # The first takes from this instance, the second from its twin.
+        idle = drawing.count_strong(found.maps[0]) and not drawing.count_strong(found.maps[1])
+        way = _way(FROM if idle else INTO)
+        one = found.maps[1 if way == INTO else 0]
         summary = found.summaries[DIRECTIONS.index(one.direction)]
         other = drawing.count_strong(found.maps[0 if way == INTO else 1])
         hint = f" In the other direction {other:,} do." if other and not drawing.count_strong(one) else ""
@@ -103,13 +105,15 @@ def _found(view: View, twin: Twin, found: Patching) -> None:
         frontier_figures.take_away("effects", offers, command, code)
 
 
-def _way() -> str:
+def _way(first: str) -> str:
+    """Which direction is shown: at first the one in which there is something to see."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         way = st.segmented_control(
-            "Direction", (INTO, FROM), default=INTO, key="effects way", label_visibility="collapsed", required=True
-        )
+            "Direction", (INTO, FROM), default=first, key=f"effects way {first}", label_visibility="collapsed",
+            required=True,
+        )  # fmt: skip
         explain.popover("patch")
-    return way or INTO
+    return way or first
 
 
 def _plot(view: View, twin: Twin, one: EffectMap, chosen: tuple[int, int] | None) -> None:

@@ -126,6 +126,7 @@ def test_the_effect_map_is_patched_on_demand_and_a_cell_goes_into_the_list(serve
     expect(here.page.get_by_text("Rows in the order in which the oracle has")).to_be_visible(timeout=WAIT)
     here.settled()
     expect(here.page.get_by_text("of random other nodes at the same steps")).to_be_visible()
+    here.page.get_by_text("The twin's states into this run", exact=True).click()  # the other way has more to show here
     here.page.get_by_role("button", name="Put it into the list").click()
     expect(here.page.locator("textarea").first).to_have_value(
         re.compile(r"^hold t=2\npatch t=3 node=\w$"), timeout=WAIT
