@@ -168,7 +168,7 @@ def test_the_checkpoint_is_shared_with_the_other_pages(server: str, visit: NewVi
     here = visit()
     opened(here, f"{server}/frontier?{SMALL}")
     here.page.get_by_label("Checkpoint").fill("graph-paper")
-    here.page.get_by_role("option", name="graph-paper").click()
+    here.page.get_by_role("option", name="graph-paper", exact=True).click()
     here.page.wait_for_url("**/frontier?checkpoint=graph-paper*difficulty=1-3*")
     expect(here.page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=WAIT)
     here.page.get_by_role("link", name="Trace").click()
