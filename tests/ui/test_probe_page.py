@@ -45,9 +45,11 @@ def test_stored_scores_are_those_that_were_measured(fitted: tuple[Checkpoint, Pr
 
 
 def damaged(ours: Checkpoint, folder: Path, change: Any) -> Checkpoint:
-    """The same checkpoint with its scores changed."""
+    """The same checkpoint with its scores changed, and without the index that would notice it first."""
     assert ours.folder is not None
     folder.mkdir()
+    settings = json.loads((ours.folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({k: v for k, v in settings.items() if k not in ("files", "digest")}))
     for name in (linear.WEIGHTS, linear.SCORES):
         (folder / name).write_bytes((ours.folder / name).read_bytes())
     scores = folder / linear.SCORES
@@ -80,6 +82,16 @@ def test_scores_that_are_no_scores_get_a_sentence(
 ) -> None:
     with pytest.raises(InputError, match=f"{says}.*probes fit"):
         linear.load_scores(damaged(fitted[0], tmp_path / "a", change))
+
+
+def test_the_index_notices_changed_scores(fitted: tuple[Checkpoint, ProbeScores], tmp_path: Path) -> None:
+    ours = damaged(fitted[0], tmp_path / "a", lambda x: x | {"seed": 5})
+    assert linear.load_scores(ours) is not None
+    assert ours.folder is not None
+    assert fitted[0].folder is not None
+    (ours.folder / "config.json").write_bytes((fitted[0].folder / "config.json").read_bytes())
+    with pytest.raises(InputError, match=r"probes\.json was changed since it was stored; fit the probes anew"):
+        linear.load_scores(ours)
 
 
 def test_without_probes_there_are_no_scores_and_a_way_to_them(tmp_path: Path) -> None:
