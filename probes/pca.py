@@ -98,13 +98,13 @@ def state_components(
 
     Returns:
         (T+1, m, 3) float32 (zeros where there are fewer than three dimensions), the share of the variance each
-        component explains, (3,), and the least and greatest coordinates of all that shares the basis, (2, 3).
+        component explains, (3,), and the least and greatest coordinates, (2, 3), of these nodes or of all runs beside.
     """
-    runs = [run.reshape(-1, run.shape[-1]) for run in beside or (hidden[:, nodes],)]
-    shared = basis(np.concatenate(runs) if beside else hidden.reshape(-1, hidden.shape[-1]))
-    share, places = shared.share[:COMPONENTS], [shared.place(run) for run in runs]
+    runs = [run.reshape(-1, run.shape[-1]) for run in beside or (hidden,)]
+    shared = basis(np.concatenate(runs))
+    share, placed = shared.share[:COMPONENTS], shared.place(hidden[:, nodes])
+    places = [shared.place(run) for run in runs] if beside else [placed.reshape(-1, COMPONENTS)]
     extent = np.stack([np.min([x.min(0) for x in places], axis=0), np.max([x.max(0) for x in places], axis=0)])
-    placed = shared.place(hidden[:, nodes]) if beside else places[0].reshape(*hidden[:, nodes].shape[:2], -1)
     return placed, np.pad(share, (0, COMPONENTS - len(share))), extent
 
 
