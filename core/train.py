@@ -232,20 +232,25 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(recipe, progress.batch)
         half = recipe.bfloat16 and (self.device != "cpu" or _cpu_has_bfloat16())
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16) if half else nullcontext():
-            loss, answer = loss_and_answer(self.model, recipe, lesson, steps)
         self.optimizer.zero_grad()
-        loss.backward()
+        parts = lesson.parts(recipe.parts) if recipe.parts > 1 else [lesson]
+        total, right = 0.0, 0
+        for part in parts:
+            with torch.autocast(self.device.split(":")[0], torch.bfloat16) if half else nullcontext():
+                loss, answer = loss_and_answer(self.model, recipe, part, steps)
+            loss = loss * (len(part.label) / len(lesson.label))
+            loss.backward()
+            total, right = total + float(loss.detach()), right + int(((answer > 0) == (part.label > 0)).sum())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimizer.step()
-        accuracy = float(((answer > 0) == (lesson.label > 0)).float().mean())
+        accuracy = right / len(lesson.label)
         progress.batch += 1
         if recipe.curriculum is not None and top == progress.level:
             rule = recipe.curriculum
             progress.running = rule.memory * progress.running + (1 - rule.memory) * accuracy
             if progress.running > rule.threshold and progress.level < recipe.difficulty[1]:
                 progress.level, progress.running = progress.level + 1, 0.5
-        return float(loss.detach()), accuracy
+        return total, accuracy
 
     def finish(self) -> None:
         """Writes the checkpoint; a finished run leaves no state behind."""
