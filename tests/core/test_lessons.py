@@ -13,12 +13,14 @@ from core.recipes import (
     HOUSE_FACTS,
     HOUSE_GRAPH,
     HOUSE_GRAPH_TOKENS,
+    HOUSE_LOGIC_ON_PAPER,
     HOUSE_LOGIC_TOKENS,
     HOUSE_TEXT_TOKENS,
     HOUSE_TREE,
     PAPER_GRAPH,
+    Curriculum,
 )
-from core.tasks import graph, graph_data, logic, logic_data, text_data, text_encoding
+from core.tasks import graph, graph_data, logic, logic_data, logic_formula, text_data, text_encoding
 from core.train import loss_and_answer
 
 
@@ -112,6 +114,21 @@ def test_the_same_batch_number_gives_the_same_lesson() -> None:
         assert a.value.shape != other.value.shape or not torch.equal(
             a.true_from + a.value, other.true_from + other.value
         )
+
+
+def test_a_curriculum_takes_from_a_set_drawn_once_what_is_not_too_hard() -> None:
+    recipe = replace(HOUSE_LOGIC_ON_PAPER, samples=160, batch_size=16, curriculum=Curriculum(start=1))
+    lessons = Lessons(recipe, 0)
+    easy, _, top = lessons.draw(1, 2)  # an odd batch does not fall back
+    formulas = {n: {d.text for d in logic.generate(n, 20, data="paper", split="train")} for n in (1, 2, 3)}
+    drawn = {
+        "".join(logic_formula.VOCABULARY[i] for i in row if i > logic_formula.CLS)
+        for row in easy.batch.token_ids.tolist()
+    }
+    assert top == 2
+    assert drawn <= formulas[1] | formulas[2]
+    assert drawn & formulas[1]
+    assert drawn & formulas[2] - formulas[1]
 
 
 def test_parts_of_like_length_give_the_gradient_of_the_whole() -> None:
