@@ -40,7 +40,8 @@ class Recipe:
         batches: Optimiser steps in all.
         batch_size: Instances a batch.
         parts: Parts of like length that a batch is computed in, one after the other, so that short instances are not
-            padded to the longest; with the answer alone as supervision the gradient is that of the whole batch.
+            padded to the longest. The gradient is that of the whole batch, but that with supervision of every node the
+            answer weighs as many times as its instance has nodes.
         learning_rate: Peak of AdamW's learning rate.
         warmup: Share of the batches in which the learning rate rises; it then falls as a cosine to zero.
         supervision: "answer": loss on the answer; "node": on the concept at every node that the oracle knows by then,

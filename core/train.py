@@ -95,6 +95,13 @@ def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tenso
     return nodes + ANSWER_WEIGHT * loss if recipe.task == "logic" else nodes
 
 
+def _told(recipe: Recipe, lesson: Lesson, steps: int) -> int:
+    """What the loss after T steps is a mean over, in number: instances, or nodes that the oracle knows by then."""
+    if recipe.supervision == "answer":
+        return len(lesson.label)
+    return int(((lesson.value != NOTHING) & (lesson.known_from <= steps)).sum())
+
+
 def loss_and_answer(model: Any, recipe: Recipe, lesson: Lesson, steps: int) -> tuple[Tensor, Tensor]:
     """The loss of one lesson, (1 - alpha) CE(T) + alpha / T * sum of CE(t), and the answers' logits after step T.
 
@@ -234,11 +241,12 @@ class Run:
         half = recipe.bfloat16 and (self.device != "cpu" or _cpu_has_bfloat16())
         self.optimizer.zero_grad()
         parts = lesson.parts(recipe.parts) if recipe.parts > 1 else [lesson]
+        shares = [_told(recipe, part, steps) for part in parts]
         total, right = 0.0, 0
-        for part in parts:
+        for part, share in zip(parts, shares, strict=True):
             with torch.autocast(self.device.split(":")[0], torch.bfloat16) if half else nullcontext():
                 loss, answer = loss_and_answer(self.model, recipe, part, steps)
-            loss = loss * (len(part.label) / len(lesson.label))
+            loss = loss * (share / sum(shares))
             loss.backward()
             total, right = total + float(loss.detach()), right + int(((answer > 0) == (part.label > 0)).sum())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
