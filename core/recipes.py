@@ -172,8 +172,8 @@ HOUSE_LOGIC_TOKENS = Recipe(
     task="logic",
     name="house-tokens",
     model=ModelConfig(
-        "logic", vocabulary=10, width=128, heads=8, hidden=256, attention="full", position="rope", rope_base=100.0,
-        bracket_bias=True, distance_bias=True,
+        "logic", vocabulary=10, width=128, heads=8, hidden=256, attention="full", geometric=True, bracket_bias=True,
+        state_noise=0.1,
     ),
     data="audited",
     difficulty=(1, 6),
@@ -184,9 +184,12 @@ HOUSE_LOGIC_TOKENS = Recipe(
     warmup=0.1,
     supervision="node",
     validation=(2, 4, 6, 8),
-    validate_every=500,
+    validate_every=250,
+    extra=(0, 5),
+    extra_from=1000,
     curriculum=Curriculum(),
     bfloat16=True,
+    parts=4,
 )  # fmt: skip
 
 HOUSE_GRAPH_TOKENS = Recipe(
@@ -267,8 +270,7 @@ HOUSE_LOGIC_ON_PAPER = replace(
     samples=64_000,
     supervision="answer",
     extra=None,
-    curriculum=None,
-    parts=4,
+    curriculum=Curriculum(start=1),
 )
 HOUSE_TEXT_ON_PAPER = replace(
     HOUSE_TEXT_TOKENS,
@@ -322,6 +324,7 @@ GRU_LOGIC = replace(
     validate_every=250,
     extra=None,
     bfloat16=False,
+    parts=1,
 )
 
 RECIPES = (

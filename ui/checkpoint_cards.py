@@ -193,7 +193,7 @@ def table(said: About) -> str:
         "Seconds": training.get("seconds"),
         "Machine": training.get("machine"),
         "Width, heads, hidden": f"{config.width}, {config.heads}, {config.hidden}",
-        "Attention": config.attention,
+        "Attention": f"{config.attention}{', to the nearest match' if config.geometric else ''}",
         "Hints": config.hints,
         "Position, identity": f"{config.position}, {config.identity}",
         "Readout": config.readout,

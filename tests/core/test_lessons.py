@@ -132,7 +132,7 @@ def test_a_curriculum_takes_from_a_set_drawn_once_what_is_not_too_hard() -> None
 
 
 def test_parts_of_like_length_give_the_gradient_of_the_whole() -> None:
-    recipe = replace(HOUSE_LOGIC_TOKENS, supervision="answer", model=replace(HOUSE_LOGIC_TOKENS.model, width=32))
+    recipe = replace(HOUSE_LOGIC_TOKENS, supervision="answer", model=replace(HOUSE_LOGIC_TOKENS.model, state_noise=0.0))
     arrays = logic_data.draw(np.random.default_rng(3), np.array([5, 1, 3, 2, 6, 1, 4]), "train")
     whole = logic_data.token_lesson(arrays)
     gradients = []
