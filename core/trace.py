@@ -287,9 +287,11 @@ def _needs_disk(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: in
         parts = {name: size_in_bytes(checkpoint, encodings, steps, [name]) / 2**30 for name in KEPT if name in keep}
         said = ", ".join(f"{name} {size:.1f}" for name, size in parts.items() if size >= 0.1)
         of = "the limit" if limit == DISK_BYTES else "what the disk for temporary files has free"
+        fit = int(steps * limit / due)
+        first = f"run at most {fit} steps" if fit or limit == DISK_BYTES else "free some space there"
         raise InputError(
             f"a trace of {steps} steps would take {due / 2**30:.1f} GiB ({said}), over {of} of {limit / 2**30:.1f}; "
-            f"run at most {int(steps * limit / due)} steps, keep less of it (--keep), or take a smaller input"
+            f"{first}, keep less of it (--keep), or take a smaller input"
         )
     return True
 
