@@ -1,4 +1,4 @@
-"""Attention of one step: dense under a bias, or over an edge list in O(edges)."""
+"""Attention of one step: dense under a bias, to the nearest match, or over an edge list in O(edges)."""
 
 from __future__ import annotations
 
@@ -46,6 +46,39 @@ def dense_attention(
     if scale is not None:
         weights.mul_(flat(scale.expand(b, h, n, n)))
     return torch.bmm(weights, flat(v)).view(b, h, n, width)
+
+
+def geometric_attention(
+    q: Float[Tensor, "b h n k"],
+    k: Float[Tensor, "b h n k"],
+    v: Float[Tensor, "b h n k"],
+    bias: Float[Tensor, "#b #h n n"],
+    keep: Float[Tensor, "b h n n"] | None = None,
+    scale: Float[Tensor, "#b #h n n"] | None = None,
+) -> Float[Tensor, "b h n k"]:
+    """The nearest match wins, however far it is: the first half of the heads look to the left, the others to the right.
+
+    Each key is a match with probability sigmoid(q k / sqrt(d) + bias), by itself, and is attended to when no nearer key
+    on that side is one; where none matches, a query attends to itself. The bias has to be minus infinity at the query
+    itself and on the side a head does not look to.
+
+    Source: geometric attention of Csordás et al. 2022, The Neural Data Router, one side a head.
+    """
+    with torch.autocast(q.device.type, enabled=False):
+        kind, (q, k, v) = v.dtype, (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q, k, v))
+        b, h, n, width = q.shape
+        logit = (q @ k.transpose(-1, -2)) * width**-0.5 + bias
+        passed = F.logsigmoid(-logit)  # log-probability that a key is no match
+        upto = passed.new_ones(n, n).tril()  # of key j: all from j to the query, j included
+        left, right = (half.reshape(-1, n) for half in passed.chunk(2, dim=1))
+        reached = torch.stack([part.view(b, h // 2, n, n) for part in (left @ upto, right @ upto.T)], dim=1)
+        weights = torch.exp(logit + reached.view(b, h, n, n))
+        weights = weights + torch.diag_embed(passed.sum(-1).exp())
+        if scale is not None:
+            weights = weights * scale
+        if keep is not None:
+            keep.copy_(weights)
+        return (weights @ v).to(kind)
 
 
 def edge_attention(

@@ -35,6 +35,8 @@ class ModelConfig:
         bracket_bias: Whether attention has a learned bias by difference of bracket depth and side (hint "brackets").
         equal_bias: Whether attention has a learned bias on equal tokens, one scalar a head (hint "equal tokens").
         distance_bias: Whether attention has a learned slope over distance on either side, as in ALiBi.
+        geometric: Whether full attention goes to the nearest match on one side, half of the heads to the left and half
+            to the right, instead of a softmax (`core.attention.geometric_attention`).
         dropout: Probability.
         state_noise: Standard deviation of the noise added to the state after every step while training, so that states
             have to be attractors; needs the state norm.
@@ -59,6 +61,7 @@ class ModelConfig:
     bracket_bias: bool = False
     equal_bias: bool = False
     distance_bias: bool = False
+    geometric: bool = False
     dropout: float = 0.0
     state_noise: float = 0.0
 
@@ -79,9 +82,11 @@ class ModelConfig:
             raise InputError(f"config: depth_embedding should be a number of rows (got {self.depth_embedding!r:.40})")
         if self.position == "rope" and self.width // self.heads % 2:
             raise InputError(f"config: rotary positions need heads of even width (got {self.width // self.heads})")
-        for name in ("recall", "state_norm", "bracket_bias", "equal_bias", "distance_bias"):
+        for name in ("recall", "state_norm", "bracket_bias", "equal_bias", "distance_bias", "geometric"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"config: {name} should be true or false (got {getattr(self, name)!r:.40})")
+        if self.geometric and (self.attention != "full" or self.heads % 2):
+            raise InputError("config: geometric attention is full attention with an even number of heads")
         for name, low, high in (
             ("rope_base", 1.0, 1e9),
             ("dropout", 0.0, 0.99),

@@ -230,6 +230,11 @@ class Lesson:
         rest = {k: v[rows] for k, v in vars(self).items() if k != "batch"}
         return Lesson(Batch(**part), **rest)
 
+    def parts(self, count: int) -> list[Lesson]:
+        """The same instances sorted by length into so many parts, each padded to its own longest."""
+        length = self.batch.valid.sum(1)
+        return [self.take(rows).narrow(int(length[rows].max())) for rows in length.argsort(stable=True).chunk(count)]
+
     def narrow(self, n: int) -> Lesson:
         """The same lesson with padding cut to n nodes."""
         parts = {k: v[:, :n] if isinstance(v, Tensor) and v.ndim == 2 else v for k, v in vars(self.batch).items()}

@@ -44,15 +44,19 @@ class Lessons:
         recipe = self.recipe
         rng = np.random.default_rng([SPLITS["train"], self.seed, index])
         steps = int(rng.integers(recipe.steps[0], recipe.steps[1] + 1))
-        if recipe.samples is not None:
+        if recipe.samples is not None and recipe.curriculum is None:
             per_epoch = recipe.samples // recipe.batch_size
             order = np.random.default_rng([SPLITS["train"], self.seed, 1 << 40, index // per_epoch])
             rows = order.permutation(recipe.samples)[index % per_epoch * recipe.batch_size :][: recipe.batch_size]
-            return self._set.take(torch.from_numpy(rows)), steps, recipe.difficulty[1]
+            return self._set[0].take(torch.from_numpy(rows)), steps, recipe.difficulty[1]
         top = level
         if recipe.curriculum is not None and index % 2 == 0:  # every second batch repeats an easier level
             top = int(rng.integers(recipe.difficulty[0], level + 1))
         low = max(recipe.difficulty[0], top - 1) if recipe.curriculum is not None else recipe.difficulty[0]
+        if recipe.samples is not None:
+            lesson, difficulty = self._set
+            rows = rng.choice(np.flatnonzero((low <= difficulty) & (difficulty <= top)), recipe.batch_size)
+            return lesson.take(torch.from_numpy(rows)), steps, top
         difficulty = rng.integers(low, top + 1, recipe.batch_size)
         extra = None
         if recipe.extra is not None and index >= recipe.extra_from:
@@ -86,8 +90,8 @@ class Lessons:
         return graph_data.lesson(arrays, named=model.identity == "vocabulary")
 
     @cached_property
-    def _set(self) -> Lesson:
-        """The paper's training set, drawn once."""
+    def _set(self) -> tuple[Lesson, np.ndarray]:
+        """The paper's training set, drawn once, and the difficulty of each of its instances."""
         recipe, count = self.recipe, self.recipe.samples or 0
         low, high = recipe.difficulty
         if recipe.task == "graph":
@@ -95,18 +99,18 @@ class Lessons:
             hops = rng.integers(low, high + 1, count)
             n_nodes = rng.integers(recipe.nodes[0], recipe.nodes[1] + 1, count)
             arrays = graph_data.draw(rng, hops, recipe.data, np.maximum(n_nodes, high + 2))
-            return self._graphs(arrays, rng)
+            return self._graphs(arrays, rng), hops
         if recipe.task == "text":
             rng = np.random.default_rng([SPLITS["train"], self.seed, 1 << 41])
             chain = np.repeat(rng.integers(low, high + 1, count // 2), 2)
-            return text_encoding.lesson(text_data.draw(rng, chain, recipe.data), recipe.model)
+            return text_encoding.lesson(text_data.draw(rng, chain, recipe.data), recipe.model), chain
         each = count // (high - low + 1)
         formulas = [
             formula
             for depth in range(low, high + 1)
             for formula in logic.generate(depth, each, data=recipe.data, seed=self.seed, split="train")
         ]
-        return _formulas_as_lesson(formulas, recipe)
+        return _formulas_as_lesson(formulas, recipe), np.repeat(np.arange(low, high + 1), each)
 
     @cached_property
     def validation(self) -> dict[int, Lesson]:

@@ -18,7 +18,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.attention import dense_attention, edge_attention
+from core.attention import dense_attention, edge_attention, geometric_attention
 from core.config import ModelConfig
 from core.encoding import MAX_OFFSET, SOURCE, TARGET, Batch
 from core.errors import InputError
@@ -86,6 +86,9 @@ class Block(nn.Module):
         q, k, v = qkv.view(b, n, 3, heads, d // heads).permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, n, d_head)
         if context.rope is not None:
             q, k = rotate(q, *context.rope), rotate(k, *context.rope)
+        if self.config.geometric and context.bias is not None:
+            y = geometric_attention(q, k, v, context.bias, keep, context.scale)
+            return self.out(y.transpose(1, 2).reshape(b, n, d))
         y = dense_attention(q, k, v, context.bias, self.dropout.p if self.training else 0.0, keep, context.scale)
         return self.out(y.transpose(1, 2).reshape(b, n, d))
 
@@ -172,6 +175,9 @@ class DepthRecurrentTransformer(
         if config.distance_bias:
             steep = [2.0 ** (1 - head) for head in range(config.heads)]  # near to far, as in ALiBi (Press et al. 2022)
             self.slope = nn.Parameter(torch.tensor([[s, s] for s in steep]))  # (heads, left or right)
+        if config.geometric:  # heads that see few matches see far, from the start
+            reach = torch.linspace(-1, -4, config.heads // 2)
+            self.match = nn.Parameter(reach.repeat(2))
         if config.equal_bias:  # some heads look for equal tokens from the start
             self.equal = nn.Parameter(torch.tensor([4.0 * (head % 2) for head in range(config.heads)]))
         if config.readout in ("node", "offset"):  # a normalised state needs no second norm
@@ -223,6 +229,9 @@ class DepthRecurrentTransformer(
         if c.equal_bias:
             equal = (same[:, :, None] == same[:, None, :]) & (same > 0)[:, :, None]
             bias = bias + equal[:, None] * self.equal[:, None, None]
+        if c.geometric:
+            side = torch.stack([right.T, right]).bool().repeat_interleave(c.heads // 2, 0)  # (heads, query, key)
+            bias = (bias + self.match[:, None, None]).masked_fill(~side, -torch.inf)
         if batch.allowed is not None:
             blocked = ~batch.allowed[:, None]
         elif not bool(batch.valid.all()):

@@ -154,6 +154,7 @@ def check(recipe: Recipe) -> None:
         low, high = getattr(recipe, name)
         if not least <= low <= high <= most:
             raise InputError(f"{name} should rise within {least} to {most} (got {[low, high]})")
+    _within("parts", recipe.parts, 1, recipe.batch_size)
     for difficulty in recipe.validation:
         _within("validation", difficulty, 1, 300)
     if recipe.samples is not None:

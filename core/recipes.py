@@ -39,6 +39,9 @@ class Recipe:
         steps: T is drawn from this range for every batch.
         batches: Optimiser steps in all.
         batch_size: Instances a batch.
+        parts: Parts of like length that a batch is computed in, one after the other, so that short instances are not
+            padded to the longest. The gradient is that of the whole batch, but that with supervision of every node the
+            answer weighs as many times as its instance has nodes.
         learning_rate: Peak of AdamW's learning rate.
         warmup: Share of the batches in which the learning rate rises; it then falls as a cosine to zero.
         supervision: "answer": loss on the answer; "node": on the concept at every node that the oracle knows by then,
@@ -88,6 +91,7 @@ class Recipe:
     clip: float = 1.0
     kind: str = "depth-recurrent"
     ponder: float = 0.0
+    parts: int = 1
 
 
 PAPER_GRAPH = Recipe(
@@ -145,6 +149,7 @@ PAPER_LOGIC = Recipe(
     validation=(2, 4, 6, 8, 10),
     validate_every=64_000 // 128,
     bfloat16=True,
+    parts=4,
 )  # fmt: skip
 
 HOUSE_TREE = Recipe(
@@ -263,6 +268,7 @@ HOUSE_LOGIC_ON_PAPER = replace(
     supervision="answer",
     extra=None,
     curriculum=None,
+    parts=4,
 )
 HOUSE_TEXT_ON_PAPER = replace(
     HOUSE_TEXT_TOKENS,

@@ -95,6 +95,13 @@ def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tenso
     return nodes + ANSWER_WEIGHT * loss if recipe.task == "logic" else nodes
 
 
+def _told(recipe: Recipe, lesson: Lesson, steps: int) -> int:
+    """What the loss after T steps is a mean over, in number: instances, or nodes that the oracle knows by then."""
+    if recipe.supervision == "answer":
+        return len(lesson.label)
+    return int(((lesson.value != NOTHING) & (lesson.known_from <= steps)).sum())
+
+
 def loss_and_answer(model: Any, recipe: Recipe, lesson: Lesson, steps: int) -> tuple[Tensor, Tensor]:
     """The loss of one lesson, (1 - alpha) CE(T) + alpha / T * sum of CE(t), and the answers' logits after step T.
 
@@ -232,20 +239,26 @@ class Run:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(recipe, progress.batch)
         half = recipe.bfloat16 and (self.device != "cpu" or _cpu_has_bfloat16())
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16) if half else nullcontext():
-            loss, answer = loss_and_answer(self.model, recipe, lesson, steps)
         self.optimizer.zero_grad()
-        loss.backward()
+        parts = lesson.parts(recipe.parts) if recipe.parts > 1 else [lesson]
+        shares = [_told(recipe, part, steps) for part in parts]
+        total, right = 0.0, 0
+        for part, share in zip(parts, shares, strict=True):
+            with torch.autocast(self.device.split(":")[0], torch.bfloat16) if half else nullcontext():
+                loss, answer = loss_and_answer(self.model, recipe, part, steps)
+            loss = loss * (share / sum(shares))
+            loss.backward()
+            total, right = total + float(loss.detach()), right + int(((answer > 0) == (part.label > 0)).sum())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
         self.optimizer.step()
-        accuracy = float(((answer > 0) == (lesson.label > 0)).float().mean())
+        accuracy = right / len(lesson.label)
         progress.batch += 1
         if recipe.curriculum is not None and top == progress.level:
             rule = recipe.curriculum
             progress.running = rule.memory * progress.running + (1 - rule.memory) * accuracy
             if progress.running > rule.threshold and progress.level < recipe.difficulty[1]:
                 progress.level, progress.running = progress.level + 1, 0.5
-        return float(loss.detach()), accuracy
+        return total, accuracy
 
     def finish(self) -> None:
         """Writes the checkpoint; a finished run leaves no state behind."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.attention import dense_attention, edge_attention
+from core.attention import dense_attention, edge_attention, geometric_attention
 
 Triple = tuple[Tensor, Tensor, Tensor]
 
@@ -82,3 +82,34 @@ def test_softmax_written_out() -> None:
         weight = np.exp([float(q[i, 0] @ k[j, 0]) / 2 for j in keys])
         due[i] = weight @ v[keys, 0].numpy() / weight.sum()
     np.testing.assert_allclose(edge_attention(q, k, v, edges)[:, 0].numpy(), due, rtol=1e-12)
+
+
+def nearest_match(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, left: bool) -> tuple[Tensor, Tensor]:
+    """What one head of geometric attention is by its definition: values (n, width) and weights (n, n)."""
+    n = len(q)
+    weights = torch.zeros(n, n, dtype=q.dtype)
+    for i in range(n):
+        free = torch.ones((), dtype=q.dtype)
+        for j in range(i - 1, -1, -1) if left else range(i + 1, n):
+            match = torch.sigmoid(q[i] @ k[j] * q.shape[-1] ** -0.5 + bias[i, j])
+            weights[i, j], free = free * match, free * (1 - match)
+        weights[i, i] = free
+    return weights @ v, weights
+
+
+def test_the_nearest_match_wins_on_either_side() -> None:
+    (q, k, v), _, _ = setting(n=7, heads=4)
+    q, k, v = (x.transpose(0, 1)[None] for x in (q, k, v))
+    place = torch.arange(7)
+    right = place[None] > place[:, None]
+    side = torch.stack([right.T, right]).repeat_interleave(2, 0)
+    bias = torch.linspace(-2, 2, 49, dtype=q.dtype).view(7, 7).expand(1, 4, 7, 7).masked_fill(~side, -torch.inf)
+    bias[..., 3] = -torch.inf  # one that is padded
+    keep = torch.empty_like(bias)
+    y = geometric_attention(q, k, v, bias, keep)
+    assert (keep >= 0).all()
+    torch.testing.assert_close(keep.sum(-1), torch.ones(1, 4, 7, dtype=q.dtype))
+    for head in range(4):
+        values, weights = nearest_match(q[0, head], k[0, head], v[0, head], bias[0, head], head < 2)
+        torch.testing.assert_close(keep[0, head], weights)
+        torch.testing.assert_close(y[0, head], values)

@@ -1,21 +1,27 @@
 """What is trained on and what is run later must be the same thing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from core.encoding import NEVER, NOTHING, Lesson, collate
 from core.lessons import Lessons
+from core.model import DepthRecurrentTransformer
 from core.recipes import (
     HOUSE_FACTS,
     HOUSE_GRAPH,
     HOUSE_GRAPH_TOKENS,
+    HOUSE_LOGIC_ON_PAPER,
     HOUSE_LOGIC_TOKENS,
     HOUSE_TEXT_TOKENS,
     HOUSE_TREE,
     PAPER_GRAPH,
+    Curriculum,
 )
-from core.tasks import graph, graph_data, logic, logic_data, text_data, text_encoding
+from core.tasks import graph, graph_data, logic, logic_data, logic_formula, text_data, text_encoding
+from core.train import loss_and_answer
 
 
 def test_a_graph_lesson_is_its_encoded_instances() -> None:
@@ -108,3 +114,37 @@ def test_the_same_batch_number_gives_the_same_lesson() -> None:
         assert a.value.shape != other.value.shape or not torch.equal(
             a.true_from + a.value, other.true_from + other.value
         )
+
+
+def test_a_curriculum_takes_from_a_set_drawn_once_what_is_not_too_hard() -> None:
+    recipe = replace(HOUSE_LOGIC_ON_PAPER, samples=160, batch_size=16, curriculum=Curriculum(start=1))
+    lessons = Lessons(recipe, 0)
+    easy, _, top = lessons.draw(1, 2)  # an odd batch does not fall back
+    formulas = {n: {d.text for d in logic.generate(n, 20, data="paper", split="train")} for n in (1, 2, 3)}
+    drawn = {
+        "".join(logic_formula.VOCABULARY[i] for i in row if i > logic_formula.CLS)
+        for row in easy.batch.token_ids.tolist()
+    }
+    assert top == 2
+    assert drawn <= formulas[1] | formulas[2]
+    assert drawn & formulas[1]
+    assert drawn & formulas[2] - formulas[1]
+
+
+def test_parts_of_like_length_give_the_gradient_of_the_whole() -> None:
+    recipe = replace(HOUSE_LOGIC_TOKENS, supervision="answer", model=replace(HOUSE_LOGIC_TOKENS.model, width=32))
+    arrays = logic_data.draw(np.random.default_rng(3), np.array([5, 1, 3, 2, 6, 1, 4]), "train")
+    whole = logic_data.token_lesson(arrays)
+    gradients = []
+    for parts in ([whole], whole.parts(3)):
+        torch.manual_seed(0)
+        model = DepthRecurrentTransformer(recipe.model)
+        for part in parts:
+            loss, _ = loss_and_answer(model, recipe, part, steps=3)
+            (loss * len(part.label) / len(whole.label)).backward()
+        gradients.append([p.grad for p in model.parameters() if p.grad is not None])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)
+    lengths = [part.batch.n_nodes for part in whole.parts(3)]
+    assert lengths == sorted(lengths)
+    assert lengths[0] < lengths[-1] == whole.batch.n_nodes
