@@ -25,6 +25,10 @@ DISK_BYTES = 64 << 30
 READ_BYTES = 64 << 20
 """Of a large recording, so many bytes of states are read out at once."""
 
+UNITS_BYTES = 4 << 20
+"""Within so many bytes the gates of all steps are kept by unit until the end, and their means are taken in one go: what
+an operation costs before it does anything counts there."""
+
 MAX_STEPS = 10_000
 
 KEPT = ("hidden", "attention", "gate", "readout")
@@ -157,8 +161,11 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
         edges = batch.edge_index
         size = (b, shapes.heads, n, n) if edges is None else (shapes.heads, edges.shape[1])
         attention = _room(h, on_disk, steps, *size)
+    units = None
     if shapes.gate and "gate" in keep:
         gate = _room(h, on_disk, steps, b, n)
+        if shapes.units and not on_disk and steps * h.nbytes <= UNITS_BYTES:
+            units = h.new_empty(steps, *h.shape)
     at_once = max(1, READ_BYTES // max(1, h.nbytes))
     if "hidden" in keep and (at_once > steps and not on_disk):
         read = hidden
@@ -168,18 +175,19 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
     states = read.unbind(0)
     rows = hidden.unbind(0) if hidden.shape[-1] else ()
     weights = [None] * steps if attention is None else attention.unbind(0)
-    gates = [None] * steps if gate is None else gate.unbind(0)
+    gates = [None] * steps if gate is None else (gate if units is None else units).unbind(0)
+    own = [Sink(*pair) for pair in zip(weights, gates, strict=True)]
     # a step on another device cannot write into a file
     elsewhere = on_disk and (h.device.type != "cpu" or h.dtype != torch.float32)
     sink = Sink(*(h.new_empty(x.shape[1:]) if elsewhere and x is not None else None for x in (attention, gate)))
     answers, nodes, filled = [], [], 0
     for t in range(steps + 1):
         if t:
-            own = Sink(weights[t - 1], gates[t - 1])
-            h = model.step(h, t - 1, context, sink if elsewhere else own)
-            for to, kept in ((own.attention, sink.attention), (own.gate, sink.gate)):
-                if to is not None and kept is not None:
-                    to.copy_(kept)
+            h = model.step(h, t - 1, context, sink if elsewhere else own[t - 1])
+            if elsewhere:
+                for to, kept in ((weights[t - 1], sink.attention), (gates[t - 1], sink.gate)):
+                    if to is not None and kept is not None:
+                        to.copy_(kept)
         states[filled].copy_(h)
         filled += 1
         if read is not hidden and rows:
@@ -194,6 +202,8 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
             for kept in (hidden, attention, gate):
                 if kept is not None:
                     room.forget(kept.numpy())
+    if units is not None and gate is not None:
+        torch.mean(units, dim=-1, out=gate)
     return Record(hidden, attention, gate, _joined(nodes) if nodes else None, _joined(answers))
 
 
