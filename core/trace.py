@@ -173,7 +173,7 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
         read = h.new_empty(min(at_once, steps + 1), b, n, d)
     # one view a step, made before the run
     states = read.unbind(0)
-    rows = hidden.unbind(0) if hidden.shape[-1] else ()
+    rows = hidden.unbind(0) if read is not hidden and hidden.shape[-1] else ()
     weights = [None] * steps if attention is None else attention.unbind(0)
     gates = [None] * steps if gate is None else (gate if units is None else units).unbind(0)
     own = [Sink(*pair) for pair in zip(weights, gates, strict=True)]
@@ -190,7 +190,7 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
                         to.copy_(kept)
         states[filled].copy_(h)
         filled += 1
-        if read is not hidden and rows:
+        if rows:
             rows[t].copy_(h)
         if filled == len(states) or t == steps:
             logits, readout = model.readout(read[:filled], batch)
