@@ -53,7 +53,7 @@ def die_in_checkpoint(share: float) -> None:
     """Lets the process die while the files of the finished checkpoint are moved into the folder, one by one."""
     move, save, left = Path.replace, train.save, round(share * FILES)
 
-    def replace(self: Path, target: str | Path) -> Path:
+    def replace(self: Path, target: str | os.PathLike[str]) -> Path:
         nonlocal left
         if not left:
             die()

@@ -124,7 +124,7 @@ def folder(path: Path, called: str | None = None) -> Iterator[Path]:
 
 def _beside(path: Path) -> str:
     """How the names of temporary folders of `path` begin."""
-    return f".{path.name[:100]}."
+    return f".{path.name.encode(errors='ignore')[:100].decode(errors='ignore')}."  # a name may have 255 bytes
 
 
 def sweep(path: Path) -> None:
