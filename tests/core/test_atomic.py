@@ -96,13 +96,14 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
 
 def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     for name in ("ü" * 127, "a" * 255, "[a]*?", "\udcff"):
-        path = temporary = tmp_path / name
+        path = beside = tmp_path / name
         for _ in range(2):
             with atomic.folder(path) as temporary:
+                beside = temporary
                 (temporary / "file").write_bytes(b"1")
                 atomic.sweep(tmp_path / "other")
                 assert temporary.is_dir()
-        temporary.mkdir()  # as if it had been killed
+        beside.mkdir()  # as if it had been killed
         atomic.sweep(path)
-        assert not temporary.exists()
+        assert not beside.exists()
         assert (path / "file").read_bytes() == b"1"
