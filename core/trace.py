@@ -25,9 +25,9 @@ DISK_BYTES = 64 << 30
 READ_BYTES = 64 << 20
 """Of a large recording, so many bytes of states are read out at once."""
 
-UNITS_BYTES = 4 << 20
-"""Within so many bytes the gates of all steps are kept by unit until the end, and their means are taken in one go: what
-an operation costs before it does anything counts there."""
+SMALL_BYTES = 4 << 20
+"""States of all steps within so many bytes are copied in one go, and so are the means of their gates taken: what an
+operation costs before it does anything counts there."""
 
 MAX_STEPS = 10_000
 
@@ -155,6 +155,7 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
     context = model.prepare(batch)
     h = model.initial(context)
     b, n, d = h.shape
+    small = not on_disk and (steps + 1) * h.nbytes <= SMALL_BYTES
     attention = gate = None
     hidden = _room(h, on_disk, steps + 1, b, n, d if "hidden" in keep else 0)
     if shapes.heads and "attention" in keep:
@@ -164,7 +165,7 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
     units = None
     if shapes.gate and "gate" in keep:
         gate = _room(h, on_disk, steps, b, n)
-        if shapes.units and not on_disk and steps * h.nbytes <= UNITS_BYTES:
+        if shapes.units and small:
             units = h.new_empty(steps, *h.shape)
     at_once = max(1, READ_BYTES // max(1, h.nbytes))
     if "hidden" in keep and (at_once > steps and not on_disk):
@@ -172,7 +173,8 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
     else:
         read = h.new_empty(min(at_once, steps + 1), b, n, d)
     # one view a step, made before the run
-    states = read.unbind(0)
+    small = small and len(read) == steps + 1
+    states, passed = () if small else read.unbind(0), []
     rows = hidden.unbind(0) if read is not hidden and hidden.shape[-1] else ()
     weights = [None] * steps if attention is None else attention.unbind(0)
     gates = [None] * steps if gate is None else (gate if units is None else units).unbind(0)
@@ -188,11 +190,16 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
                 for to, kept in ((weights[t - 1], sink.attention), (gates[t - 1], sink.gate)):
                     if to is not None and kept is not None:
                         to.copy_(kept)
-        states[filled].copy_(h)
+        if small:
+            passed.append(h)
+        else:
+            states[filled].copy_(h)
         filled += 1
         if rows:
             rows[t].copy_(h)
-        if filled == len(states) or t == steps:
+        if filled == len(read) or t == steps:
+            if small:
+                torch.stack(passed, out=read)
             logits, readout = model.readout(read[:filled], batch)
             answers.append(logits)
             if readout is not None and "readout" in keep:
