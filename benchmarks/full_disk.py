@@ -194,6 +194,24 @@ def _stopped_run(root: Path) -> None:
     assert status == 0, said
 
 
+def _changed(root: Path) -> None:
+    """A checkpoint whose user wrote a card of his own."""
+    _checkpoint(root)
+    (root / "ck" / "README.md").write_text("mine\n")
+
+
+def in_files(run: Callable[[Path], tuple[int, str]], root: Path) -> tuple[int, str]:
+    """A command whose recording is too large for memory, as if the disk had filled up since its size was compared."""
+    from core import room, trace
+
+    plain = (trace.MEMORY_BYTES, room.FREE_BYTES, tempfile.tempdir)
+    trace.MEMORY_BYTES, room.FREE_BYTES, tempfile.tempdir = 0, -1 << 60, str(root)
+    try:
+        return run(root)
+    finally:
+        trace.MEMORY_BYTES, room.FREE_BYTES, tempfile.tempdir = plain
+
+
 def _npz(name: str, root: Path) -> None:
     import numpy as np
 
@@ -230,12 +248,15 @@ def cases(inputs: Path) -> list[Case]:
     return [
         Case("trace --out", partial(_earlier, "t.npz"), partial(command, core, ["trace", *one, "--out", "DISK/t.npz"]),
              partial(_npz, "t.npz")),
+        Case("trace in files", nothing,
+             partial(in_files, partial(command, core, ["trace", *one, "--steps", "1000"])), nothing),
         Case("report --out", partial(_earlier, "page.html"),
              partial(command, figures, ["report", *one, "--out", "DISK/page.html"]), html),
         Case("probes fit", _checkpoint, partial(command, probes, ["fit", "DISK/ck", "--instances", "40"]),
              partial(_opens, "ck")),
         Case("probes patch --out", nothing, partial(command, probes, ["patch", *one, "--out", "DISK/p.npz"]),
              partial(_npz, "p.npz")),
+        Case("seal", _changed, partial(command, core, ["seal", "DISK/ck"]), partial(_opens, "ck")),
         Case("import", nothing, partial(command, core, ["import", str(theirs), "--task", "graph", "--out", "DISK/new"]),
              partial(_opens, "new")),
         Case("train", nothing, partial(command, core, TRAIN), partial(_opens, "run"), ("training.jsonl",)),
@@ -247,6 +268,8 @@ def cases(inputs: Path) -> list[Case]:
         Case("generate --json >", nothing,
              partial(printing, ["core", "generate", "graph", "--difficulty", "3", "--count", "40", "--json"]), listing,
              ("out",), STATES[1:]),
+        Case("patch --json >", nothing, partial(printing, ["probes", "patch", *one, "--json"]), listing, ("out",),
+             STATES[1:]),
         Case("page: keep a checkpoint", nothing, partial(asked, _keep), partial(_opens, "mine")),
         Case("page: upload", nothing, partial(asked, _upload), lambda root: next(root.glob("*/config.json"))),
         Case("page: upload a .pt", nothing, partial(asked, partial(_upload_pt, theirs)), nothing),

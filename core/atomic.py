@@ -6,7 +6,9 @@ What the system refuses meanwhile (a full disk, a read-only folder) is one sente
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +30,9 @@ REASONS = {
     errno.ENOTDIR: "a part of this path is a file, not a folder; choose another place",
 }
 """Why something cannot be written, and what to do, by the system's number."""
+
+TEMPORARY = re.compile(r"[a-z0-9_]{8}\.tmp")
+"""How the name of a temporary folder goes on, as tempfile chooses it."""
 
 
 @contextmanager
@@ -101,7 +106,7 @@ def folder(path: Path, called: str | None = None) -> Iterator[Path]:
     """
     with written(called or path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=_beside(path), suffix=".tmp", dir=path.parent))
         try:
             yield temporary
             files = sorted(temporary.iterdir(), key=lambda file: file.stat().st_mtime_ns)
@@ -115,6 +120,18 @@ def folder(path: Path, called: str | None = None) -> Iterator[Path]:
                 temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(path: Path) -> str:
+    """How the names of temporary folders of `path` begin."""
+    return f".{path.name.encode(errors='ignore')[:100].decode(errors='ignore')}."  # a name may have 255 bytes
+
+
+def sweep(path: Path) -> None:
+    """Takes away what `folder` left beside `path` when its process was killed; nobody else may write it meanwhile."""
+    for litter in path.parent.glob(f"{glob.escape(_beside(path))}*.tmp"):
+        if TEMPORARY.fullmatch(litter.name, len(_beside(path))):
+            shutil.rmtree(litter, ignore_errors=True)
 
 
 def write(path: Path, content: str | bytes) -> None:

@@ -48,6 +48,33 @@ def dense_attention(
     return torch.bmm(weights, flat(v)).view(b, h, n, width)
 
 
+def kept_attention(
+    qkv: Float[Tensor, "b n p"], bias: Float[Tensor, "#b #h n n"] | None, keep: Float[Tensor, "b h n n"]
+) -> Float[Tensor, "b n d"]:
+    """`dense_attention` of one instance with its weights kept, in as few operations as it takes.
+
+    On a small instance what each operation costs before it does anything is most of what keeping the weights costs.
+
+    Args:
+        qkv: Queries, keys and values, the heads of each side by side: p = 3 d; b is 1.
+        bias: Added to the logits.
+        keep: Room for the weights.
+
+    Returns:
+        What was attended to, the heads side by side.
+    """
+    weights = keep[0]
+    heads, n, _ = weights.shape
+    width = qkv.shape[2] // (3 * heads)
+    q, k, v = qkv.view(n, 3, heads, width).permute(1, 2, 0, 3).unbind(0)  # (heads, n, d_head)
+    if bias is None:
+        torch.bmm(q * width**-0.5, k.mT, out=weights)
+    else:
+        torch.baddbmm(bias[0], q, k.mT, alpha=width**-0.5, out=weights)
+    torch.softmax(weights, dim=-1, out=weights)
+    return torch.bmm(weights, v).transpose(0, 1).reshape(1, n, heads * width)
+
+
 def geometric_attention(
     q: Float[Tensor, "b h n k"],
     k: Float[Tensor, "b h n k"],

@@ -279,7 +279,7 @@ def _find(name_or_path: str | Path) -> Path:
     path = shipped if shipped.parent == CHECKPOINTS and (shipped / CONFIG).is_file() else Path(name)
     if path.suffix in PICKLES and not path.is_dir():
         raise InputError(
-            f"{name!r} is a pickle, which is not opened as a checkpoint; "
+            f"{name!r:.200} is a pickle, which is not opened as a checkpoint; "
             f"turn it into one with: python -m core import {path.name} --task TASK --out DIR"
         )
     if path.is_dir():
@@ -289,7 +289,7 @@ def _find(name_or_path: str | Path) -> Path:
         return path / WEIGHTS
     if path.is_file():
         if path.suffix != ".safetensors":
-            raise InputError(f"{name!r} is not a checkpoint: give its folder or its .safetensors file")
+            raise InputError(f"{name!r:.200} is not a checkpoint: give its folder or its .safetensors file")
         return path
     local = path.is_absolute() or name[0] == "." or Path(name.split("/")[0]).exists()
     if HUB_ID.fullmatch(name) and not local:
@@ -297,7 +297,7 @@ def _find(name_or_path: str | Path) -> Path:
     if len(name) > 200 or "/" in name:
         raise InputError(f"there is no checkpoint at {name[:200]!r}")
     names = ", ".join(entry["name"] for entry in available(CHECKPOINTS)) or "none yet"
-    raise InputError(f"there is no checkpoint {name!r}; the shipped ones are: {names}")
+    raise InputError(f"there is no checkpoint {name!r:.200}; the shipped ones are: {names}")
 
 
 def _missing(path: Path) -> str:
@@ -409,7 +409,7 @@ def _check_tensors(tensors: dict[str, Tensor], model: nn.Module, path: Path) -> 
     due = model.state_dict()
     for name in due:
         if name not in tensors:
-            raise InputError(f"{path} lacks the weights {name!r} that its config.json asks for")
+            raise InputError(f"{path} lacks the weights {name!r:.100} that its config.json asks for")
     for name, tensor in tensors.items():
         if name not in due:
             raise InputError(f"{path} has weights {name!r:.120} that its config.json does not ask for")

@@ -18,7 +18,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.attention import dense_attention, edge_attention, geometric_attention
+from core.attention import dense_attention, edge_attention, geometric_attention, kept_attention
 from core.config import ModelConfig
 from core.encoding import MAX_OFFSET, SOURCE, TARGET, Batch
 from core.errors import InputError
@@ -83,6 +83,8 @@ class Block(nn.Module):
             q, k, v = qkv.view(b * n, 3, heads, d // heads).unbind(1)  # (B n, heads, d_head)
             edges = context.batch.edge_index
             return self.out(edge_attention(q, k, v, edges, keep, context.bias, context.scale).reshape(b, n, d))
+        if b == 1 and keep is not None and context.rope is context.scale is None and not self.config.geometric:
+            return self.out(kept_attention(qkv, context.bias, keep))
         q, k, v = qkv.view(b, n, 3, heads, d // heads).permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, n, d_head)
         if context.rope is not None:
             q, k = rotate(q, *context.rope), rotate(k, *context.rope)
@@ -118,18 +120,21 @@ class Block(nn.Module):
             u: What attention read.
             branch: What it brought.
             gate: (B, n), the update gate to use instead of the model's own, NaN for its own.
-            keep: (B, n), room for the mean of the update gate.
+            keep: Room for the update gate: (B, n) for its mean, (B, n, d) for every unit.
         """
         y = u + (branch if self.scale1 is None else self.scale1 * branch)
         act = F.relu if self.config.activation == "relu" else F.gelu
         branch = self.dropout(self.down(self.dropout(act(self.up(self.norm2(y))))))
         y = y + (branch if self.scale2 is None else self.scale2 * branch)
         if self.gate is not None:
-            z = torch.sigmoid(self.gate(torch.cat([y, h], dim=-1)))
+            units = keep if keep is not None and keep.ndim == 3 else None
+            z = torch.sigmoid(self.gate(torch.cat([y, h], dim=-1)), out=units)
             if gate is not None:
                 z = torch.where(gate.isnan()[..., None], z, gate[..., None])
             y = torch.lerp(h, y, z.to(y.dtype))  # z * y + (1 - z) * h
-            if keep is not None:
+            if units is not None and gate is not None:
+                units.copy_(z)
+            elif keep is not None and units is None:
                 torch.mean(z, dim=-1, out=keep)
         y = y if self.state_norm is None else self.state_norm(y)
         return y + self.config.state_noise * torch.randn_like(y) if self.training and self.config.state_noise else y
@@ -192,7 +197,9 @@ class DepthRecurrentTransformer(
     @property
     def shapes(self) -> Shapes:
         """What one step leaves."""
-        return Shapes(self.config.width, self.config.heads, self.config.gate_bias is not None)
+        has_gate = self.config.gate_bias is not None
+        alone = type(self) is DepthRecurrentTransformer  # another class may go on with the mean of the gate
+        return Shapes(self.config.width, self.config.heads, has_gate, has_gate and alone)
 
     def embed(self, batch: Batch) -> Float[Tensor, "b n d"]:
         """The state before the first step."""

@@ -363,7 +363,7 @@ def get(task: str, name: str) -> Recipe:
         if (recipe.task, recipe.name) == (task, name):
             return recipe
     known = ", ".join(f"{r.task} {r.name}" for r in RECIPES)
-    raise InputError(f"there is no recipe {name!r} for {task!r}; there are: {known}")
+    raise InputError(f"there is no recipe {name!r:.40} for {task!r:.40}; there are: {known}")
 
 
 def varied(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:

@@ -20,6 +20,8 @@ import weakref
 
 import numpy as np
 
+from core import atomic
+
 KEPT_BYTES = 256 << 20
 """Free blocks are kept up to this much in all."""
 
@@ -28,6 +30,9 @@ SMALLEST_BYTES = 1 << 18
 
 FREE_BYTES = 1 << 30
 """So much of a disk is left free."""
+
+CALLED = "a recording too large for memory, in the folder for temporary files,"
+"""What a refusal calls a file."""
 
 _blocks: list[np.ndarray] = []
 _mapped: list[tuple[weakref.ref[mmap.mmap], int, int]] = []
@@ -67,12 +72,12 @@ def on_disk(*shape: int) -> np.ndarray:
     """A float32 array of zeros in a file of its own, which goes with the last array that looks at it.
 
     Raises:
-        OSError: If the disk has no room for it.
+        InputError: If the disk has no room for it, or is read-only.
     """
     count = math.prod(shape)
     if not count:
         return np.empty(shape, dtype=np.float32)
-    with tempfile.TemporaryFile(prefix="depthscope-") as file:
+    with atomic.written(CALLED), tempfile.TemporaryFile(prefix="depthscope-") as file:
         os.posix_fallocate(file.fileno(), 0, 4 * count)  # a map of a file that has no room yet could end the process
         mapped = mmap.mmap(file.fileno(), 4 * count)
     array = np.frombuffer(mapped, dtype=np.float32)

@@ -412,6 +412,7 @@ def train(
             raise InputError(f"{out} holds a finished checkpoint; choose another folder")
         for litter in out.glob(f".*.tmp{Path(STATE).suffix}"):  # of a run that was killed while it saved
             litter.unlink(missing_ok=True)
+        atomic.sweep(out)
         _loop(run, max_seconds, watch)
 
 

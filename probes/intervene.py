@@ -212,17 +212,25 @@ class Runner:
         latest = max([*states, *updates])
         borrowing = [row for row, program in enumerate(programs) if any(set(e.parts) != {"state"} for e in program)]
         near = self.near if all(self.is_local(program) for program in programs) else None
+        swaps = any(edit.kind == "swap" for program in programs for edit in program)  # reads what another node became
+        alone = near is not None and out.readout is None and out.hidden is None and not swaps
+        cone = near.cone(steps) if near is not None and alone else None
         differs = torch.zeros((len(programs), self.base.n_nodes), dtype=torch.bool, device=self.device)
         touched = np.zeros(len(programs), dtype=bool)  # rows that differ from the base in anything
         state, active, key, context = self.hidden[:0], 0, None, None
         for t in range(int(starts[0]), steps + 1):
             coming = int(np.searchsorted(starts, t, side="right"))
-            state = torch.cat([state, self.hidden[t].expand(coming - active, -1, -1)])
+            if coming > active:  # a tensor of its own, as after a local step
+                state = torch.cat([state, self.hidden[t].expand(coming - active, -1, -1)])
             active = coming
             if t in states:
-                state = self._edited(state, states[t], t)
+                state = state if near is not None else state.clone()
+                for row, edit in states[t]:
+                    self._edit(state[row], edit, t)
                 mine = np.array(sorted({row for row, _ in states[t]}))
                 differs[mine] |= (state[mine] != self.hidden[t]).any(-1)
+                if cone is not None:
+                    differs &= cone[t]
                 touched |= differs.any(1).cpu().numpy()
             which = np.zeros(active, dtype=np.int64)
             for row in borrowing:
@@ -234,7 +242,8 @@ class Runner:
                 return
             if near is not None:
                 now, following = self.hidden[t], self.hidden[t + 1]
-                state, differs[:active] = near.step(state, differs[:active], now, following, t)
+                bears = None if cone is None else cone[t]
+                state, differs[:active] = near.step(state, differs[:active], now, following, t, bears)
                 continue
             if key != which.tobytes():
                 context, key = self._context(which), which.tobytes()
@@ -292,13 +301,6 @@ class Runner:
             out.readout[to, t] = readout.float().cpu().numpy()
         if out.hidden is not None:
             out.hidden[to, t] = mine.float().cpu().numpy()
-
-    def _edited(self, state: Tensor, todo: Sequence[tuple[int, Edit]], t: int) -> Tensor:
-        """States after the edits of step t."""
-        state = state.clone()
-        for row, edit in todo:
-            self._edit(state[row], edit, t)
-        return state
 
     def _edit(self, h: Tensor, edit: Edit, t: int) -> None:
         """One edit on the states of one run, (n, d), in place."""

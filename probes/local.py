@@ -2,7 +2,8 @@
 
 What a node is after a step depends on itself and on the nodes that it attends to. A node none of which differs from the
 undisturbed run is as it was there, and is not computed again: an effect map costs what its edits reach, not n nodes a
-run.
+run. Nor is a node computed from which the answer cannot be reached in the steps that are left, where the answer alone
+is asked for.
 """
 
 from __future__ import annotations
@@ -54,7 +55,23 @@ class Neighbourhood:
         count = np.bincount(edges[0].cpu().numpy(), minlength=encoding.n_nodes)
         return Neighbourhood(model, context, torch.from_numpy(np.concatenate([[0], count.cumsum()])).to(device))
 
-    def step(self, state: Tensor, differs: Tensor, now: Tensor, following: Tensor, t: int) -> tuple[Tensor, Tensor]:
+    def cone(self, steps: int) -> Tensor:
+        """Which nodes can bear on the answer after t steps or any later one, (T+1, n) bool."""
+        batch, edges = self.context.batch, self.context.batch.edge_index
+        assert edges is not None
+        bears = torch.zeros(batch.token_ids.shape[1], dtype=torch.bool, device=edges.device)
+        bears[batch.answer] = True
+        if self.model.config.readout == "pair":
+            bears[batch.source] = True
+        rows = [bears]
+        for _ in range(steps):
+            bears = bears.index_fill(0, edges[1][bears[edges[0]]], True)
+            rows.append(bears)
+        return torch.stack(rows[::-1])
+
+    def step(
+        self, state: Tensor, differs: Tensor, now: Tensor, following: Tensor, t: int, bears: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """One step of R runs.
 
         Args:
@@ -63,6 +80,7 @@ class Neighbourhood:
             now: (n, d) the undisturbed run after t steps.
             following: (n, d) the same after t + 1.
             t: Number of the step from 0.
+            bears: (n,) bool, the nodes of step t that count; the others are not computed. None for all.
 
         Returns:
             The states after t + 1 steps, and where they may differ.
@@ -71,6 +89,8 @@ class Neighbourhood:
         assert edges is not None
         reached = torch.zeros(differs.shape, device=state.device).index_add_(1, edges[0], differs[:, edges[1]].float())
         reached = (reached > 0) | differs
+        if bears is not None:
+            reached &= bears
         row, node = reached.nonzero(as_tuple=True)  # (M,) each
         n, m = state.shape[1], len(row)
         # M nodes to compute, after the n of the undisturbed run, to which they may attend

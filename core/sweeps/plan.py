@@ -128,7 +128,7 @@ def _runs(group: Any) -> Iterator[Run]:
         raise InputError(f"a table is due (got {group!r:.80})")
     unknown = sorted(set(group) - set(KEYS))
     if unknown:
-        raise InputError(f"unknown key {unknown[0]!r}; there are: {', '.join(KEYS)}")
+        raise InputError(f"unknown key {unknown[0]!r:.40}; there are: {', '.join(KEYS)}")
     task, names, seeds = group.get("task"), group.get("recipe"), group.get("seeds", [0])
     names = [names] if isinstance(names, str) else names
     seeds = [seeds] if isinstance(seeds, int) else seeds

@@ -32,5 +32,5 @@ def get(task: str) -> ModuleType:
 
     tasks = {"graph": graph, "logic": logic, "text": text}
     if task not in tasks:
-        raise InputError(f"there is no task {task!r}; the tasks are {', '.join(tasks)}")
+        raise InputError(f"there is no task {task!r:.40}; the tasks are {', '.join(tasks)}")
     return tasks[task]

@@ -32,6 +32,11 @@ FOUND = {  # inputs on which a parser once failed
     "metrics.json": [b'{"validation": [{"accuracy": {"1": 1' + b"0" * 400 + b"}}]}"],
     "table of instances": [b"input\ra\rb", b'"\rinput"\n'],
     "config.json": [b'{"config": {"' + b"a" * 70_000 + b'": 1}}', b'{"config": {"task": "' + b"9" * 5000 + b'"}}'],
+    "plan of a sweep": [
+        json.dumps({"runs": [{"task": "graph", "recipe": "house", "s" * 3000: 1}]}).encode(),
+        json.dumps({"runs": [{"task": "graph", "recipe": "h" * 3000}]}).encode(),
+        json.dumps({"runs": [{"task": "g" * 3000, "recipe": "house"}]}).encode(),
+    ],
     "probes.json": [
         b"[]",
         b'{"tests": []}',

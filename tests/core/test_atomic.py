@@ -92,3 +92,18 @@ def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == f"error: {path} cannot be written: no file may become so large here; choose another place\n"
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"t.npz": b"from before"}
+
+
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    for name in ("ü" * 127, "a" * 255, "[a]*?", "\udcff"):
+        path = beside = tmp_path / name
+        for _ in range(2):
+            with atomic.folder(path) as temporary:
+                beside = temporary
+                (temporary / "file").write_bytes(b"1")
+                atomic.sweep(tmp_path / "other")
+                assert temporary.is_dir()
+        beside.mkdir()  # as if it had been killed
+        atomic.sweep(path)
+        assert not beside.exists()
+        assert (path / "file").read_bytes() == b"1"

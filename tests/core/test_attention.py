@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.attention import dense_attention, edge_attention, geometric_attention
+from core.attention import dense_attention, edge_attention, geometric_attention, kept_attention
 
 Triple = tuple[Tensor, Tensor, Tensor]
 
@@ -61,6 +61,20 @@ def test_weights_that_are_kept() -> None:
     torch.testing.assert_close(full[0][:, edges[0], edges[1]], along)
     assert torch.all(full[0][:, ~allowed] == 0)
     torch.testing.assert_close(full.sum(-1), torch.ones_like(full[..., 0]))
+
+
+@pytest.mark.parametrize("heads_of_bias", [None, 1, 2])
+def test_the_weights_of_one_instance_are_those_of_any(heads_of_bias: int | None) -> None:
+    """Kept in few operations they are the same to the bit as those of `dense_attention`."""
+    qkv = torch.randn(1, 7, 3 * 2 * 4)
+    bias = None if heads_of_bias is None else torch.randn(1, heads_of_bias, 7, 7)
+    found, due = torch.empty(2, 1, 2, 7, 7)
+    with torch.inference_mode():
+        attended = kept_attention(qkv, bias, found)
+        q, k, v = qkv.view(1, 7, 3, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        same = dense_attention(q, k, v, bias, keep=due)
+    assert torch.equal(found, due)
+    assert torch.equal(attended, same.transpose(1, 2).reshape(1, 7, 8))
 
 
 def test_large_scores_do_not_overflow() -> None:

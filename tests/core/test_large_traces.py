@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -115,8 +116,24 @@ def test_batches_on_edges_keep_each_its_own(checkpoint: Checkpoint) -> None:
 def test_a_refusal_says_what_takes_the_room(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "MEMORY_BYTES", 1000)
     monkeypatch.setattr(room, "FREE_BYTES", 1 << 60)
-    with pytest.raises(InputError, match=r"GiB .*disk for temporary files.*at most 0 steps, keep less of it \(--keep"):
+    with pytest.raises(InputError, match=r"GiB .*disk for temporary files.*free some space.*keep less of it \(--keep"):
         trace.record(checkpoint, graph(), STEPS)
+    monkeypatch.setattr(room, "FREE_BYTES", 0)
+    monkeypatch.setattr(trace, "DISK_BYTES", 4 * graph().n_nodes * checkpoint.config.width * (STEPS - 1))
+    with pytest.raises(InputError, match=r"over the limit of 0\.0; run at most [1-9]\d* steps, keep less"):
+        trace.record(checkpoint, graph(), STEPS)
+
+
+def test_a_disk_that_fills_meanwhile_is_a_sentence(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: int) -> None:
+        raise OSError(errno.ENOSPC, "")
+
+    before = maps()
+    monkeypatch.setattr(trace, "MEMORY_BYTES", 1000)
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(InputError, match=r"recording .* temporary files, cannot be written: the disk is full"):
+        trace.record(checkpoint, graph(), STEPS)
+    assert maps() == before
 
 
 def test_the_file_is_written_row_by_row(

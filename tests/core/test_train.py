@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -16,7 +17,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from core import checkpoint, recipes, train
+from core import atomic, checkpoint, recipes, train
 from core.config import ModelConfig
 from core.errors import InputError
 from core.lessons import Lessons
@@ -173,6 +174,25 @@ def test_what_a_kill_left_while_saving_goes(tmp_path: Path) -> None:
     (tmp_path / "run" / ".abc.tmp.safetensors").write_bytes(b"half")
     train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)
     assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_what_a_kill_left_while_saving_the_checkpoint_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = (tmp_path / ".run.2.abcdefgh.tmp", tmp_path / ".other.abcdefgh.tmp")
+    for other in others:
+        other.mkdir()
+    train.train("graph", "tiny", tmp_path / "run", threads=1, max_seconds=0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic.shutil, "rmtree", lambda *_args, **_named: None)  # a killed process does not tidy up
+        patched.setattr(Path, "replace", _no_room)
+        with pytest.raises(InputError, match="disk is full"), atomic.folder(tmp_path / "run") as temporary:
+            (temporary / "model.safetensors").write_bytes(b"half")
+    assert len(list(tmp_path.glob(".run.????????.tmp"))) == 1
+    train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)
+    assert sorted(tmp_path.glob(".*")) == sorted(others)
+
+
+def _no_room(*_args: object) -> None:
+    raise OSError(errno.ENOSPC, "")
 
 
 def test_a_changed_state_is_named(tmp_path: Path) -> None:

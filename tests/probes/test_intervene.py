@@ -249,6 +249,26 @@ def test_a_batch_is_as_one_by_one(case: tuple[Checkpoint, Trace], monkeypatch: p
     assert told[-1] == (len(programs) - 1, len(programs) - 1)
 
 
+def test_answers_alone_are_those_beside_all_states(case: tuple[Checkpoint, Trace]) -> None:
+    """Where nothing but answers is kept, nodes that cannot bear on one are not computed; swaps read any node."""
+    opened, base = case
+    nodes = range(min(base.n_nodes, 12))
+    programs: list[list[Edit]] = [[Edit("zero", t, nodes=(i,))] for t in range(STEPS + 1) for i in nodes]
+    programs += [loads("noise t=1 node=0 amount=2\nzero t=4 node=1"), loads("zero t=0")]
+    swaps = [[Edit("zero", 1, nodes=(i,)), Edit("swap", 5, nodes=(i, base.n_nodes - 1))] for i in nodes[:-1]]
+    for some in (programs, [*programs, *swaps]):
+        alone, beside = intervene.run(opened, base, some), intervene.run(opened, base, some, readout=True, hidden=True)
+        np.testing.assert_allclose(alone.logits, beside.logits, atol=1e-5)
+    near = intervene.Runner(opened, base, Material()).near
+    if near is not None:
+        cone = near.cone(STEPS).numpy()
+        asked = {base.encoding.answer, *([base.encoding.source] if opened.config.readout == "pair" else [])}
+        assert set(np.flatnonzero(cone[STEPS])) == asked
+        query, key = near.context.batch.edge_index.numpy()  # type: ignore[union-attr]
+        for t in range(STEPS):
+            assert set(np.flatnonzero(cone[t])) == {*key[cone[t + 1][query]], *np.flatnonzero(cone[t + 1])}
+
+
 @pytest.mark.parametrize(
     "name", ["graph-house", "graph-paper", "graph-act", "graph-house-tokens", "logic-house-tree", "logic-house-tokens",
              "logic-gru", "text-house-tokens"],
