@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from core import frontier
 from core.checkpoint import Checkpoint
 from core.differences import differences
 from figures import differing as drawing
@@ -76,7 +77,8 @@ def measured(pair: Pair) -> None:
     st.markdown("#### On drawn instances")
     st.caption(f"Instances that no training saw, difficulty {levels[0]} to {levels[-1]}, the same for both.")
     other = second.name if any(second.name == e["name"] for e in opening.offered()) else str(second.folder)
-    asked = Asked("agreement", first, difficulty=levels, instances=BATCH, options={"other": other})
+    steps = steps_of(first, second, levels[-1])
+    asked = Asked("agreement", first, difficulty=levels, instances=BATCH, steps=steps, options={"other": other})
     card(
         "Answers", asked,
         "How often do the two give the same answer, who is right where they do not, and how far does each carry? "
@@ -87,6 +89,11 @@ def measured(pair: Pair) -> None:
         "States", Asked("similarity", first, options={"other": other}),
         "How alike are the states of the two, step by step, up to rotation and scale?", _states,
     )  # fmt: skip
+
+
+def steps_of(first: Checkpoint, second: Checkpoint, hardest: int) -> int:
+    """T of both: what the Frontier page gives the hardest of the difficulties, for whoever needs more of it."""
+    return max(frontier.default_steps(side, hardest) for side in (first, second))
 
 
 def _answers(found: Agreement, task: str, pair: Pair) -> None:
@@ -103,6 +110,12 @@ def _answers(found: Agreement, task: str, pair: Pair) -> None:
         step = st.slider("Step", 1, found.steps, found.steps, key="compare step")
         fig = drawing.accuracy_of_both(found, task, scheme(), step)
     plot(fig, f"compare {shown}", f"{found.checkpoint}-{found.other}-{shown}", options[shown])
+    if shown == "frontier":
+        st.caption(
+            f"Accuracy after the step of the slider, at first the last: T = {found.steps}, which the hardest of these "
+            "is given. It is the column of that step on the Frontier page, but for how many instances are drawn there; "
+            "where a model falls apart with more steps, or needs them, another step shows another wall."
+        )
     both, one, two, none = found.parts[..., -1].sum(axis=0).tolist()
     st.caption(
         f"At step {found.steps} the two agree on {found.agree[-1]:.3f} [{found.low[-1]:.3f}, {found.high[-1]:.3f}] of "
