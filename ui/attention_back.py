@@ -86,6 +86,7 @@ def _interaction(view: View, found: InteractionScores | None) -> None:
         offers = [
             ("Shares as CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(values, path, labels)),
             ("JSON", f"{name}.json", "application/json", lambda: dumps(found)),
+            intervention_runs.instance_offer(view),
         ]
         command, code = (make(view, "interaction") for make in (intervention_runs.command, intervention_runs.code))
         frontier_figures.take_away("interaction here", offers, command, code)

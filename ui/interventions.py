@@ -173,7 +173,7 @@ def _logits(view: View, edits: Edits, ran: Ran) -> None:
         offers = [
             ("All as CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(run)),
             ("JSON", f"{name}.json", "application/json", lambda: dumps(replay)),
-            ("Instance", intervention_runs.file_of(view), "text/plain", lambda: intervention_runs.as_file(view)),
+            intervention_runs.instance_offer(view),
         ]
         command, code = (make(view, "do", edits) for make in (intervention_runs.command, intervention_runs.code))
         frontier_figures.take_away("edits", offers, command, code)
