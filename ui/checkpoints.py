@@ -52,7 +52,7 @@ def headline() -> Section:
         "What to do", sections, key="checkpoints section_widget", default=first, persist_state="session",
         label_visibility="collapsed", required=True,
     ) or "Open")  # fmt: skip
-    session.write_query({PARAMETER: IN_URL[chosen]} if chosen != "Open" else {}, [PARAMETER])
+    session.write_query({PARAMETER: IN_URL[chosen]} if chosen != "Open" else {}, [PARAMETER], in_place=True)
     if chosen != "Train one here":
         training_page.under_way()
     _notices()
