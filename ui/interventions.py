@@ -71,8 +71,8 @@ def _headline(view: View, edits: Edits, ran: Ran | None, problem: str | None) ->
             said = drawing.what_happened(ran.replay.runs[0], words(view.instance))
             st.markdown(f"### {plain(said)}")
             donor = ran.replay.runs[0].donor
-            told = [sentence(view.trace), *([f"The patches take from {donor}"] if donor else [])]
-            st.caption(" ".join(plain(whole(part)) for part in told))
+            told = [sentence(view.trace), *([whole(f"The patches take from {donor}")] if donor else [])]
+            st.caption(" ".join(map(plain, told)))
             return
         st.markdown(f"### {plain(sentence(view.trace))}")
         if problem is not None:
