@@ -121,6 +121,7 @@ def likeness_over_steps(found: Similarity, one: Alike, scheme: Scheme) -> go.Fig
     line(fig, found.step, one.ceiling, f"ceiling: {_short(found.ceiling_by, 24)}", colour(scheme, 2), "longdash")
     line(fig, found.step, one.untrained, "untrained", MUTED[scheme], "dash")
     line(fig, found.step, one.shuffled, "shuffled", MUTED[scheme], "dot")
+    fig.update_layout(legend_traceorder="normal")
     return fig
 
 

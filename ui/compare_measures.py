@@ -9,6 +9,7 @@ from core import frontier
 from core.checkpoint import Checkpoint
 from core.differences import differences
 from figures import differing as drawing
+from figures.step_curves import share
 from probes import subjects
 from probes.agreement import Agreement
 from probes.disagreement import Disagreement
@@ -86,7 +87,7 @@ def measured(pair: Pair) -> None:
         lambda found: _answers(found, task, pair),
     )  # fmt: skip
     card(
-        "States", Asked("similarity", first, options={"other": other}),
+        "States", Asked("similarity", first, steps=steps, options={"other": other}),
         "How alike are the states of the two, step by step, up to rotation and scale?", _states,
     )  # fmt: skip
 
@@ -118,9 +119,9 @@ def _answers(found: Agreement, task: str, pair: Pair) -> None:
         )
     both, one, two, none = found.parts[..., -1].sum(axis=0).tolist()
     st.caption(
-        f"At step {found.steps} the two agree on {found.agree[-1]:.3f} [{found.low[-1]:.3f}, {found.high[-1]:.3f}] of "
-        f"{found.n:,} instances (by chance {found.chance[-1]:.3f}; the first with an untrained network "
-        f"{found.untrained[-1]:.3f}): {both:,} both right, {one:,} only the first, {two:,} only the second, "
+        f"At step {found.steps} the two agree on {share(found.agree[-1])} [{share(found.low[-1])}, "
+        f"{share(found.high[-1])}] of {found.n:,} instances (by chance {share(found.chance[-1])}; the first with an untrained network "
+        f"{share(found.untrained[-1])}): {both:,} both right, {one:,} only the first, {two:,} only the second, "
         f"{none:,} neither."
     )
 
@@ -146,8 +147,8 @@ def _states(found: Similarity) -> None:
     d = found.dynamics
     st.caption(
         f"{found.n_rows} nodes of {found.n} instances; ceiling by {plain(found.ceiling_by)}. What the steps do (DSA) "
-        f"is alike by {d.value:.3f} [{d.low:.3f}, {d.high:.3f}]; ceiling {d.ceiling:.3f}, untrained {d.untrained:.3f}, "
-        f"steps shuffled {d.shuffled:.3f}."
+        f"is alike by {share(d.value)} [{share(d.low)}, {share(d.high)}]; ceiling {share(d.ceiling)}, untrained "
+        f"{share(d.untrained)}, steps shuffled {share(d.shuffled)}."
     )
 
 
