@@ -120,9 +120,9 @@ def _answers(found: Agreement, task: str, pair: Pair) -> None:
     both, one, two, none = found.parts[..., -1].sum(axis=0).tolist()
     st.caption(
         f"At step {found.steps} the two agree on {share(found.agree[-1])} [{share(found.low[-1])}, "
-        f"{share(found.high[-1])}] of {found.n:,} instances (by chance {share(found.chance[-1])}; the first with an untrained network "
-        f"{share(found.untrained[-1])}): {both:,} both right, {one:,} only the first, {two:,} only the second, "
-        f"{none:,} neither."
+        f"{share(found.high[-1])}] of {found.n:,} instances (by chance {share(found.chance[-1])}; the first with an "
+        f"untrained network {share(found.untrained[-1])}): {both:,} both right, {one:,} only the first, {two:,} only "
+        f"the second, {none:,} neither."
     )
 
 
