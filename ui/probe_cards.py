@@ -35,4 +35,5 @@ def table(rows: Sequence[dict[str, str]]) -> None:
     if rows:
         names = list(rows[0])
         lines = [names, ["---"] * len(names), *([_unbroken(plain(row[name])) for name in names] for row in rows)]
-        st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+        with st.container(key=f"cells {' '.join(names)}"):
+            st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
