@@ -102,11 +102,14 @@ def _left(where: str, url: str) -> list[str]:
     return [] if re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", url) else [f"{where}: asked for {url}"]
 
 
-def everything(themes: Sequence[Literal["light", "dark"]] = ("light", "dark")) -> dict[str, Any]:
+def everything(
+    themes: Sequence[Literal["light", "dark"]] = ("light", "dark"), names: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Opens every page with every shipped checkpoint.
 
     Args:
         themes: In which themes.
+        names: With these checkpoints alone.
 
     Returns:
         How many were opened, and a line for each exception, error box, page error and request that left the machine.
@@ -122,7 +125,7 @@ def everything(themes: Sequence[Literal["light", "dark"]] = ("light", "dark")) -
                 page.on("pageerror", lambda error: wrong.append(f"{now[0]}: page error {error}"))
                 page.on("request", lambda request: wrong.extend(_left(now[0], request.url)))
                 for entry in checkpoint.available():
-                    for name in PAGES:
+                    for name in PAGES if names is None or entry["name"] in names else ():
                         now[0], count = f"{name or 'trace'} {entry['name']} {theme}", count + 1
                         page.goto(f"{url}/{name}?checkpoint={entry['name']}")
                         try:
@@ -145,10 +148,11 @@ def main() -> None:
     what.add_argument("--everything", action="store_true", help="opens every page with every checkpoint")
     parser.add_argument("--seconds", type=float, default=120, help="that the visitors stay (default 120)")
     parser.add_argument("--theme", choices=("light", "dark"), help="with --everything: in this one alone")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="with --everything: with these checkpoints alone")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if args.everything:
-        found = everything((args.theme,) if args.theme else ("light", "dark"))
+        found = everything((args.theme,) if args.theme else ("light", "dark"), args.only)
     else:
         found = visits(args.count, args.seconds)
     print(json.dumps(found, indent=1) if args.json else "\n".join(f"{name}: {value}" for name, value in found.items()))

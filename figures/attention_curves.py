@@ -170,7 +170,8 @@ def agreement_over_steps(found: InteractionScores, scheme: Scheme) -> go.Figure:
     band(fig, s, found.agreement_low, found.agreement_high, BAND[scheme])
     line(fig, s, found.agreement, "correlation", MAIN[scheme], "solid")
     fig.add_hline(y=0, line={"color": INK[scheme], "width": 1, "dash": "dot"})
-    fig.update_yaxes(range=[min(-0.3, float(np.nanmin([0, *found.agreement])) - 0.1), 1.04])
+    lowest = float(np.nanmin([0, *found.agreement, *found.agreement_low]))
+    fig.update_yaxes(range=[max(-1.04, min(-0.3, lowest - 0.1)), 1.04])
     return fig
 
 
@@ -178,7 +179,7 @@ def memory_over_steps(found: InteractionScores, scheme: Scheme) -> go.Figure:
     """Size of the effective interaction over s, on a logarithmic axis: how much of an earlier state is left."""
     fig = figure(scheme, height=HEIGHT, x="state after step s", y="size of W", legend=False)
     line(fig, np.arange(len(found.size)), found.size, "size", MAIN[scheme], "solid")
-    fig.update_yaxes(type="log", exponentformat="power")
+    fig.update_yaxes(type="log", exponentformat="power", dtick=1)  # every power of ten, and no digits between
     return fig
 
 
@@ -214,6 +215,7 @@ def answers_turned(found: KnockoutScores, scheme: Scheme) -> go.Figure:
             hovertemplate=f"%{{x}}: %{{y:.3f}}<extra>{title}</extra>",
         )  # fmt: skip
     fig.update_layout(barmode="group", bargap=0.4)
+    fig.update_xaxes(showgrid=False)
     fig.update_yaxes(range=[0, 1.05])
     return fig
 
@@ -229,6 +231,7 @@ def moment_of_a_cut(effect: Effect, scheme: Scheme) -> go.Figure:
     line(fig, x, effect.delay_change[has], "on the path", MAIN[scheme], "solid", markers=len(x) <= 40)
     line(fig, x, effect.delay_off[has], "off the path", MUTED[scheme], "dash")
     fig.add_vline(x=0, line={"color": INK[scheme], "width": 1, "dash": "dot"})
+    fig.update_layout(legend_traceorder="normal")
     return fig
 
 
@@ -238,6 +241,22 @@ def _finish(fig: go.Figure, scheme: Scheme, trained: Span, steps: int, values: n
     fig.update_layout(legend_traceorder="normal")
     fig.update_xaxes(range=[first - 0.5, first + steps - 0.5], showgrid=False)
     fig.update_yaxes(range=[0, 1.04 * top])
+
+
+def needed_at(effect: Effect) -> str:
+    """When the answer needs what a cut at one step alone takes out, and how far the control comes. Plain text."""
+    has = (effect.delay_n > 0) & np.isfinite(effect.delay_change)
+    if not has.any():
+        return "No cut at one step alone could be measured here."
+    delay, change, off = effect.delay[has], effect.delay_change[has], effect.delay_off[has]
+    k = int(np.argmax(change))
+    passes, away = "the step at which the path passes", abs(int(delay[k]))
+    beside = f"{'one step' if away == 1 else f'{away} steps'} {'after' if delay[k] > 0 else 'before'} {passes}"
+    when = beside if away else f"at {passes}"
+    control = f"{off[k]:.2f}" if np.isfinite(off[k]) else "–"
+    said = f"At one step alone the logit falls most, by {change[k]:.2f}, {when} (off the path {control})"
+    rest = np.delete(change, k)
+    return f"{said}; at any other step by at most {max(0.0, float(rest.max())):.2f}." if len(rest) else f"{said}."
 
 
 def traced_back(found: InteractionScores) -> str:

@@ -13,6 +13,7 @@ from figures.frontier_summary import AXES
 from figures.palette import Scheme
 from figures.plotly_style import BAND, INK, MAIN, MUTED, RULE, colour, colourscale, figure
 from figures.step_curves import band, line, shade
+from figures.summary import clipped
 from probes.agreement import PARTS, Agreement
 from probes.disagreement import Disagreement
 from probes.similarity import Alike, Similarity
@@ -25,7 +26,7 @@ def gap_over_steps_and_nodes(found: Disagreement, scheme: Scheme) -> go.Figure:
     """Difference of the two readings, node by node and step by step; the nodes that differ most are on top."""
     total = np.nansum(found.gap, axis=0)
     rows = np.argsort(-total, kind="stable")[:MOST_ROWS]
-    names = [_short(found.nodes[i]) for i in rows]
+    names = [html.escape(clipped(found.nodes[i], 18), quote=False) for i in rows]
     fig = figure(scheme, height=HEIGHT + 8 * max(0, len(rows) - 20), x="step", y="", legend=False)
     fig.add_heatmap(
         z=found.gap[:, rows].T, x=np.arange(len(found.first)), y=np.arange(len(rows)), zmin=0, zmax=1,
@@ -120,6 +121,7 @@ def likeness_over_steps(found: Similarity, one: Alike, scheme: Scheme) -> go.Fig
     line(fig, found.step, one.ceiling, f"ceiling: {_short(found.ceiling_by, 24)}", colour(scheme, 2), "longdash")
     line(fig, found.step, one.untrained, "untrained", MUTED[scheme], "dash")
     line(fig, found.step, one.shuffled, "shuffled", MUTED[scheme], "dot")
+    fig.update_layout(legend_traceorder="normal")
     return fig
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 HEAD = ("series", "x", "y", "z", "low", "high", "label")
+
+MARKUP = re.compile("</?[bi]>|<br>")
+"""What figures write into labels; all other angle brackets of theirs are escaped names."""
 
 
 def as_csv(fig: go.Figure) -> str:
@@ -26,7 +31,7 @@ def as_csv(fig: go.Figure) -> str:
         ValueError: If a series is of another kind.
     """
     traces: Any = fig.data
-    rows = [row for k, trace in enumerate(traces) for row in _rows(trace, trace.name or f"series {k + 1}")]
+    rows = [row for k, trace in enumerate(traces) for row in _rows(trace, _words(trace.name) or f"series {k + 1}")]
     used = [i for i in range(len(HEAD)) if any(row[i] != "" for row in rows)] or [0]
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
@@ -41,7 +46,7 @@ def _rows(trace: Any, name: str) -> list[list[Any]]:
         up, down = (_list(getattr(trace.error_y, end)) for end in ("array", "arrayminus"))
         down = down or up
         return [
-            [name, _told(_at(x, i, i)), _told(v), "", _off(v, down, i, -1), _off(v, up, i, 1), _told(_at(text, i, ""))]
+            [name, _told(_at(x, i, i)), _told(v), "", _off(v, down, i, -1), _off(v, up, i, 1), _words(_at(text, i, ""))]
             for i, v in enumerate(y)
         ]
     if trace.type == "heatmap":
@@ -49,7 +54,7 @@ def _rows(trace: Any, name: str) -> list[list[Any]]:
         x, y = _list(trace.x) or list(range(z.shape[1])), _list(trace.y) or list(range(z.shape[0]))
         text = None if trace.text is None else np.asarray(trace.text)
         return [
-            [name, _told(x[j]), _told(y[i]), _told(z[i, j]), "", "", "" if text is None else str(text[i, j])]
+            [name, _told(x[j]), _told(y[i]), _told(z[i, j]), "", "", "" if text is None else _words(text[i, j])]
             for i in range(z.shape[0])
             for j in range(z.shape[1])
         ]
@@ -66,6 +71,14 @@ def _at(values: list[Any], i: int, otherwise: Any) -> Any:
 
 def _off(value: Any, by: list[Any], i: int, sign: int) -> Any:
     return _told(value + sign * by[i]) if i < len(by) and by[i] is not None and value is not None else ""
+
+
+def _words(text: Any) -> str:
+    """A label as it is read, without the markup that Plotly draws it from."""
+    if text is None:
+        return ""
+    lines = MARKUP.sub(lambda tag: "; " if tag[0] == "<br>" else "", str(text))
+    return html.unescape(lines)
 
 
 def _told(value: Any) -> Any:

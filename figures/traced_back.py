@@ -63,7 +63,7 @@ def answer_traced_back(
         colorbar={
             "thickness": 10, "len": 1, "outlinewidth": 0, "tickfont": {"color": MUTED[scheme], "size": 11}, "xpad": 6,
             "tickvals": [0, 0.5, 1], "ticktext": ["0", ".5", "1"],
-            "title": {"text": "of the largest", "side": "right", "font": {"size": 11}},
+            "title": {"text": "share of the largest", "side": "right", "font": {"size": 11}},
         },
     )  # fmt: skip
     _front(fig, time[order], path[order], rows, scheme)

@@ -135,6 +135,7 @@ def _against_chance(view: View, found: AttentionScores | None) -> None:
         )
         offers = [("All four as CSV", f"{name}.csv", "text/csv", lambda: as_csv(found))]
         offers += [("JSON", f"{name}.json", "application/json", lambda: dumps(found))]
+        offers += [intervention_runs.instance_offer(view)]
         command, code = (make(view, "attention") for make in (intervention_runs.command, intervention_runs.code))
         frontier_figures.take_away("attention here", offers, command, code)
 

@@ -8,6 +8,7 @@ import streamlit as st
 from core.plain import dumps
 from figures import attention_curves as curves
 from figures import traced_back as drawing
+from figures.step_curves import share
 from probes.interaction import InteractionScores
 from probes.reading import has_from
 from ui import attention_run, background, frontier_figures, intervention_runs
@@ -55,9 +56,9 @@ def _rollout(view: View, rolled: np.ndarray) -> None:
         if scores is not None:
             mass = scores.rollout_mass
             told += (
-                f"Of the answer after {scores.steps} steps {mass.value[-1, 0]:.2f} comes from the path's other nodes "
-                f"(spread evenly {mass.uniform[-1, 0]:.2f}, permuted {mass.permuted[-1, 0]:.2f}, untrained "
-                f"{mass.untrained[-1, 0]:.2f}). "
+                f"Of the answer after {scores.steps} steps {share(mass.value[-1, 0])} comes from the path's other "
+                f"nodes (spread evenly {share(mass.uniform[-1, 0])}, permuted {share(mass.permuted[-1, 0])}, untrained "
+                f"{share(mass.untrained[-1, 0])}). "
             )
         st.caption(f"{told}It knows nothing of values and of what states forget.")
         path = attention_run.route_of(view).nodes(view.trace.n_nodes)
@@ -72,8 +73,8 @@ def _rollout(view: View, rolled: np.ndarray) -> None:
 def _interaction(view: View, found: InteractionScores | None) -> None:
     with card("Effective interaction", "interaction"):
         st.caption(
-            "How much the answer's last state would change with each earlier state: the derivative itself, with "
-            "values, gates and all, whatever the model is made of."
+            "W: how much the answer's last state would change with each earlier state. It is the derivative itself, "
+            "with values, gates and all, whatever the model is made of."
         )
         if found is None:
             _ask(view)
@@ -85,6 +86,7 @@ def _interaction(view: View, found: InteractionScores | None) -> None:
         offers = [
             ("Shares as CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(values, path, labels)),
             ("JSON", f"{name}.json", "application/json", lambda: dumps(found)),
+            intervention_runs.instance_offer(view),
         ]
         command, code = (make(view, "interaction") for make in (intervention_runs.command, intervention_runs.code))
         frontier_figures.take_away("interaction here", offers, command, code)

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from figures import attention_curves as drawing
-from figures.frontier_summary import AXES
+from figures.frontier_summary import counted
 from figures.step_curves import share
 from probes.attention import AttentionScores
 from probes.highway import HighwayScores
@@ -26,10 +26,12 @@ def draw(view: View) -> None:
     opened = view.checkpoint
     st.markdown("#### Measured on drawn instances")
     hardest = opening.trained(opened, "difficulty")
-    axis = AXES.get(opened.config.task, "difficulty")
+    most = f" ({counted(opened.config.task, hardest[1])})" if hardest else ""
     st.caption(
-        f"Instances that no training saw, at the hardest {plain(axis)} trained on"
-        f"{f' ({hardest[1]})' if hardest else ''}, with 95% intervals; those without a path are left out."
+        plain(
+            f"Instances that no training saw, as hard as the hardest trained on{most}, with 95% intervals; those "
+            "without a path are left out."
+        )
     )
     asked = {name: Asked(name, opened, instances=count) for name, count in COUNTS.items()}
     left, right = st.columns(2, gap="small")
@@ -77,32 +79,49 @@ def _attention(found: AttentionScores, view: View) -> None:
     chosen = _choice(options, "attention")
     fig = drawing.path_over_steps(getattr(found, chosen), frontier_figures.scheme(), view.trained_steps)
     _plot(fig, chosen, found.checkpoint, f"{options[chosen]} over steps")
+    drawn = f"{found.n} instances with a path, {found.left_out} without."
+    if chosen.startswith("rollout"):
+        shown = getattr(found, chosen)
+        value, *controls = (share(x[-1, 0]) for x in (shown.value, shown.uniform, shown.permuted, shown.untrained))
+        st.caption(
+            plain(
+                f"{drawn} Heads and steps multiplied out, with the recorded gates. After step {found.steps} it is "
+                "{} (spread evenly {}, permuted {}, untrained {}). The shade is the 95% interval.".format(
+                    value, *controls
+                )
+            )
+        )
+        return
     said = drawing.flow(found)
     st.caption(
         plain(
-            f"{found.n} instances with a path, {found.left_out} without. Head {said.head} gives the path "
-            f"{share(said.mass)} of a path node's attention, evenly spread it would be {share(said.mass_controls[0])}. "
-            f"{drawing.chance(found)} The shade is the interval of the best head."
+            f"{drawn} Head {said.head} gives the path {share(said.mass)} of a path node's attention, evenly spread it "
+            f"would be {share(said.mass_controls[0])}. {drawing.chance(found)} The shade is the interval of the best "
+            "head."
         )
     )
 
 
 def _knockout(found: KnockoutScores) -> None:
     options = {"turned": "Answers turned", "cut": "Moment of a cut", "silence": "Moment of silence"}
+    if not found.cut.n:
+        options.pop("cut")
     chosen = _choice(options, "knockout")
     scheme = frontier_figures.scheme()
-    fig = (
-        drawing.answers_turned(found, scheme)
-        if chosen == "turned"
-        else drawing.moment_of_a_cut(getattr(found, chosen), scheme)
-    )
+    effect = found.silence if chosen == "silence" or not found.cut.n else found.cut
+    fig = drawing.answers_turned(found, scheme) if chosen == "turned" else drawing.moment_of_a_cut(effect, scheme)
     _plot(fig, f"knockout-{chosen}", found.checkpoint, options[chosen])
-    cut = found.cut
+    if chosen != "turned":
+        st.caption(plain(f"{drawing.needed_at(effect)} The shade is the 95% interval over instances."))
+        return
+    uncut = f" {found.left_out} instances had nothing to cut." if found.left_out else ""
+    wrong = f" {found.wrong} were answered wrong before." if found.wrong else ""
+    how = "Cutting" if found.cut.n else "A cut would leave no one anything to attend to; silencing"
     st.caption(
-        f"Cutting what the path cannot do without, at all steps, turns {share(cut.flips)} [{share(cut.flips_low)}, "
-        f"{share(cut.flips_high)}] of {cut.n} answers; as many like it off the path {share(cut.off_flips)} "
-        f"[{share(cut.off_flips_low)}, {share(cut.off_flips_high)}] of {cut.n_off}. {found.left_out} instances had "
-        f"nothing to cut, {found.wrong} were answered wrong before."
+        f"{how} what the path cannot do without, at all steps, turns {share(effect.flips)} "
+        f"[{share(effect.flips_low)}, {share(effect.flips_high)}] of {effect.n} answers; as many like it off the path "
+        f"{share(effect.off_flips)} [{share(effect.off_flips_low)}, {share(effect.off_flips_high)}] of "
+        f"{effect.n_off}.{uncut}{wrong}"
     )
 
 

@@ -8,13 +8,15 @@ import streamlit as st
 
 from core import bundle
 from core.errors import InputError
-from ui import checkpoint_cards, checkpoint_upload, opening, own, startup, training_page
+from ui import checkpoint_cards, checkpoint_upload, opening, own, session, startup, training_page
 from ui.checkpoint_cards import Shown
 from ui.selection import Selection
 from ui.text import plain, whole
 
 Section = Literal["Open", "Bring your own", "Train one here"]
 SECTIONS: tuple[Section, ...] = ("Open", "Bring your own", "Train one here")
+PARAMETER = "section"
+IN_URL: dict[Section, str] = {"Open": "open", "Bring your own": "own", "Train one here": "train"}
 _STYLE = """
 [class*="st-key-settings-"] thead { display: none; }
 [class*="st-key-settings-"] table { font-size: 0.86rem; }
@@ -44,14 +46,17 @@ def headline() -> Section:
             "along or train here stands beside the others on every page."
         )
     sections = SECTIONS[:-1] if startup.read_only() else SECTIONS
-    chosen = st.segmented_control(
-        "What to do", sections, key="checkpoints section_widget", default="Open", persist_state="session",
+    asked = {name: section for section, name in IN_URL.items() if section in sections}
+    first = st.session_state.setdefault("checkpoints first", asked.get(st.query_params.get(PARAMETER, ""), "Open"))
+    chosen = cast(Section, st.segmented_control(
+        "What to do", sections, key="checkpoints section_widget", default=first, persist_state="session",
         label_visibility="collapsed", required=True,
-    )  # fmt: skip
+    ) or "Open")  # fmt: skip
+    session.write_query({PARAMETER: IN_URL[chosen]} if chosen != "Open" else {}, [PARAMETER], in_place=True)
     if chosen != "Train one here":
         training_page.under_way()
     _notices()
-    return cast(Section, chosen or "Open")
+    return chosen
 
 
 def draw(section: Section) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from core import frontier
 from core.checkpoint import Checkpoint
 from core.differences import differences
 from figures import differing as drawing
+from figures.step_curves import share
 from probes import subjects
 from probes.agreement import Agreement
 from probes.disagreement import Disagreement
@@ -76,7 +78,8 @@ def measured(pair: Pair) -> None:
     st.markdown("#### On drawn instances")
     st.caption(f"Instances that no training saw, difficulty {levels[0]} to {levels[-1]}, the same for both.")
     other = second.name if any(second.name == e["name"] for e in opening.offered()) else str(second.folder)
-    asked = Asked("agreement", first, difficulty=levels, instances=BATCH, options={"other": other})
+    steps = steps_of(first, second, levels[-1])
+    asked = Asked("agreement", first, difficulty=levels, instances=BATCH, steps=steps, options={"other": other})
     card(
         "Answers", asked,
         "How often do the two give the same answer, who is right where they do not, and how far does each carry? "
@@ -84,9 +87,14 @@ def measured(pair: Pair) -> None:
         lambda found: _answers(found, task, pair),
     )  # fmt: skip
     card(
-        "States", Asked("similarity", first, options={"other": other}),
+        "States", Asked("similarity", first, steps=steps, options={"other": other}),
         "How alike are the states of the two, step by step, up to rotation and scale?", _states,
     )  # fmt: skip
+
+
+def steps_of(first: Checkpoint, second: Checkpoint, hardest: int) -> int:
+    """T of both: what the Frontier page gives the hardest of the difficulties, for whoever needs more of it."""
+    return max(frontier.default_steps(side, hardest) for side in (first, second))
 
 
 def _answers(found: Agreement, task: str, pair: Pair) -> None:
@@ -103,12 +111,18 @@ def _answers(found: Agreement, task: str, pair: Pair) -> None:
         step = st.slider("Step", 1, found.steps, found.steps, key="compare step")
         fig = drawing.accuracy_of_both(found, task, scheme(), step)
     plot(fig, f"compare {shown}", f"{found.checkpoint}-{found.other}-{shown}", options[shown])
+    if shown == "frontier":
+        st.caption(
+            f"Accuracy after the step of the slider, at first the last: T = {found.steps}, which the hardest of these "
+            "is given. It is the column of that step on the Frontier page, but for how many instances are drawn there; "
+            "where a model falls apart with more steps, or needs them, another step shows another wall."
+        )
     both, one, two, none = found.parts[..., -1].sum(axis=0).tolist()
     st.caption(
-        f"At step {found.steps} the two agree on {found.agree[-1]:.3f} [{found.low[-1]:.3f}, {found.high[-1]:.3f}] of "
-        f"{found.n:,} instances (by chance {found.chance[-1]:.3f}; the first with an untrained network "
-        f"{found.untrained[-1]:.3f}): {both:,} both right, {one:,} only the first, {two:,} only the second, "
-        f"{none:,} neither."
+        f"At step {found.steps} the two agree on {share(found.agree[-1])} [{share(found.low[-1])}, "
+        f"{share(found.high[-1])}] of {found.n:,} instances (by chance {share(found.chance[-1])}; the first with an "
+        f"untrained network {share(found.untrained[-1])}): {both:,} both right, {one:,} only the first, {two:,} only "
+        f"the second, {none:,} neither."
     )
 
 
@@ -133,8 +147,8 @@ def _states(found: Similarity) -> None:
     d = found.dynamics
     st.caption(
         f"{found.n_rows} nodes of {found.n} instances; ceiling by {plain(found.ceiling_by)}. What the steps do (DSA) "
-        f"is alike by {d.value:.3f} [{d.low:.3f}, {d.high:.3f}]; ceiling {d.ceiling:.3f}, untrained {d.untrained:.3f}, "
-        f"steps shuffled {d.shuffled:.3f}."
+        f"is alike by {share(d.value)} [{share(d.low)}, {share(d.high)}]; ceiling {share(d.ceiling)}, untrained "
+        f"{share(d.untrained)}, steps shuffled {share(d.shuffled)}."
     )
 
 

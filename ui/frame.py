@@ -25,6 +25,8 @@ _STYLE = """
 .st-key-help button { min-height: 1.9rem; padding: 0 0.6rem; }
 .st-key-help button p { font-size: 0.82rem; }
 [data-testid="stHeader"] a:focus-visible { outline: 2px solid currentColor; outline-offset: -2px; }
+[class*="st-key-cells-"] { overflow-x: auto; }
+[class*="st-key-cells-"] :is(td, th) { font-size: 0.9rem; padding: 0.3rem 0.55rem; }
 .st-key-facts thead { display: none; }
 .st-key-facts table { font-size: 0.92rem; width: 100%; }
 .st-key-facts td { overflow-wrap: anywhere; }

@@ -100,7 +100,7 @@ def card(title: str, asked: Asked, question: str, draw: Callable[[Any], None]) -
         draw: Draws a result, with its sentence.
     """
     name = asked.name
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xsmall", height="stretch"):
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f"**{title}**")
             explain.popover(name)

@@ -100,6 +100,7 @@ def _found(view: View, twin: Twin, found: Patching) -> None:
         offers = [
             ("All as CSV", f"{name}.csv", "text/csv", lambda: drawing.effects_csv(one)),
             ("JSON", f"{name}.json", "application/json", lambda: dumps(found)),
+            intervention_runs.instance_offer(view),
         ]
         command, code = (make(view, "patch") for make in (intervention_runs.command, intervention_runs.code))
         frontier_figures.take_away("effects", offers, command, code)

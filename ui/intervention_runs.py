@@ -151,6 +151,11 @@ def as_file(view: View) -> bytes:
     return origin.content if isinstance(origin, Own) else tasks.get(view.instance.task).render(view.instance).encode()
 
 
+def instance_offer(view: View) -> tuple[str, str, str, Callable[[], bytes]]:
+    """The instance to take away, under the name that the copied lines read it by."""
+    return "Instance", file_of(view), "text/plain", lambda: as_file(view)
+
+
 def _ends(view: View) -> dict[str, str]:
     graph = view.instance
     if graph.task != "graph":

@@ -71,8 +71,8 @@ def _headline(view: View, edits: Edits, ran: Ran | None, problem: str | None) ->
             said = drawing.what_happened(ran.replay.runs[0], words(view.instance))
             st.markdown(f"### {plain(said)}")
             donor = ran.replay.runs[0].donor
-            told = [sentence(view.trace), *([f"The patches take from {donor}"] if donor else [])]
-            st.caption(" ".join(plain(whole(part)) for part in told))
+            told = [sentence(view.trace), *([whole(f"The patches take from {donor}")] if donor else [])]
+            st.caption(" ".join(map(plain, told)))
             return
         st.markdown(f"### {plain(sentence(view.trace))}")
         if problem is not None:
@@ -173,7 +173,7 @@ def _logits(view: View, edits: Edits, ran: Ran) -> None:
         offers = [
             ("All as CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(run)),
             ("JSON", f"{name}.json", "application/json", lambda: dumps(replay)),
-            ("Instance", intervention_runs.file_of(view), "text/plain", lambda: intervention_runs.as_file(view)),
+            intervention_runs.instance_offer(view),
         ]
         command, code = (make(view, "do", edits) for make in (intervention_runs.command, intervention_runs.code))
         frontier_figures.take_away("edits", offers, command, code)

@@ -26,9 +26,14 @@ def card(title: str, doc: str | None = None, height: Height = "stretch") -> Abst
     return box
 
 
+def _unbroken(text: str) -> str:
+    return text.replace(r"\, ", "\\,\N{NO-BREAK SPACE}")
+
+
 def table(rows: Sequence[dict[str, str]]) -> None:
-    """Rows of text as a small table; nothing in them is markup."""
+    """Rows of text as a small table; nothing in them is markup, and no interval is broken."""
     if rows:
         names = list(rows[0])
-        lines = [names, ["---"] * len(names), *([plain(row[name]) for name in names] for row in rows)]
-        st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+        lines = [names, ["---"] * len(names), *([_unbroken(plain(row[name])) for name in names] for row in rows)]
+        with st.container(key=f"cells {' '.join(names)}"):
+            st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))

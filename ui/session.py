@@ -49,7 +49,7 @@ export default function (component) {
   // Another instance or checkpoint: the place of the old cursor means nothing there.
   if (started !== undefined) for (const name of data.cursor) next.delete(name);
   const url = location.pathname + "?" + next.toString() + location.hash;
-  if (started === undefined) history.replaceState(history.state, "", url);
+  if (started === undefined || data.in_place) history.replaceState(history.state, "", url);
   else history.pushState({}, "", url);
 }
 """
@@ -179,15 +179,18 @@ def write_address(view: View) -> None:
     write_query(to_query(view.selection), PARAMETERS, CURSOR)
 
 
-def write_query(query: dict[str, str], owned: Sequence[str], cursor: Sequence[str] = ()) -> None:
+def write_query(
+    query: dict[str, str], owned: Sequence[str], cursor: Sequence[str] = (), *, in_place: bool = False
+) -> None:
     """Puts parameters into the URL of the browser.
 
     Args:
         query: The parameters.
         owned: Names that are the page's; others stay as they are.
         cursor: Names that are the linked views', which mean nothing once the parameters change.
+        in_place: Whether Back passes over the change; else it is taken back one by one.
     """
-    data = json.dumps({"query": query, "owned": list(owned), "cursor": list(cursor)})
+    data = json.dumps({"query": query, "owned": list(owned), "cursor": list(cursor), "in_place": in_place})
     # As text: for anything else pandas is imported first.
     _address(data={"json": data}, key="address", height=1, on_scheme_change=lambda: None)
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 
+LINKED = re.compile(r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+"""Where a bare address is broken: Markdown makes a link of it, escaped or not."""
+
+JOINER = "\N{WORD JOINER}"
+"""Has no width, and no line breaks at it."""
+
 
 def plain(text: str, longest: int = 600) -> str:
-    """Text that Streamlit's Markdown draws as it stands: one line, clipped, nothing in it is markup."""
+    """Text that Streamlit's Markdown draws as it stands: one line, clipped, nothing in it is markup or a link."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     if len(line) > longest:
         line = line[: longest - 1] + "…"
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", line)
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", LINKED.sub(JOINER, line))
 
 
 def whole(sentence: str) -> str:

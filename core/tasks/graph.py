@@ -16,6 +16,9 @@ from core.tasks.graph_letters import letter_names
 
 __all__ = ["CONCEPT", "TASK", "GraphInstance", "encode", "generate", "parse", "render"]
 
+MAX_TOLD, MAX_LABEL = 3, 24
+"""Nodes named in a note, and characters of a name."""
+
 
 def encode(instance: GraphInstance, config: ModelConfig) -> Encoding:
     """A graph as a model reads it: its nodes along their incoming edges, or its edges as tokens.
@@ -84,4 +87,18 @@ def _tokens(instance: GraphInstance) -> Encoding:
         known_from=np.zeros(len(node), dtype=np.int64),
         subformula=node,
         entity=node + 1,
+        notes=_unnamed(instance, node),
     )
+
+
+def _unnamed(instance: GraphInstance, node: np.ndarray) -> tuple[str, ...]:
+    """A sentence about the nodes that no token names, none if there are none."""
+    missing = np.setdiff1d(np.arange(instance.n_nodes), node)
+    if not len(missing):
+        return ()
+    names = [instance.names[i] for i in missing[:MAX_TOLD].tolist()]
+    told = ", ".join(name if len(name) <= MAX_LABEL else f"{name[: MAX_LABEL - 1]}…" for name in names)
+    more = f" and {len(missing) - MAX_TOLD:,} more" if len(missing) > MAX_TOLD else ""
+    have, are = ("has", "is") if len(missing) == 1 else ("have", "are")
+    why = "this model reads edges, and no token names a node without one"
+    return (f"{told}{more} {have} no edge and {are} not drawn: {why}.",)

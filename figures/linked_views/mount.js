@@ -258,9 +258,9 @@ function show(root, send) {
     line.classList.toggle("ds-chosen", f.node >= 0);
     const name = line.querySelector("b");
     if (f.node < 0) {
-      name.textContent = p.grouped && data.open_groups
-        ? "Click a group to follow it through every view, and open it to see its nodes; hover to look."
-        : "Click a node to follow it through every view; hover to look.";
+      name.textContent = !p.grouped ? "Click a node to follow it through every view; hover to look."
+        : data.open_groups ? "Click a group to follow it through every view, and open it to see its nodes; hover to look."
+        : "Click a group to follow it through every view; hover to look. Its nodes are not in this file: the app opens groups.";
       return;
     }
     const role = p.isSource.has(f.node) ? ` · ${p.meta.roles[0]}` : p.isTarget.has(f.node) ? ` · ${p.meta.roles[1]}` : f.node === p.meta.answer_node ? " · answer" : "";

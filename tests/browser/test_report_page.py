@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
 from core import checkpoint, tasks, trace
+from core.tasks.graph_instance import GraphInstance
 from figures import report
 from probes.readings import readings
 
@@ -40,4 +42,21 @@ def test_a_report_plays_without_a_network(browser: Browser, tmp_path: Path, name
     )
     assert min(lit) > 10, lit  # every view has drawn
     assert not complaints, complaints
+    context.close()
+
+
+def test_a_report_of_groups_does_not_offer_to_open_them(browser: Browser, tmp_path: Path) -> None:
+    opened, n = checkpoint.load("graph-house"), 700
+    instance = GraphInstance(tuple(map(str, range(n))), np.array([[i, i + 1] for i in range(n - 1)]), 0, 5)
+    recorded = trace.record(opened, instance, 4)
+    file = tmp_path / "report.html"
+    file.write_text(report.page(recorded, opened, readings(opened, recorded)[0]), encoding="utf-8")
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.wait_for_function("() => window.depthscope?.main?.get().step > 0")
+    assert "the app opens groups" in page.locator(".ds-info b").inner_text()
+    page.evaluate("() => window.depthscope.main.set({node: 0})")
+    page.wait_for_function("() => document.querySelector('.ds-info').classList.contains('ds-chosen')")
+    assert page.locator(".ds-opens").is_hidden()
     context.close()

@@ -104,6 +104,7 @@ def test_influence_is_drawn_beside_untrained_and_rollout(graphs: list[Any]) -> N
     np.testing.assert_allclose(size.data[0].y, found.size)
     agreement: Any = curves.agreement_over_steps(found, "dark")
     np.testing.assert_allclose(agreement.data[-1].y, found.agreement)
+    assert agreement.layout.yaxis.range[0] <= np.nanmin([0, *found.agreement, *found.agreement_low])
 
 
 def test_cuts_and_gradients(graphs: list[Any]) -> None:
@@ -115,6 +116,13 @@ def test_cuts_and_gradients(graphs: list[Any]) -> None:
     moment: Any = curves.moment_of_a_cut(found.cut, "dark")
     lines = {trace.name: trace for trace in moment.data if trace.name}
     np.testing.assert_allclose(lines["on the path"].y, found.cut.delay_change[found.cut.delay_n > 0])
+    largest = np.nanmax(found.cut.delay_change)
+    told = curves.needed_at(found.cut)
+    assert told.startswith(f"At one step alone the logit falls most, by {largest:.2f}, at the step at which the path")
+    later = replace(found.cut, delay=found.cut.delay + 1)
+    assert "one step after the step at which the path passes" in curves.needed_at(later)
+    never = replace(found.cut, delay_n=np.zeros_like(found.cut.delay_n))
+    assert curves.needed_at(never) == "No cut at one step alone could be measured here."
     left = highway.measure(wave(), graphs[:2], steps=6, seeds=1)
     drawn: Any = curves.gradient_over_steps(left, "light")
     lines = {trace.name: trace for trace in drawn.data if trace.name}

@@ -40,3 +40,9 @@ def test_nothing_drawn_is_an_empty_table_and_strangers_are_refused() -> None:
     assert rows(go.Figure()) == []
     with pytest.raises(ValueError, match="pie"):
         as_csv(go.Figure(go.Pie(values=[1])))
+
+
+def test_labels_are_words_and_not_markup() -> None:
+    text = [["<b>&lt;b&gt; &amp; co</b><br>share 0.5"]]
+    fig = go.Figure(go.Heatmap(z=[[1]], text=text, name="&lt;script&gt;"))
+    assert rows(fig)[0] == {"series": "<script>", "x": "0", "y": "0", "z": "1", "label": "<b> & co; share 0.5"}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from core import tasks
+from core import frontier, tasks
 from core.encoding import Batch
 from core.errors import InputError
 from probes import agreement, pairing
@@ -90,3 +90,10 @@ def test_the_command_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert found["other"] == "untrained"
     assert len(found["agree"]) == 4
     assert sum(found["parts"][0][k][-1] for k in range(4)) == found["count"][0]
+
+
+def test_its_accuracy_is_the_frontiers_on_the_same_instances(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = with_other(monkeypatch, replace(flood(), name="again"))
+    due = frontier.assemble([*frontier.rows(flood(), [(2, drawn(2, 20)), (4, drawn(4, 10))], 8)])
+    np.testing.assert_array_equal(due.difficulty, found.difficulty)
+    np.testing.assert_allclose(found.accuracy(0)[:, 1:], due.accuracy)

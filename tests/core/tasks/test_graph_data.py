@@ -8,7 +8,7 @@ import pytest
 
 from core.encoding import NEVER
 from core.errors import InputError
-from core.recipes import HOUSE_GRAPH, PAPER_GRAPH
+from core.recipes import HOUSE_GRAPH, HOUSE_GRAPH_TOKENS, PAPER_GRAPH
 from core.tasks import graph, graph_data
 from core.tasks.graph_instance import GraphInstance
 
@@ -109,3 +109,13 @@ def test_nodes_attend_to_where_edges_come_from_and_to_themselves() -> None:
 def test_what_cannot_be_generated_is_said(difficulty: int, data: str) -> None:
     with pytest.raises(InputError):
         graph.generate(difficulty, 2, data=data)
+
+
+def test_nodes_that_no_token_names_are_told_of() -> None:
+    names = ("A", "B", "x" * 100, "lonely", "**", "fifth", "C")
+    instance = GraphInstance(names, np.array([[0, 1], [1, 6]]), 0, 6)
+    assert graph.encode(instance, HOUSE_GRAPH.model).notes == ()
+    (note,) = graph.encode(instance, HOUSE_GRAPH_TOKENS.model).notes
+    assert note.startswith(f"{'x' * 23}…, lonely, ** and 1 more have no edge and are not drawn: ")
+    joined = GraphInstance(("A", "B"), np.array([[0, 1]]), 0, 1)
+    assert graph.encode(joined, HOUSE_GRAPH_TOKENS.model).notes == ()
