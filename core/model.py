@@ -238,7 +238,7 @@ class DepthRecurrentTransformer(
             bias = bias + equal[:, None] * self.equal[:, None, None]
         if c.geometric:
             side = torch.stack([right.T, right]).bool().repeat_interleave(c.heads // 2, 0)  # (heads, query, key)
-            bias = (bias + self.match[:, None, None]).masked_fill(~side, -torch.inf)
+            bias = (bias + self.match[None, :, None, None]).masked_fill(~side, -torch.inf)
         if batch.allowed is not None:
             blocked = ~batch.allowed[:, None]
         elif not bool(batch.valid.all()):
