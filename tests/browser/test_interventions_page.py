@@ -61,7 +61,7 @@ def test_a_fresh_page_shows_an_example_before_and_after(server: str, visit: NewV
     assert here.headline() == said
     assert edits(here).startswith("zero t=3 node=")
     expect(here.page.locator(".ds-player:visible")).to_have_count(1)
-    assert here.page.locator(".ds canvas:visible").count() >= 9
+    expect(here.page.locator(".ds canvas:visible").nth(8)).to_be_visible()
     sides = here.page.locator(".ds-hidden caption")
     expect(sides.filter(has_text="step 3,")).to_have_count(3)
     here.page.locator("h3").first.click()
@@ -110,7 +110,7 @@ def test_examples_the_builder_and_errors(server: str, visit: NewVisit) -> None:
     alert = here.page.locator("[data-testid=stAlert]")
     expect(alert).to_contain_text("Line 2: zero t=99: the run has 9 steps", timeout=WAIT)
     here.settled()
-    assert here.page.locator(".ds canvas:visible").count() >= 4
+    expect(here.page.locator(".ds canvas:visible").nth(3)).to_be_visible()
     here.page.get_by_role("button", name="Clear").click()
     expect(here.page.get_by_text("No edit yet")).to_be_visible(timeout=WAIT)
     here.page.wait_for_url("**edits=none*")
@@ -159,7 +159,7 @@ def test_no_twin_is_said(server: str, visit: NewVisit) -> None:
     here = visit()
     opened(here, f"{server}/interventions?checkpoint=text-house-facts&example=strangers&step=2")
     expect(here.page.locator("[data-testid=stAlert]")).to_contain_text("This text has no twin")
-    assert here.page.locator(".ds canvas:visible").count() >= 9
+    expect(here.page.locator(".ds canvas:visible").nth(8)).to_be_visible()
 
 
 @pytest.mark.parametrize("entry", [e["name"] for e in checkpoint.available() if e["name"] != "graph-house"])

@@ -38,7 +38,7 @@ def test_first_screen_plays_a_wave_without_a_click(server: str, visit: NewVisit,
     assert "12 hops" in here.headline()
     here.wait_for_cursor("c.playing")
     here.wait_for_cursor("c.step > 2")
-    assert here.page.locator(".ds canvas:visible").count() >= 4
+    expect(here.page.locator(".ds canvas:visible").nth(3)).to_be_visible()
     light = here.page.evaluate(
         "() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor.match(/\\d+/g)[0] > 128"
     )
@@ -90,7 +90,7 @@ def test_a_bad_upload_gets_a_sentence_and_what_was_open_stays(server: str, visit
     assert len(box.inner_text()) > 20
     here.settled()
     assert here.headline() == before
-    assert here.page.locator(".ds canvas:visible").count() >= 4
+    expect(here.page.locator(".ds canvas:visible").nth(3)).to_be_visible()
     assert "example=cycle" in here.page.url
 
 
@@ -194,7 +194,7 @@ def test_models_of_other_kinds_open_in_every_page(server: str, visit: NewVisit, 
         here.open(f"{server}/{page}?checkpoint={name}&against={against}&step=3")
         here.wait_for_cursor("c.step === 3 && !c.playing")
         expect(here.page.locator("[data-testid=stAlert]")).to_have_count(0)
-        assert here.page.locator(".ds canvas:visible").count() >= 4
+        expect(here.page.locator(".ds canvas:visible").nth(3)).to_be_visible()
 
 
 def test_one_checkpoint_is_compared_on_an_instance_and_its_twin(server: str, visit: NewVisit) -> None:
