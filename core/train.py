@@ -76,12 +76,17 @@ def learning_rate(recipe: Recipe, batch: int) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (batch - rise) / max(1.0, recipe.batches - rise)))
 
 
+def _told(lesson: Lesson, t: int) -> Tensor:
+    """The nodes that the oracle knows after step t, (B, n) bool."""
+    return (lesson.value != NOTHING) & (lesson.known_from <= t)
+
+
 def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tensor | None) -> Tensor:
     """Cross-entropy after step t."""
     loss = F.binary_cross_entropy_with_logits(answer.float(), lesson.label.float())
     if recipe.supervision == "answer" or node is None:
         return loss
-    told = (lesson.value != NOTHING) & (lesson.known_from <= t)
+    told = _told(lesson, t)
     true = lesson.true_from <= t
     if recipe.model.readout == "offset":  # which offset, or not joined yet
         kind = torch.where(true, lesson.value + MAX_OFFSET, 2 * MAX_OFFSET + 1)
@@ -93,13 +98,6 @@ def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tenso
         nodes = F.binary_cross_entropy_with_logits(node[told].float(), value[told].float())
     # in a formula the whole has a weight of its own; in a graph or text what is asked about is one node among many
     return nodes + ANSWER_WEIGHT * loss if recipe.task == "logic" else nodes
-
-
-def _told(recipe: Recipe, lesson: Lesson, steps: int) -> int:
-    """What the loss after T steps is a mean over, in number: instances, or nodes that the oracle knows by then."""
-    if recipe.supervision == "answer":
-        return len(lesson.label)
-    return int(((lesson.value != NOTHING) & (lesson.known_from <= steps)).sum())
 
 
 def loss_and_answer(model: Any, recipe: Recipe, lesson: Lesson, steps: int) -> tuple[Tensor, Tensor]:
@@ -241,7 +239,8 @@ class Run:
         half = recipe.bfloat16 and (self.device != "cpu" or _cpu_has_bfloat16())
         self.optimizer.zero_grad()
         parts = lesson.parts(recipe.parts) if recipe.parts > 1 else [lesson]
-        shares = [_told(recipe, part, steps) for part in parts]
+        everywhere = recipe.supervision == "node"
+        shares = [int(_told(part, steps).sum()) if everywhere else len(part.label) for part in parts]
         total, right = 0.0, 0
         for part, share in zip(parts, shares, strict=True):
             with torch.autocast(self.device.split(":")[0], torch.bfloat16) if half else nullcontext():
