@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 NewVisit = Callable[..., "Visit"]
 
 SMALL = "checkpoint=graph-house&difficulty=1-3%2C5&steps=7&instances=10&data=audited&seed=3"
+EVIL = "</script><img src=x onerror=window.owned=1> **B**"
+
 WAIT = 120_000
 """Other work may hold the cores."""
 
@@ -135,6 +138,7 @@ def test_what_cannot_be_asked_gets_a_sentence_and_the_figures_stay(server: str, 
 def test_ones_own_instances(server: str, visit: NewVisit) -> None:
     task = tasks.get("graph")
     drawn = [x for hops in (2, 4) for x in task.generate(hops, 4)]
+    drawn = [replace(x, names=(EVIL, *x.names[1:])) for x in drawn]
     lines = [{"input": task.render(x), "source": x.names[x.source], "target": x.names[x.target]} for x in drawn]
     good = "\n".join(map(json.dumps, lines)).encode()
     here = visit()
@@ -144,14 +148,18 @@ def test_ones_own_instances(server: str, visit: NewVisit) -> None:
     box = here.page.locator("[data-testid=stFileUploader] input[type=file]")
     box.set_input_files({"name": "bad.jsonl", "mimeType": "text/plain", "buffer": good + b"\n{}"})
     expect(here.page.locator("[data-testid=stAlert]")).to_contain_text("ine 9 should be an object", timeout=WAIT)
-    box.set_input_files({"name": "mine.jsonl", "mimeType": "text/plain", "buffer": good})
+    lost = json.dumps(lines[0] | {"source": EVIL + "?"}).encode()
+    box.set_input_files({"name": "lost.jsonl", "mimeType": "text/plain", "buffer": lost})
+    expect(here.page.locator("[data-testid=stAlert]")).to_contain_text("</script><img", timeout=WAIT)
+    box.set_input_files({"name": f"{EVIL.replace('/', '')}.jsonl", "mimeType": "text/plain", "buffer": good})
     expect(here.page.locator("h3").first).to_contain_text("2, 4 hops within 7 steps", timeout=WAIT)
-    expect(here.page.get_by_text("8 instances from mine.jsonl")).to_be_visible()
+    expect(here.page.get_by_text(f"8 instances from {EVIL.replace('/', '')}.jsonl")).to_be_visible()
     here.settled()
     found = json.loads(saved(here, "JSON"))
     assert found["difficulty"] == [2, 4, None]
     assert found["n"] == [2, 2, 4]
     assert "content=" in here.page.url
+    assert here.page.evaluate("() => window.owned") is None
 
 
 def test_exit_rules_are_measured_on_demand(server: str, visit: NewVisit) -> None:
