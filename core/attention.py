@@ -93,13 +93,11 @@ def geometric_attention(
     """
     with torch.autocast(q.device.type, enabled=False):
         kind, (q, k, v) = v.dtype, (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q, k, v))
-        b, h, n, width = q.shape
-        logit = (q @ k.transpose(-1, -2)) * width**-0.5 + bias
+        logit = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5 + bias
         passed = F.logsigmoid(-logit)  # log-probability that a key is no match
-        upto = passed.new_ones(n, n).tril()  # of key j: all from j to the query, j included
-        left, right = (half.reshape(-1, n) for half in passed.chunk(2, dim=1))
-        reached = torch.stack([part.view(b, h // 2, n, n) for part in (left @ upto, right @ upto.T)], dim=1)
-        weights = torch.exp(logit + reached.view(b, h, n, n))
+        left, right = passed.chunk(2, dim=1)
+        reached = torch.cat([left.flip(-1).cumsum(-1).flip(-1), right.cumsum(-1)], dim=1)  # from key to query, both in
+        weights = torch.exp(logit + reached)
         weights = weights + torch.diag_embed(passed.sum(-1).exp())
         if scale is not None:
             weights = weights * scale
