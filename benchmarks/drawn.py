@@ -2,8 +2,8 @@
 
     python -m benchmarks.drawn [--only graph-house logic-house-tree] [--pages dynamics probes]
 
-Measures everything on each page, then takes every CSV under a figure and compares it with the points, bars and cells that
-Plotly holds in the page. Needs Chromium and some minutes a page.
+Measures everything on each page, then takes every CSV under a figure and compares it with the points, bars and cells
+that Plotly holds in the page. Needs Chromium and some minutes a page.
 """
 
 from __future__ import annotations
@@ -17,21 +17,26 @@ import re
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Error, Locator, Page, sync_playwright
 
 from benchmarks.serving import CHROMIUM, serving
 from benchmarks.visits import STILL
 
-PAGES = {
-    "attention": "", "probes": "", "interventions": "&edits=hold%20t%3D3", "dynamics": "", "frontier": "", "compare": "",
-}  # fmt: skip
-"""Each with what its address needs so that there is something to measure."""
+PAGES = ("attention", "probes", "interventions", "dynamics", "frontier", "compare")
+
+EDITS = "&edits=hold%20t%3D3"
+"""Something to measure where there is nothing without it."""
 
 MEASURE = re.compile(r"^(Measure.*|Trace this run back|Patch all .* cells|Run the edits)$")
 """The buttons that start a measurement."""
+
+KEYS = """all => all.map(
+  b => b.disabled || !b.offsetParent ? "" : b.closest("[class*=st-key-]")?.className + b.innerText
+)"""
 
 LONGEST = 600
 """Seconds that a page may take to measure all it offers."""
@@ -104,11 +109,12 @@ def _measure(page: Page) -> list[str]:
         page.wait_for_timeout(700)
         if page.get_by_role("button", name="Cancel", exact=True).count():
             continue
-        for button in page.get_by_role("button").filter(has_text=MEASURE).all():
-            key = button.evaluate("b => b.closest('[class*=st-key-]')?.className + b.innerText")
-            if key not in pressed and button.is_visible() and button.is_enabled():
-                pressed.append(key)
-                button.click()
+        offers = page.get_by_role("button").filter(has_text=MEASURE)
+        for k, key in enumerate(offers.evaluate_all(KEYS)):
+            if key and key not in pressed:
+                with suppress(Error):  # it may be gone: the page runs again while something is measured
+                    offers.nth(k).click(timeout=5000)
+                    pressed.append(key)
                 break
         else:
             return pressed
@@ -126,7 +132,9 @@ def page_differences(page: Page) -> tuple[int, int, list[str]]:
     """
     figures, points, wrong = 0, 0, []
     for button in page.locator("[class*='st-key-csv'] button").all():
-        key = button.evaluate("b => [...b.closest('[class*=st-key-csv]').classList].find(c => c.startsWith('st-key-csv'))")
+        key = button.evaluate(
+            "b => [...b.closest('[class*=st-key-csv]').classList].find(c => c.startsWith('st-key-csv'))"
+        )
         stem = key.removeprefix("st-key-csv-")
         plots = page.locator(f"[class*='st-key-{stem}'] .js-plotly-plot").filter(visible=True)
         if not button.is_visible() or not plots.count():
@@ -158,7 +166,7 @@ def check(names: Sequence[str], pages: Sequence[str]) -> dict[str, Any]:
                 for at in pages:
                     page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
                     page.set_default_timeout(60_000)
-                    page.goto(f"{url}/{at}?checkpoint={name}{PAGES[at]}")
+                    page.goto(f"{url}/{at}?checkpoint={name}{EDITS if at == 'interventions' else ''}")
                     page.wait_for_selector(f"{STILL} h3", timeout=90_000)
                     pressed = _measure(page)
                     figures, points, differing = page_differences(page)
@@ -173,7 +181,7 @@ def main() -> None:
     """Prints what was compared and what differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", metavar="NAME", default=["graph-house"], help="checkpoints")
-    parser.add_argument("--pages", nargs="+", choices=PAGES, default=list(PAGES))
+    parser.add_argument("--pages", nargs="+", choices=PAGES, default=PAGES)
     args = parser.parse_args()
     print(json.dumps(check(args.only, args.pages), indent=1))
 

@@ -31,7 +31,7 @@ def hop_distances(n_nodes: int, edges: np.ndarray, start: int | np.ndarray) -> n
     Returns:
         (n,) int64, -1 where there is no path.
     """
-    matrix = csr_array((np.ones(len(edges), dtype=np.int8), (edges[:, 0], edges[:, 1])), shape=(n_nodes, n_nodes))
+    matrix = csr_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n_nodes, n_nodes))
     found = dijkstra(matrix, unweighted=True, indices=np.atleast_1d(start), min_only=True)
     return np.where(np.isinf(found), -1, found).astype(np.int64)
 
