@@ -93,9 +93,8 @@ def replaced(settings: T, overrides: Mapping[str, Any], prefix: str = "") -> T:
     for head, below in inner.items():
         part = own.get(head, getattr(settings, head))
         if not is_dataclass(part):
-            raise InputError(
-                f"{prefix}{head} is {json.dumps(part)} here and has no fields (got {head}.{next(iter(below))})"
-            )
+            got = f"{head}.{next(iter(below))}"
+            raise InputError(f"{prefix}{head} is {json.dumps(part):.80} here and has no fields (got {got:.80})")
         own[head] = replaced(part, below, f"{prefix}{head}.")
     return replace(cast(Any, settings), **own)
 

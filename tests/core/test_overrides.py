@@ -52,6 +52,7 @@ def test_the_norm_is_not_taken_from_under_the_noise() -> None:
         (HOUSE, {"model.gate": 1}, "there is no setting 'model.gate'"),
         (HOUSE, {"alpha.x": 1}, "alpha is 0.0 here"),
         (HOUSE, {"curriculum.start": 1}, "curriculum is null here"),
+        (HOUSE, {"curriculum." + "9" * 5000: 1}, "(got curriculum." + "9" * 69 + ")"),
         (HOUSE, {"model": {}}, "model should be set field by field"),
         (HOUSE, {"name": "mine"}, "name cannot be set"),
         (HOUSE, {"model.attention": "full"}, "model.attention cannot be set"),
