@@ -31,12 +31,13 @@ FORGOTTEN = 130
 """Seconds after which Streamlit has forgotten who left."""
 
 
-def visits(count: int, seconds: float) -> dict[str, Any]:
+def visits(count: int, seconds: float, calm: bool = False) -> dict[str, Any]:
     """Several visitors at once, each with graphs of its own.
 
     Args:
         count: How many.
         seconds: How long they stay.
+        calm: Whether their systems ask for less motion, so that the browsers leave the processor to the server.
 
     Returns:
         Wrong headlines, page errors, and the server's memory in MB: after one visit, while all are there (the most),
@@ -57,7 +58,8 @@ def visits(count: int, seconds: float) -> dict[str, Any]:
             first.close()
             before, pages = memory(pid), []
             for _ in range(count):
-                page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+                motion = "reduce" if calm else "no-preference"
+                page = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion=motion).new_page()
                 page.on("pageerror", lambda error: errors.append(str(error)))
                 page.goto(f"{url}/?example=three-hops&step=1")
                 pages.append(page)
@@ -147,6 +149,7 @@ def main() -> None:
     what.add_argument("--count", type=int, metavar="N", help="so many visitors at once")
     what.add_argument("--everything", action="store_true", help="opens every page with every checkpoint")
     parser.add_argument("--seconds", type=float, default=120, help="that the visitors stay (default 120)")
+    parser.add_argument("--calm", action="store_true", help="with --count: the visitors' systems ask for less motion")
     parser.add_argument("--theme", choices=("light", "dark"), help="with --everything: in this one alone")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="with --everything: with these checkpoints alone")
     parser.add_argument("--json", action="store_true")
@@ -154,7 +157,7 @@ def main() -> None:
     if args.everything:
         found = everything((args.theme,) if args.theme else ("light", "dark"), args.only)
     else:
-        found = visits(args.count, args.seconds)
+        found = visits(args.count, args.seconds, args.calm)
     print(json.dumps(found, indent=1) if args.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
 
 
