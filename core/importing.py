@@ -22,6 +22,10 @@ from core.errors import InputError
 from core.model import DepthRecurrentTransformer
 
 MAX_BYTES = 1 << 30
+
+MAX_DESCRIPTION = 8 << 10
+"""Bytes of the list of tensors, three times that of the paper; torch takes minutes to complain of a long one."""
+
 HEAD_WIDTH = 32
 """Width of one head in all three of the paper's models; the weights alone do not tell the number of heads."""
 
@@ -153,6 +157,12 @@ def _read(file: Path) -> dict[str, Tensor]:
     try:
         with zipfile.ZipFile(file) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
+            described = max((e.file_size for e in archive.infolist() if e.filename.endswith("data.pkl")), default=0)
+        if described > MAX_DESCRIPTION:
+            raise InputError(
+                f"{file} should hold the names and sizes of a model of the paper, and no more; their list is at most "
+                f"{MAX_DESCRIPTION:,} bytes long (got {described:,})"
+            )
         if unpacked > MAX_BYTES:
             raise InputError(f"{file} unpacks to more than {MAX_BYTES >> 30} GiB, which no model of the paper does")
         with warnings.catch_warnings():

@@ -50,7 +50,7 @@ class Measured:
         refused: Inputs that it refused in a sentence.
         failed: Inputs that ended in any other exception, a crash or a hang.
         seconds: The most processor time that one input took.
-        mib: Memory above that before the first input, at its peak.
+        mib: The most memory that one input took, at its peak, above that before it.
         largest: Bytes of the largest input.
         failures: Where the inputs that failed are kept, with what happened.
     """
@@ -159,8 +159,6 @@ def _child(parser_name: str, inputs: int, number: int, folder: Path, keep: Path)
     for sample in parser.samples():
         parser.read(sample)  # brings in what it imports late; what this needs is not the input's doing
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    Path("/proc/self/clear_refs").write_text("5")  # the peak so far is forgotten
-    before = _memory("VmRSS")
     counts: dict[str, int] = {}
     with (
         (folder / "lines").open("w", buffering=1) as lines,
@@ -177,6 +175,8 @@ def _child(parser_name: str, inputs: int, number: int, folder: Path, keep: Path)
         def one(data: bytes) -> None:
             at_hand.seek(0)
             at_hand.write(data or b" ")
+            Path("/proc/self/clear_refs").write_text("5")  # the peak so far, of drawing the input, is forgotten
+            before = _memory("VmRSS")
             start = time.process_time()
             try:
                 with warnings.catch_warnings(action="error"):

@@ -245,6 +245,8 @@ def broken(kind: str, folder: Path) -> tuple[Path, str]:
         weights["token_emb.weight"] = torch.zeros(27, 60)
     elif kind == "task":
         task = "text"
+    elif kind == "long":
+        weights["x" * 70_000] = torch.zeros(1)
     torch.save(weights, file)
     if kind == "object":
         torch.save({"model": Path("x")}, file)
@@ -278,6 +280,7 @@ def broken(kind: str, folder: Path) -> tuple[Path, str]:
         ("truncated", "truncated"),
         ("empty", "truncated"),
         ("code", "weights alone"),
+        ("long", "no more; their list"),
     ],
 )
 def test_what_is_not_the_papers_gets_one_sentence(tmp_path: Path, kind: str, says: str) -> None:
