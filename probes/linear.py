@@ -175,7 +175,7 @@ def load(checkpoint: Checkpoint) -> LinearProbe | None:
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is truncated or is not a safetensors file ({error!s:.200})") from None
-    about = header.get("__metadata__", {})
+    about = header.get("__metadata__") or {}
     if about.get("sha256") != checkpoint.sha256:
         raise InputError(
             f"the {path.name} stored with {checkpoint.name!r} belongs to other weights; "

@@ -241,6 +241,8 @@ def test_files_that_are_not_whole_are_refused(tmp_path: Path) -> None:
     content, about = path.read_bytes(), {"sha256": ours.sha256, "concept": "reached"}
     good = safetensors.numpy.load(content)
     broken = [content[:20], content[: len(content) // 2], b"", b"\x80\x04pickle"]
+    bare = b'{"__metadata__":null}'
+    broken.append(len(bare).to_bytes(8, "little") + bare)
     for tensors in (
         {"weight": good["weight"]},
         {"weight": good["weight"][:, :-1], "bias": good["bias"]},
