@@ -16,12 +16,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from core import bundle
 from core.checkpoint import save
 from core.config import ModelConfig
 from core.errors import InputError
 from core.model import DepthRecurrentTransformer
-
-MAX_BYTES = 1 << 30
 
 MAX_DESCRIPTION = 8 << 10
 """Bytes of the list of tensors, three times that of the paper; torch takes minutes to complain of a long one."""
@@ -148,10 +147,8 @@ def convert(file: Path, task: str, out: Path, name: str, called: str | None = No
 def _read(file: Path) -> dict[str, Tensor]:
     """The tensors of a state dict, as float32; nothing but tensors is ever made from the file."""
     size = file.stat().st_size
-    if size > MAX_BYTES:
-        raise InputError(
-            f"{file} is too large: at most {MAX_BYTES >> 30} GiB are imported (got {size / 2**30:.1f} GiB)"
-        )
+    if size > bundle.MAX_BYTES:
+        raise InputError(f"{file} is too large: a checkpoint may have {bundle.MAX_BYTES >> 20} MB (got {size >> 20:,})")
     if not zipfile.is_zipfile(file):
         raise InputError(f"{file} is truncated or was not written by torch.save (a zip file is due)")
     try:
@@ -163,8 +160,8 @@ def _read(file: Path) -> dict[str, Tensor]:
                 f"{file} should hold the names and sizes of a model of the paper, and no more; their list is at most "
                 f"{MAX_DESCRIPTION:,} bytes long (got {described:,})"
             )
-        if unpacked > MAX_BYTES:
-            raise InputError(f"{file} unpacks to more than {MAX_BYTES >> 30} GiB, which no model of the paper does")
+        if unpacked > bundle.MAX_BYTES:
+            raise InputError(f"{file} unpacks to more than {bundle.MAX_BYTES >> 20} MB, the most a checkpoint may have")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             values = torch.load(file, map_location="cpu", weights_only=True)

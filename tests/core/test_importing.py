@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -258,6 +259,9 @@ def broken(kind: str, folder: Path) -> tuple[Path, str]:
         file.write_bytes(b"")
     elif kind == "code":
         torch.save({"a": print}, file)
+    elif kind == "bomb":
+        with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr("archive/data/999", bytes(300 << 20))
     return file, task
 
 
@@ -281,6 +285,7 @@ def broken(kind: str, folder: Path) -> tuple[Path, str]:
         ("empty", "truncated"),
         ("code", "weights alone"),
         ("long", "no more; their list"),
+        ("bomb", "unpacks to more than 256 MB"),
     ],
 )
 def test_what_is_not_the_papers_gets_one_sentence(tmp_path: Path, kind: str, says: str) -> None:
