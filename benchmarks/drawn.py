@@ -2,8 +2,8 @@
 
     python -m benchmarks.drawn [--only graph-house logic-house-tree] [--pages dynamics probes]
 
-Measures everything on each page, then takes every CSV under a figure and compares it with the points, bars and cells
-that Plotly holds in the page. Needs Chromium and some minutes a page.
+Measures everything on each page, then takes the CSV under each figure that is shown and compares it with the points,
+bars and cells that Plotly holds in the page: of a choice of curves the first. Needs Chromium and some minutes a page.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _measure(page: Page) -> list[str]:
     raise TimeoutError(f"not done after {LONGEST} s")
 
 
-def page_differences(page: Page) -> tuple[int, int, list[str]]:
+def _page_differences(page: Page) -> tuple[int, int, list[str]]:
     """Holds each figure of a page that has been measured against its CSV.
 
     Args:
@@ -169,7 +169,7 @@ def check(names: Sequence[str], pages: Sequence[str]) -> dict[str, Any]:
                     page.goto(f"{url}/{at}?checkpoint={name}{EDITS if at == 'interventions' else ''}")
                     page.wait_for_selector(f"{STILL} h3", timeout=90_000)
                     pressed = _measure(page)
-                    figures, points, differing = page_differences(page)
+                    figures, points, differing = _page_differences(page)
                     found[f"{at} {name}"] = {"measured": len(pressed), "figures": figures, "points": points}
                     wrong += [f"{at} {name}: {line}" for line in differing]
                     page.context.close()

@@ -23,7 +23,7 @@ from core.errors import InputError
 from core.model import DepthRecurrentTransformer
 
 MAX_DESCRIPTION = 8 << 10
-"""Bytes of the list of tensors, three times that of the paper; torch takes minutes to complain of a long one."""
+"""Bytes of the list of tensors, twice that of the paper; torch needs half a minute to complain of a long one."""
 
 HEAD_WIDTH = 32
 """Width of one head in all three of the paper's models; the weights alone do not tell the number of heads."""

@@ -6,8 +6,7 @@ Inputs are valid files with some damage, words of the format in any order, and d
 drawn by Hypothesis from the seed. An input counts as accepted, as refused in a sentence, or as failed: any other
 exception (warnings are raised), a crash, or no answer in 30 seconds. Seconds are of the processor. Memory is the peak
 while one input is read above what the process held before it: Hypothesis, in the same process, remembers what it drew.
-Inputs that fail are kept. Exits with 1 if a
-parser fails, takes over 2 seconds or over 512 MiB. Needs Linux.
+Inputs that fail are kept. Exits with 1 if a parser fails, takes over 2 seconds or over 512 MiB. Needs Linux.
 """
 
 from __future__ import annotations
