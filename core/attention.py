@@ -1,4 +1,4 @@
-"""Attention of one step: dense under a bias, to the nearest match, or over an edge list in O(edges)."""
+"""Attention of one step: dense under a bias, or over an edge list in O(edges)."""
 
 from __future__ import annotations
 
@@ -73,37 +73,6 @@ def kept_attention(
         torch.baddbmm(bias[0], q, k.mT, alpha=width**-0.5, out=weights)
     torch.softmax(weights, dim=-1, out=weights)
     return torch.bmm(weights, v).transpose(0, 1).reshape(1, n, heads * width)
-
-
-def geometric_attention(
-    q: Float[Tensor, "b h n k"],
-    k: Float[Tensor, "b h n k"],
-    v: Float[Tensor, "b h n k"],
-    bias: Float[Tensor, "#b #h n n"],
-    keep: Float[Tensor, "b h n n"] | None = None,
-    scale: Float[Tensor, "#b #h n n"] | None = None,
-) -> Float[Tensor, "b h n k"]:
-    """The nearest match wins, however far it is: the first half of the heads look to the left, the others to the right.
-
-    Each key is a match with probability sigmoid(q k / sqrt(d) + bias), by itself, and is attended to when no nearer key
-    on that side is one; where none matches, a query attends to itself. The bias has to be minus infinity at the query
-    itself and on the side a head does not look to.
-
-    Source: geometric attention of Csordás et al. 2022, The Neural Data Router, one side a head.
-    """
-    with torch.autocast(q.device.type, enabled=False):
-        kind, (q, k, v) = v.dtype, (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q, k, v))
-        logit = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5 + bias
-        passed = F.logsigmoid(-logit)  # log-probability that a key is no match
-        left, right = passed.chunk(2, dim=1)
-        reached = torch.cat([left.flip(-1).cumsum(-1).flip(-1), right.cumsum(-1)], dim=1)  # from key to query, both in
-        weights = torch.exp(logit + reached)
-        weights = weights + torch.diag_embed(passed.sum(-1).exp())
-        if scale is not None:
-            weights = weights * scale
-        if keep is not None:
-            keep.copy_(weights)
-        return (weights @ v).to(kind)
 
 
 def edge_attention(

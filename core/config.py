@@ -36,7 +36,7 @@ class ModelConfig:
         equal_bias: Whether attention has a learned bias on equal tokens, one scalar a head (hint "equal tokens").
         distance_bias: Whether attention has a learned slope over distance on either side, as in ALiBi.
         geometric: Whether full attention goes to the nearest match on one side, half of the heads to the left and half
-            to the right, instead of a softmax (`core.attention.geometric_attention`).
+            to the right, instead of a softmax (`core.geometric.geometric_attention`).
         dropout: Probability.
         state_noise: Standard deviation of the noise added to the state after every step while training, so that states
             have to be attractors; needs the state norm.

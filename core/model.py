@@ -18,10 +18,11 @@ from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.attention import dense_attention, edge_attention, geometric_attention, kept_attention
+from core.attention import dense_attention, edge_attention, kept_attention
 from core.config import ModelConfig
 from core.encoding import MAX_OFFSET, SOURCE, TARGET, Batch
 from core.errors import InputError
+from core.geometric import geometric_attention, trained_geometric_attention
 from core.protocol import Shapes, Sink
 
 NEIGHBOURING = 2
@@ -89,7 +90,10 @@ class Block(nn.Module):
         if context.rope is not None:
             q, k = rotate(q, *context.rope), rotate(k, *context.rope)
         if self.config.geometric and context.bias is not None:
-            y = geometric_attention(q, k, v, context.bias, keep, context.scale)
+            if self.training and keep is None and context.scale is None:
+                y = trained_geometric_attention(q, k, v, context.bias)
+            else:
+                y = geometric_attention(q, k, v, context.bias, keep, context.scale)
             return self.out(y.transpose(1, 2).reshape(b, n, d))
         y = dense_attention(q, k, v, context.bias, self.dropout.p if self.training else 0.0, keep, context.scale)
         return self.out(y.transpose(1, 2).reshape(b, n, d))

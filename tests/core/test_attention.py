@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.attention import dense_attention, edge_attention, geometric_attention, kept_attention
+from core import geometric
+from core.attention import dense_attention, edge_attention, kept_attention
+from core.geometric import geometric_attention, trained_geometric_attention
 
 Triple = tuple[Tensor, Tensor, Tensor]
 
@@ -127,3 +129,25 @@ def test_the_nearest_match_wins_on_either_side() -> None:
         values, weights = nearest_match(q[0, head], k[0, head], v[0, head], bias[0, head], head < 2)
         torch.testing.assert_close(keep[0, head], weights)
         torch.testing.assert_close(y[0, head], values)
+
+
+@pytest.mark.parametrize("at_once", [1, 1 << 18])
+def test_the_derivative_by_hand_is_that_of_autograd(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(geometric, "WEIGHTS_AT_ONCE", at_once)
+    generator = torch.Generator().manual_seed(0)
+    place = torch.arange(6)
+    right = place[None] > place[:, None]
+    bias = torch.randn(3, 4, 6, 6, generator=generator, dtype=torch.float64)
+    bias = bias.masked_fill(~torch.stack([right.T, right]).repeat_interleave(2, 0), -torch.inf)
+    bias[1, ..., 4:] = -torch.inf  # padded
+    parts = [torch.randn(3, 4, 6, 5, generator=generator, dtype=torch.float64) for _ in range(3)]
+    parts[0][2] *= 100  # certain of matches and of none
+    found = []
+    for attend in (geometric_attention, trained_geometric_attention):
+        leaves = [x.clone().requires_grad_() for x in (*parts, bias)]
+        y = attend(*leaves)
+        (y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)).sum().backward()
+        found.append([y.detach(), *(x.grad for x in leaves)])
+    for ours, due in zip(found[1], found[0], strict=True):
+        assert bool(due.isfinite().all())
+        torch.testing.assert_close(ours, due, rtol=1e-9, atol=1e-12)
