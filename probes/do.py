@@ -23,6 +23,7 @@ from probes.battery import Battery
 from probes.damage import Damage, score
 from probes.edits import Edit
 from probes.intervene import Material
+from probes.others import Others
 from probes.results import Progress, refuse_over
 from probes.sample import groups_of
 
@@ -131,9 +132,10 @@ def measure(
         4 * len(instances) * (DRAWS + 4) * (steps + 1), "the edited runs", "take fewer instances or fewer steps"
     )
     plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
+    sides = (Others(checkpoint, steps, seed), Others(plain, steps, seed))
     rows, starts = [], []
     for i, instance in enumerate(instances):
-        row, start = _replayed(checkpoint, plain, instance, texts, donor, steps, seed, i)
+        row, start = _replayed(sides, instance, texts, donor, seed, i)
         rows.append(row)
         starts.append(start)
         if progress is not None:
@@ -174,16 +176,10 @@ def read(texts: Sequence[str], labels: Sequence[str]) -> list[Edit]:
 
 
 def _replayed(
-    checkpoint: Checkpoint,
-    plain: Checkpoint,
-    instance: Any,
-    texts: Sequence[str],
-    donor: str | None,
-    steps: int,
-    seed: int,
-    index: int,
+    sides: tuple[Others, Others], instance: Any, texts: Sequence[str], donor: str | None, seed: int, index: int
 ) -> tuple[Replayed, int]:
-    """One instance, and the first step at which its edits do anything."""
+    """One instance in the checkpoint and in an untrained one; and the first step at which its edits do anything."""
+    (checkpoint, plain), steps = (side.checkpoint for side in sides), sides[0].steps
     rng = np.random.default_rng([seed, index, 7])
     base, blank = trace.record(checkpoint, instance, steps), trace.record(plain, instance, steps)
     program = read(texts, base.encoding.labels)
@@ -195,12 +191,15 @@ def _replayed(
         raise InputError("a donor is given, but no edit is a patch: patch t=3 node=5")
     directions = directions_of(checkpoint, steps, rng) if any(edit.kind == "add" for edit in program) else {}
 
-    def after(opened: Checkpoint, run: Trace, programs: Sequence[Sequence[Edit]]) -> np.ndarray:
-        taken = None if other is None else trace.record(opened, other, steps)
-        return intervene.run(opened, run, programs, Material(taken, directions)).logits
+    averaged = any(edit.kind == "mean" for edit in program)
+
+    def after(side: Others, run: Trace, programs: Sequence[Sequence[Edit]]) -> np.ndarray:
+        taken = None if other is None else trace.record(side.checkpoint, other, steps)
+        mean = side.mean(run.encoding) if averaged else None
+        return intervene.run(side.checkpoint, run, programs, Material(taken, directions, mean)).logits
 
     elsewhere = [_elsewhere(program, base.encoding, rng) for _ in range(DRAWS)] if _named(program) else []
-    logits = after(checkpoint, base, [program, *elsewhere])
+    logits = after(sides[0], base, [program, *elsewhere])
     row = Replayed(
         tuple(language.written(edit, base.encoding.labels) for edit in program),
         said,
@@ -208,7 +207,7 @@ def _replayed(
         logits[0],
         logits[1:],
         blank.logits,
-        after(plain, blank, [program])[0],
+        after(sides[1], blank, [program])[0],
     )
     return row, min(edit.step for edit in program)
 

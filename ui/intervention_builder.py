@@ -21,7 +21,7 @@ from ui.text import plain, whole
 
 SAYS = {
     "zero": "state becomes 0",
-    "mean": "state becomes the mean of all nodes",
+    "mean": "state becomes the mean of other instances",
     "noise": "state gains noise",
     "swap": "two nodes exchange states",
     "add": "state moves along a direction",

@@ -145,10 +145,10 @@ def test_the_same_size_is_the_same_size() -> None:
     at = np.array([1, 3])
     programs: battery.Programs = [[[battery.Edit("zero", t)] for t in at.tolist()]]
     still: battery.Programs = [[[battery.Edit("noise", t, amount=0.0)] for t in at.tolist()]]
-    logits = battery._as_large(wave(), base, still, at, np.random.default_rng(0))
+    logits = battery._as_large(wave(), base, still, battery.Material(), at, np.random.default_rng(0))
     np.testing.assert_array_equal(logits, np.broadcast_to(base.logits, logits.shape))
     assert not np.array_equal(
-        battery._as_large(wave(), base, programs, at, np.random.default_rng(0))[0, 0], base.logits
+        battery._as_large(wave(), base, programs, battery.Material(), at, np.random.default_rng(0))[0, 0], base.logits
     )
 
 

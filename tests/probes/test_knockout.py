@@ -81,6 +81,13 @@ def test_what_would_be_left_blind_is_only_silenced() -> None:
     assert [knockout.blinds(route, units, encoding) for units in route.cuts] == [True, False]
 
 
+def test_under_geometric_attention_every_cut_can_be_made(tmp_path: Path) -> None:
+    scores = knockout.measure(untrained(tmp_path, "nearest match"), tasks.get("logic").generate(2, 6), steps=4)
+    assert scores.n > 0
+    assert (scores.cut.n, scores.silence.n) == (scores.n, scores.n)
+    assert scores.cut.change != scores.silence.change
+
+
 def test_nothing_learned_nothing_lost(tmp_path: Path) -> None:
     ours = untrained(tmp_path / "ours", "tree")
     formulas = tasks.get("logic").generate(3, 10)
