@@ -217,8 +217,10 @@ def table(result: Battery) -> str:
         f"{result.checkpoint}: {result.instances} instances, T = {result.steps}, edits at {len(result.at)} steps, "
         f"seed {result.seed}; {result.without_path} without a path",
         "means over the edits before the last step, 95% by bootstrap over instances and their twins",
-        f"{'':9}{'where':14}{'last answer turns':>26}{'1 to 0':>8}{'0 to 1':>8}{'KL, nats':>10}"
-        f"{'disturbed':>11}{'come back':>11}{'after steps':>21}   most at one step (Wilson)",
+        f"{'':9}{'where':14}"
+        + "".join(f"{x:>22}" for x in ("last answer turns", "of 1 to 0", "of 0 to 1", "KL, nats"))
+        + "".join(f"{x:>22}" for x in ("disturbed", "come back", "after steps"))
+        + "   most at one step (Wilson)",
     ]
     for kind in result.kinds:
         for arm in result.arms:
@@ -237,10 +239,9 @@ def table(result: Battery) -> str:
 
 
 def _figures(d: Damage) -> str:
-    share = f"{d.turned:.3f} [{d.turned_low:.3f}, {d.turned_high:.3f}]"
-    took = f"{d.recovery:.2f} [{d.recovery_low:.2f}, {d.recovery_high:.2f}]"
-    ways = f"{d.turned_one:8.3f}{d.turned_zero:8.3f}"
-    return f"{share:>26}{ways}{d.loss:10.3f}{d.disturbed:11.3f}{d.recovered:11.3f}{took:>21}"
+    names = ("turned", "turned_one", "turned_zero", "loss", "disturbed", "recovered", "recovery")
+    spans = [[getattr(d, f"{name}{end}") for end in ("", "_low", "_high")] for name in names]
+    return "".join(f"{f'{value:.3f} [{low:.3f}, {high:.3f}]':>22}" for value, low, high in spans)
 
 
 def _worst(d: Damage, at: np.ndarray) -> str:

@@ -290,6 +290,8 @@ def table(result: Replay | Battery) -> str:
             lines.append(
                 f"{d.title:22} last answer turns {d.flips[0]:.3f} [{d.flips_low[0]:.3f}, {d.flips_high[0]:.3f}] of "
                 f"{d.n[0]}; KL {d.loss:.3f} [{d.loss_low:.3f}, {d.loss_high:.3f}] nats; answers otherwise on the way "
-                f"{d.disturbed:.3f}, of these back {d.recovered:.3f} after {d.recovery:.1f} steps"
+                f"{d.disturbed:.3f} [{d.disturbed_low:.3f}, {d.disturbed_high:.3f}], of these back {d.recovered:.3f} "
+                f"[{d.recovered_low:.3f}, {d.recovered_high:.3f}] after {d.recovery:.1f} "
+                f"[{d.recovery_low:.1f}, {d.recovery_high:.1f}] steps"
             )
     return "\n".join(lines)

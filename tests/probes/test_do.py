@@ -156,6 +156,10 @@ def test_an_untrained_model_is_not_damaged(tmp_path: Path) -> None:
     instances = graph.generate(4, 2, data="audited", seed=1)
     found = drill(untrained(tmp_path, "graph"), instances, steps=6)
     assert found.kinds == battery.KINDS, "this one has a gate"
+    skip = found.of("skip", "whole step")
+    for name in ("turned", "turned_one", "turned_zero", "loss", "disturbed"):
+        value, low, high = (getattr(skip, name + end) for end in ("", "_low", "_high"))
+        assert np.isnan(value) or np.isnan(low) or low <= value <= high, name
     assert found.of("skip", "whole step").turned == 0
     assert found.of("gate", "path").loss < 0.1
     assert found.without_path == 1
