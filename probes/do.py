@@ -17,7 +17,7 @@ from core.checkpoint import Checkpoint
 from core.encoding import Encoding
 from core.errors import InputError
 from core.trace import Trace
-from probes import battery, controls, intervene, linear, reading, steering, subjects
+from probes import battery, controls, intervene, linear, others, reading, steer, steering, subjects
 from probes import edits as language
 from probes.battery import Battery
 from probes.damage import Damage, score
@@ -26,6 +26,7 @@ from probes.intervene import Material
 from probes.others import Others
 from probes.results import Progress, refuse_over
 from probes.sample import groups_of
+from probes.steer import MEANS, ORTHOGONAL
 
 DRAWS = 20
 """Times that the edits are made at random nodes."""
@@ -134,8 +135,8 @@ def measure(
     plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
     sides = (Others(checkpoint, steps, seed), Others(plain, steps, seed))
     rows, starts = [], []
-    for i, instance in enumerate(instances):
-        row, start = _replayed(sides, instance, texts, donor, seed, i)
+    for i in range(len(instances)):
+        row, start = _replayed(sides, instances, texts, donor, seed, i)
         rows.append(row)
         starts.append(start)
         if progress is not None:
@@ -176,11 +177,16 @@ def read(texts: Sequence[str], labels: Sequence[str]) -> list[Edit]:
 
 
 def _replayed(
-    sides: tuple[Others, Others], instance: Any, texts: Sequence[str], donor: str | None, seed: int, index: int
+    sides: tuple[Others, Others],
+    instances: Sequence[Any],
+    texts: Sequence[str],
+    donor: str | None,
+    seed: int,
+    index: int,
 ) -> tuple[Replayed, int]:
     """One instance in the checkpoint and in an untrained one; and the first step at which its edits do anything."""
     (checkpoint, plain), steps = (side.checkpoint for side in sides), sides[0].steps
-    rng = np.random.default_rng([seed, index, 7])
+    instance, rng = instances[index], np.random.default_rng([seed, index, 8])
     base, blank = trace.record(checkpoint, instance, steps), trace.record(plain, instance, steps)
     program = read(texts, base.encoding.labels)
     language.check(program, base.n_nodes, checkpoint.model.shapes.heads, steps)
@@ -189,7 +195,8 @@ def _replayed(
         other, said = donor_of(checkpoint, instance, donor, seed)
     elif donor is not None:
         raise InputError("a donor is given, but no edit is a patch: patch t=3 node=5")
-    directions = directions_of(checkpoint, steps, rng) if any(edit.kind == "add" for edit in program) else {}
+    adds = any(edit.kind == "add" for edit in program)
+    directions = directions_of(checkpoint, instances, program, steps, seed, index) if adds else {}
 
     averaged = any(edit.kind == "mean" for edit in program)
 
@@ -230,13 +237,77 @@ def donor_of(checkpoint: Checkpoint, instance: Any, donor: str | None, seed: int
     return found[0], f"the instance in {donor}"
 
 
-def directions_of(checkpoint: Checkpoint, steps: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Directions of length one: those that read the concept, as steering knows them, and a random one as a control."""
+def directions_of(
+    checkpoint: Checkpoint, instances: Sequence[Any], program: Sequence[Edit], steps: int, seed: int, index: int = 0
+) -> dict[str, np.ndarray]:
+    """Directions that an edit may name, (T+1, d) each: what `probes.steer` steers along, and its controls.
+
+    `readout`, `probe` and `random` have length one. `means` leads from the mean state of nodes at which the concept is
+    false to that of those at which it is true, over the instances that steering takes it from; `orthogonal` is a random
+    one of its length at a right angle to it. In texts, where the concept has many values, `means:0:1` leads from one
+    to another, and so on. `means@8` is at every step what `means` is after step 8, and so on.
+
+    Args:
+        checkpoint: What is edited.
+        instances: All that are edited; the means are over others as difficult.
+        program: Edits; means are made of the steps alone at which these add them, and are NaN at all others.
+        steps: T.
+        seed: Of the means' instances and of what is random.
+        index: Of the instance, of which random directions are its own.
+    """
+    rng = np.random.default_rng([seed, index, 7])
     rows = [steering.weights(checkpoint, t) for t in range(min(steps, linear.STEPS) + 1)]
     t = np.minimum(np.arange(steps + 1), linear.STEPS)
     found = {name: np.array([row[name] for row in rows])[t] for name in rows[0] if all(name in row for row in rows)}
     found["random"] = rng.standard_normal((1, checkpoint.model.shapes.width)).repeat(steps + 1, axis=0)
-    return {name: rows / np.linalg.norm(rows, axis=-1, keepdims=True) for name, rows in found.items()}
+    found = {name: rows / np.linalg.norm(rows, axis=-1, keepdims=True) for name, rows in found.items()}
+    asked = {str(edit.direction): edit for edit in program if edit.kind == "add"}
+    due = {k for name in asked if name.startswith((MEANS, ORTHOGONAL)) for k in _steps_of(name, program, steps)}
+    found |= _between_means(checkpoint, instances, sorted(due), steps, seed, rng)
+    for name in asked:
+        plain, at, step = name.rpartition("@")
+        if at and plain in found and step.isdecimal() and int(step) <= steps:
+            found[name] = np.tile(found[plain][int(step)], (steps + 1, 1))
+    return found
+
+
+def fitted(checkpoint: Checkpoint, instances: Sequence[Any], seed: int) -> list[Any]:
+    """The instances that `probes.steer` takes mean states from when it steers these."""
+    difficulty = sorted({x.difficulty or subjects.trained(checkpoint) for x in instances})[:4]
+    return subjects.draw(checkpoint, difficulty, -(-steer.FITTED // len(difficulty)), None, seed + others.APART)
+
+
+def _steps_of(name: str, program: Sequence[Edit], steps: int) -> list[int]:
+    """Steps of which a direction is needed."""
+    _, at, step = name.rpartition("@")
+    if at:
+        return [int(step)] if step.isdecimal() and int(step) <= steps else []
+    return [t for t in range(steps + 1) for edit in program if edit.direction == name and edit.at(t)]
+
+
+def _between_means(
+    checkpoint: Checkpoint,
+    instances: Sequence[Any],
+    due: Sequence[int],
+    steps: int,
+    seed: int,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """`means` and `orthogonal` after some steps, of every two neighbouring values of the concept; NaN elsewhere."""
+    if not due:
+        return {}
+    drawn = fitted(checkpoint, instances, seed)
+    found: dict[str, np.ndarray] = {}
+    for t in due:
+        means = steering.means(checkpoint, drawn, t)
+        for value in means.mean:
+            towards = means.towards(value, value + 1)
+            if towards is None:
+                continue
+            of = "" if checkpoint.config.task != "text" else f":{value}:{value + 1}"
+            for name, vector in ((MEANS, towards), (ORTHOGONAL, controls.orthogonal(towards, rng))):
+                found.setdefault(name + of, np.full((steps + 1, len(towards)), np.nan))[t] = vector
+    return found
 
 
 def _named(program: Sequence[Edit]) -> bool:

@@ -36,7 +36,7 @@ def material(checkpoint: Checkpoint, instance: Any, program: Sequence[Edit], ste
     if any(edit.kind == "patch" for edit in program):
         donor = trace.record(checkpoint, do.donor_of(checkpoint, instance, None, seed)[0], steps)
     if any(edit.kind == "add" for edit in program):
-        directions = do.directions_of(checkpoint, steps, np.random.default_rng([seed, 0, 7]))  # as do draws them
+        directions = do.directions_of(checkpoint, [instance], program, steps, seed)
     if any(edit.kind == "mean" for edit in program):
         encoding = tasks.get(checkpoint.config.task).encode(instance, checkpoint.config)
         mean = Others(checkpoint, steps, seed).mean(encoding)

@@ -111,6 +111,8 @@ class Summary:
         brings: Share of all cells of steps 1..T-1 with R >= .5.
         brings_low: Lower end.
         brings_high: Upper end.
+        silent_untrained: Pairs in which all patches of an untrained network together move its logit by no more than
+            rounding; they are left out of the two shares below.
         front_untrained: `front` in an untrained network: how much of the little that a patch does there lies on it.
         front_untrained_low: Lower end.
         front_untrained_high: Upper end.
@@ -147,6 +149,7 @@ class Summary:
     brings: float
     brings_low: float
     brings_high: float
+    silent_untrained: int
     front_untrained: float
     front_untrained_low: float
     front_untrained_high: float
@@ -322,7 +325,8 @@ def scores_of(
     blank = moved(plain, *(trace.record(plain, x.instance, corrupt.steps) for x in (clean, corrupt)))
     if size[inner].sum() > 0 and not row["silent"]:
         row["path"] = size[inner][:, found.path].sum() / size[inner].sum()
-    if np.abs(blank[inner]).sum() > LEAST_MOVED:
+    row["silent_untrained"] = float(np.abs(blank[inner]).sum() <= LEAST_MOVED)
+    if not row["silent_untrained"]:
         row["path_untrained"] = np.abs(blank[inner][:, found.path]).sum() / np.abs(blank[inner]).sum()
     if not on:
         return row
@@ -369,8 +373,9 @@ def summary_of(direction: str, rows: Sequence[tuple[str, int, dict[str, float]]]
     figures: dict[str, Any] = {}
     for name in MEANS:
         figures |= {f"{name}{end}": float(x) for end, x in zip(("", "_low", "_high"), mean(name), strict=True)}
-    silent, on_it = int(sum(row["silent"] for _, _, row in rows)), float(mean("path_nodes").value)
-    return Summary(direction=direction, pairs=len(rows), silent=silent, path_nodes=on_it, **figures)
+    for name in ("silent", "silent_untrained"):
+        figures[name] = int(sum(row[name] for _, _, row in rows))
+    return Summary(direction=direction, pairs=len(rows), path_nodes=float(mean("path_nodes").value), **figures)
 
 
 def table(result: Patching) -> str:
@@ -381,7 +386,7 @@ def table(result: Patching) -> str:
     ]
     for s in result.summaries:
         lines += [
-            f"{s.direction}, {s.pairs} pairs ({s.silent} in which no cell is felt)",
+            f"{s.direction}, {s.pairs} pairs ({s.silent} in which no cell is felt, {s.silent_untrained} untrained)",
             f"  effect on the front      {_span(s, 'front')}   random nodes {_span(s, 'random')}   "
             f"untrained {_span(s, 'front_untrained')}",
             f"  effect on the path       {_span(s, 'path')}   share of nodes on it {s.path_nodes:.3f}   "
@@ -401,7 +406,7 @@ def table(result: Patching) -> str:
 
 def _span(summary: Summary, name: str) -> str:
     value, low, high = (getattr(summary, f"{name}{end}") for end in ("", "_low", "_high"))
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return "none" if np.isnan(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _rows(found: EffectMap) -> list[str]:
