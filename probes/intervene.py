@@ -160,7 +160,7 @@ def _check_material(programs: Sequence[Program], base: Trace, material: Material
                 f"{base.steps}: states can only be put where there is the same node and step"
             )
     if any(edit.kind == "mean" for edit in every):
-        shape = () if material.mean is None else material.mean.shape
+        shape = (0,) if material.mean is None else material.mean.shape
         if shape[1:] not in (base.hidden.shape[1:], base.hidden.shape[2:]) or shape[0] <= base.steps:
             raise ValueError(f"mean has shape {shape}, but hidden has shape {base.hidden.shape}")
     for name in {edit.direction for edit in every if edit.kind == "add"}:

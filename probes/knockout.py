@@ -309,9 +309,10 @@ def _trial(
     hop = int(route.hop[list(units)].max())
     idle = blank.logits[-1] - run(plain, blank, programs[:1]).logits[0, -1]
     way = 1 if blank.answer else -1
-    words = [language.written(p[0][0], base.encoding.labels) if p else "" for p in (programs, controlled)]
+    edit, off_edit = (language.written(p[0][0], base.encoding.labels) if p else "" for p in (programs, controlled))
+    fall = fall[: base.steps + 1]
     return Trial(
-        hop, fall[: base.steps + 1], off, sure, sure_then, *words, float(way * idle), float(way * blank.logits[-1])
+        hop, fall, off, sure, sure_then, edit, off_edit, float(way * idle), float(way * blank.logits[-1])
     )  # fmt: skip
 
 

@@ -322,7 +322,8 @@ def scores_of(
     row["path_nodes"] = found.path.mean()
     row["brings"] = (found.effect[inner] >= FELT).mean() if rows > 2 else nan
     on = [(t, i) for t, i in np.argwhere(found.front).tolist() if 1 <= t < rows - 1]
-    blank = moved(plain, *(trace.record(plain, x.instance, corrupt.steps) for x in (clean, corrupt)))
+    given, into = (trace.record(plain, x.instance, corrupt.steps) for x in (clean, corrupt))
+    blank = moved(plain, given, into)
     if size[inner].sum() > 0 and not row["silent"]:
         row["path"] = size[inner][:, found.path].sum() / size[inner].sum()
     row["silent_untrained"] = float(np.abs(blank[inner]).sum() <= LEAST_MOVED)
