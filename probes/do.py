@@ -328,8 +328,8 @@ def _elsewhere(program: Sequence[Edit], encoding: Encoding, rng: np.random.Gener
         real = [(int(q), int(k)) for q, k in encoding.edge_index.T if q != k]
     else:
         real = rng.integers(encoding.n_nodes, size=(4 * len(pairs) + 4, 2)).tolist()
-    others = [tuple(pair) for pair in real if tuple(pair) not in pairs] or pairs
-    chosen = dict(zip(pairs, (others[i] for i in rng.choice(len(others), len(pairs))), strict=True))
+    free = [tuple(pair) for pair in real if tuple(pair) not in pairs] or pairs
+    chosen = dict(zip(pairs, _drawn(free, len(pairs), program, encoding, rng) or pairs, strict=True))
     return [
         replace(
             edit,
@@ -338,6 +338,23 @@ def _elsewhere(program: Sequence[Edit], encoding: Encoding, rng: np.random.Gener
         )
         for edit in program
     ]
+
+
+def _drawn(
+    pairs: Sequence[tuple[int, int]], count: int, program: Sequence[Edit], encoding: Encoding, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Some pairs at random; a cut leaves every query something to attend to. None where there are too few."""
+    edges, n = encoding.edge_index, encoding.n_nodes
+    left = np.full(n, n) if edges is None else np.bincount(edges[0], minlength=n)
+    least = int(any(edit.kind == "cut" for edit in program))
+    chosen: list[tuple[int, int]] = []
+    for _ in range(count):
+        able = [pair for pair in pairs if left[pair[0]] > least]
+        if not able:
+            return []
+        chosen.append(able[int(rng.integers(len(able)))])
+        left[chosen[-1][0]] -= 1
+    return chosen
 
 
 def table(result: Replay | Battery) -> str:

@@ -237,6 +237,23 @@ def test_cuts_are_compared_with_other_edges() -> None:
     assert found.random.flips[0] < 0.5
 
 
+def test_a_cut_at_random_leaves_every_query_something() -> None:
+    """In a tree `!` attends to one child alone; at random it is not cut off from it, and the edit itself is refused."""
+    opened, formula = checkpoint.load("logic-house-tree"), tasks.get("logic").parse("(!T&(F|!F))")
+    labels = tasks.get("logic").encode(formula, opened.config).labels
+    operator = labels.index("&")
+    edges = tasks.get("logic").encode(formula, opened.config).edge_index
+    child = next(int(k) for q, k in edges.T if q == operator and k != q)
+    cut = f"cut t=1..4 edge=#{operator}<#{child}"
+    found = replay(cut, opened=opened, instances=[formula], steps=4)
+    assert found.random.n[0] == do.DRAWS
+    assert not np.array_equal(found.runs[0].after, found.runs[0].before)
+    alone = labels.index("!")
+    only = next(int(k) for q, k in edges.T if q == alone)
+    with pytest.raises(InputError, match="nothing to attend to"):
+        replay(f"cut t=1..4 edge=#{alone}<#{only}", opened=opened, instances=[formula], steps=4)
+
+
 def test_results_are_stored_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, many, all_ = replay("zero t=2"), replay("zero t=2 node=C", instances=[line()] * 2), drill(wave(), [line()])
     assert json.loads(dumps(one))["runs"][0]["after"][0] == pytest.approx(float(one.runs[0].after[0]))
