@@ -328,7 +328,7 @@ def _elsewhere(program: Sequence[Edit], encoding: Encoding, rng: np.random.Gener
         real = [(int(q), int(k)) for q, k in encoding.edge_index.T if q != k]
     else:
         real = rng.integers(encoding.n_nodes, size=(4 * len(pairs) + 4, 2)).tolist()
-    free = [tuple(pair) for pair in real if tuple(pair) not in pairs] or pairs
+    free = [(q, k) for q, k in real if (q, k) not in pairs] or pairs
     chosen = dict(zip(pairs, _drawn(free, len(pairs), program, encoding, rng) or pairs, strict=True))
     return [
         replace(
