@@ -267,7 +267,7 @@ def effect(x: float) -> str:
 
 
 def what_patching_does(found: EffectMap, summary: Summary, said: tuple[str, str]) -> str:
-    """One sentence on a map, with the random nodes and the donor of the same label beside it. Plain text."""
+    """One sentence on a map, with random nodes, a donor of the same label and an untrained network beside it."""
     strong = count_strong(found)
     put = " into ".join(f"“{word}”" for word in (said if found.direction == DIRECTIONS[0] else said[::-1]))
     felt = "No single state" if not strong else "One state" if strong == 1 else f"{strong} single states"
@@ -281,7 +281,8 @@ def what_patching_does(found: EffectMap, summary: Summary, said: tuple[str, str]
     random = "none to draw" if np.isnan(summary.effect_random) else effect(summary.effect_random)
     return (
         f"{felt} before the last step {verb} half of the other answer or more ({put}). Mean R on the oracle's front is "
-        f"{effect(summary.effect_front)}, of random other nodes at the same steps {random}, {donor}."
+        f"{effect(summary.effect_front)}, of random other nodes at the same steps {random}, {donor}, in an untrained "
+        f"network {effect(summary.effect_untrained)}."
     )
 
 

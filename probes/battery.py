@@ -1,9 +1,13 @@
 """The battery of edits: every kind at every step, against one as large, the same elsewhere and in an untrained model.
 
-    zero     h[t] of the nodes becomes 0               skip     the update that makes h[t] is left out
-    mean     ... the mean over the nodes at that step  repeat   it is done twice
-    swap     pairs of nodes exchange their states      gate     its gate is the run's mean gate at every node
-    noise    Gaussian, as wide as the states' spread
+    zero      h[t] of the nodes becomes 0
+    mean      ... the mean state after t steps of nodes of the same kind in other instances
+    resample  ... the state after t steps of a random node of the same kind in one other instance
+    swap      pairs of nodes of the instance exchange their states
+    noise     h[t] gains Gaussian noise, as wide as the states' spread
+    skip      the update that makes h[t] is left out
+    repeat    it is done twice
+    gate      its gate is frozen: the run's mean gate at every node
 
 Owns which edits are run where; what is made of their answers stands in `probes.damage`.
 """
@@ -24,10 +28,11 @@ from probes import controls, intervene, reading, routes
 from probes.damage import Damage, score
 from probes.edits import Edit
 from probes.intervene import Material
+from probes.others import Others
 from probes.results import Progress, refuse_over
 from probes.sample import groups_of
 
-KINDS = ("zero", "mean", "swap", "noise", "skip", "repeat", "gate")
+KINDS = ("zero", "mean", "resample", "swap", "noise", "skip", "repeat", "gate")
 ARMS = ("whole step", "same size", "path", "random nodes", "untrained")
 
 MAX_AT = 24
@@ -41,7 +46,7 @@ class Battery:
     Attributes:
         checkpoint: Its name.
         sha256: Of its weights.
-        seed: Of noise, controls and bootstrap.
+        seed: Of noise, other instances, controls and bootstrap.
         steps: T.
         instances: N.
         without_path: Instances without a path to the answer, or without a node off it.
@@ -86,6 +91,7 @@ def run(
     shape = (len(instances), len(kinds), len(ARMS), len(at), steps + 1)
     refuse_over(16 * np.prod(shape, dtype=np.float64), "the battery", "take fewer instances or steps")
     plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
+    sides = (Others(checkpoint, steps, seed), Others(plain, steps, seed))
     after, before = np.full(shape, np.nan, dtype=np.float32), np.empty((len(instances), 2, steps + 1))
     without = 0
     for i, instance in enumerate(instances):
@@ -98,13 +104,17 @@ def run(
         before[i] = base.logits, blank.logits
         path, other = _path(checkpoint, base, rng)
         without += not len(path)
-        everywhere = [_programs(base, kinds, at, np.arange(n), rng)]
-        after[i, :, 0] = _logits(checkpoint, base, everywhere[0])
-        after[i, :, 1] = _as_large(checkpoint, base, everywhere[0], at, rng)
+        taken, taken_blank = (
+            Material(donor=side.resampled(run, rng), mean=side.mean(run.encoding))
+            for side, run in zip(sides, (base, blank), strict=True)
+        )
+        everywhere = _programs(base, kinds, at, np.arange(n), rng)
+        after[i, :, 0] = _logits(checkpoint, base, everywhere, taken)
+        after[i, :, 1] = _as_large(checkpoint, base, everywhere, taken, at, rng)
         for arm, nodes in ((2, path), (3, other)):
             if len(nodes):
-                after[i, :, arm] = _logits(checkpoint, base, _programs(base, kinds, at, nodes, rng))
-        after[i, :, 4] = _logits(plain, blank, _programs(blank, kinds, at, np.arange(n), rng))
+                after[i, :, arm] = _logits(checkpoint, base, _programs(base, kinds, at, nodes, rng), taken)
+        after[i, :, 4] = _logits(plain, blank, _programs(blank, kinds, at, np.arange(n), rng), taken_blank)
         if progress is not None:
             progress(i + 1, len(instances))
     group = groups_of(instances)
@@ -152,6 +162,8 @@ def _programs(
                 return [Edit("swap", t, nodes=pair) for pair in pairs] or None
             case "noise":
                 return [Edit("noise", t, nodes=mine, amount=1.0, seed=int(rng.integers(1 << 31)))]
+            case "resample":
+                return [Edit("patch", t, nodes=mine)]
             case "skip":
                 return [Edit("hold", t, nodes=mine)]
             case "repeat":
@@ -163,23 +175,23 @@ def _programs(
     return [[one(kind, t) for t in at.tolist()] for kind in kinds]
 
 
-def _logits(checkpoint: Checkpoint, base: Trace, programs: Programs) -> np.ndarray:
+def _logits(checkpoint: Checkpoint, base: Trace, programs: Programs, taken: Material) -> np.ndarray:
     """Logits of the answer after each program, (kinds, A, T+1); NaN without one."""
     flat = [program for row in programs for program in row]
     there = [i for i, program in enumerate(flat) if program is not None]
     logits = np.full((len(flat), base.steps + 1), np.nan, dtype=np.float32)
-    logits[there] = intervene.run(checkpoint, base, [flat[i] or [] for i in there]).logits
+    logits[there] = intervene.run(checkpoint, base, [flat[i] or [] for i in there], taken).logits
     return logits.reshape(len(programs), -1, base.steps + 1)
 
 
 def _as_large(
-    checkpoint: Checkpoint, base: Trace, programs: Programs, at: np.ndarray, rng: np.random.Generator
+    checkpoint: Checkpoint, base: Trace, programs: Programs, taken: Material, at: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Logits where h[t] of every node moves as far as a program moves it, in a random direction, (kinds, A, T+1)."""
     moved = np.zeros((len(programs), len(at), *base.hidden.shape[1:]), dtype=np.float32)
     for j, t in enumerate(at.tolist()):
         first = [row[j] or [] for row in programs]
-        out = intervene.run(checkpoint, _until(base, t), first, hidden=True).hidden
+        out = intervene.run(checkpoint, _until(base, t), first, taken, hidden=True).hidden
         assert out is not None
         moved[:, j] = controls.random_direction(out[:, t] - base.hidden[t], rng)
     logits = np.empty((len(programs), len(at), base.steps + 1), dtype=np.float32)
@@ -205,14 +217,16 @@ def table(result: Battery) -> str:
         f"{result.checkpoint}: {result.instances} instances, T = {result.steps}, edits at {len(result.at)} steps, "
         f"seed {result.seed}; {result.without_path} without a path",
         "means over the edits before the last step, 95% by bootstrap over instances and their twins",
-        f"{'':7}{'where':14}{'last answer turns':>26}{'1 to 0':>8}{'0 to 1':>8}{'KL, nats':>10}"
-        f"{'disturbed':>11}{'come back':>11}{'after steps':>21}   most at one step (Wilson)",
+        f"{'':9}{'where':14}"
+        + "".join(f"{x:>22}" for x in ("last answer turns", "of 1 to 0", "of 0 to 1", "KL, nats"))
+        + "".join(f"{x:>22}" for x in ("disturbed", "come back", "after steps"))
+        + "   most at one step (Wilson)",
     ]
     for kind in result.kinds:
         for arm in result.arms:
             d = result.of(kind, arm)
             if d.n.any():
-                lines.append(f"{kind:7}{arm:14}{_figures(d)}   {_worst(d, result.at)}")
+                lines.append(f"{kind:9}{arm:14}{_figures(d)}   {_worst(d, result.at)}")
     lines += ["", "E(t -> s) of skipping the whole step: mean |change| of the answer's logit at step s"]
     d, columns = (
         result.of("skip", "whole step"),
@@ -225,10 +239,9 @@ def table(result: Battery) -> str:
 
 
 def _figures(d: Damage) -> str:
-    share = f"{d.turned:.3f} [{d.turned_low:.3f}, {d.turned_high:.3f}]"
-    took = f"{d.recovery:.2f} [{d.recovery_low:.2f}, {d.recovery_high:.2f}]"
-    ways = f"{d.turned_one:8.3f}{d.turned_zero:8.3f}"
-    return f"{share:>26}{ways}{d.loss:10.3f}{d.disturbed:11.3f}{d.recovered:11.3f}{took:>21}"
+    names = ("turned", "turned_one", "turned_zero", "loss", "disturbed", "recovered", "recovery")
+    spans = [[getattr(d, f"{name}{end}") for end in ("", "_low", "_high")] for name in names]
+    return "".join(f"{f'{value:.3f} [{low:.3f}, {high:.3f}]':>22}" for value, low, high in spans)
 
 
 def _worst(d: Damage, at: np.ndarray) -> str:

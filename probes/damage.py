@@ -23,6 +23,9 @@ class Damage:
     Intervals are 95%: Wilson for the share of answers that turn at one step, else by bootstrap over groups of instances
     (NaN with one group). The figures without a step are means over the edits before the last step.
 
+        KL = p log(p / q) + (1 - p) log((1 - p) / (1 - q)),    p = sigmoid(r(undisturbed)[T]), q = sigmoid(r(edited)[T])
+        E(t -> s) = mean |r(edited at t)[s] - r(undisturbed)[s]|,                              r the logit of the answer
+
     Attributes:
         title: Of these edits.
         n: (A,) runs behind each step.
@@ -35,12 +38,20 @@ class Damage:
         turned_low: Lower end.
         turned_high: Upper end.
         turned_one: Share of those that turn where the undisturbed answer is 1.
+        turned_one_low: Lower end.
+        turned_one_high: Upper end.
         turned_zero: The same where it is 0.
+        turned_zero_low: Lower end.
+        turned_zero_high: Upper end.
         loss: Mean KL.
         loss_low: Lower end.
         loss_high: Upper end.
         disturbed: Share of runs that answer otherwise than the undisturbed run at some step from the edit on.
+        disturbed_low: Lower end.
+        disturbed_high: Upper end.
         recovered: Share of those that answer the same at the last step.
+        recovered_low: Lower end.
+        recovered_high: Upper end.
         recovery: Mean steps from the edit on until these answer the same for good.
         recovery_low: Lower end.
         recovery_high: Upper end.
@@ -57,12 +68,20 @@ class Damage:
     turned_low: float
     turned_high: float
     turned_one: float
+    turned_one_low: float
+    turned_one_high: float
     turned_zero: float
+    turned_zero_low: float
+    turned_zero_high: float
     loss: float
     loss_low: float
     loss_high: float
     disturbed: float
+    disturbed_low: float
+    disturbed_high: float
     recovered: float
+    recovered_low: float
+    recovered_high: float
     recovery: float
     recovery_low: float
     recovery_high: float
@@ -135,11 +154,11 @@ def score(title: str, base: np.ndarray, edited: np.ndarray, at: np.ndarray, grou
         bootstrap.mean(loss.T, group).value,
         graph,
         *overall(turned),
-        overall(np.where(base[..., -1] > 0, turned, np.nan))[0],
-        overall(np.where(base[..., -1] > 0, np.nan, turned))[0],
+        *overall(np.where(base[..., -1] > 0, turned, np.nan)),
+        *overall(np.where(base[..., -1] > 0, np.nan, turned)),
         *overall(loss),
-        overall(hurt)[0],
-        overall(home)[0],
+        *overall(hurt),
+        *overall(home),
         *overall(took),
     )
     return Damage(*values)

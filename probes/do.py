@@ -17,14 +17,16 @@ from core.checkpoint import Checkpoint
 from core.encoding import Encoding
 from core.errors import InputError
 from core.trace import Trace
-from probes import battery, controls, intervene, linear, reading, steering, subjects
+from probes import battery, controls, intervene, linear, others, reading, steer, steering, subjects
 from probes import edits as language
 from probes.battery import Battery
 from probes.damage import Damage, score
 from probes.edits import Edit
 from probes.intervene import Material
+from probes.others import Others
 from probes.results import Progress, refuse_over
 from probes.sample import groups_of
+from probes.steer import MEANS, ORTHOGONAL
 
 DRAWS = 20
 """Times that the edits are made at random nodes."""
@@ -131,9 +133,10 @@ def measure(
         4 * len(instances) * (DRAWS + 4) * (steps + 1), "the edited runs", "take fewer instances or fewer steps"
     )
     plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
+    sides = (Others(checkpoint, steps, seed), Others(plain, steps, seed))
     rows, starts = [], []
-    for i, instance in enumerate(instances):
-        row, start = _replayed(checkpoint, plain, instance, texts, donor, steps, seed, i)
+    for i in range(len(instances)):
+        row, start = _replayed(sides, instances, texts, donor, seed, i)
         rows.append(row)
         starts.append(start)
         if progress is not None:
@@ -174,17 +177,16 @@ def read(texts: Sequence[str], labels: Sequence[str]) -> list[Edit]:
 
 
 def _replayed(
-    checkpoint: Checkpoint,
-    plain: Checkpoint,
-    instance: Any,
+    sides: tuple[Others, Others],
+    instances: Sequence[Any],
     texts: Sequence[str],
     donor: str | None,
-    steps: int,
     seed: int,
     index: int,
 ) -> tuple[Replayed, int]:
-    """One instance, and the first step at which its edits do anything."""
-    rng = np.random.default_rng([seed, index, 7])
+    """One instance in the checkpoint and in an untrained one; and the first step at which its edits do anything."""
+    (checkpoint, plain), steps = (side.checkpoint for side in sides), sides[0].steps
+    instance, rng = instances[index], np.random.default_rng([seed, index, 8])
     base, blank = trace.record(checkpoint, instance, steps), trace.record(plain, instance, steps)
     program = read(texts, base.encoding.labels)
     language.check(program, base.n_nodes, checkpoint.model.shapes.heads, steps)
@@ -193,14 +195,18 @@ def _replayed(
         other, said = donor_of(checkpoint, instance, donor, seed)
     elif donor is not None:
         raise InputError("a donor is given, but no edit is a patch: patch t=3 node=5")
-    directions = directions_of(checkpoint, steps, rng) if any(edit.kind == "add" for edit in program) else {}
+    adds = any(edit.kind == "add" for edit in program)
+    directions = directions_of(checkpoint, instances, program, steps, seed, index) if adds else {}
 
-    def after(opened: Checkpoint, run: Trace, programs: Sequence[Sequence[Edit]]) -> np.ndarray:
-        taken = None if other is None else trace.record(opened, other, steps)
-        return intervene.run(opened, run, programs, Material(taken, directions)).logits
+    averaged = any(edit.kind == "mean" for edit in program)
+
+    def after(side: Others, run: Trace, programs: Sequence[Sequence[Edit]]) -> np.ndarray:
+        taken = None if other is None else trace.record(side.checkpoint, other, steps)
+        mean = side.mean(run.encoding) if averaged else None
+        return intervene.run(side.checkpoint, run, programs, Material(taken, directions, mean)).logits
 
     elsewhere = [_elsewhere(program, base.encoding, rng) for _ in range(DRAWS)] if _named(program) else []
-    logits = after(checkpoint, base, [program, *elsewhere])
+    logits = after(sides[0], base, [program, *elsewhere])
     row = Replayed(
         tuple(language.written(edit, base.encoding.labels) for edit in program),
         said,
@@ -208,7 +214,7 @@ def _replayed(
         logits[0],
         logits[1:],
         blank.logits,
-        after(plain, blank, [program])[0],
+        after(sides[1], blank, [program])[0],
     )
     return row, min(edit.step for edit in program)
 
@@ -231,13 +237,77 @@ def donor_of(checkpoint: Checkpoint, instance: Any, donor: str | None, seed: int
     return found[0], f"the instance in {donor}"
 
 
-def directions_of(checkpoint: Checkpoint, steps: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Directions of length one: those that read the concept, as steering knows them, and a random one as a control."""
+def directions_of(
+    checkpoint: Checkpoint, instances: Sequence[Any], program: Sequence[Edit], steps: int, seed: int, index: int = 0
+) -> dict[str, np.ndarray]:
+    """Directions that an edit may name, (T+1, d) each: what `probes.steer` steers along, and its controls.
+
+    `readout`, `probe` and `random` have length one. `means` leads from the mean state of nodes at which the concept is
+    false to that of those at which it is true, over the instances that steering takes it from; `orthogonal` is a random
+    one of its length at a right angle to it. In texts, where the concept has many values, `means:0:1` leads from one
+    to another, and so on. `means@8` is at every step what `means` is after step 8, and so on.
+
+    Args:
+        checkpoint: What is edited.
+        instances: All that are edited; the means are over others as difficult.
+        program: Edits; means are made of the steps alone at which these add them, and are NaN at all others.
+        steps: T.
+        seed: Of the means' instances and of what is random.
+        index: Of the instance, of which random directions are its own.
+    """
+    rng = np.random.default_rng([seed, index, 7])
     rows = [steering.weights(checkpoint, t) for t in range(min(steps, linear.STEPS) + 1)]
     t = np.minimum(np.arange(steps + 1), linear.STEPS)
     found = {name: np.array([row[name] for row in rows])[t] for name in rows[0] if all(name in row for row in rows)}
     found["random"] = rng.standard_normal((1, checkpoint.model.shapes.width)).repeat(steps + 1, axis=0)
-    return {name: rows / np.linalg.norm(rows, axis=-1, keepdims=True) for name, rows in found.items()}
+    found = {name: rows / np.linalg.norm(rows, axis=-1, keepdims=True) for name, rows in found.items()}
+    asked = {str(edit.direction): edit for edit in program if edit.kind == "add"}
+    due = {k for name in asked if name.startswith((MEANS, ORTHOGONAL)) for k in _steps_of(name, program, steps)}
+    found |= _between_means(checkpoint, instances, sorted(due), steps, seed, rng)
+    for name in asked:
+        plain, at, step = name.rpartition("@")
+        if at and plain in found and step.isdecimal() and int(step) <= steps:
+            found[name] = np.tile(found[plain][int(step)], (steps + 1, 1))
+    return found
+
+
+def fitted(checkpoint: Checkpoint, instances: Sequence[Any], seed: int) -> list[Any]:
+    """The instances that `probes.steer` takes mean states from when it steers these."""
+    difficulty = sorted({x.difficulty or subjects.trained(checkpoint) for x in instances})[:4]
+    return subjects.draw(checkpoint, difficulty, -(-steer.FITTED // len(difficulty)), None, seed + others.APART)
+
+
+def _steps_of(name: str, program: Sequence[Edit], steps: int) -> list[int]:
+    """Steps of which a direction is needed."""
+    _, at, step = name.rpartition("@")
+    if at:
+        return [int(step)] if step.isdecimal() and int(step) <= steps else []
+    return [t for t in range(steps + 1) for edit in program if edit.direction == name and edit.at(t)]
+
+
+def _between_means(
+    checkpoint: Checkpoint,
+    instances: Sequence[Any],
+    due: Sequence[int],
+    steps: int,
+    seed: int,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """`means` and `orthogonal` after some steps, of every two neighbouring values of the concept; NaN elsewhere."""
+    if not due:
+        return {}
+    drawn = fitted(checkpoint, instances, seed)
+    found: dict[str, np.ndarray] = {}
+    for t in due:
+        means = steering.means(checkpoint, drawn, t)
+        for value in means.mean:
+            towards = means.towards(value, value + 1)
+            if towards is None:
+                continue
+            of = "" if checkpoint.config.task != "text" else f":{value}:{value + 1}"
+            for name, vector in ((MEANS, towards), (ORTHOGONAL, controls.orthogonal(towards, rng))):
+                found.setdefault(name + of, np.full((steps + 1, len(towards)), np.nan))[t] = vector
+    return found
 
 
 def _named(program: Sequence[Edit]) -> bool:
@@ -258,8 +328,8 @@ def _elsewhere(program: Sequence[Edit], encoding: Encoding, rng: np.random.Gener
         real = [(int(q), int(k)) for q, k in encoding.edge_index.T if q != k]
     else:
         real = rng.integers(encoding.n_nodes, size=(4 * len(pairs) + 4, 2)).tolist()
-    others = [tuple(pair) for pair in real if tuple(pair) not in pairs] or pairs
-    chosen = dict(zip(pairs, (others[i] for i in rng.choice(len(others), len(pairs))), strict=True))
+    free = [(q, k) for q, k in real if (q, k) not in pairs] or pairs
+    chosen = dict(zip(pairs, _drawn(free, len(pairs), program, encoding, rng) or pairs, strict=True))
     return [
         replace(
             edit,
@@ -268,6 +338,23 @@ def _elsewhere(program: Sequence[Edit], encoding: Encoding, rng: np.random.Gener
         )
         for edit in program
     ]
+
+
+def _drawn(
+    pairs: Sequence[tuple[int, int]], count: int, program: Sequence[Edit], encoding: Encoding, rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """Some pairs at random; a cut leaves every query something to attend to. None where there are too few."""
+    edges, n = encoding.edge_index, encoding.n_nodes
+    left = np.full(n, n) if edges is None else np.bincount(edges[0], minlength=n)
+    least = int(any(edit.kind == "cut" for edit in program))
+    chosen: list[tuple[int, int]] = []
+    for _ in range(count):
+        able = [pair for pair in pairs if left[pair[0]] > least]
+        if not able:
+            return []
+        chosen.append(able[int(rng.integers(len(able)))])
+        left[chosen[-1][0]] -= 1
+    return chosen
 
 
 def table(result: Replay | Battery) -> str:
@@ -291,6 +378,8 @@ def table(result: Replay | Battery) -> str:
             lines.append(
                 f"{d.title:22} last answer turns {d.flips[0]:.3f} [{d.flips_low[0]:.3f}, {d.flips_high[0]:.3f}] of "
                 f"{d.n[0]}; KL {d.loss:.3f} [{d.loss_low:.3f}, {d.loss_high:.3f}] nats; answers otherwise on the way "
-                f"{d.disturbed:.3f}, of these back {d.recovered:.3f} after {d.recovery:.1f} steps"
+                f"{d.disturbed:.3f} [{d.disturbed_low:.3f}, {d.disturbed_high:.3f}], of these back {d.recovered:.3f} "
+                f"[{d.recovered_low:.3f}, {d.recovered_high:.3f}] after {d.recovery:.1f} "
+                f"[{d.recovery_low:.1f}, {d.recovery_high:.1f}] steps"
             )
     return "\n".join(lines)

@@ -14,29 +14,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import trace
+from core import tasks, trace
 from core.checkpoint import Checkpoint
 from core.protocol import Sink
 from core.trace import Trace
 from probes import do, intervene
 from probes.edits import Edit
 from probes.intervene import Material
+from probes.others import Others
 
 NOTHING = Material()
 
 
 def material(checkpoint: Checkpoint, instance: Any, program: Sequence[Edit], steps: int, seed: int = 0) -> Material:
-    """What the edits of one instance take from elsewhere in `probes.do`: the twin's run, and directions.
+    """What the edits of one instance take from elsewhere in `probes.do`: the twin's run, directions, means.
 
     Raises:
         InputError: If an edit is a patch and the instance has no twin.
     """
-    donor, directions = None, {}
+    donor, directions, mean = None, {}, None
     if any(edit.kind == "patch" for edit in program):
         donor = trace.record(checkpoint, do.donor_of(checkpoint, instance, None, seed)[0], steps)
     if any(edit.kind == "add" for edit in program):
-        directions = do.directions_of(checkpoint, steps, np.random.default_rng([seed, 0, 7]))  # as do draws them
-    return Material(donor, directions)
+        directions = do.directions_of(checkpoint, [instance], program, steps, seed)
+    if any(edit.kind == "mean" for edit in program):
+        encoding = tasks.get(checkpoint.config.task).encode(instance, checkpoint.config)
+        mean = Others(checkpoint, steps, seed).mean(encoding)
+    return Material(donor, directions, mean)
 
 
 @torch.inference_mode()

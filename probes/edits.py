@@ -1,7 +1,7 @@
 """The language of interventions: what is changed, at which step, at which nodes, heads and edges of attention.
 
     zero t=3 node=5,6            h[3] of two nodes becomes 0
-    mean t=3 node=5              ... the mean state at that step
+    mean t=3 node=5              ... the mean state at that step of nodes of its kind in other instances
     noise t=3 node=5 amount=.5   ... gains Gaussian noise of half the spread of the states
     swap t=3 node=5,6            ... two nodes exchange their states
     add t=3 node=5 amount=2 direction=probe
@@ -10,7 +10,8 @@
     hold t=3 node=5              the update that makes h[3] leaves the node as it was; without node: the step is skipped
     repeat t=3 amount=2          this update is done twice more
     gate t=3.. node=5 amount=.1  its update gate is .1, from step 3 to the end
-    cut t=4..6 edge=5<2 head=0   node 5 cannot attend to node 2; the rest of its attention is renormalised
+    cut t=4..6 edge=5<2 head=0   node 5 cannot attend to node 2; the rest of its attention is renormalised (geometric:
+                                 the weight goes to the next match, or to node 5 itself)
     silence t=4 edge=5<2         ... the weight is lost instead
 
 The first group changes the state h[t] itself, t = 0..T; the second (hold, repeat, gate, cut, silence) the update that

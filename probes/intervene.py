@@ -40,7 +40,8 @@ class Material:
     Attributes:
         donor: A run of the same checkpoint and number of nodes and at least as many steps, for patches.
         directions: Name to a vector (d,), or one for each step (T+1, d).
-        mean: (T+1, d) states that `mean` puts in; None takes the mean over the instance's own nodes.
+        mean: (T+1, d) or (T+1, n, d) states that `mean` puts in, at least as many steps as the run has; the means over
+            other instances are in `probes.others`.
     """
 
     donor: Trace | None = None
@@ -158,8 +159,10 @@ def _check_material(programs: Sequence[Program], base: Trace, material: Material
                 f"the donor has {donor.n_nodes} nodes and {donor.steps} steps, the run has {base.n_nodes} and "
                 f"{base.steps}: states can only be put where there is the same node and step"
             )
-    if material.mean is not None and material.mean.shape != (base.steps + 1, base.hidden.shape[-1]):
-        raise ValueError(f"mean has shape {material.mean.shape}, but hidden has shape {base.hidden.shape}")
+    if any(edit.kind == "mean" for edit in every):
+        shape = (0,) if material.mean is None else material.mean.shape
+        if shape[1:] not in (base.hidden.shape[1:], base.hidden.shape[2:]) or shape[0] <= base.steps:
+            raise ValueError(f"mean has shape {shape}, but hidden has shape {base.hidden.shape}")
     for name in {edit.direction for edit in every if edit.kind == "add"}:
         known = ", ".join(material.directions) or "none here"
         if name not in material.directions:
@@ -309,8 +312,9 @@ class Runner:
             case "zero":
                 h[nodes] = 0
             case "mean":
-                mean = self.material.mean
-                h[nodes] = self.hidden[t].mean(0) if mean is None else torch.from_numpy(mean[t]).to(h)
+                assert self.material.mean is not None
+                mean = torch.from_numpy(self.material.mean[t]).to(h)
+                h[nodes] = mean if mean.ndim == 1 else mean[nodes]
             case "noise":
                 rng = np.random.default_rng([edit.seed, t])
                 draw = torch.from_numpy(rng.standard_normal(tuple(h.shape))).to(h)
@@ -375,8 +379,9 @@ class Runner:
                 hit = (edges[0][:, None] == flat[:, 0]) & (edges[1][:, None] == flat[:, 1])
                 index = hit.any(1).nonzero()[:, 0]
                 where[index[:, None], torch.tensor(chosen, device=self.device)] = value
-        if bias is not None:
-            _refuse_blind(bias, edges, n)
+        geometric = getattr(self.model.config, "geometric", False)  # there a query falls back on itself
+        if bias is not None and not geometric:
+            _refuse_blind(bias, edges)
         return replace(context, bias=context.bias if bias is None else bias, scale=scale, gate=gate)
 
 
@@ -390,7 +395,7 @@ def _by_step(programs: Sequence[Program], steps: int) -> tuple[dict[int, list[tu
     return found
 
 
-def _refuse_blind(bias: Tensor, edges: Tensor | None, n: int) -> None:
+def _refuse_blind(bias: Tensor, edges: Tensor | None) -> None:
     """Refuses cuts that leave a node nothing to attend to: there would be nothing to renormalise."""
     if edges is None:
         blind = torch.isneginf(bias).all(-1).any()

@@ -8,7 +8,7 @@ The run on the corrupt instance takes h[t, i] from the run on the clean one; r i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ import numpy as np
 from core import tasks, trace
 from core.checkpoint import Checkpoint
 from core.trace import Trace
-from probes import bootstrap, intervene, pairs, reading, results, routes
+from probes import bootstrap, controls, intervene, pairs, reading, results, routes, subjects
+from probes import edits as language
 from probes.edits import Edit
 from probes.intervene import Material
 from probes.results import Progress
@@ -27,6 +28,9 @@ LEAST_GAP = 1.0
 
 FELT = 0.5
 """A cell counts as bringing the answer from this R on."""
+
+LEAST_MOVED = 1e-4
+"""Logits that all patches of an untrained network move together, below which their shares are rounding."""
 
 DIRECTIONS = ("answer 1 into 0", "answer 0 into 1")
 
@@ -44,6 +48,10 @@ class EffectMap:
         clean: Logit of the donor's answer.
         corrupt: Logit of the answer without a patch.
         change: What differs between the two instances.
+        edits: (n,) the patch of each node in the language of edits, with {t} for the step.
+        corrupt_input: The corrupt instance, and
+        donor_input: the one that states are taken from, as lines of a .jsonl file: with `python -m probes do CKPT
+            CORRUPT.jsonl --donor DONOR.jsonl --steps T --edit ...` a cell is patched again.
     """
 
     direction: str
@@ -54,6 +62,9 @@ class EffectMap:
     clean: float
     corrupt: float
     change: str
+    edits: tuple[str, ...]
+    corrupt_input: str
+    donor_input: str
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -62,6 +73,12 @@ class EffectMap:
                 f"effect has shape {self.effect.shape}, front {self.front.shape} and path {self.path.shape}; "
                 f"there are {n} labels"
             )
+        if len(self.edits) != n:
+            raise ValueError(f"there are {len(self.edits)} edits and {n} labels")
+
+    def edit(self, t: int, i: int) -> str:
+        """The edit that patches a cell, as `python -m probes do` takes it."""
+        return self.edits[i].format(t=t)
 
 
 @dataclass(frozen=True)
@@ -86,8 +103,25 @@ class Summary:
         effect_front_low: Lower end.
         effect_front_high: Upper end.
         effect_random: Mean R of random other nodes at the same steps.
+        effect_random_low: Lower end.
+        effect_random_high: Upper end.
         effect_same: Mean of |R| on the front with a donor of the same label as the corrupt run.
+        effect_same_low: Lower end.
+        effect_same_high: Upper end.
         brings: Share of all cells of steps 1..T-1 with R >= .5.
+        brings_low: Lower end.
+        brings_high: Upper end.
+        silent_untrained: Pairs in which all patches of an untrained network together move its logit by no more than
+            rounding; they are left out of the two shares below.
+        front_untrained: `front` in an untrained network: how much of the little that a patch does there lies on it.
+        front_untrained_low: Lower end.
+        front_untrained_high: Upper end.
+        path_untrained: `path` in an untrained network.
+        path_untrained_low: Lower end.
+        path_untrained_high: Upper end.
+        effect_untrained: Mean change of an untrained network's logit on the front, over the gap of the trained one.
+        effect_untrained_low: Lower end.
+        effect_untrained_high: Upper end.
     """
 
     direction: str
@@ -107,8 +141,31 @@ class Summary:
     effect_front_low: float
     effect_front_high: float
     effect_random: float
+    effect_random_low: float
+    effect_random_high: float
     effect_same: float
+    effect_same_low: float
+    effect_same_high: float
     brings: float
+    brings_low: float
+    brings_high: float
+    silent_untrained: int
+    front_untrained: float
+    front_untrained_low: float
+    front_untrained_high: float
+    path_untrained: float
+    path_untrained_low: float
+    path_untrained_high: float
+    effect_untrained: float
+    effect_untrained_low: float
+    effect_untrained_high: float
+
+
+MEANS = (
+    "front", "random", "path", "effect_front", "effect_random", "effect_same", "brings", "front_untrained",
+    "path_untrained", "effect_untrained",
+)  # fmt: skip
+"""Figures of a map of which a summary has the mean and its interval."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +212,7 @@ def measure(
         checkpoint: What runs.
         instances: Of its task.
         steps: T; None takes the oracle's need + 8 for each pair (over tokens the default).
-        seed: Of twins, random nodes and bootstrap.
+        seed: Of twins, random nodes, the untrained network and bootstrap.
         progress: Called with the maps done and in all; what it raises stops the work.
 
     Raises:
@@ -166,8 +223,10 @@ def measure(
         (2022), Locating and editing factual associations in GPT; normalised as by Wang et al. (2023), IOI.
     """
     known, without = pairs.found(checkpoint, instances, steps, seed)
-    cells = sum((due + 1) * tasks.get(x.task).encode(x, checkpoint.config).n_nodes for x, _, due, _ in known)
-    results.refuse_over(32.0 * cells, f"{len(known)} pairs of effect maps", "take fewer instances or steps")
+    cells = [(due + 1) * tasks.get(x.task).encode(x, checkpoint.config).n_nodes for x, _, due, _ in known]
+    size = 32.0 * sum(cells) + 32.0 * max(cells)  # kept of all pairs, and of one the untrained network's
+    results.refuse_over(size, f"{len(known)} pairs of effect maps", "take fewer instances or steps")
+    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
     maps, rows, left_out = [], [], 0
     group = groups_of(instances)
     for done, (instance, twin, due, index) in enumerate(known):
@@ -178,27 +237,50 @@ def measure(
             for clean, corrupt in ((pair.first, pair.second), (pair.second, pair.first)):
                 found = effect_map(checkpoint, clean, corrupt, pair.change)
                 maps.append(found)
-                rows.append((found.direction, group[index], scores_of(checkpoint, found, corrupt, seed, index)))
+                scores = scores_of(checkpoint, plain, found, clean, corrupt, seed, index)
+                rows.append((found.direction, group[index], scores))
         if progress is not None:
             progress(2 * (done + 1), 2 * len(known))
     summaries = tuple(summary_of(direction, [r for r in rows if r[0] == direction], seed) for direction in DIRECTIONS)
     return Patching(checkpoint.name, checkpoint.sha256, seed, len(instances), without, left_out, summaries, tuple(maps))
 
 
-def effect_map(checkpoint: Checkpoint, clean: Trace, corrupt: Trace, change: str = "") -> EffectMap:
-    """R of every cell, as one batch."""
-    steps, n = corrupt.steps, corrupt.n_nodes
+def effect_map(
+    checkpoint: Checkpoint, clean: Trace, corrupt: Trace, change: str = "", progress: Progress | None = None
+) -> EffectMap:
+    """R of every cell, as one batch.
+
+    Args:
+        checkpoint: What ran.
+        clean: The run that states are taken from.
+        corrupt: The run that they are put into.
+        change: What differs between the two instances.
+        progress: Called with the cells done and in all; what it raises stops the work.
+    """
     front, path = oracle_front(checkpoint, clean if clean.instance.label else corrupt)
+    labels, goal, base = corrupt.encoding.labels, float(clean.logits[-1]), float(corrupt.logits[-1])
+    words = [language.written(Edit("patch", 0, nodes=(i,)), labels) for i in range(len(labels))]
     return EffectMap(
         DIRECTIONS[0] if clean.instance.label else DIRECTIONS[1],
-        corrupt.encoding.labels,
-        _effect(checkpoint, clean, corrupt, clean, [(t, i) for t in range(steps + 1) for i in range(n)]).reshape(-1, n),
+        labels,
+        moved(checkpoint, clean, corrupt, progress) / (goal - base),
         front,
         path,
-        float(clean.logits[-1]),
-        float(corrupt.logits[-1]),
+        goal,
+        base,
         change,
+        tuple(word.replace("t=0", "t={t}", 1) for word in words),
+        subjects.line(corrupt.instance),
+        subjects.line(clean.instance),
     )
+
+
+def moved(checkpoint: Checkpoint, donor: Trace, corrupt: Trace, progress: Progress | None = None) -> np.ndarray:
+    """Change of the answer's logit when one state alone is the donor's, (T+1, n)."""
+    steps, n = corrupt.steps, corrupt.n_nodes
+    programs = [[Edit("patch", t, nodes=(i,))] for t in range(steps + 1) for i in range(n)]
+    logits = intervene.run(checkpoint, corrupt, programs, Material(donor=donor), progress=progress).logits[:, -1]
+    return logits.reshape(-1, n).astype(np.float64) - float(corrupt.logits[-1])
 
 
 def oracle_front(checkpoint: Checkpoint, run: Trace) -> tuple[np.ndarray, np.ndarray]:
@@ -217,30 +299,36 @@ def oracle_front(checkpoint: Checkpoint, run: Trace) -> tuple[np.ndarray, np.nda
     return at & path, path
 
 
-def _effect(
-    checkpoint: Checkpoint, clean: Trace, corrupt: Trace, donor: Trace, cells: Sequence[tuple[int, int]]
-) -> np.ndarray:
-    """R of some cells with the states of a donor, (len(cells),)."""
-    programs = [[Edit("patch", t, nodes=(i,))] for t, i in cells]
-    logits = intervene.run(checkpoint, corrupt, programs, Material(donor=donor)).logits[:, -1].astype(np.float64)
-    base, goal = float(corrupt.logits[-1]), float(clean.logits[-1])
-    return (logits - base) / (goal - base)
+def scores_of(
+    checkpoint: Checkpoint, plain: Checkpoint, found: EffectMap, clean: Trace, corrupt: Trace, seed: int, index: int
+) -> dict[str, float]:
+    """What is summed up of one map; NaN where it is not defined.
 
-
-def scores_of(checkpoint: Checkpoint, found: EffectMap, corrupt: Trace, seed: int, index: int) -> dict[str, float]:
-    """What is summed up of one map; NaN where it is not defined."""
+    Args:
+        checkpoint: What ran.
+        plain: The same, untrained.
+        found: The map.
+        clean: The run that states were taken from.
+        corrupt: The run that they were put into.
+        seed: Of random nodes and of the donor of the same label.
+        index: Of the instance.
+    """
     rng = np.random.default_rng([seed, index, 5])
-    size, (rows, n) = np.abs(found.effect), found.effect.shape
+    size, (rows, n), gap = np.abs(found.effect), found.effect.shape, found.clean - found.corrupt
     inner = slice(1, rows - 1)  # before the first step all may be said, and after the last the answer is read
     nan = float("nan")
-    names = ("front", "random", "path", "effect_front", "effect_random", "effect_same")
-    row: dict[str, float] = {name: nan for name in names}  # noqa: C420 - typed
+    row: dict[str, float] = {name: nan for name in MEANS}  # noqa: C420 - typed
     row["silent"] = float(size[inner].max(initial=0) < 0.1)
     row["path_nodes"] = found.path.mean()
     row["brings"] = (found.effect[inner] >= FELT).mean() if rows > 2 else nan
     on = [(t, i) for t, i in np.argwhere(found.front).tolist() if 1 <= t < rows - 1]
+    given, into = (trace.record(plain, x.instance, corrupt.steps) for x in (clean, corrupt))
+    blank = moved(plain, given, into)
     if size[inner].sum() > 0 and not row["silent"]:
         row["path"] = size[inner][:, found.path].sum() / size[inner].sum()
+    row["silent_untrained"] = float(np.abs(blank[inner]).sum() <= LEAST_MOVED)
+    if not row["silent_untrained"]:
+        row["path_untrained"] = np.abs(blank[inner][:, found.path]).sum() / np.abs(blank[inner]).sum()
     if not on:
         return row
     others = []
@@ -253,16 +341,18 @@ def scores_of(checkpoint: Checkpoint, found: EffectMap, corrupt: Trace, seed: in
     if not row["silent"] and total > 0.01 * len(at):
         row["front"] = sum(size[c] for c in on) / total
         row["random"] = sum(size[c] for c in others) / total
+    if np.abs(blank[at]).sum() > LEAST_MOVED:
+        row["front_untrained"] = sum(abs(blank[c]) for c in on) / np.abs(blank[at]).sum()
     row["effect_front"] = float(np.mean([found.effect[c] for c in on]))
     row["effect_random"] = float(np.mean([found.effect[c] for c in others])) if others else nan
+    row["effect_untrained"] = float(np.mean([blank[c] for c in on]) / gap)
     other = pairs.same_label(corrupt.instance, seed)
     if other is not None:
         donor = trace.record(checkpoint, other, corrupt.steps)
         if donor.n_nodes == n:
-            scale = found.clean - found.corrupt
             programs = [[Edit("patch", t, nodes=(i,))] for t, i in on]
             out = intervene.run(checkpoint, corrupt, programs, Material(donor=donor)).logits[:, -1]
-            row["effect_same"] = float(np.abs((out - found.corrupt) / scale).mean())
+            row["effect_same"] = float(np.abs((out - found.corrupt) / gap).mean())
     return row
 
 
@@ -281,17 +371,12 @@ def summary_of(direction: str, rows: Sequence[tuple[str, int, dict[str, float]]]
         nan = np.array(np.nan)
         return bootstrap.mean(values, group, seed) if np.isfinite(values).any() else bootstrap.Mean(nan, nan, nan)
 
-    front, random, path, effect = (mean(x) for x in ("front", "random", "path", "effect_front"))
-    values: Any = (
-        direction,
-        len(rows),
-        int(sum(row["silent"] for _, _, row in rows)),
-        *(float(x) for x in (*front, *random, *path)),
-        float(mean("path_nodes").value),
-        *(float(x) for x in effect),
-        *(float(mean(x).value) for x in ("effect_random", "effect_same", "brings")),
-    )
-    return Summary(*values)
+    figures: dict[str, Any] = {}
+    for name in MEANS:
+        figures |= {f"{name}{end}": float(x) for end, x in zip(("", "_low", "_high"), mean(name), strict=True)}
+    for name in ("silent", "silent_untrained"):
+        figures[name] = int(sum(row[name] for _, _, row in rows))
+    return Summary(direction=direction, pairs=len(rows), path_nodes=float(mean("path_nodes").value), **figures)
 
 
 def table(result: Patching) -> str:
@@ -302,19 +387,27 @@ def table(result: Patching) -> str:
     ]
     for s in result.summaries:
         lines += [
-            f"{s.direction}, {s.pairs} pairs ({s.silent} in which no cell is felt)",
-            f"  effect on the front      {s.front:.3f} [{s.front_low:.3f}, {s.front_high:.3f}]   "
-            f"random nodes {s.random:.3f} [{s.random_low:.3f}, {s.random_high:.3f}]",
-            f"  effect on the path       {s.path:.3f} [{s.path_low:.3f}, {s.path_high:.3f}]   "
-            f"share of nodes on it {s.path_nodes:.3f}",
-            f"  mean R on the front      {s.effect_front:.3f} [{s.effect_front_low:.3f}, {s.effect_front_high:.3f}]   "
-            f"random nodes {s.effect_random:.3f}, |R| of same-label donor {s.effect_same:.3f}",
-            f"  cells with R >= {FELT}     {s.brings:.3f}",
+            f"{s.direction}, {s.pairs} pairs ({s.silent} in which no cell is felt, {s.silent_untrained} untrained)",
+            f"  effect on the front      {_span(s, 'front')}   random nodes {_span(s, 'random')}   "
+            f"untrained {_span(s, 'front_untrained')}",
+            f"  effect on the path       {_span(s, 'path')}   share of nodes on it {s.path_nodes:.3f}   "
+            f"untrained {_span(s, 'path_untrained')}",
+            f"  mean R on the front      {_span(s, 'effect_front')}   random nodes {_span(s, 'effect_random')}   "
+            f"untrained {_span(s, 'effect_untrained')}",
+            f"  |R| of same-label donor  {_span(s, 'effect_same')}",
+            f"  cells with R >= {FELT}     {_span(s, 'brings')}",
         ]
     if len(result.maps) == 2:
         for found in result.maps:
+            t, i = np.unravel_index(np.abs(found.effect[:-1]).argmax(), found.effect[:-1].shape)
             lines += ["", f"R, {found.direction}; {found.change}", *_rows(found)]
+            lines.append(f"  most, {found.effect[t, i]:.2f}, by: {found.edit(int(t), int(i))}")
     return "\n".join(lines)
+
+
+def _span(summary: Summary, name: str) -> str:
+    value, low, high = (getattr(summary, f"{name}{end}") for end in ("", "_low", "_high"))
+    return "none" if np.isnan(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _rows(found: EffectMap) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
-from core import frontier, inputs, lines
+from core import frontier, inputs, lines, tasks
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from probes import concepts
@@ -27,6 +28,14 @@ def read(checkpoint: Checkpoint, name: str, source: str | None, target: str | No
         return [x for _, x in lines.read(checkpoint.config.task, inputs.decode(content, name), name, form)]
     filename = None if name == inputs.STDIN else PurePath(name).name
     return [lines.parsed(checkpoint.config.task, content, source, target, filename, form)]
+
+
+def line(instance: Any) -> str:
+    """The line of a .jsonl file from which `read` makes the same instance."""
+    values = {"input": tasks.get(instance.task).render(instance)}
+    if instance.task == "graph":
+        values |= {"source": instance.names[instance.source], "target": instance.names[instance.target]}
+    return json.dumps(values)
 
 
 def draw(

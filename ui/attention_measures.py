@@ -121,7 +121,7 @@ def _knockout(found: KnockoutScores) -> None:
         f"{how} what the path cannot do without, at all steps, turns {share(effect.flips)} "
         f"[{share(effect.flips_low)}, {share(effect.flips_high)}] of {effect.n} answers; as many like it off the path "
         f"{share(effect.off_flips)} [{share(effect.off_flips_low)}, {share(effect.off_flips_high)}] of "
-        f"{effect.n_off}.{uncut}{wrong}"
+        f"{effect.n_off}, and {share(effect.untrained_flips)} of an untrained network's own answers.{uncut}{wrong}"
     )
 
 

@@ -13,6 +13,7 @@ from core.errors import InputError
 from probes import edits as language
 from probes import steering
 from probes.edits import END, NEEDS, PARTS, TAKES, Edit
+from probes.steer import MEANS, ORTHOGONAL
 from ui import intervention_edits, opening, session
 from ui.intervention_examples import has_gate
 from ui.intervention_map import name_of
@@ -21,7 +22,7 @@ from ui.text import plain, whole
 
 SAYS = {
     "zero": "state becomes 0",
-    "mean": "state becomes the mean of all nodes",
+    "mean": "state becomes the mean of other instances",
     "noise": "state gains noise",
     "swap": "two nodes exchange states",
     "add": "state moves along a direction",
@@ -118,7 +119,8 @@ def _how(opened: Checkpoint, kind: str) -> dict[str, Any]:
         spec = dict(AMOUNT[kind])
         given["amount"] = float(st.number_input(spec.pop("label"), key=f"build amount {kind}", width=120, **spec))
     if "direction" in takes:
-        names = [*steering.weights(opened, 0), "random"]
+        between = (MEANS, ORTHOGONAL) if opened.config.task != "text" else ()  # where the concept has two values
+        names = [*steering.weights(opened, 0), *between, "random"]
         given["direction"] = st.selectbox("Direction", names, key=f"build direction {names}", width=150)
     if "heads" in takes:
         heads = range(opened.model.shapes.heads)

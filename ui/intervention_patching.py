@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from core import tasks
 from core.checkpoint import Checkpoint
-from core.trace import Trace
 from core.twins import Twin
-from probes import intervene, pairs, patch, reading, results
-from probes.edits import Edit
-from probes.intervene import Material
-from probes.patch import DIRECTIONS, LEAST_GAP, EffectMap, Patching
+from probes import controls, pairs, patch, reading, results
+from probes.patch import DIRECTIONS, LEAST_GAP, Patching
 from ui import intervention_examples, intervention_runs
 from ui.intervention_runs import SEED
 from ui.jobs import Job
@@ -80,7 +78,8 @@ def measure(
     """
     pair = pairs.record(checkpoint, instance, twin, steps, 0)
     n = pair.first.n_nodes
-    results.refuse_over(32.0 * n * (steps + 1), "the effect maps", "take fewer steps")
+    results.refuse_over(64.0 * n * (steps + 1), "the effect maps", "take fewer steps")
+    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
     maps, rows = [], []
     if pair.gap >= LEAST_GAP:
         for k, (clean, corrupt) in enumerate(((pair.first, pair.second), (pair.second, pair.first))):
@@ -90,27 +89,11 @@ def measure(
                 if progress is not None:
                     progress(before + done)
 
-            one = _map(checkpoint, clean, corrupt, pair.change, told)
+            one = patch.effect_map(checkpoint, clean, corrupt, pair.change, told)
             maps.append(one)
-            rows.append((one.direction, 0, patch.scores_of(checkpoint, one, corrupt, seed, 0)))
+            rows.append((one.direction, 0, patch.scores_of(checkpoint, plain, one, clean, corrupt, seed, 0)))
     summaries = tuple(patch.summary_of(d, [row for row in rows if row[0] == d], seed) for d in DIRECTIONS)
     return Patching(checkpoint.name, checkpoint.sha256, seed, 1, 0, int(not maps), summaries, tuple(maps))
-
-
-def _map(
-    checkpoint: Checkpoint, clean: Trace, corrupt: Trace, change: str, progress: Callable[[int, int], None]
-) -> EffectMap:
-    """As `patch.effect_map`, with progress."""
-    steps, n = corrupt.steps, corrupt.n_nodes
-    programs = [[Edit("patch", t, nodes=(i,))] for t in range(steps + 1) for i in range(n)]
-    out = intervene.run(checkpoint, corrupt, programs, Material(donor=clean), progress=progress)
-    base, goal = float(corrupt.logits[-1]), float(clean.logits[-1])
-    effect = (out.logits[:, -1].astype(np.float64) - base) / (goal - base)
-    front, path = patch.oracle_front(checkpoint, clean if clean.instance.label else corrupt)
-    direction = DIRECTIONS[0] if clean.instance.label else DIRECTIONS[1]
-    return EffectMap(
-        direction, corrupt.encoding.labels, effect.reshape(-1, n), front, path, goal, base, change
-    )  # fmt: skip
 
 
 def times(view: View, twin: Twin) -> np.ndarray:

@@ -96,9 +96,10 @@ def effect_map() -> EffectMap:
     effect = np.array([[0.0, 0, 0], [0, 0, 0.9], [0.7, -0.2, 0], [0, 0, 1.2]])
     front = np.zeros((4, 3), dtype=bool)
     front[1, 2] = front[2, 0] = True
+    path, edits = np.array([True, False, True]), tuple(f"patch t={{t}} node=#{i}" for i in range(3))
     return EffectMap(
-        DIRECTIONS[0], ("a<b>", "b", "c"), effect, front, np.array([True, False, True]), 5.0, -5.0, "a became b"
-    )
+        DIRECTIONS[0], ("a<b>", "b", "c"), effect, front, path, 5.0, -5.0, "a became b", edits, "", ""
+    )  # fmt: skip
 
 
 TIME = np.array([2, NEVER, 1])
@@ -127,7 +128,7 @@ def test_rows_follow_the_oracle_and_cells_are_the_effect(scheme: Any) -> None:
 def test_a_large_map_has_no_points_to_click() -> None:
     n, rows = 100, 80
     blank = np.zeros((rows, n), dtype=bool)
-    found = EffectMap(DIRECTIONS[1], ("x",) * n, np.zeros((rows, n)), blank, blank[0], 1.0, 0.0, "")
+    found = EffectMap(DIRECTIONS[1], ("x",) * n, np.zeros((rows, n)), blank, blank[0], 1.0, 0.0, "", ("",) * n, "", "")
     fig: Any = drawing.effect_heatmap(found, np.full(n, NEVER), "light")
     assert len(fig.data) == 1
     assert fig.layout.height == drawing.MOST
@@ -146,7 +147,10 @@ def test_the_sentence_of_a_map_has_its_controls() -> None:
     assert said.startswith(
         "2 single states before the last step bring half of the other answer or more (“reachable” into"
     )
-    assert "front is 0.80, of random other nodes at the same steps 0.00, |R| of a donor of the same label 0.09." in said
+    assert (
+        "front is 0.80, of random other nodes at the same steps 0.00, |R| of a donor of the same label 0.09, " in said
+    )
+    assert said.endswith("in an untrained network 0.00.")
     nan = float("nan")
     said = drawing.what_patching_does(effect_map(), summary(effect_front=nan, effect_random=nan, effect_same=nan), SAID)
     assert "no path" in said

@@ -23,6 +23,9 @@ CONFIGS = {
     "edge list": ModelConfig("graph", vocabulary=4, width=8, heads=2, hidden=8, attention="full", position="rope"),
     "text": ModelConfig("text", vocabulary=54, width=8, heads=2, hidden=8, attention="full", readout="offset"),
     "tokens": ModelConfig("logic", vocabulary=10, width=8, heads=2, hidden=8, attention="full", position="rope"),
+    "nearest match": ModelConfig(
+        "logic", vocabulary=10, width=8, heads=2, hidden=8, attention="full", geometric=True, bracket_bias=True
+    ),
     "without ^": ModelConfig("logic", vocabulary=9, width=8, heads=2, hidden=8, attention="full", readout="cls"),
 }
 

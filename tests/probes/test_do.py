@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from core.errors import InputError
 from core.plain import dumps
 from core.tasks import graph
 from core.tasks.graph_instance import GraphInstance
-from probes import battery, damage, do, results
+from probes import battery, damage, do, edits, intervene, results, steer, steering, subjects
 from probes.battery import Battery
 from probes.cli import main
 from probes.do import Replay
@@ -109,6 +110,56 @@ def test_a_patch_takes_the_twin_or_a_named_donor(tmp_path: Path) -> None:
         replay("patch t=1", instances=[alone])
 
 
+@pytest.mark.parametrize("name", ["graph-house", "logic-house-tree"])
+def test_steering_is_replayed_with_the_same_logits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `steer` runs is run again from its text: the same places, along `means` as long as it takes them."""
+    opened = checkpoint.load(name)
+    instances = subjects.draw(opened, [2], 2, None, 1)
+    ran: list[tuple[Any, np.ndarray, Any]] = []
+    run = intervene.run
+
+    def noted(opened: Any, base: Any, programs: Any, *more: Any, **kept: Any) -> Any:
+        out = run(opened, base, programs, *more, **kept)
+        ran.extend((base, out.logits[row], program[0]) for row, program in enumerate(programs))
+        return out
+
+    monkeypatch.setattr(intervene, "run", noted)
+    steer.measure(opened, instances, seed=1)
+    monkeypatch.undo()
+    steered = [(b, logits, e) for b, logits, e in ran if e.direction.startswith("means") and e.amount == 1.0]
+    assert steered
+    for base, logits, edit in steered[:2]:
+        i = next(i for i, instance in enumerate(instances) if instance is base.instance)
+        for sign in (1.0, -1.0):  # towards true or false
+            named = replace(edit, direction=f"means@{edit.step}", amount=sign)
+            again = do.measure(
+                opened, instances, steps=base.steps, seed=1, edit=[edits.written(named, base.encoding.labels)]
+            )
+            assert isinstance(again, Replay)
+            if np.allclose(again.runs[i].after, logits, atol=1e-4):
+                break
+        else:
+            pytest.fail(f"{edit} is not replayed")
+        assert not np.allclose(again.runs[i].after, again.runs[i].before, atol=1e-2)
+
+
+def test_directions_between_means_are_as_long_as_their_distance() -> None:
+    opened = checkpoint.load("graph-house")
+    instances = subjects.draw(opened, [2], 2, None, 1)
+    program = [do.Edit("add", 3, amount=1.0, direction=x) for x in ("means", "orthogonal", "means@2", "probe@4")]
+    found = do.directions_of(opened, instances, program, 6, 5)
+    towards = steering.means(opened, do.fitted(opened, instances, 5), 3).towards(0, 1)
+    np.testing.assert_array_equal(found["means"][3], towards)
+    assert np.isnan(found["means"][[0, 1, 4, 5, 6]]).all()
+    assert np.linalg.norm(found["orthogonal"][3]) == pytest.approx(np.linalg.norm(found["means"][3]))
+    assert found["orthogonal"][3] @ found["means"][3] == pytest.approx(0, abs=1e-8)
+    np.testing.assert_array_equal(found["means@2"], np.tile(found["means"][2], (7, 1)))
+    np.testing.assert_array_equal(found["probe@4"], np.tile(found["probe"][4], (7, 1)))
+    np.testing.assert_allclose(np.linalg.norm(found["probe"], axis=1), 1)
+    with pytest.raises(InputError, match="there is no direction 'means@99'"):
+        replay("add t=1 amount=1 direction=means@99", steps=4)
+
+
 def test_edits_are_words_lines_or_json_with_nodes_by_name(tmp_path: Path) -> None:
     given = tmp_path / "edits.json"
     given.write_text('[{"kind": "hold", "step": 2, "nodes": [3]}]')
@@ -145,10 +196,10 @@ def test_the_same_size_is_the_same_size() -> None:
     at = np.array([1, 3])
     programs: battery.Programs = [[[battery.Edit("zero", t)] for t in at.tolist()]]
     still: battery.Programs = [[[battery.Edit("noise", t, amount=0.0)] for t in at.tolist()]]
-    logits = battery._as_large(wave(), base, still, at, np.random.default_rng(0))
+    logits = battery._as_large(wave(), base, still, battery.Material(), at, np.random.default_rng(0))
     np.testing.assert_array_equal(logits, np.broadcast_to(base.logits, logits.shape))
     assert not np.array_equal(
-        battery._as_large(wave(), base, programs, at, np.random.default_rng(0))[0, 0], base.logits
+        battery._as_large(wave(), base, programs, battery.Material(), at, np.random.default_rng(0))[0, 0], base.logits
     )
 
 
@@ -156,6 +207,10 @@ def test_an_untrained_model_is_not_damaged(tmp_path: Path) -> None:
     instances = graph.generate(4, 2, data="audited", seed=1)
     found = drill(untrained(tmp_path, "graph"), instances, steps=6)
     assert found.kinds == battery.KINDS, "this one has a gate"
+    skip = found.of("skip", "whole step")
+    for name in ("turned", "turned_one", "turned_zero", "loss", "disturbed"):
+        value, low, high = (getattr(skip, name + end) for end in ("", "_low", "_high"))
+        assert np.isnan(value) or np.isnan(low) or low <= value <= high, name
     assert found.of("skip", "whole step").turned == 0
     assert found.of("gate", "path").loss < 0.1
     assert found.without_path == 1
@@ -180,6 +235,23 @@ def test_cuts_are_compared_with_other_edges() -> None:
     assert found.edited.flips[0] == 1.0
     assert found.random.n[0] == do.DRAWS
     assert found.random.flips[0] < 0.5
+
+
+def test_a_cut_at_random_leaves_every_query_something() -> None:
+    """In a tree `!` attends to one child alone; at random it is not cut off from it, and the edit itself is refused."""
+    opened, formula = checkpoint.load("logic-house-tree"), tasks.get("logic").parse("(!T&(F|!F))")
+    labels = tasks.get("logic").encode(formula, opened.config).labels
+    operator = labels.index("&")
+    edges = tasks.get("logic").encode(formula, opened.config).edge_index
+    child = next(int(k) for q, k in edges.T if q == operator and k != q)
+    cut = f"cut t=1..4 edge=#{operator}<#{child}"
+    found = replay(cut, opened=opened, instances=[formula], steps=4)
+    assert found.random.n[0] == do.DRAWS
+    assert not np.array_equal(found.runs[0].after, found.runs[0].before)
+    alone = labels.index("!")
+    only = next(int(k) for q, k in edges.T if q == alone)
+    with pytest.raises(InputError, match="nothing to attend to"):
+        replay(f"cut t=1..4 edge=#{alone}<#{only}", opened=opened, instances=[formula], steps=4)
 
 
 def test_results_are_stored_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,6 +112,8 @@ def test_attention_is_on_the_edges_of_the_instance_where_there_are_many() -> Non
     [
         ("graph-house", "zero t=2 node=#1"),
         ("graph-house", "patch t=1 node=#2"),
+        ("graph-house", "add t=2..3 node=#1 amount=1 direction=orthogonal"),
+        ("logic-house-tree", "mean t=2..3 node=#0,#1"),
         ("logic-house-tokens", "add t=2 node=#1 amount=3 direction=random"),
         ("text-house-facts", "repeat t=2 amount=2"),
         ("graph-act", "swap t=1 node=#0,#1"),

@@ -18,7 +18,7 @@ from core.encoding import Encoding, collate
 from core.errors import InputError
 from core.tasks.graph_instance import GraphInstance
 from core.trace import Trace
-from probes import intervene
+from probes import edited_trace, intervene
 from probes.edits import Edit, loads, parse
 from probes.intervene import Material
 
@@ -46,7 +46,7 @@ def by_hand(model: Any, encoding: Encoding, steps: int, change: Change = lambda 
 
             q, k = rotate(q[None], *context.rope)[0], rotate(k[None], *context.rope)[0]
         scores = change("scores", t, (q @ k.transpose(1, 2)) / (d // heads) ** 0.5 + bias)
-        weights = change("weights", t, torch.softmax(scores, -1))
+        weights = change("weights", t, nearest_match(scores) if c.geometric else torch.softmax(scores, -1))
         y = u + block.out((weights @ v).transpose(0, 1).reshape(n, d))
         y = y + block.down(torch.nn.functional.gelu(block.up(block.norm2(y))))
         z = change("gate", t, torch.sigmoid(block.gate(torch.cat([y, h], -1))))
@@ -61,6 +61,21 @@ def by_hand(model: Any, encoding: Encoding, steps: int, change: Change = lambda 
     return hidden, logits
 
 
+def nearest_match(scores: Tensor) -> Tensor:
+    """Weights (heads, n, n) of geometric attention by its definition: key by key, away from the query, then itself."""
+    heads, n, _ = scores.shape
+    weights = torch.zeros_like(scores)
+    for head in range(heads):
+        for q in range(n):
+            free = torch.ones(())
+            for k in range(q - 1, -1, -1) if head < heads // 2 else range(q + 1, n):
+                match = torch.sigmoid(scores[head, q, k])
+                weights[head, q, k] = match * free
+                free = free * (1 - match)
+            weights[head, q, q] = free
+    return weights
+
+
 def random_graph(n: int, seed: int = 0) -> GraphInstance:
     rng = np.random.default_rng(seed)
     pairs = np.unique(rng.integers(0, n, (3 * n, 2)), axis=0)
@@ -68,7 +83,7 @@ def random_graph(n: int, seed: int = 0) -> GraphInstance:
     return GraphInstance(tuple(str(i) for i in range(n)), edges.astype(np.int64), 0, n - 1)
 
 
-@pytest.fixture(scope="module", params=["dense", "edge list", "tree", "tokens"])
+@pytest.fixture(scope="module", params=["dense", "edge list", "tree", "tokens", "nearest match"])
 def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkpoint, Trace]:
     kind = {"dense": "graph", "edge list": "graph"}.get(request.param, str(request.param))
     opened = untrained(tmp_path_factory.mktemp("model"), kind)
@@ -109,6 +124,7 @@ def test_the_forward_pass_by_hand_is_that_of_the_model(case: tuple[Checkpoint, T
 def test_edits_do_what_they_say(case: tuple[Checkpoint, Trace]) -> None:
     opened, base = case
     d, (q, k) = base.hidden.shape[-1], pair_of(base)
+    looking = int(opened.config.geometric)  # the head that looks to the right, if each looks to one side
     vector = np.linspace(-1, 1, d)
     by_step = np.random.default_rng(1).normal(size=(STEPS + 1, d))
     mean = np.random.default_rng(2).normal(size=(STEPS + 1, d)).astype(np.float32)
@@ -143,7 +159,7 @@ def test_edits_do_what_they_say(case: tuple[Checkpoint, Trace]) -> None:
         "add t=2..3 amount=-1 direction=many": only("state", (2, 3), plus(slice(None), lambda t: -by_step[t])),
         f"cut t=2..3 edge={q}<{k}": only("scores", (2, 3), put((slice(None), q, k), -torch.inf)),
         f"cut t=3.. edge={q}<{k} head=1": only("scores", (3, 4, 5, 6), put((1, q, k), -torch.inf)),
-        f"silence t=2 edge={q}<{k} head=0": only("weights", (2,), put((0, q, k), 0.0)),
+        f"silence t=2 edge={q}<{k} head={looking}": only("weights", (2,), put((looking, q, k), 0.0)),
         "gate t=2..3 node=1 amount=.75": only("gate", (2, 3), put(1, 0.75)),
         "gate t=2 amount=0": only("gate", (2,), put(slice(None), 0.0)),
     }
@@ -167,6 +183,20 @@ def test_edits_do_what_they_say(case: tuple[Checkpoint, Trace]) -> None:
         close(outcome, row, by_hand(opened.model, base.encoding, STEPS, change))
         assert outcome.hidden is not None
         assert np.abs(outcome.hidden[row] - base.hidden).max() > 1e-3, "an edit without an effect tests nothing"
+
+
+def test_a_query_whose_matches_are_all_cut_attends_to_itself(tmp_path: Path) -> None:
+    opened = untrained(tmp_path, "nearest match")
+    base = trace.record(opened, tasks.get("logic").parse("((T&F)|!(T^(F|T)))"), STEPS)
+    n, q = base.n_nodes, 5
+    cut = Edit("cut", 2, STEPS, edges=tuple((q, k) for k in range(n) if k != q))
+    run = edited_trace.edited(opened, base, [cut])
+    assert run.attention is not None
+    alone = np.zeros((STEPS - 1, opened.config.heads, n), dtype=np.float32)
+    alone[..., q] = 1
+    np.testing.assert_array_equal(run.attention[1:, :, q], alone)
+    assert base.attention is not None
+    assert (base.attention[1:, :, q, q] < 0.9).all(), "what was cut was attended to"
 
 
 def test_repeat_is_the_same_step_again(case: tuple[Checkpoint, Trace]) -> None:
@@ -238,12 +268,17 @@ def test_a_batch_is_as_one_by_one(case: tuple[Checkpoint, Trace], monkeypatch: p
     ]  # fmt: skip
     programs += [loads(f"zero t=1 node=1\ncut t=4 edge={q}<{k}"), loads("hold t=2\nmean t=3 node=0"), []]
     programs += [loads("repeat t=5"), loads(f"silence t=1.. edge={q}<{k}\ngate t=2 amount=.3 node=1")]
-    together = intervene.run(opened, base, programs, readout=True, hidden=True)
+    means = Material(mean=np.random.default_rng(3).normal(size=base.hidden.shape).astype(np.float32))
+    together = intervene.run(opened, base, programs, means, readout=True, hidden=True)
     monkeypatch.setattr(intervene, "CELLS", 1)
     told: list[tuple[int, int]] = []
     alone = intervene.run(
-        opened, base, programs, readout=True, hidden=True, progress=lambda done, total: told.append((done, total))
-    )
+        opened, base, programs, means, readout=True, hidden=True,
+        progress=lambda done, total: told.append((done, total)),
+    )  # fmt: skip
+    assert together.hidden is not None
+    assert means.mean is not None
+    np.testing.assert_array_equal(together.hidden[-4, 3, 0], means.mean[3, 0])
     for name in ("logits", "readout", "hidden"):
         np.testing.assert_allclose(getattr(together, name), getattr(alone, name), atol=1e-5)
     assert told[-1] == (len(programs) - 1, len(programs) - 1)

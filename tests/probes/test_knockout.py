@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from core import tasks, trace
 from core.encoding import NEVER
 from core.errors import InputError
 from core.plain import dumps
-from probes import knockout
+from probes import do, knockout, subjects
 from probes.cli import main
 from probes.edits import Edit
 from probes.intervene import run
@@ -81,13 +82,57 @@ def test_what_would_be_left_blind_is_only_silenced() -> None:
     assert [knockout.blinds(route, units, encoding) for units in route.cuts] == [True, False]
 
 
+def test_under_geometric_attention_every_cut_can_be_made(tmp_path: Path) -> None:
+    scores = knockout.measure(untrained(tmp_path, "nearest match"), tasks.get("logic").generate(2, 6), steps=4)
+    assert scores.n > 0
+    assert (scores.cut.n, scores.silence.n) == (scores.n, scores.n)
+    assert scores.cut.change != scores.silence.change
+
+
 def test_nothing_learned_nothing_lost(tmp_path: Path) -> None:
+    """Path and control move an untrained logit alike; it turns where it lies near zero, not where the path is."""
     ours = untrained(tmp_path / "ours", "tree")
     formulas = tasks.get("logic").generate(3, 10)
     scores = knockout.measure(ours, formulas, steps=6)
     assert scores.n + scores.wrong == 10
-    assert scores.silence.flips < 0.4
-    assert abs(scores.silence.change - scores.silence.off_change) < 0.5
+    for effect in (scores.cut, scores.silence):
+        assert effect.change_low < effect.off_change_high
+        assert effect.off_change_low < effect.change_high
+        assert np.nanmax(np.abs(effect.fall)) < 0.3, "against 13 in a trained network"
+        assert np.nanmax(np.abs(effect.delay_change)) < 0.1
+
+
+def test_the_untrained_network_is_cut_in_the_same_places() -> None:
+    scores = knockout.measure(wave(), tasks.get("graph").generate(3, 8), seed=1)
+    cut = scores.cut
+    assert cut.flips == 1
+    assert cut.untrained_flips == 0
+    assert cut.untrained_flips_low == 0
+    assert 0 < abs(cut.untrained_change) < 0.1 < cut.change
+    assert cut.untrained_change_low <= cut.untrained_change <= cut.untrained_change_high
+
+
+def test_a_cut_is_made_again_by_its_edit(tmp_path: Path) -> None:
+    scores = knockout.measure(wave(), tasks.get("graph").generate(3, 4), seed=1)
+    assert len(scores.inputs) == scores.n
+    for i, text in enumerate(scores.inputs):
+        (tmp_path / "one.jsonl").write_text(text)
+        instances = subjects.read(wave(), str(tmp_path / "one.jsonl"), None, None, None)
+
+        def again(edit: str, instances: Any = instances) -> np.ndarray:
+            found = do.measure(wave(), instances, steps=scores.steps, edit=[edit])
+            assert isinstance(found, do.Replay)
+            return found.runs[0].before - found.runs[0].after
+
+        for effect in (scores.cut, scores.silence):
+            np.testing.assert_allclose(again(effect.edits[i])[-1], effect.fall[i], atol=1e-4)
+            np.testing.assert_allclose(again(effect.off_edits[i])[-1], effect.off_fall[i], atol=1e-4)
+        if not i:
+            row, t = np.unravel_index(scores.map_change.argmax(), scores.map_change.shape)
+            then = trace.record(wave(), instances[0], scores.steps).commitment_step
+            fall = again(scores.map_edits[row].format(t=t + 1))[then]
+            np.testing.assert_allclose(fall, scores.map_change[row, t], atol=1e-4)
+            assert fall > 1
 
 
 def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,8 +150,10 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with pytest.raises(InputError, match="answered right"):
         knockout.measure(wave(), [GRAPH], steps=1)
     with pytest.raises(ValueError, match=r"map_change.*\(1, 2\).*\(1, 3\)"):
-        KnockoutScores("x", "", 0, 3, 1, 0, 0, scores.cut, scores.silence, ("a",), np.zeros((1, 2)))
+        KnockoutScores("x", "", 0, 3, 1, 0, 0, scores.cut, scores.silence, ("a",), np.zeros((1, 2)), ("",), ("",))
+    with pytest.raises(ValueError, match="0 map_edits of 1 units, and 1 inputs of 1 instances"):
+        KnockoutScores("x", "", 0, 3, 1, 0, 0, scores.cut, scores.silence, ("a",), np.zeros((1, 3)), (), ("",))
     assert main(["knockout", "logic-gru"]) == 2
     assert "no attention" in capsys.readouterr().err
     assert main(["knockout", "graph-house", "--difficulty", "2", "--instances", "2"]) == 0
-    assert "control" in capsys.readouterr().out
+    assert {"path", "control", "untrained"} <= set(capsys.readouterr().out.split())

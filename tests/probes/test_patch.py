@@ -13,7 +13,7 @@ from core.errors import InputError
 from core.plain import dumps
 from core.tasks import graph
 from core.tasks.graph_instance import GraphInstance
-from probes import intervene, pairs, patch, results
+from probes import do, intervene, pairs, patch, results, subjects
 
 
 def two_paths() -> GraphInstance:
@@ -87,17 +87,55 @@ def test_the_donor_of_the_same_label_has_the_same_label() -> None:
             assert other is None or (other.label == instance.label and other != instance)
 
 
-def test_results_are_stored_and_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_is_patched_again_by_its_edit(tmp_path: Path) -> None:
+    for found in patch.measure(wave(), [two_paths()], steps=6).maps:
+        for name in ("corrupt", "donor"):
+            (tmp_path / f"{name}.jsonl").write_text(getattr(found, f"{name}_input"))
+        instances = subjects.read(wave(), str(tmp_path / "corrupt.jsonl"), None, None, None)
+        felt = np.argwhere(np.abs(found.effect) > 0.5)[::7]
+        assert len(felt), "there is something to patch again"
+        for t, i in felt.tolist():
+            again = do.measure(
+                wave(), instances, steps=6, edit=[found.edit(t, i)], donor=str(tmp_path / "donor.jsonl")
+            )  # fmt: skip
+            assert isinstance(again, do.Replay)
+            before, after = again.runs[0].before[-1], again.runs[0].after[-1]
+            np.testing.assert_allclose(before, found.corrupt, atol=1e-5)
+            np.testing.assert_allclose((after - before) / (found.clean - before), found.effect[t, i], atol=1e-5)
+
+
+def test_the_untrained_network_is_patched_as_well() -> None:
+    one = patch.measure(wave(), graph.generate(4, 4, data="audited", seed=1), seed=2).summaries[0]
+    assert one.front > one.front_untrained_high
+    assert 0 < one.front_untrained < 1
+    assert abs(one.effect_untrained) < 0.05 < one.effect_front
+    assert one.effect_untrained_low <= one.effect_untrained <= one.effect_untrained_high
+
+
+def test_results_are_stored_and_refused(tmp_path: Path) -> None:
     found = patch.measure(wave(), [two_paths()], steps=6)
     results.save_npz(found, tmp_path / "p.npz")
     with np.load(tmp_path / "p.npz", allow_pickle=False) as stored:
         np.testing.assert_array_equal(stored["maps.0.effect"], found.maps[0].effect)
-    assert "J" not in patch.table(found).split("\n")[-1]
-    monkeypatch.setattr(results, "MAX_BYTES", 1)
+        assert stored["maps.0.edits"].tolist() == [f"patch t={{t}} node={name}" for name in "ABCDEFGHI"]
+        assert stored["summaries.0.effect_untrained"] == found.summaries[0].effect_untrained
+    shown = patch.table(found)
+    felt = {found.maps[0].labels[i] for i in np.flatnonzero(np.abs(found.maps[0].effect[:-1]).max(0) >= 0.1)}
+    lines = shown.split("R, answer 1 into 0")[1].split("R, answer 0 into 1")[0].splitlines()[1:]
+    assert [line.split()[0] for line in lines if line] == [*sorted(felt), "most,"]
+    assert "A" not in felt, "both start from the source"
     with pytest.raises(InputError, match="has no twin"):
         patch.measure(wave(), [GraphInstance(("A", "B"), np.array([[0, 1]]), 0, 1)])
+    with pytest.raises(InputError, match=r"pairs of effect maps would take .* fewer instances or steps"):
+        patch.measure(wave(), [two_paths()] * 200, steps=100_000)
 
 
 def test_shapes_are_checked() -> None:
     with pytest.raises(ValueError, match=r"effect has shape \(3, 2\)"):
-        patch.EffectMap("", ("A",), np.zeros((3, 2)), np.zeros((3, 2), bool), np.zeros(2, bool), 1.0, 0.0, "")
+        patch.EffectMap(
+            "", ("A",), np.zeros((3, 2)), np.zeros((3, 2), bool), np.zeros(2, bool), 1.0, 0.0, "", ("",), "", ""
+        )
+    with pytest.raises(ValueError, match="2 edits and 1 labels"):
+        patch.EffectMap(
+            "", ("A",), np.zeros((3, 1)), np.zeros((3, 1), bool), np.zeros(1, bool), 1.0, 0.0, "", ("",) * 2, "", ""
+        )
