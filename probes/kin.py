@@ -1,6 +1,6 @@
-"""Which instances are twins, seen from the instances themselves: two edges swapped (graph), one relation changed (text).
+"""Which instances are twins, seen from the instances: two edges swapped (graph), one relation changed (text).
 
-Drawn instances and a user's own come down the same road, so that nothing but what they hold says which belong together.
+Drawn instances and a user's own come down the same road, so that only what they hold says which belong together.
 """
 
 from __future__ import annotations
