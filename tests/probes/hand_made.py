@@ -23,6 +23,7 @@ CONFIGS = {
     "edge list": ModelConfig("graph", vocabulary=4, width=8, heads=2, hidden=8, attention="full", position="rope"),
     "text": ModelConfig("text", vocabulary=54, width=8, heads=2, hidden=8, attention="full", readout="offset"),
     "tokens": ModelConfig("logic", vocabulary=10, width=8, heads=2, hidden=8, attention="full", position="rope"),
+    "nearest": ModelConfig("logic", vocabulary=10, width=8, heads=2, hidden=8, attention="full", geometric=True),
     "without ^": ModelConfig("logic", vocabulary=9, width=8, heads=2, hidden=8, attention="full", readout="cls"),
 }
 
