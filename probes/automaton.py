@@ -153,12 +153,14 @@ def unfit(checkpoint: Checkpoint) -> str | None:
     """Why no automaton can be read off a checkpoint; None if one can."""
     config = checkpoint.config
     if config.attention == "full":
-        how = "; every token may attend to every other"
+        how = "every token may attend to every other"
         if config.geometric:
-            how = ": each head attends to the nearest match on one side, and which one is nearest depends on the order"
+            how = "each head attends to the nearest match on one side, which depends on the order"
         elif config.position == "rope" or config.distance_bias or config.bracket_bias:
             how += ", by where it stands"
-        return f"a node's messages are the whole input and not a set of neighbours that a table could hold{how}"
+        return (
+            f"{how}, so that a node's messages are the whole input and not a set of neighbours that a table could hold"
+        )
     if config.attention == "none":
         return "its nodes send no messages: one head reads the tokens in turn, and what it has read stays as it is"
     if config.readout not in ("node", "pair"):

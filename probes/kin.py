@@ -27,8 +27,8 @@ def shared(instance: Any) -> Hashable:
 def together(first: Any, second: Any) -> bool:
     """Whether two instances with the same `shared` are the same, or twins: with another answer, and least different."""
     if isinstance(first, GraphInstance):
-        codes = [x.edges[:, 0] * x.n_nodes + x.edges[:, 1] for x in (first, second)]
-        changed, least = len(np.setdiff1d(*codes)), 2
+        mine, theirs = (x.edges[:, 0] * x.n_nodes + x.edges[:, 1] for x in (first, second))
+        changed, least = len(np.setdiff1d(mine, theirs)), 2
     elif isinstance(first, TextInstance):
         changed, least = int((first.facts[:, 1] != second.facts[:, 1]).sum()), 1
     else:

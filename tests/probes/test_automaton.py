@@ -151,9 +151,9 @@ def test_what_does_not_fit_is_refused_before_anything_runs(
 def test_what_it_does_not_apply_to(tmp_path: Path) -> None:
     assert automaton.unfit(flood()) is None
     placed, nearest, alike = (str(automaton.unfit(untrained(tmp_path / k, k))) for k in ("tokens", "nearest", "text"))
-    assert placed.endswith("by where it stands")
+    assert placed.startswith("every token may attend to every other, by where it stands,")
     assert "nearest match on one side" in nearest
-    assert alike.endswith("every other")
+    assert alike.startswith("every token may attend to every other, so")
     alone = replace(flood(), config=replace(CONFIGS["tokens"], attention="none"))
     assert "no messages" in str(automaton.unfit(alone))
     with pytest.raises(InputError, match="1 to 32"):
