@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -37,8 +37,13 @@ def batches(encodings: Sequence[Encoding], width: int, heads: int) -> Iterator[n
 
 
 @torch.inference_mode()
-def logits_by_step(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int) -> np.ndarray:
-    """Logit of each answer at the steps 0..T, (T+1, B), from one pass of T steps; no state is kept."""
+def logits_by_step(
+    checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int, each: Callable[[], None] | None = None
+) -> np.ndarray:
+    """Logit of each answer at the steps 0..T, (T+1, B), from one pass of T steps; no state is kept.
+
+    `each` is called after every step; what it raises stops the work.
+    """
     model = checkpoint.model
     batch = collate(encodings).to(next(model.parameters()).device)
     context = model.prepare(batch)
@@ -48,4 +53,6 @@ def logits_by_step(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps:
     for t in range(steps):
         state = model.step(state, t, context)
         logits[t + 1] = model.readout(state, batch)[0]
+        if each is not None:
+            each()
     return logits.cpu().numpy()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,15 @@ import numpy as np
 from core import tasks
 from core.answers import batches, logits_by_step
 from core.checkpoint import Checkpoint
+from core.encoding import SPARSE_ABOVE, Encoding
 from core.errors import InputError
 from core.frontier import NO_DIFFICULTY, wilson
 from probes import controls, pairing, results
 from probes.results import Progress, shown
 from probes.sample import groups_of
+
+HELD = 16
+"""States of a batch that a step holds at once: itself, queries, keys, values, the MLP's and the gate's."""
 
 PARTS = ("both right", "only the first right", "only the second right", "both wrong")
 
@@ -92,11 +97,11 @@ def measure(
         instances: Of its task, each with an answer.
         steps: T of all; None takes what the instances need.
         seed: Of the untrained network.
-        progress: Called with the instances done and in all; what it raises stops the work.
+        progress: Called with the steps of instances done and in all; what it raises stops the work.
         other: Name or path of the second checkpoint; None for the untrained network.
 
     Raises:
-        InputError: If the second reads another task, or an instance has no answer.
+        InputError: If the second reads another task, an instance has no answer, or it would take too much memory.
     """
     second = pairing.beside(checkpoint, other)
     if any(instance.label is None for instance in instances):
@@ -110,7 +115,11 @@ def measure(
     difficulty, count = difficulty[last], count[last]
     blank = replace(checkpoint, model=controls.untrained(checkpoint, seed))
     sides = [checkpoint, blank] if second is None else [checkpoint, blank, second]
-    total, done = len(ordered) * len(sides), 0
+    task = tasks.get(checkpoint.config.task)
+    encoded = [[task.encode(x, side.config) for x in ordered] for side in sides]
+    for side, encodings in zip(sides, encoded, strict=True):
+        _refuse(side, encodings, steps)
+    total, done = steps * len(ordered) * len(sides), 0
 
     def more(count: int) -> None:
         nonlocal done
@@ -118,7 +127,7 @@ def measure(
         if progress is not None:
             progress(done, total)
 
-    said = [_answers(side, ordered, steps, more) for side in sides]  # (T+1, N) each
+    said = [_answers(*pair, steps, more) for pair in zip(sides, encoded, strict=True)]  # (T+1, N) each
     mine, plain, theirs = said[0], said[1], said[-1]
     label = np.array([bool(instance.label) for instance in ordered])
     right = mine == label, theirs == label
@@ -153,14 +162,22 @@ def _difficulties(instances: Sequence[Any]) -> np.ndarray:
     return np.where(own == NO_DIFFICULTY, most[group], own)
 
 
-def _answers(side: Checkpoint, instances: Sequence[Any], steps: int, more: Callable[[int], None]) -> np.ndarray:
+def _refuse(side: Checkpoint, encodings: Sequence[Encoding], steps: int) -> None:
+    """Refuses a run that would not fit; the largest instance alone is a batch where it is over the bound of one."""
+    shapes, largest = side.model.shapes, max(encodings, key=lambda e: e.n_nodes)
+    n, edges = largest.n_nodes, largest.edge_index
+    pairs = n * n if edges is None or n <= SPARSE_ABOVE else edges.shape[1]
+    size = 4 * (HELD * n * shapes.width + 3 * pairs * max(1, shapes.heads)) + 12 * (steps + 1) * len(encodings)
+    what = f"the answers of {side.name} to {len(encodings)} instances of up to {n} nodes at {steps} steps"
+    results.refuse_over(size, what, "run fewer instances, fewer steps or smaller instances")
+
+
+def _answers(side: Checkpoint, encodings: Sequence[Encoding], steps: int, more: Callable[[int], None]) -> np.ndarray:
     """The answer to each instance after each step, (T+1, N) bool."""
-    task, config = tasks.get(side.config.task), side.config
-    encodings = [task.encode(instance, config) for instance in instances]
-    said = np.zeros((steps + 1, len(instances)), dtype=bool)
-    for index in batches(encodings, config.width, config.heads):
-        said[:, index] = logits_by_step(side, [encodings[i] for i in index], steps) > 0
-        more(len(index))
+    said = np.zeros((steps + 1, len(encodings)), dtype=bool)
+    for index in batches(encodings, side.config.width, side.config.heads):
+        run = [encodings[i] for i in index]
+        said[:, index] = logits_by_step(side, run, steps, partial(more, len(index))) > 0
     return said
 
 

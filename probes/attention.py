@@ -35,16 +35,21 @@ class Weights:
         pairs: (2, M) pairs (query, key), sorted by query, then key.
         attention: (T, heads, M) each query's weights sum to 1.
         gate: (T, n) share of a state that an update replaces.
+        seen: (heads, M) bool, the pairs whose key a head can choose for the query, at least one a query; None where
+            every head chooses among all.
     """
 
     pairs: np.ndarray
     attention: np.ndarray
     gate: np.ndarray
+    seen: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         got, due = self.attention.shape, (len(self.gate), self.pairs.shape[1])
         if (got[0], got[2]) != due:
             raise ValueError(f"attention has shape {got}, but gate {self.gate.shape} and pairs {self.pairs.shape}")
+        if self.seen is not None and self.seen.shape != got[1:]:
+            raise ValueError(f"seen has shape {self.seen.shape}, but attention has shape {got}")
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,8 @@ class Figure:
         value: Of the checkpoint; NaN at steps where no instance has a path yet.
         low: Lower end of its 95% interval, by bootstrap over groups of instances.
         high: Upper end.
-        uniform: The same of attention spread evenly over the mask.
-        permuted: Of the checkpoint's own weights, dealt out anew among the keys of each query.
+        uniform: The same of attention spread evenly over the keys that a head can see.
+        permuted: Of the checkpoint's own weights, dealt out anew among the keys of each query that a head can see.
         untrained: Of an untrained network.
         excess: Value less that of uniform attention.
         excess_low: Lower end of its 95% interval, instance by instance.
@@ -220,20 +225,41 @@ def weights_of(run: Trace, checkpoint: Checkpoint) -> Weights:
     gate = np.ones((run.steps, run.n_nodes)) if run.gate is None else run.gate.astype(np.float64)
     if checkpoint.config.gate_bias is None:  # the step adds to the state; a gate then only says who still runs
         gate = gate * RESIDUAL
-    return Weights(pairs[:, order], attention[:, :, order], gate)
+    seen = _sides(pairs[:, order], checkpoint.model.shapes.heads, run.n_nodes) if checkpoint.config.geometric else None
+    return Weights(pairs[:, order], attention[:, :, order], gate, seen)
+
+
+def _sides(pairs: np.ndarray, heads: int, n_nodes: int) -> np.ndarray:
+    """The pairs that each head of geometric attention chooses among, (heads, M) bool: one side, itself where none is.
+
+    The first half of the heads look to the left. Elsewhere a head is left with the query itself where nothing matches;
+    that is no choice among keys.
+    """
+    query, key = pairs
+    left = (key < query) | ((key == query) & (query == 0))
+    right = (key > query) | ((key == query) & (query == n_nodes - 1))
+    return np.repeat([left, right], heads // 2, axis=0)
 
 
 def uniform(own: Weights) -> Weights:
-    """Each query's attention spread evenly over its keys; gates as they are."""
-    count = np.bincount(own.pairs[0])
-    return replace(own, attention=np.broadcast_to(1 / count[own.pairs[0]], own.attention.shape))
+    """Each query's attention spread evenly over the keys that a head can see; gates as they are."""
+    seen = np.ones((1, own.pairs.shape[1]), dtype=bool) if own.seen is None else own.seen
+    count = np.stack([np.bincount(own.pairs[0], weights=row) for row in seen])  # (heads, n)
+    return replace(own, attention=np.broadcast_to(seen / count[:, own.pairs[0]], own.attention.shape))
 
 
 def permuted(own: Weights, rng: np.random.Generator) -> Weights:
-    """Each query's own weights, dealt out anew among its keys, at every step and head on its own."""
-    coins = rng.random(own.attention.shape)
-    order = np.lexsort((coins, np.broadcast_to(own.pairs[0], coins.shape)), axis=-1)  # within each query
-    return replace(own, attention=np.take_along_axis(own.attention, order, axis=-1))
+    """Each query's own weights, dealt out anew among the keys that a head can see, at every step on its own.
+
+    What a head gives to others (to the query itself, where nothing matches) stays there.
+    """
+    coins, dealt = rng.random(own.attention.shape), own.attention.copy()
+    for head in range(dealt.shape[1]):
+        there = np.arange(dealt.shape[2]) if own.seen is None else np.flatnonzero(own.seen[head])
+        mine = coins[:, head, there]
+        order = np.lexsort((mine, np.broadcast_to(own.pairs[0, there], mine.shape)), axis=-1)  # within each query
+        dealt[:, head, there] = np.take_along_axis(own.attention[:, head, there], order, axis=-1)
+    return replace(own, attention=dealt)
 
 
 def figures(weights: Weights, route: Routes, answer: int, n_nodes: int) -> dict[str, np.ndarray]:

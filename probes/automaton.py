@@ -153,9 +153,13 @@ def unfit(checkpoint: Checkpoint) -> str | None:
     """Why no automaton can be read off a checkpoint; None if one can."""
     config = checkpoint.config
     if config.attention == "full":
+        how = "every token may attend to every other"
+        if config.geometric:
+            how = "each head attends to the nearest match on one side, which depends on the order"
+        elif config.position == "rope" or config.distance_bias or config.bracket_bias:
+            how += ", by where it stands"
         return (
-            "every token attends to every other and to its place, so that a node's messages are the whole input in "
-            "its order and not a set of neighbours that a table could hold"
+            f"{how}, so that a node's messages are the whole input and not a set of neighbours that a table could hold"
         )
     if config.attention == "none":
         return "its nodes send no messages: one head reads the tokens in turn, and what it has read stays as it is"
@@ -181,7 +185,8 @@ def measure(
         instances: To run on; none of them is learned from.
         steps: T on them; None takes the default. Larger instances always get the default.
         seed: Of the instances learned from, k-means and the controls.
-        progress: Called with the machines learned and in all; what it raises stops the work.
+        progress: Called with the instances run and machines learned, and with those in all; what it raises stops the
+            work.
         messages: Whether a node's rule sees which states its neighbours are in, or also how many (up to 3).
         max_states: Most states tried.
 
@@ -200,26 +205,36 @@ def measure(
     learning, choosing = (
         _trained(checkpoint, n, split, seed) for n, split in ((FIT, "train"), (VALIDATE, "validation"))
     )
-    done, total = 0, 2 * max_states + 4
+    encoded = [[task.encode(x, checkpoint.config) for x in part] for part in (learning, choosing, instances)]
+    fitted_nodes = float(np.mean([e.n_nodes for e in encoded[0]]))
+    many, difficulty = _larger(checkpoint, fitted_nodes * TIMES_LARGER, seed)
+    many_steps = frontier.default_steps(checkpoint, difficulty)
+    encoded.append([task.encode(x, checkpoint.config) for x in many])
+    learned_steps = frontier.default_steps(checkpoint, subjects.trained(checkpoint))
+    for part, its_steps, kept in (
+        (encoded[0] + encoded[1], learned_steps, True),
+        (encoded[2], wanted, False),
+        (encoded[3], many_steps, False),
+    ):
+        _refuse(sum(e.n_nodes for e in part), its_steps, checkpoint, max_states, kept=kept)
+    done, total = 0, 2 * (sum(map(len, encoded)) + max_states * STARTS)
 
-    def one_more() -> None:
+    def more(count: int) -> None:
         nonlocal done
-        done += 1
+        done += count
         if progress is not None:
             progress(done, total)
 
-    fitted_nodes = float(np.mean([task.encode(x, checkpoint.config).n_nodes for x in learning]))
     blank = controls.untrained(checkpoint, seed)
-    search = messages, max_states, STARTS, GOOD, seed, one_more
-    learned = extraction.Learned(checkpoint, checkpoint.model, learning, choosing, *search)
-    idle = extraction.Learned(checkpoint, blank, learning, choosing, *search)
+    search = messages, max_states, STARTS, GOOD, seed, more
+    learned = extraction.Learned(checkpoint, checkpoint.model, encoded[0], encoded[1], *search)
+    idle = extraction.Learned(checkpoint, blank, encoded[0], encoded[1], *search)
 
     def tested(title: str, these: Sequence[Any], steps: int) -> Test:
-        return _test(checkpoint, blank, title, these, steps, learned, idle, seed, one_more)
+        return _test(checkpoint, blank, title, these, steps, learned, idle, seed, more)
 
     given = tested("instances given", instances, wanted)
-    many, difficulty = _larger(checkpoint, fitted_nodes * TIMES_LARGER, seed)
-    larger = tested("ten times larger", many, frontier.default_steps(checkpoint, difficulty)) if many else None
+    larger = tested("ten times larger", many, many_steps) if many else None
     table = learned.machine
     symbol, state, heard = machine.decode(table.codes, table.k, messages)
     return Automaton(
@@ -246,6 +261,14 @@ def measure(
     )
 
 
+def _refuse(nodes: int, steps: int, checkpoint: Checkpoint, max_states: int, *, kept: bool) -> None:
+    """Refuses instances of so many nodes together that would not fit: their states, if they are kept, or clusters."""
+    width = checkpoint.model.shapes.width
+    each = 28 * width + 8 * max_states if kept else 60  # as float32, and thrice as float64 while they are clustered
+    what = f"the {'states' if kept else 'clusters'} of {nodes} nodes at {steps} steps"
+    refuse_over((steps + 1) * nodes * each, what, "take fewer steps, instances or states")
+
+
 def _test(
     checkpoint: Checkpoint,
     blank: RecurrentModel,
@@ -255,15 +278,12 @@ def _test(
     learned: extraction.Learned,
     idle: extraction.Learned,
     seed: int,
-    each: Callable[[], None],
+    more: Callable[[int], None],
 ) -> Test:
     """Runs the automaton and its controls beside the models."""
     task, config = tasks.get(checkpoint.config.task), checkpoint.config
     encodings = [task.encode(x, config) for x in instances]
     places = machine.gathered(encodings, config)
-    refuse_over(
-        60 * (steps + 1) * len(places.symbol), "the clusters of all node-steps", "take fewer steps or instances"
-    )
     group = groups_of(instances)[places.instance]
     label = np.array([bool(x.label) for x in instances])
 
@@ -271,8 +291,7 @@ def _test(
         ran, unseen = table.run(seen, steps)
         return fidelity(name, ran, table.says(places, ran), *truth, places, group, label, unseen, seed)
 
-    truth = extraction.states_and_signs(checkpoint.model, encodings, steps, learned.clusters, places.symbol)
-    each()
+    truth = extraction.states_and_signs(checkpoint.model, encodings, steps, learned.clusters, places.symbol, more)
     programs = [
         compared(PROGRAMS[0], learned.machine, places, truth),
         compared(PROGRAMS[1], learned.blind(), machine.without_symbols(places), truth),
@@ -286,10 +305,9 @@ def _test(
             PROGRAMS[4],
             idle.machine,
             places,
-            extraction.states_and_signs(blank, encodings, steps, idle.clusters, places.symbol),
+            extraction.states_and_signs(blank, encodings, steps, idle.clusters, places.symbol, more),
         )
     )
-    each()
     return Test(
         title=title,
         n=len(instances),

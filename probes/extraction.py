@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core import frontier, tasks
+from core import frontier
 from core.answers import batches
 from core.checkpoint import Checkpoint
 from core.encoding import Encoding, collate
@@ -27,23 +27,24 @@ class Learned:
         self,
         checkpoint: Checkpoint,
         model: RecurrentModel,
-        learning: Sequence[Any],
-        choosing: Sequence[Any],
+        learning: Sequence[Encoding],
+        choosing: Sequence[Encoding],
         messages: str,
         max_states: int,
         starts: int,
         good_enough: float,
         seed: int,
-        each: Callable[[], None],
+        more: Callable[[int], None],
     ) -> None:
         from sklearn.cluster import KMeans  # late: the command line starts without it
 
-        config, task = checkpoint.config, tasks.get(checkpoint.config.task)
+        config = checkpoint.config
         steps = frontier.default_steps(checkpoint, subjects.trained(checkpoint))
-        encodings = [[task.encode(x, config) for x in part] for part in (learning, choosing)]
-        self.places, choose = (machine.gathered(part, config) for part in encodings)
+        self.places, choose = (machine.gathered(part, config) for part in (learning, choosing))
         self.n_symbols = 4 * config.vocabulary
-        (hidden, self.said), (chosen, said) = (states_and_signs(model, part, steps) for part in encodings)
+        (hidden, self.said), (chosen, said) = (
+            states_and_signs(model, part, steps, more=more) for part in (learning, choosing)
+        )
         mean = machine.symbol_means(hidden, self.places.symbol, self.n_symbols)
         rows = machine.residual(hidden, self.places.symbol, mean).reshape(-1, hidden.shape[-1])
         rows = rows[np.random.default_rng(seed).permutation(len(rows))[:MAX_ROWS]]
@@ -63,13 +64,14 @@ class Learned:
                 good = both >= good_enough and not moves < good_enough
                 worth = min(both, moves if np.isfinite(moves) else 0.0)  # one state never moves, and tells nothing
                 tries.append((good, worth, both, moves, clusters, table))
+                more(1)
             good, worth, both, moves, clusters, table = max(tries, key=lambda x: x[:3])
             self.validation.append((both, moves))
-            each()
             if good or best is None or worth > best[0]:
                 best = worth, clusters, table
             if good:
                 break
+        more((max_states - len(self.validation)) * starts)  # those that nobody needs to try
         assert best is not None
         _, self.clusters, self.machine = best
         self.states = self.clusters(hidden, self.places.symbol)
@@ -95,10 +97,12 @@ def states_and_signs(
     steps: int,
     clusters: Clusters | None = None,
     symbol: np.ndarray | None = None,
+    more: Callable[[int], None] = lambda count: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """States of all nodes of all instances in turn, (T+1, N, d), and where the readout says yes, (T+1, N) bool.
 
-    With `clusters`, and the symbol of each node, the states are kept as their cluster alone, (T+1, N).
+    With `clusters`, and the symbol of each node, the states are kept as their cluster alone, (T+1, N). `more` is called
+    with the number of instances of each batch.
     """
     shapes, first = model.shapes, [0, *np.cumsum([e.n_nodes for e in encodings]).tolist()]
     width = (shapes.width,) if clusters is None else ()
@@ -120,4 +124,5 @@ def states_and_signs(
             said[t, where] = readout.cpu().numpy()[valid] > 0
             if t < steps:
                 h = model.step(h, t, context)
+        more(len(index))
     return kept, said

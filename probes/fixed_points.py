@@ -54,8 +54,10 @@ class Points:
         on_path: (P,) of those, starts that were states of the run.
         distance: (P,) from the run's last state, as a share of its size.
         logit: (P,) of the answer read out there.
-        eigenvalues: (P, m) complex as (P, m, 2), largest first; NaN for points beyond POINTS.
-        radius: (P,) size of the largest: below 1 what comes near is drawn in.
+        eigenvalues: (P, m) complex as (P, m, 2), largest first; NaN for points whose spectrum is not taken, and where
+            Arnoldi did not converge.
+        radius: (P,) size of the largest that was found: below 1 what comes near is drawn in.
+        missing: (P,) how many of the eigenvalues asked for did not converge.
         end_speed: The same at the run's last state.
     """
 
@@ -67,12 +69,43 @@ class Points:
     logit: np.ndarray
     eigenvalues: np.ndarray
     radius: np.ndarray
+    missing: np.ndarray
     end_speed: float
 
     def __post_init__(self) -> None:
-        for name in ("fixed", "found", "on_path", "distance", "logit", "radius"):
+        for name in ("fixed", "found", "on_path", "distance", "logit", "radius", "missing"):
             if getattr(self, name).shape != self.speed.shape:
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}, speed has {self.speed.shape}")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What minimising q found on all N instances with one model; each triple is a mean and its 95% interval.
+
+    Attributes:
+        points: (N,) distinct points of each instance.
+        fixed: (N,) how many of them are fixed.
+        radius: (N,) size of the largest eigenvalue at the point nearest to the run's end; NaN where none was found.
+        distance: (N,) of that point from the run's last state, as a share of its size.
+        mean_points: Of points; intervals by bootstrap over groups of instances, NaN for a single group.
+        mean_fixed: Of fixed.
+        mean_radius: Of radius.
+        attracts: Share of the instances whose nearest point is fixed and has a radius below 1.
+    """
+
+    points: np.ndarray
+    fixed: np.ndarray
+    radius: np.ndarray
+    distance: np.ndarray
+    mean_points: tuple[float, float, float]
+    mean_fixed: tuple[float, float, float]
+    mean_radius: tuple[float, float, float]
+    attracts: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        for name in ("fixed", "radius", "distance"):
+            if getattr(self, name).shape != self.points.shape:
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}, points has {self.points.shape}")
 
 
 @dataclass(frozen=True)
@@ -110,10 +143,12 @@ class FixedPoints:
         sha256: Of its weights.
         seed: Of random starts, Arnoldi's start and the untrained model.
         steps: T.
-        n: Instances; points are looked for on the first.
+        n: Instances.
         nodes: Of the first.
-        points: Of the trained model.
+        points: Of the trained model on the first instance.
         control: Of the untrained model on the same instance.
+        survey: Of the trained model on all instances.
+        control_survey: Of the untrained model.
         paths: Of the trained model.
         control_paths: Of the untrained model.
     """
@@ -126,6 +161,8 @@ class FixedPoints:
     nodes: int
     points: Points
     control: Points
+    survey: Survey
+    control_survey: Survey
     paths: Paths
     control_paths: Paths
 
@@ -147,7 +184,7 @@ def measure(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> FixedPoints:
-    """Looks for fixed points on the first instance, and restarts all of them from other states.
+    """Looks for fixed points of every instance, and restarts all of them from other states.
 
     Args:
         checkpoint: What is looked at.
@@ -170,7 +207,7 @@ def measure(
         8 * size * (2 * (wanted + 1) + 30), "the runs and L-BFGS's memory", "take a smaller instance or fewer steps"
     )
     models = (checkpoint.model, controls.untrained(checkpoint, seed))
-    done, total = 0, 2 * (len(instances) + 2 * STARTS)
+    done, total = 0, 2 * len(instances) * (1 + 2 * STARTS)
 
     def one_more() -> None:
         nonlocal done
@@ -178,11 +215,14 @@ def measure(
         if progress is not None:
             progress(done, total)
 
-    points, paths = [], []
+    group = groups_of(instances)
+    points, surveys, paths = [], [], []
     for model in models:
         maps = [StepMap(checkpoint, encoding, model) for encoding in encodings]
-        points.append(find(maps[0], wanted, seed, one_more))
-        paths.append(_restarted(maps, groups_of(instances), wanted, seed, one_more))
+        each = [find(of, wanted, seed, one_more, POINTS if i == 0 else 1) for i, of in enumerate(maps)]
+        points.append(each[0])
+        surveys.append(_surveyed(each, group, seed))
+        paths.append(_restarted(maps, group, wanted, seed, one_more))
     return FixedPoints(
         checkpoint=checkpoint.name,
         sha256=checkpoint.sha256,
@@ -192,13 +232,15 @@ def measure(
         nodes=encodings[0].n_nodes,
         points=points[0],
         control=points[1],
+        survey=surveys[0],
+        control_survey=surveys[1],
         paths=paths[0],
         control_paths=paths[1],
     )
 
 
-def find(of: StepMap, steps: int, seed: int, each: Any = lambda: None) -> Points:
-    """Minimises q from states of the run and from random ones, and takes the spectrum at what is found."""
+def find(of: StepMap, steps: int, seed: int, each: Any = lambda: None, spectra: int = POINTS) -> Points:
+    """Minimises q from states of the run and from random ones, and takes the spectrum at the nearest points found."""
     run, t = of.run(of.start, steps), steps - 1
     end = run[-1]
     if not bool(torch.isfinite(run).all()):
@@ -221,9 +263,10 @@ def find(of: StepMap, steps: int, seed: int, each: Any = lambda: None) -> Points
         away = float(torch.linalg.vector_norm(best - end)) / scale
         rows.append((away, speeds.min(), len(mine), int((mine < len(on_path)).sum()), best))
     rows.sort(key=lambda row: row[0])
-    values = np.full((len(rows), EIGENVALUES), complex(np.nan, np.nan))
-    for i, row in enumerate(rows[:POINTS]):
+    values, missing = np.full((len(rows), EIGENVALUES), complex(np.nan, np.nan)), np.zeros(len(rows), dtype=np.int64)
+    for i, row in enumerate(rows[:spectra]):
         values[i] = of.eigenvalues(row[4], t, EIGENVALUES, seed)
+        missing[i] = min(EIGENVALUES, of.size) - np.isfinite(values[i]).sum()
     return Points(
         speed=np.array([row[1] for row in rows]),
         fixed=np.array([row[1] < FIXED for row in rows]),
@@ -233,8 +276,19 @@ def find(of: StepMap, steps: int, seed: int, each: Any = lambda: None) -> Points
         logit=np.array([of.logit(row[4]) for row in rows]),
         eigenvalues=np.stack([np.real(values), np.imag(values)], axis=-1),
         radius=np.abs(values[:, 0]),
+        missing=missing,
         end_speed=speed(of, end, t, scale),
     )
+
+
+def _surveyed(each: Sequence[Points], group: np.ndarray, seed: int) -> Survey:
+    """Sums up the points of all instances; `group` is (N,)."""
+    points, fixed = np.array([len(x.speed) for x in each]), np.array([x.fixed.sum() for x in each])
+    radius, distance = np.array([x.radius[0] for x in each]), np.array([x.distance[0] for x in each])
+    drawn_in = np.where(np.isfinite(radius), [x.fixed[0] and x.radius[0] < 1 for x in each], np.nan)
+    found = bootstrap.mean(np.stack([points, fixed, radius, drawn_in]).astype(float), group, seed)
+    triples = [tuple(float(x[k]) for x in found) for k in range(4)]
+    return Survey(points, fixed, radius, distance, *triples)  # pyright: ignore[reportArgumentType]
 
 
 def minimise(of: StepMap, start: Tensor, t: int) -> Tensor:
@@ -300,9 +354,9 @@ def table(result: FixedPoints) -> str:
     lines = [
         f"{result.checkpoint}: {result.n} instances, {result.steps} steps; points of the first, {result.nodes} nodes"
     ]
-    for name, points, paths in (
-        ("trained", result.points, result.paths),
-        ("untrained", result.control, result.control_paths),
+    for name, points, survey, paths in (
+        ("trained", result.points, result.survey, result.paths),
+        ("untrained", result.control, result.control_survey, result.control_paths),
     ):
         lines.append(f"\n{name}: |F(h) - h| / |h| at the run's end {points.end_speed:.2g}")
         heads = ("point", "kind", "speed", "from run", "random", "distance", "logit", "radius")
@@ -313,6 +367,18 @@ def table(result: FixedPoints) -> str:
                 f"{points.found[i] - points.on_path[i]:7d} {points.distance[i]:9.4f} {points.logit[i]:9.3f} "
                 f"{points.radius[i]:8.4f}"
             )
+        for i in np.flatnonzero(points.missing):
+            lines.append(
+                f"  at point {i} {points.missing[i]} eigenvalues did not converge; the radius is that of the others"
+            )
+        lines.append(f"  over all {result.n} instances")
+        for title, triple in (
+            ("points found", survey.mean_points),
+            ("of them fixed", survey.mean_fixed),
+            ("radius at the nearest", survey.mean_radius),
+            ("nearest fixed, radius < 1", survey.attracts),
+        ):
+            lines.append(f"    {title:<28} {_triple(triple)}")
         lines.append("  restarts, distance from the run's own end; share that ends there; share with its answer")
         for title, end, same, answer in (
             (f"another instance's end ({paths.n})", paths.other_end, paths.other_same, paths.other_answer),

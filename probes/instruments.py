@@ -92,11 +92,13 @@ INSTRUMENTS: tuple[Instrument, ...] = (
     ),
     Instrument(
         "interaction",
-        "how much the answer changes with each state before it, attention or not",
+        "how much the answer, or one state, changes with each state before it, attention or not",
         "probes.interaction",
         instances=8,
         options=(
             Option("--directions", {"type": int, "metavar": "K", "help": "random ones; 0 for all (default: by size)"}),
+            Option("--node", {"metavar": "NAME", "help": "of INPUT, that is influenced (default: the answer's)"}),
+            Option("--at", {"type": int, "metavar": "STEP", "help": "at which it is influenced (default: the last)"}),
         ),
     ),
     Instrument(
@@ -127,7 +129,12 @@ INSTRUMENTS: tuple[Instrument, ...] = (
         "how alike the states of every step are to the last, or to those of another checkpoint",
         "probes.similarity",
         instances=40,
-        options=(Option("--other", {"metavar": "CKPT", "help": "a checkpoint of the same task to compare with"}),),
+        options=(
+            Option("--other", {"metavar": "CKPT", "help": "a checkpoint of the same task to compare with"}),
+            Option(
+                "--ceiling", {"metavar": "CKPT", "help": "of the same recipe and another seed (default: a shipped one)"}
+            ),
+        ),
     ),
     Instrument(
         "foretell",

@@ -1,9 +1,10 @@
-"""Effective interaction: how much the answer's last state changes with each state before it, whatever the model is.
+"""Effective interaction: how much one state changes with each state before it, whatever the model is.
 
-    W[s, j] = |d h[T, answer] / d h[s, j]|        (Frobenius norm of a d x d block)
+    W[s, j] = |d h[t, i] / d h[s, j]|        (Frobenius norm of a d x d block; i the answer's node and t = T by default)
 
-One operator for attention, recurrence over tokens and anything else that has a step. Cotangents at the answer's node
-are pulled back step by step through one batch of copies of the instance, so that nothing but one step is ever held.
+One operator for attention, recurrence over tokens and anything else that has a step. Cotangents at node i are pulled
+back step by step through one batch of copies of the instance, so that nothing but one step is ever held. Pulled back,
+d directions give W for all sources at once; pushed forward, each of the n t sources would take d of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from core.encoding import NEVER, Encoding, collate
 from core.errors import InputError
 from probes import bootstrap, controls
 from probes.attention import auroc, rollout_from, weights_of
+from probes.edits import node_of
 from probes.pullback import pulled_back, states_of
 from probes.results import Progress, refuse_over, steps_for
 from probes.routes import routes
@@ -42,7 +44,7 @@ class Influence:
     """W of one instance.
 
     Attributes:
-        value: (T+1, n) float64; row s says how much each state after s steps matters for the answer's node at T.
+        value: (T+1, n) float64; row s says how much each state after s steps matters for node i's state after T steps.
         error: (T+1, n) relative standard error from the random directions, NaN where W is 0; 0 where exact.
     """
 
@@ -92,26 +94,28 @@ class InteractionScores:
         checkpoint: Its name.
         sha256: Of its weights.
         seed: Of directions, untrained network and bootstrap.
-        steps: T.
-        n: Instances with a path.
+        steps: Step whose state is taken the derivative of, T below.
+        of: The node whose state that is, i: "the answer", or the one that is asked for.
+        n: Instances with a path, or the one whose node is asked for.
         left_out: Instances without one.
         directions: Random directions behind each W; 0 where all are exact.
         error: Median relative standard error of W.
-        mass: Share of W that lies on the path's nodes, the answer's own left out.
+        mass: Share of W that lies on the nodes of the answer's path, node i left out; NaN where there is no path.
         auroc: Chance that a node on the path matters more than one off it, among those that can matter at all.
         agreement: (T,) rank correlation of W and rollout over those nodes; NaN without attention.
         agreement_low: Lower end of its 95% interval.
         agreement_high: Upper end.
         size: (T+1,) geometric mean of |W[s]| over all nodes together.
-        beyond: States (s, j), s < T, too far from the answer for the steps that are left; 0 for full attention.
+        beyond: States (s, j), s < T, too far from node i for the steps that are left; 0 for full attention.
         beyond_max: Largest W among them; anything but 0 means that the mask leaks.
-        first: W of the first instance with a path.
+        first: W of the first instance that is counted.
     """
 
     checkpoint: str
     sha256: str
     seed: int
     steps: int
+    of: str
     n: int
     left_out: int
     directions: int
@@ -144,6 +148,8 @@ def measure(
     seed: int = 0,
     progress: Progress | None = None,
     directions: int | None = None,
+    node: str | None = None,
+    at: int | None = None,
 ) -> InteractionScores:
     """Takes W of every instance that has a path, and scores it against the path.
 
@@ -154,9 +160,13 @@ def measure(
         seed: Of directions, untrained network and bootstrap.
         progress: Called with the instances done and in all; what it raises stops the work.
         directions: Random directions; 0 for all, None chooses by size.
+        node: Node of a single instance whose state is taken the derivative of, by name or #number; None takes each
+            instance's answer. With a node the instance needs no path.
+        at: Step whose state it is, from 1 to T; None takes T.
 
     Raises:
-        InputError: If no instance has a path, the checkpoint cannot read one, or it would take too much memory.
+        InputError: If no instance has a path, there is no such node or step, the checkpoint cannot read an instance, or
+            it would take too much memory.
 
     Source:
         One linear operator for attention and state-space models: Ali et al. (2024), The hidden attention of Mamba
@@ -164,30 +174,36 @@ def measure(
     """
     if directions is not None and directions < 0:
         raise InputError(f"directions should be 0 (all) or more (got {directions})")
+    if node is not None and len(instances) != 1:
+        raise InputError(f"a node is named in one instance, and there are {len(instances)}; give one as INPUT")
     task, config = tasks.get(checkpoint.config.task), checkpoint.config
     encodings = [task.encode(instance, config) for instance in instances]
     found = [routes(x, encoding, config) for x, encoding in zip(instances, encodings, strict=True)]
-    kept = [i for i, route in enumerate(found) if (route.from_step != NEVER).any()]
+    ends = [encoding.answer if node is None else node_of(node, encoding.labels) for encoding in encodings]
+    kept = [i for i, route in enumerate(found) if node is not None or (route.from_step != NEVER).any()]
     if not kept:
         raise InputError("no instance has a path from what is asked to the answer, so there is nothing to look for")
     steps = steps_for(checkpoint, [instances[i] for i in kept], steps)
+    if at is not None and not 1 <= at <= steps:
+        raise InputError(f"at should be a step from 1 to {steps} (got {at})")
+    steps = steps if at is None else at  # what comes later does not change it
     for i in kept:
         _refuse(encodings[i], steps, checkpoint)
     plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
     rows: list[dict[str, np.ndarray]] = []
     beyond, leak, first, errors, used = 0, 0.0, None, [], 0
     for done, i in enumerate(kept, 1):
-        encoding = encodings[i]
+        encoding, end = encodings[i], ends[i]
         few = _directions(encoding, checkpoint, directions)
-        own, other = (influence(x, encoding, steps, few, seed + i) for x in (checkpoint, plain))
-        reach, path = reach_by_step(encoding, steps), found[i].nodes(encoding.n_nodes)
-        far = ~reach[:-1]  # at T itself all but the answer would be
+        own, other = (influence(x, encoding, steps, few, seed + i, end) for x in (checkpoint, plain))
+        reach, path = reach_by_step(encoding, steps, end), found[i].nodes(encoding.n_nodes)
+        far = ~reach[:-1]  # at T itself all but the node would be
         beyond, leak = beyond + int(far.sum()), max(leak, float(own.value[:-1][far].max(initial=0)))
         rolled = None
         if checkpoint.model.shapes.heads:
             weights = weights_of(trace.record(checkpoint, instances[i], steps), checkpoint)
-            rolled = rollout_from(weights, encoding.answer, encoding.n_nodes)
-        rows.append(_row(own.value, other.value, rolled, path, reach, encoding.answer))
+            rolled = rollout_from(weights, end, encoding.n_nodes)
+        rows.append(_row(own.value, other.value, rolled, path, reach, end))
         first, used = first or own, max(used, few)
         errors.append(own.error[np.isfinite(own.error)])
         if progress is not None:
@@ -202,8 +218,8 @@ def measure(
         for name, title in TITLES.items()
     }
     return InteractionScores(
-        checkpoint.name, checkpoint.sha256, seed, steps, len(kept), len(instances) - len(kept), used,
-        float(np.median(np.concatenate(errors))), figures["mass"], figures["auroc"], *mean("agreement"),
+        checkpoint.name, checkpoint.sha256, seed, steps, node or "the answer", len(kept), len(instances) - len(kept),
+        used, float(np.median(np.concatenate(errors))), figures["mass"], figures["auroc"], *mean("agreement"),
         10 ** mean("size").value, beyond, leak, first,
     )  # fmt: skip
 
@@ -222,16 +238,25 @@ def _refuse(encoding: Encoding, steps: int, checkpoint: Checkpoint) -> None:
 
 
 @torch.no_grad()
-def influence(checkpoint: Checkpoint, encoding: Encoding, steps: int, directions: int = 0, seed: int = 0) -> Influence:
+def influence(
+    checkpoint: Checkpoint,
+    encoding: Encoding,
+    steps: int,
+    directions: int = 0,
+    seed: int = 0,
+    node: int | None = None,
+) -> Influence:
     """W[s, j] of one instance, s = 0..T.
 
     Args:
         checkpoint: Any model with a step.
         encoding: The instance as it reads it.
         steps: T.
-        directions: Random directions at the answer's node; 0 takes every direction of the state, and W is exact.
+        directions: Random directions at the node; 0 takes every direction of the state, and W is exact.
         seed: Of the directions.
+        node: Index of node i; None takes the answer's.
     """
+    node = encoding.answer if node is None else node
     model, width, n = checkpoint.model, checkpoint.model.shapes.width, encoding.n_nodes
     device = next(model.parameters()).device
     alone = collate([encoding]).to(device)
@@ -242,7 +267,7 @@ def influence(checkpoint: Checkpoint, encoding: Encoding, steps: int, directions
     else:
         start = torch.eye(width, dtype=states[0].dtype, device=device)
     at_once = max(1, CELLS // (n * max(width, n * max(1, checkpoint.model.shapes.heads))))
-    parts = [_pulled(model, encoding, states, part) for part in start.split(at_once)]
+    parts = [_pulled(model, encoding, states, part, node) for part in start.split(at_once)]
     squares = np.concatenate(parts, axis=1)  # (T+1, K, n)
     if not directions:
         return Influence(np.sqrt(squares.sum(1)), np.zeros((steps + 1, n)))
@@ -252,25 +277,27 @@ def influence(checkpoint: Checkpoint, encoding: Encoding, steps: int, directions
         return Influence(np.sqrt(value), np.where(value > 0, error / (2 * value), np.nan))
 
 
-def _pulled(model: Any, encoding: Encoding, states: Sequence[torch.Tensor], start: torch.Tensor) -> np.ndarray:
-    """Squared size of cotangents at the answer's node, pulled back to every step and node, (T+1, K, n) float64.
+def _pulled(
+    model: Any, encoding: Encoding, states: Sequence[torch.Tensor], start: torch.Tensor, node: int
+) -> np.ndarray:
+    """Squared size of cotangents at a node, pulled back to every step and node, (T+1, K, n) float64.
 
     Copies of the instance are independent of each other, so that one pull-back of the batch is K of them.
     """
     rows, n = len(start), encoding.n_nodes
     context = model.prepare(collate([encoding] * rows).to(start.device))
     cotangent = states[0].new_zeros((rows, n, start.shape[1]))
-    cotangent[:, encoding.answer] = start
+    cotangent[:, node] = start
     squares = np.zeros((len(states), rows, n))
     for s, pulled, scale in pulled_back(model, context, states, cotangent):
         squares[s] = (pulled.double().square().sum(-1) * torch.exp(2 * scale)[:, None]).cpu().numpy()
     return squares
 
 
-def reach_by_step(encoding: Encoding, steps: int) -> np.ndarray:
-    """Whether the state of a node after s steps can reach the answer's by T under the mask, (T+1, n) bool."""
+def reach_by_step(encoding: Encoding, steps: int, node: int | None = None) -> np.ndarray:
+    """Whether each state after s steps can reach a node's (None: the answer's) by T under the mask, (T+1, n) bool."""
     reach = np.zeros((steps + 1, encoding.n_nodes), dtype=bool)
-    reach[steps, encoding.answer] = True
+    reach[steps, encoding.answer if node is None else node] = True
     for s in range(steps - 1, -1, -1):
         reach[s] = reach[s + 1]
         if encoding.edge_index is None:
@@ -282,17 +309,17 @@ def reach_by_step(encoding: Encoding, steps: int) -> np.ndarray:
 
 
 def _row(
-    own: np.ndarray, other: np.ndarray, rolled: np.ndarray | None, path: np.ndarray, reach: np.ndarray, answer: int
+    own: np.ndarray, other: np.ndarray, rolled: np.ndarray | None, path: np.ndarray, reach: np.ndarray, end: int
 ) -> dict[str, np.ndarray]:
     """The figures of one instance, (T,) each."""
     steps = len(own) - 1
     row = {"size": np.log10(np.sqrt((own**2).sum(1)).clip(1e-300))}
     for who, values in (("", own), (".untrained", other), (".rollout", rolled)):
         mass, area = np.full(steps, np.nan), np.full(steps, np.nan)
-        for s in range(steps if values is not None else 0):
+        for s in range(steps if values is not None and path.any() else 0):
             assert values is not None
             there = reach[s].copy()
-            there[answer] = False
+            there[end] = False
             on, off = values[s][there & path], values[s][there & ~path]
             total = on.sum() + off.sum()
             mass[s] = on.sum() / total if total > 0 else np.nan
@@ -303,7 +330,7 @@ def _row(
     for s in range(steps if rolled is not None else 0):
         assert rolled is not None
         there = reach[s].copy()
-        there[answer] = False
+        there[end] = False
         if there.sum() > 2 and np.ptp(own[s][there]) > 0 and np.ptp(rolled[s][there]) > 0:
             row["agreement"][s] = np.corrcoef(rankdata(own[s][there]), rankdata(rolled[s][there]))[0, 1]
     return row
@@ -317,8 +344,8 @@ def table(result: InteractionScores) -> str:
     """The figures at some steps, with their controls."""
     exact = f"{result.directions} random directions, median error {result.error:.1%}" if result.directions else "exact"
     lines = [
-        f"{result.checkpoint}: {result.n} instances with a path ({result.left_out} without), {result.steps} steps",
-        f"W is {exact}",
+        f"{result.checkpoint}: {result.n} instances ({result.left_out} without a path left out), {result.steps} steps",
+        f"W of {result.of} after step {result.steps} is {exact}",
         f"states too far away to matter: {result.beyond}, largest W among them {result.beyond_max:g}",
     ]
     shown = np.unique(np.linspace(0, result.steps - 1, SHOWN).round().astype(int))

@@ -73,6 +73,25 @@ def beside(checkpoint: Checkpoint, other: str | None) -> Checkpoint | None:
     return second
 
 
+def other_seed(checkpoint: Checkpoint, name: str) -> Checkpoint:
+    """The checkpoint that a user names as the same recipe trained from another seed.
+
+    Raises:
+        InputError: If it cannot be opened, or is none.
+    """
+    found = checkpoints.load(name)
+    if not checkpoint.recipe or (found.recipe, found.kind, found.config) != (
+        checkpoint.recipe,
+        checkpoint.kind,
+        checkpoint.config,
+    ):
+        raise InputError(f"{found.name} is no ceiling for {checkpoint.name}: its recipe or its architecture is another")
+    seeds = [side.training.get("seed") for side in (checkpoint, found)]
+    if seeds[0] == seeds[1] or found.sha256 == checkpoint.sha256:
+        raise InputError(f"{found.name} is no ceiling for {checkpoint.name}: both were trained from seed {seeds[0]}")
+    return found
+
+
 def second_seed(checkpoint: Checkpoint) -> Checkpoint | None:
     """A shipped checkpoint of the same recipe and architecture trained from another seed, if there is one."""
     for entry in checkpoints.available():

@@ -192,7 +192,7 @@ def measure(
 
     Args:
         checkpoint: What runs.
-        instances: Of two groups at least (pairs of twins, different formulas).
+        instances: Of two groups at least; twins are one group, equal instances are one.
         steps: T; None takes the default.
         seed: Of the split, halves and the untrained model.
         progress: Called with the models done and in all; what it raises stops the work.
@@ -213,7 +213,7 @@ def measure(
     )
     group = sample.groups_of(instances)
     if len(np.unique(group)) < 2:
-        raise InputError("a basis is tried on instances that it was not fitted to: give two pairs of twins or more")
+        raise InputError("a basis is tried on instances that it was not fitted to: give two that are no twins, or more")
     places = Rows(encodings, np.repeat(np.arange(len(encodings)), n_nodes), np.concatenate([*map(np.arange, n_nodes)]))
     held, found = sample.split(np.random.default_rng([seed, 5]), group), []
     permuted = np.empty(COMPONENTS)

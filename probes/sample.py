@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from core.answers import batches
 from core.checkpoint import Checkpoint
 from core.encoding import Encoding, collate
 from core.protocol import RecurrentModel
-from probes import concepts
+from probes import concepts, kin
 from probes.concepts import Concept
 
 HELD_OUT = 0.4
@@ -68,14 +68,24 @@ class Sample:
 
 
 def groups_of(instances: Sequence[Any]) -> np.ndarray:
-    """Group of each instance, (n,): what shares a group must not be on both sides of a split.
+    """Group of each instance, (n,), from 0: what shares a group must not be on both sides of a split.
 
-    Audited graphs and texts come as pairs of twins, one after the other; short formulas come up again and again.
+    Equal instances share one (short formulas come up again and again), and so do twins, one after the other in audited
+    graphs and texts. Any other instance, a line of a user's file as well, is a group of its own.
     """
-    if instances[0].task in ("graph", "text"):
-        return np.arange(len(instances)) // 2
-    found: dict[str, int] = {}
-    return np.array([found.setdefault(instance.text, len(found)) for instance in instances])
+    group_of: dict[Any, int] = {}
+    latest: dict[Hashable, Any] = {}
+    groups = 0
+    for instance in instances:
+        frame = kin.shared(instance)
+        before, latest[frame] = latest.get(frame), instance
+        if instance in group_of:
+            continue
+        if before is not None and kin.together(before, instance):
+            group_of[instance] = group_of[before]
+        else:
+            group_of[instance], groups = groups, groups + 1
+    return np.array([group_of[instance] for instance in instances], dtype=np.int64)
 
 
 def split(rng: np.random.Generator, group: np.ndarray, share: float = HELD_OUT) -> np.ndarray:

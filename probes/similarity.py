@@ -93,7 +93,7 @@ class Similarity:
         checkpoint: Name of the first.
         sha256: Of its weights.
         other: Name of the second; empty if the steps of one are compared, each with the last.
-        ceiling_by: What the ceiling is: "split-half" of the coordinates, or the name of a second seed.
+        ceiling_by: What the ceiling is: "split-half" of the coordinates, or a second seed by name.
         steps: T.
         seed: Of rows, halves, shuffling and the untrained network.
         n: Instances.
@@ -132,6 +132,7 @@ def measure(
     seed: int = 0,
     progress: Progress | None = None,
     other: str | None = None,
+    ceiling: str | None = None,
 ) -> Similarity:
     """Compares states.
 
@@ -142,14 +143,19 @@ def measure(
         seed: Of rows, halves, shuffling and the untrained network.
         progress: Called with the parts done and in all; what it raises stops the work.
         other: Name or path of the second checkpoint; None compares the steps of the first with its last.
+        ceiling: Name or path of one of the same recipe and another seed; None takes a shipped one, or else halves.
 
     Raises:
-        InputError: If the second reads another task, or there are too few nodes to compare.
+        InputError: If the second reads another task, the ceiling is no second seed, or there are too few nodes to
+            compare.
     """
     second = pairing.beside(checkpoint, other)
     if second is not None and second.name == checkpoint.name:
         second = replace(second, name=f"{second.name} (other)")
-    steps, seeded = results.steps_for(checkpoint, instances, steps), pairing.second_seed(checkpoint)
+    seeded = pairing.second_seed(checkpoint) if ceiling is None else pairing.other_seed(checkpoint, ceiling)
+    if seeded is not None:
+        seeded = replace(seeded, name=f"{seeded.name} (seed {seeded.training.get('seed')})")
+    steps = results.steps_for(checkpoint, instances, steps)
     rng = np.random.default_rng([seed, 15])
     sides = [side for side in (checkpoint, second, seeded) if side is not None]
     places = pairing.rows(sides, instances, rng)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, eigs
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 from torch import Tensor
 from torch.func import jvp
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -22,6 +22,9 @@ from core.encoding import Encoding, collate
 
 DENSE_UP_TO = 64
 """Maps of at most so many numbers have all their eigenvalues taken from the Jacobian itself."""
+
+MOST_RESTARTS = 300
+"""Of Arnoldi; what has not converged by then is left out."""
 
 
 class StepMap:
@@ -70,17 +73,25 @@ class StepMap:
         """The eigenvalues of the Jacobian that are largest in size, largest first, (count,) complex.
 
         Arnoldi on Jacobian-vector products (ARPACK through SciPy); the Jacobian is never built, but for small maps.
+        Where some do not converge, as when all are of one size, those that do come first and the rest is NaN; so it is
+        where the map has fewer.
         """
 
         def product(v: np.ndarray) -> np.ndarray:
             return self.derivative(flat, torch.from_numpy(np.ascontiguousarray(v.reshape(-1))), t).numpy()
 
+        start = np.random.default_rng(seed).standard_normal(self.size)
         if self.size <= max(DENSE_UP_TO, count + 2):
             found = np.linalg.eigvals(np.column_stack([product(row) for row in np.eye(self.size)]))
+        elif not product(start).any():  # a map that is constant here; ARPACK stops at it
+            found = np.zeros(count)
         else:
-            start = np.random.default_rng(seed).standard_normal(self.size)
-            operator = LinearOperator((self.size, self.size), matvec=product, dtype=np.float64)  # pyright: ignore
-            found = eigs(operator, k=count, v0=start, which="LM", tol=1e-6, return_eigenvectors=False)  # pyright: ignore
+            operator: Any = LinearOperator((self.size, self.size), matvec=product, dtype=np.float64)  # pyright: ignore
+            asked: dict[str, Any] = {"k": count, "which": "LM", "tol": 1e-6, "maxiter": MOST_RESTARTS}
+            try:
+                found = eigs(operator, v0=start, return_eigenvectors=False, **asked)
+            except ArpackNoConvergence as error:
+                found = np.asarray(error.eigenvalues)
         found = found[np.argsort(-np.abs(found), kind="stable")][:count]
         return np.pad(found.astype(complex), (0, count - len(found)), constant_values=np.nan)
 

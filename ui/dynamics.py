@@ -82,7 +82,7 @@ def measured(view: View) -> None:
     with left:
         card(
             "Fixed points and restarts", Asked("fixed-points", opened, level, steps=20),
-            "Where does the update of one instance stand still, and does it matter where a run starts? About a minute.",
+            "Where does the update of one instance stand still, and does it matter where a run starts? Some minutes.",
             _points,
         )  # fmt: skip
     with right:
@@ -163,14 +163,16 @@ def _components(found: Pca) -> None:
 
 def _points(found: FixedPoints) -> None:
     _plot(drawing.spectrum(found, frontier_figures.scheme()), "spectrum", found.checkpoint, "Eigenvalues")
-    points, paths = found.points, found.paths
+    points, paths, many = found.points, found.paths, found.survey
     kind = "a fixed point" if points.fixed[0] else "a slow point"
     other, chance = paths.other_same, paths.random_same
     st.caption(
         f"Nearest to the end of the run lies {kind} (the update moves it by {points.speed[0]:.1g} of its size; radius "
-        f"{points.radius[0]:.2f}, and below 1 what is near is drawn in). Restarted from another instance's end a run "
-        f"comes back to its own end in {other[0]:.2f} of the cases, from random states in {chance[0]:.2f}; untrained "
-        f"{found.control_paths.other_same[0]:.2f} and {found.control_paths.random_same[0]:.2f}."
+        f"{points.radius[0]:.2f}, and below 1 what is near is drawn in); over all {found.n} instances the radius is "
+        f"{many.mean_radius[0]:.2f} [{many.mean_radius[1]:.2f}, {many.mean_radius[2]:.2f}]. Restarted from another "
+        f"instance's end a run comes back to its own end in {other[0]:.2f} of the cases, from random states in "
+        f"{chance[0]:.2f}; untrained {found.control_paths.other_same[0]:.2f} and "
+        f"{found.control_paths.random_same[0]:.2f}."
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from core import frontier, tasks
 from core.encoding import Batch
 from core.errors import InputError
-from probes import agreement, pairing
+from probes import agreement, pairing, results
 from probes.cli import main
 from tests.probes.hand_made import Flood, flood, untrained
 
@@ -68,6 +68,17 @@ def test_one_that_always_says_no_is_wrong_on_the_reachable_half(monkeypatch: pyt
     assert found.chance[-1] == 0.5
     np.testing.assert_array_equal(found.untrained, found.agree)
     assert "only the first right" in agreement.table(found)
+
+
+def test_progress_comes_at_every_step_and_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, int]] = []
+    agreement.measure(flood(), drawn(2, 4), steps=5, progress=lambda *x: seen.append(x))
+    assert len(seen) >= 10  # two sides, five steps
+    assert seen[-1] == (40, 40)
+    monkeypatch.setattr(agreement, "_answers", None)
+    monkeypatch.setattr(results.refuse_over, "__defaults__", (1000,))
+    with pytest.raises(InputError, match="over the limit"):
+        agreement.measure(flood(), drawn(2, 4), steps=5)
 
 
 def test_without_an_answer_or_of_another_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

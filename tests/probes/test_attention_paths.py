@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import tasks
+from core import tasks, trace
 from core.config import ModelConfig
 from core.encoding import NEVER
 from core.errors import InputError
@@ -104,6 +104,34 @@ def test_weights_on_the_path_score_one_and_noise_a_half() -> None:
     assert np.mean(lost) < 0.9
     noise = bootstrap.mean(np.stack(found, axis=-1), np.arange(len(found)))
     assert ((noise.low < 0) & (noise.high > 0)).all()
+
+
+def test_controls_of_geometric_attention_stay_on_the_side_that_a_head_sees(tmp_path: Path) -> None:
+    ours, rng = untrained(tmp_path / "ours", "nearest match"), np.random.default_rng(0)
+    own = attention.weights_of(trace.record(ours, tasks.get("logic").parse("((T|F)&!F)"), 3), ours)
+    n = own.gate.shape[1]
+
+    def matrices(weights: Weights) -> np.ndarray:
+        kept = np.zeros((*weights.attention.shape[:2], n, n))
+        kept[:, :, weights.pairs[0], weights.pairs[1]] = weights.attention
+        return kept
+
+    found = {"own": own, "even": attention.uniform(own), "dealt": attention.permuted(own, rng)}
+    mine, even, dealt = map(matrices, found.values())
+    for weights in (mine, even, dealt):
+        np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
+        assert not np.triu(weights[:, 0], 1).any()
+        assert not np.tril(weights[:, 1], -1).any()
+    np.testing.assert_allclose(even[0, 0, 3], np.r_[np.ones(3) / 3, np.zeros(n - 3)])
+    np.testing.assert_allclose(even[2, 1, n - 3], np.r_[np.zeros(n - 2), 0.5, 0.5])
+    assert (even[:, 0, 0, 0] == 1).all()  # nothing is left of the first
+    own_share = np.diagonal(mine, axis1=2, axis2=3)
+    np.testing.assert_array_equal(np.diagonal(dealt, axis1=2, axis2=3), own_share)
+    assert (own_share[:, 0, 1:] > 0).any()
+    np.testing.assert_array_equal(np.sort(dealt[:, 0], -1), np.sort(mine[:, 0], -1))
+    assert (dealt[:, 0] != mine[:, 0]).any()
+    scores = attention.measure(ours, tasks.get("logic").generate(2, 4), steps=3)
+    assert np.isfinite(scores.mass.uniform).any()
 
 
 def test_an_untrained_network_does_not_know_the_path(tmp_path: Path) -> None:

@@ -119,9 +119,41 @@ def test_a_multiset_counts_up_to_its_cap() -> None:
         np.testing.assert_array_equal(machine.decode(codes[:1], 2, messages)[2][0], due)
 
 
+def test_progress_comes_often_and_ends_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"FIT": 2, "VALIDATE": 2, "LARGER": 2, "STARTS": 2}.items():
+        monkeypatch.setattr(automaton, name, value)
+    seen: list[tuple[int, int]] = []
+    automaton.measure(wave(), subjects.draw(wave(), [2], 4), steps=4, max_states=3, progress=lambda *x: seen.append(x))
+    trained = 4 * (2 + 2)  # four difficulties where a checkpoint does not say
+    total = 2 * (trained + 4 + 2 + 3 * 2)
+    assert {x[1] for x in seen} == {total}
+    assert seen[-1][0] == total
+    done = [x[0] for x in seen]
+    assert done == sorted(done)
+    assert len(set(done)) > 10
+
+
+@pytest.mark.parametrize(("limit", "match"), [(1 << 16, "states of"), (1 << 21, "clusters of")])
+def test_what_does_not_fit_is_refused_before_anything_runs(
+    limit: int, match: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(size: float, what: str, remedy: str) -> None:
+        results.refuse_over(size, what, remedy, limit)
+
+    monkeypatch.setattr(automaton, "refuse_over", refuse)
+    monkeypatch.setattr(automaton.extraction, "states_and_signs", None)
+    for name, value in {"FIT": 2, "VALIDATE": 2}.items():
+        monkeypatch.setattr(automaton, name, value)
+    with pytest.raises(InputError, match=match):
+        automaton.measure(wave(), subjects.draw(wave(), [2], 4), steps=2000)
+
+
 def test_what_it_does_not_apply_to(tmp_path: Path) -> None:
     assert automaton.unfit(flood()) is None
-    assert "every token" in str(automaton.unfit(untrained(tmp_path / "a", "tokens")))
+    placed, nearest, alike = (str(automaton.unfit(untrained(tmp_path / k, k))) for k in ("tokens", "nearest match", "text"))
+    assert placed.startswith("every token may attend to every other, by where it stands,")
+    assert "nearest match on one side" in nearest
+    assert alike.startswith("every token may attend to every other, so")
     alone = replace(flood(), config=replace(CONFIGS["tokens"], attention="none"))
     assert "no messages" in str(automaton.unfit(alone))
     with pytest.raises(InputError, match="1 to 32"):

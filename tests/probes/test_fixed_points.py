@@ -53,9 +53,14 @@ def known(step: Callable[[Tensor], Tensor]) -> Checkpoint:
     return Checkpoint("known", model, CONFIGS["graph"], "", {}, {}, "", 0, None)
 
 
-def step_map(step: Callable[[Tensor], Tensor]) -> StepMap:
+def step_map(step: Callable[[Tensor], Tensor], hops: int = 2) -> StepMap:
     ours = known(step)
-    return StepMap(ours, tasks.get("graph").encode(subjects.draw(ours, [2], 1)[0], ours.config))
+    return StepMap(ours, tasks.get("graph").encode(subjects.draw(ours, [hops], 1)[0], ours.config))
+
+
+def turning(h: Tensor) -> Tensor:
+    """All numbers one place on: every eigenvalue has size 1, so that none is the largest."""
+    return h.reshape(1, -1).roll(1, dims=1).reshape(h.shape)
 
 
 def two_attractors(h: Tensor) -> Tensor:
@@ -76,6 +81,35 @@ def test_a_linear_map_has_its_own_eigenvalues(dense_up_to: int, monkeypatch: pyt
     assert found.logit[0] == pytest.approx(float(due[0]), rel=1e-4)
     assert found.radius[0] == pytest.approx(np.hypot(0.6, 0.7), rel=1e-4)
     np.testing.assert_allclose(np.abs(found.eigenvalues[0, 0]), [0.6, 0.7], rtol=1e-4)
+
+
+@pytest.mark.parametrize("what", ["turning", "constant", "small"])
+def test_where_arnoldi_does_not_converge(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all are of one size, where the map is constant, and where there are fewer than asked for."""
+    monkeypatch.setattr("probes.stepmap.MOST_RESTARTS", 3)
+    if what == "turning":
+        of = step_map(turning, hops=24)
+        assert np.isnan(of.eigenvalues(of.start, 0, 6)).sum() > 0
+        monkeypatch.setattr("probes.stepmap.DENSE_UP_TO", 10_000)
+        np.testing.assert_allclose(np.abs(of.eigenvalues(of.start, 0, 6)), 1)
+        return
+    monkeypatch.setattr("probes.stepmap.DENSE_UP_TO", 0)
+    if what == "constant":
+        of = step_map(lambda h: torch.ones_like(h) + 0 * h)
+        np.testing.assert_array_equal(of.eigenvalues(of.start, 0, 6), 0)
+    else:
+        of = step_map(lambda h: h @ TURN.to(h).T)
+        assert np.isnan(of.eigenvalues(of.start, 0, of.size + 3)).sum() == 3
+
+
+def test_points_without_a_spectrum_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probes.stepmap.MOST_RESTARTS", 3)
+    monkeypatch.setattr("probes.stepmap.DENSE_UP_TO", 0)
+    monkeypatch.setattr(fixed_points, "STARTS", 1)
+    ours = known(turning)
+    result = fixed_points.measure(ours, subjects.draw(ours, [24], 1), steps=3)
+    assert (result.points.missing[: fixed_points.POINTS] > 0).all()
+    assert "did not converge" in fixed_points.table(result)
 
 
 def test_two_attractors_and_the_point_between() -> None:
@@ -116,6 +150,31 @@ def test_restarts_forget_or_remember(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with np.load(tmp_path / "f.npz", allow_pickle=False) as arrays:
         assert arrays["points.radius"].shape == (1,)
     assert "random states" in fixed_points.table(result)
+
+
+def test_every_instance_is_surveyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each node takes a twentieth of the sum: the one eigenvalue that is not 0 is a twentieth of the nodes."""
+    monkeypatch.setattr(fixed_points, "STARTS", 1)
+    seen: list[tuple[int, int]] = []
+    ours = known(lambda h: 1 + h.sum(1, keepdim=True).expand_as(h) / 20)
+    instances = subjects.draw(ours, [2], 4)
+    sizes = np.array([x.n_nodes for x in instances]) / 20
+    found = fixed_points.measure(ours, instances, steps=60, progress=lambda *x: seen.append(x))
+    survey = found.survey
+    np.testing.assert_allclose(survey.radius, sizes, rtol=1e-3)
+    assert len(set(sizes)) > 1
+    assert survey.mean_radius[0] == pytest.approx(sizes.mean(), rel=1e-3)
+    assert survey.mean_radius[1] < survey.mean_radius[0] < survey.mean_radius[2]
+    np.testing.assert_array_equal(survey.points, 1)
+    np.testing.assert_array_equal(survey.fixed, 1)
+    assert survey.attracts == (1, 1, 1)
+    assert found.points.radius[0] == survey.radius[0]
+    assert seen[-1] == (24, 24)
+    moving = fixed_points.measure(known(lambda h: h + 1), instances[:2], steps=5).survey
+    assert moving.fixed.sum() == 0
+    assert moving.attracts[0] == 0
+    assert np.isnan(moving.mean_radius[1])  # one pair of twins
+    assert "radius at the nearest" in fixed_points.table(found)
 
 
 def test_the_derivative_is_that_of_the_model() -> None:

@@ -56,8 +56,8 @@ def mixing() -> Checkpoint:
     return Checkpoint("mixing", model, CONFIGS["graph"], "", {}, {}, "", 0, None)
 
 
-def jacobian(checkpoint: Checkpoint, encoding: Encoding, steps: int, s: int) -> np.ndarray:
-    """|d h[T, answer] / d h[s, j]| by torch's own Jacobian of the rest of the run, (n,)."""
+def jacobian(checkpoint: Checkpoint, encoding: Encoding, steps: int, s: int, node: int | None = None) -> np.ndarray:
+    """|d h[T, answer] / d h[s, j]|, or that of another node, by torch's own Jacobian of the rest of the run, (n,)."""
     batch = collate([encoding])
     with torch.no_grad():
         context = checkpoint.model.prepare(batch)
@@ -68,7 +68,7 @@ def jacobian(checkpoint: Checkpoint, encoding: Encoding, steps: int, s: int) -> 
     def rest(h: Tensor) -> Tensor:
         for t in range(s, steps):
             h = checkpoint.model.step(h, t, context)
-        return h[0, encoding.answer]
+        return h[0, encoding.answer if node is None else node]
 
     found = torch.autograd.functional.jacobian(rest, state)  # (d, 1, n, d)
     assert isinstance(found, Tensor)
@@ -97,6 +97,40 @@ def test_it_is_the_jacobian(kind: str, tmp_path: Path) -> None:
     for s in range(4):
         np.testing.assert_allclose(found.value[s], jacobian(ours, encoding, 3, s), rtol=1e-3, atol=1e-7)
     assert (found.error == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["graph", "nearest match"])
+def test_any_state_has_its_jacobian(kind: str, tmp_path: Path) -> None:
+    ours = untrained(tmp_path / "ours", kind)
+    instance = GRAPH if kind == "graph" else tasks.get("logic").parse("((T|F)&!F)")
+    encoding, node = tasks.get(ours.config.task).encode(instance, ours.config), 2
+    found = interaction.measure(ours, [instance], steps=4, node=f"#{node}", at=3)
+    for s in range(4):
+        due = jacobian(ours, encoding, 3, s, node)
+        np.testing.assert_allclose(found.first.value[s], due, rtol=1e-3, atol=1e-7)
+    assert (found.steps, found.of, len(found.size)) == (3, f"#{node}", 4)
+    assert found.first.value[3, node] == pytest.approx(np.sqrt(8))  # of itself: the identity
+    assert found.beyond_max == 0
+
+
+def test_a_node_that_is_named_needs_no_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    apart = GRAPH.with_ends("D", "A")
+    found = interaction.measure(wave(), [apart], steps=3, node="D", at=2)
+    assert (found.n, found.left_out) == (1, 0)
+    assert np.isnan(found.mass.value).all()
+    assert (found.first.value[0] > 0).any()
+    assert "W of D after step 2" in interaction.table(found)
+    refused: Any = (({"node": "Z"}, "Z"), ({"node": "D", "at": 9}, "1 to 3"), ({"at": 0}, "1 to 3"))
+    for wrong, match in refused:
+        with pytest.raises(InputError, match=match):
+            interaction.measure(wave(), [GRAPH], steps=3, **wrong)
+    with pytest.raises(InputError, match="give one as INPUT"):
+        interaction.measure(wave(), [GRAPH, apart], node="D")
+    edges, folder = tmp_path / "x.txt", untrained(tmp_path / "ours", "graph").folder
+    edges.write_text("A B\nB C\n")
+    options = ["--source", "A", "--target", "C", "--node", "B", "--at", "1", "--steps", "2"]
+    assert main(["interaction", str(folder), str(edges), *options]) == 0
+    assert "W of B after step 1 is exact" in capsys.readouterr().out
 
 
 def test_random_directions_err_as_much_as_they_say(tmp_path: Path) -> None:

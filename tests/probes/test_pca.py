@@ -92,8 +92,10 @@ def test_every_kind_and_too_few(tmp_path: Path) -> None:
         ours = untrained(tmp_path / kind, kind)
         assert pca.unfit(ours) is None
         assert np.isfinite(pca.measure(ours, subjects.draw(ours, [2], 6), steps=3).trained.held).all()
-    with pytest.raises(InputError, match="two pairs"):
+    with pytest.raises(InputError, match="no twins"):
         pca.measure(wave(), subjects.draw(wave(), [2], 2))
+    own = [tasks.get("graph").parse(text, source="A", target="C") for text in ("A B\nB C", "A B\nB C\nC D")]
+    assert np.isfinite(pca.measure(wave(), own, steps=3).trained.held).all()
 
 
 def test_runs_that_share_a_basis_are_placed_alike() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from core import tasks, trace
+from core import tasks, trace, twins
 from core.encoding import NEVER
 from core.tasks.logic_formula import CLS, VOCABULARY
 from core.tasks.text_instance import RELATIONS
-from probes import concepts, controls, sample
+from probes import concepts, controls, sample, subjects
 from probes.concepts import CONCEPTS, NOT_JOINED
 from probes.sample import FIT, HARDER, HELD
 from probes.scores import balanced_accuracy
@@ -40,6 +41,44 @@ def test_twins_and_equal_formulas_never_straddle_the_split(kind: str, tmp_path: 
         sides.setdefault(key, set()).add(str(purpose))
     assert all(len(found) == 1 for found in sides.values())
     assert set.union(*sides.values()) == {FIT, HELD, HARDER}
+
+
+@pytest.mark.parametrize("task", ["graph", "text"])
+def test_pairs_are_twins_wherever_they_stand(task: str) -> None:
+    """An odd number of each difficulty leaves one of its last pair out, and shifts all that follow."""
+    drawn = [x for difficulty in (1, 2, 3, 5) for x in tasks.get(task).generate(difficulty, 5)]
+    group = sample.groups_of(drawn)
+    due = np.concatenate([np.array([0, 0, 1, 1, 2]) + 3 * k for k in range(4)])
+    np.testing.assert_array_equal(group, due)
+    order = np.r_[0:20:2, 1:20:2]
+    apart, due = sample.groups_of([drawn[i] for i in order]), due[order]
+    np.testing.assert_array_equal(apart[:, None] == apart, due[:, None] == due)
+
+
+def test_drawn_subjects_of_several_difficulties_keep_their_pairs() -> None:
+    drawn = subjects.draw(flood(), [2, 4], 3)
+    assert sample.groups_of(drawn).tolist() == [0, 0, 1, 2, 2, 3]
+
+
+def test_lines_of_an_own_file_are_groups_of_their_own() -> None:
+    graphs = [tasks.get("graph").parse(text, source="A", target="C") for text in ("A B\nB C", "A B\nC B", "A C\nB C")]
+    assert sample.groups_of(graphs).tolist() == [0, 1, 2]
+    twin = twins.find(tasks.get("graph").generate(3, 1)[0]).instance
+    shuffled = replace(twin, edges=twin.edges[::-1])
+    assert sample.groups_of([*graphs, twin, shuffled, graphs[0]]).tolist() == [0, 1, 2, 3, 3, 0]
+    said = "A is the parent of B. B is the {} of C. query: A is the {} of C"
+    texts = [
+        tasks.get("text").parse(said.format("parent", "grandparent")),
+        tasks.get("text").parse("Ann is the parent of Bob. query: Bob is the parent of Ann"),
+        tasks.get("text").parse(said.format("child", "grandparent")),  # one relation, the other answer
+        tasks.get("text").parse(said.format("child", "sibling")),  # another question
+    ]
+    assert sample.groups_of(texts).tolist() == [0, 1, 0, 2]
+
+
+def test_equal_formulas_share_a_group_and_no_others() -> None:
+    formulas = [tasks.get("logic").parse(text) for text in ("T&F", "T|F", "(T & F)", "T&T")]
+    assert sample.groups_of(formulas).tolist() == [0, 1, 0, 2]
 
 
 def test_a_split_holds_out_whole_groups() -> None:

@@ -16,6 +16,7 @@ from core import checkpoint, tasks
 from core.checkpoint import Checkpoint
 from core.encoding import Batch
 from core.errors import InputError
+from core.model import DepthRecurrentTransformer
 from core.plain import dumps
 from core.protocol import Sink
 from probes import alike, pairing, results, similarity
@@ -167,6 +168,38 @@ def test_the_steps_of_a_wave_grow_alike_to_the_last() -> None:
     read = json.loads(dumps(found))
     assert len(read["cka"]["value"]) == 9
     assert "DSA" in similarity.table(found)
+
+
+def seeded(folder: Path, seed: int, recipe: str = "house", kind: str = "graph") -> Checkpoint:
+    torch.manual_seed(seed)
+    model = DepthRecurrentTransformer(CONFIGS[kind])
+    checkpoint.save(folder, model, name="tiny", recipe=recipe, training={"seed": seed}, metrics={}, card="# Hi")
+    return checkpoint.load(folder)
+
+
+def test_a_second_seed_is_the_ceiling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = seeded(tmp_path / "a", 1), seeded(tmp_path / "b", 2)
+    graphs = tasks.get("graph").generate(3, 8)
+    found = similarity.measure(first, graphs, steps=4, ceiling=str(second.folder))
+    assert found.ceiling_by == "tiny (seed 2)"
+    between = similarity.measure(first, graphs, steps=4, other=str(second.folder))
+    for one, due in ((found.cka, between.cka), (found.procrustes, between.procrustes)):
+        np.testing.assert_allclose(one.ceiling, due.value)
+    assert between.ceiling_by == "split-half"
+    np.testing.assert_allclose(found.cka.value, similarity.measure(first, graphs, steps=4).cka.value)
+    both = similarity.measure(first, graphs, steps=4, other=str(second.folder), ceiling=str(second.folder))
+    np.testing.assert_allclose(both.cka.ceiling, both.cka.value)
+    others = (
+        (seeded(tmp_path / "c", 1), "both were trained from seed 1"),
+        (seeded(tmp_path / "d", 2, recipe="paper"), "recipe or its architecture"),
+        (seeded(tmp_path / "e", 2, kind="named"), "recipe or its architecture"),
+    )
+    for wrong, match in others:
+        with pytest.raises(InputError, match=match):
+            similarity.measure(first, graphs, steps=4, ceiling=str(wrong.folder))
+    options = ["--ceiling", str(second.folder), "--instances", "4", "--difficulty", "3", "--steps", "3"]
+    assert main(["similarity", str(first.folder), *options]) == 0
+    assert "ceiling: tiny (seed 2)" in capsys.readouterr().out
 
 
 def test_results_are_numbers_in_a_file(tmp_path: Path) -> None:
