@@ -57,7 +57,7 @@ def refuse_over(size: float, what: str, remedy: str, limit: int = MAX_BYTES) -> 
 
 
 def arrays(result: Any, prefix: str = "") -> dict[str, np.ndarray]:
-    """The arrays, numbers and texts of a result by dotted name; what is None is left out."""
+    """The arrays, numbers and texts of a result by dotted name; what is None is left out, among numbers NaN."""
     rows = vars(result) if is_dataclass(result) else result
     found: dict[str, np.ndarray] = {}
     for name, value in rows.items():
@@ -69,7 +69,9 @@ def arrays(result: Any, prefix: str = "") -> dict[str, np.ndarray]:
             for i, one in enumerate(value):
                 found |= arrays(one, f"{prefix}{name}.{i}.")
         else:
-            array = np.asarray(value)
+            array = np.asarray(
+                [np.nan if x is None else x for x in value] if isinstance(value, tuple | list) else value
+            )
             if array.dtype.kind == "O":
                 raise ValueError(f"{prefix}{name} is no array of numbers or texts")
             found[prefix + name] = array
