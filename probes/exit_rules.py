@@ -20,6 +20,7 @@ from core.errors import InputError
 from core.frontier import NO_DIFFICULTY, wilson
 from core.plain import dumps
 from probes import controls, reading, results
+from probes.counting import Count
 from probes.results import Progress
 
 RESAMPLES = 1000
@@ -178,31 +179,28 @@ def measure(
     steps, n = reading.steps_for(checkpoint, instances, steps), len(instances)
     if any(instance.label is None for instance in instances):
         raise InputError("an instance has no right answer to hold a model to; take it out")
+    encodings = reading.encoded(checkpoint, instances)
     results.refuse_over(
-        8.0 * (n * (7 * steps + 2 + 2 * RESAMPLES) + 3 * RESAMPLES * steps),
+        results.held_by_runs(checkpoint.model, encodings)
+        + 8.0 * (n * (7 * steps + 2 + 2 * RESAMPLES) + 3 * RESAMPLES * steps),
         f"exit rules for {n} runs of {steps} steps",
         "take fewer instances or steps",
     )
-    encodings = reading.encoded(checkpoint, instances)
     label = np.array([instance.label for instance in instances], dtype=bool)
     decidable = np.array([instance.first_decidable_step() for instance in instances])
     difficulty = _difficulties(instances)
-    done, total = 0, 2 * n * (steps + 1)  # scoring counts as one more step
-
-    def more(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress is not None:
-            progress(done, total)
-
+    count = Count(progress, 2 * n * (steps + 1))  # scoring counts as one more step
     scored = []
     for model in (checkpoint.model, controls.untrained(checkpoint, seed)):
         kept = [np.empty((rows, n)) for rows in (steps + 1, steps, steps)]
         for index in batches(encodings, model.shapes.width, model.shapes.heads):
-            for all_, part in zip(kept, _observe(model, [encodings[i] for i in index], steps, more), strict=True):
+            for all_, part in zip(kept, _observe(model, [encodings[i] for i in index], steps, count.more), strict=True):
                 all_[:, index] = part
-        scored.append(score(Observed(*kept, label, decidable, difficulty), seed, lambda: more(0)))
-        more(n)
+        logits, near, everywhere = kept
+        scored.append(
+            score(Observed(logits, near, everywhere, label, decidable, difficulty), seed, lambda: count.more(0))
+        )
+        count.more(n)
     (rules, fixed, oracle), (idle, idle_fixed, idle_oracle) = scored
     return ExitScores(
         checkpoint=checkpoint.name,

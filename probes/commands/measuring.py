@@ -73,7 +73,8 @@ class Measuring:
         from core import frontier
         from probes import subjects
 
-        if args.input is None and args.lines is None:
+        name: str | None = args.input
+        if name is None and args.lines is None:
             if args.source is not None or args.target is not None or args.format is not None:
                 raise InputError("--source, --target and --format are for an INPUT")
             count = args.instances or self.instrument.instances
@@ -81,9 +82,9 @@ class Measuring:
             return subjects.draw(opened, args.difficulty or spread, count, args.data, args.seed)
         if args.difficulty is not None or args.instances is not None or args.data is not None:
             raise InputError("--difficulty, --instances and --data are for drawn instances, without an INPUT")
-        if args.lines is None:
-            return subjects.read(opened, args.input, args.source, args.target, args.format)
-        if args.input is not None or args.source is not None or args.target is not None:
+        if name is not None and args.lines is None:
+            return subjects.read(opened, name, args.source, args.target, args.format)
+        if (name, args.source, args.target) != (None, None, None):
             raise InputError("--input names a file of many instances: give no INPUT, --source and --target beside it")
         return subjects.read_lines(opened, args.lines, args.format)
 
