@@ -1,4 +1,4 @@
-"""Time of fitting the probes of all steps, against a plain loop of scikit-learn's regressions, and of the whole command.
+"""Time of fitting the probes of all steps, against a plain loop of regressions, and of the whole command.
 
     python -m benchmarks.probe_fit [CKPT ...] [--rounds 5] [--json]
 
