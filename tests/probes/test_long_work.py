@@ -21,6 +21,9 @@ COUNTS = {"commitment": 44, "foretell": 40, "repair": 40, "fixed-points": 1, "ly
 COARSE = {"agreement": "it tells of its two runs, a batch at a time, and small work is one batch"}
 """Instruments that tell of fewer than three parts of small work, and why."""
 
+SLOW = {"fixed-points": "one small instance takes it half a minute to the end; that it stops is tried below"}
+"""Instruments that are not run to the end, and why."""
+
 
 class StopError(Exception):
     """What a page raises to stop work."""
@@ -38,7 +41,7 @@ def work(name: str, ours: Checkpoint) -> Callable[[Progress], Any]:
 NAMES = ["fit", *(x.NAME for x in INSTRUMENTS if x.NAME not in COARSE)]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in SLOW])
 def test_long_work_is_watched(name: str, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     work(name, untrained(tmp_path / "graph", "graph"))(lambda done, total: seen.append((done, total)))
@@ -95,4 +98,4 @@ def test_a_long_run_is_weighed_by_its_steps(tmp_path: Path) -> None:
     drawn = subjects.draw(ours, [4], 8)
     for module in (exit_rules, steps):
         with pytest.raises(InputError, match="take fewer instances or steps"):
-            module.measure(ours, drawn * 200, steps=50_000)
+            module.measure(ours, drawn * 1000, steps=results.MAX_STEPS)
