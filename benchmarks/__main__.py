@@ -2,7 +2,7 @@
 
     python -m benchmarks [NAME ...] [--rounds N] [--write] [--json]
 
-Without names all of them run, which takes about half an hour on two cores. `--write` keeps the table
+Without names all of them run, which takes about three quarters of an hour on two cores. `--write` keeps the table
 (benchmarks/table.json) and puts it in its place in RESULTS.md; figures of benchmarks that did not run stay as they are.
 """
 

@@ -119,14 +119,27 @@ def _short(seconds: float) -> str:
     return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
-def main(measure: Callable[[int], Sequence[Figure]], doc: str | None, rounds: int) -> None:
-    """The command line of one benchmark: one thread unless it says otherwise, a line a figure or JSON."""
+def main(
+    measure: Callable[..., Sequence[Figure]], doc: str | None, rounds: int, named: Sequence[str] | None = None
+) -> None:
+    """The command line of one benchmark: one thread unless it says otherwise, a line a figure or JSON.
+
+    Args:
+        measure: Takes the rounds, and where some can be named also the names that were given.
+        doc: Its description.
+        rounds: By default.
+        named: What can be named; None where nothing can.
+    """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=rounds, help=f"default {rounds}")
     parser.add_argument("--json", action="store_true")
+    if named is not None:
+        parser.add_argument("names", nargs="*", metavar="CKPT", help="default: all that are shipped")
     args = parser.parse_args()
+    if unknown := sorted({*getattr(args, "names", ())} - {*(named or ())}):
+        parser.error(f"there is no checkpoint {unknown[0]!r}; there are: {', '.join(named or ())}")
     if args.rounds < 1:
         parser.error("--rounds should be at least 1")
     torch.set_num_threads(1)
-    found = measure(args.rounds)
+    found = measure(args.rounds) if named is None else measure(args.rounds, args.names)
     print(dumps(found) if args.json else "\n".join(map(str, found)))

@@ -1,14 +1,23 @@
-"""Time of fitting the probes of all steps, against a plain loop of scikit-learn's regressions.
+"""Time of fitting the probes of all steps, against a plain loop of regressions, and of the whole command.
 
-    python -m benchmarks.probe_fit [--rounds 5] [--json]
+    python -m benchmarks.probe_fit [CKPT ...] [--rounds 5] [--json]
 
 The loop standardises and fits each step from nothing. Ours starts each step from the one before and fits what has not
 changed once. Both see the same states of graph-house, one thread; how often both say the same is given.
+
+`python -m probes fit CKPT`, from its start to its end, is timed once for every shipped checkpoint, or those named, on a
+copy: what it stores goes with it.
 """
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -16,12 +25,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from benchmarks.figure import Figure, in_turn, main, ratio
+from benchmarks.figure import Figure, absolute, in_turn, main, ratio
 from core import checkpoint
 from probes import concepts, sample
 from probes.regression import fit_steps
 
 STEPS, INSTANCES = 32, 300
+
+SECONDS = 60
+"""What a whole fit may take on two cores."""
 
 
 def plain_loop(hidden: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -36,7 +48,24 @@ def plain_loop(hidden: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return said
 
 
-def measure(rounds: int) -> Sequence[Figure]:
+def whole(name: str) -> Figure:
+    """Seconds of `python -m probes fit` on a copy of a shipped checkpoint."""
+    with tempfile.TemporaryDirectory(prefix="probe-fit-") as folder:
+        copy = Path(folder) / name
+        shutil.copytree(checkpoint.CHECKPOINTS / name, copy)
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "probes", "fit", str(copy), "--json"], check=True, stdout=subprocess.DEVNULL
+        )
+        return absolute(f"python -m probes fit {name}, whole", [time.perf_counter() - start], "s", "less", SECONDS)
+
+
+def measure(rounds: int, names: Sequence[str] = ()) -> Sequence[Figure]:
+    """How many times faster ours is, and the whole command for each checkpoint."""
+    return [against_loop(rounds), *map(whole, names or [entry["name"] for entry in checkpoint.available()])]
+
+
+def against_loop(rounds: int) -> Figure:
     """How many times faster ours is."""
     opened = checkpoint.load("graph-house")
     concept = concepts.concept_for(opened.config, None)
@@ -52,8 +81,8 @@ def measure(rounds: int) -> Sequence[Figure]:
         same = float((ways["plain loop"]() == ways["ours"]()).mean())
         took = in_turn(ways, rounds, warm=0)
     what = f"a plain loop over our probes, {STEPS + 1} steps, {hidden.shape[1]:,} nodes"
-    return [ratio(what, took, "plain loop", "ours", "more", 1.0, f"the same of {same:.5f} of the nodes")]
+    return ratio(what, took, "plain loop", "ours", "more", 1.0, f"the same of {same:.5f} of the nodes")
 
 
 if __name__ == "__main__":
-    main(measure, __doc__, 5)
+    main(measure, __doc__, 5, [entry["name"] for entry in checkpoint.available()])

@@ -70,12 +70,13 @@ def best_rule(scores: ExitScores) -> str:
 
 
 def as_csv(scores: ExitScores) -> str:
-    """Every point of every curve, a line each."""
+    """Every point of every curve, a line each; those of the untrained network come last."""
     out = io.StringIO()
     table = csv.writer(out)
     columns = [name for name in vars(scores.oracle) if name != "title"]
     table.writerow(["rule", *columns])
-    for name, curve in {**scores.rules, "fixed": scores.fixed, "oracle": scores.oracle}.items():
+    curves = {**scores.rules, "fixed": scores.fixed, "oracle": scores.oracle}
+    for name, curve in {**curves, **{f"untrained {x}": curve for x, curve in scores.untrained.items()}}.items():
         for k in range(len(curve.threshold)):
             values = [getattr(curve, column)[k] for column in columns]
             table.writerow([name, *("" if np.isnan(x) else f"{x:.6g}" for x in values)])

@@ -1,22 +1,35 @@
-"""Which instrument runs on which shipped checkpoint, as the table in docs/instruments/README.md.
+"""Which instrument runs on which shipped checkpoint: the table in docs/instruments/README.md, and a record of trials.
 
 python -m probes.applicability                     rewrites the table
-python -m probes.applicability --run [NAME ...]    runs every instrument that applies, on a few easy instances
+python -m probes.applicability --run [NAME ...]    runs every instrument that applies, on a few easy instances, and
+                                                   keeps in docs/instruments/runs.json what came of each
+python -m probes.applicability --run --missing     only what is not in the record, or was tried on other weights
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from core import atomic, checkpoint
 from core.checkpoint import Checkpoint
 from core.errors import InputError
-from probes import concepts, subjects
-from probes.instruments import INSTRUMENTS, Instrument
+from core.plain import dumps
+from probes import concepts, instruments, linear, subjects, trivial
+from probes.instruments import INSTRUMENTS
 
 PAGE = Path(__file__).parent.parent / "docs" / "instruments" / "README.md"
+RECORD = PAGE.parent / "runs.json"
+
+FIT, TRIVIAL = "fit", "trivial"
+NAMES = (FIT, TRIVIAL, *(instrument.NAME for instrument in INSTRUMENTS))
+"""Rows of the table."""
+
+AGAIN = "python -m probes.applicability --run --missing"
 
 RUNS = "runs"
 
@@ -26,18 +39,27 @@ One page each: the question, the formula, the controls, how to read it, the pitf
 lists the options; every command takes your own instance, a file of many, or draws some.
 
 Which instrument runs on which shipped checkpoint; a number stands for the sentence below that says why not. The table
-is written by `python -m probes.applicability`, and a test fails when it is out of date.
+is written by `python -m probes.applicability`, and a test fails when it is out of date. What came of each cell on a few
+easy instances is in [runs.json](runs.json), written by `python -m probes.applicability --run`; a test fails when a cell
+was never tried on the weights that are shipped.
 """
 
 
-def reasons(opened: Checkpoint) -> dict[str, str | None]:
-    """Name of every instrument to why it does not apply to a checkpoint, None where it does."""
-    found: dict[str, str | None] = {"fit": None, "exit": None, "trivial": None}
+def reasons(opened: Checkpoint, names: Iterable[str] = NAMES) -> dict[str, str | None]:
+    """Name of instruments to why each does not apply to a checkpoint, None where it does."""
+    return {name: _unfit(opened, name) for name in names}
+
+
+def _unfit(opened: Checkpoint, name: str) -> str | None:
+    if name == TRIVIAL:
+        return None
+    if name != FIT:
+        return instruments.get(name).load().unfit(opened)
     try:
         concepts.concept_for(opened.config)
     except InputError as error:
-        found["fit"] = str(error)
-    return found | {instrument.NAME: instrument.load().unfit(opened) for instrument in INSTRUMENTS}
+        return str(error)
+    return None
 
 
 def page() -> str:
@@ -72,40 +94,122 @@ def _hard(opened: Checkpoint) -> int:
     return min(2 * subjects.trained(opened), concepts.concept_for(opened.config).harder)
 
 
-def trial(opened: Checkpoint, instrument: Instrument) -> str:
-    """Runs an instrument on a few easy instances: what became of it, in one line."""
-    module = instrument.load()
-    why = module.unfit(opened)
-    if why is not None:
-        return f"does not apply: {why}"
-    start, refused = time.perf_counter(), ""
+RAN, UNFIT, REFUSED = "ran", "does not apply", "refused"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one instrument on one checkpoint.
+
+    Attributes:
+        checkpoint: Its name.
+        instrument: Name of the instrument.
+        sha256: Of the weights.
+        became: RAN, UNFIT or REFUSED.
+        said: First line of its table, or the sentence why it does not apply or was refused.
+        seconds: That it took.
+    """
+
+    checkpoint: str
+    instrument: str
+    sha256: str
+    became: str
+    said: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.checkpoint} {self.instrument}: {self.became} in {self.seconds:.0f} s: {self.said}"
+
+
+def trial(opened: Checkpoint, name: str) -> Trial:
+    """Runs an instrument on a few easy instances, and stores nothing."""
+    start, why = time.perf_counter(), reasons(opened, [name])[name]
+    became, said = (UNFIT, why) if why is not None else _ran(opened, name)
+    seconds = round(time.perf_counter() - start, 1)
+    return Trial(opened.name, name, opened.sha256, became, said, seconds)
+
+
+def _ran(opened: Checkpoint, name: str) -> tuple[str, str]:
+    """What became of it, and what it said."""
+    try:
+        if name == FIT:
+            scores = linear.fit(opened, instances=linear.MIN_INSTANCES)[1]
+            return RAN, f"{len(scores.tests)} sets of nodes, fitted on {scores.n_train:,} nodes"
+        if name == TRIVIAL:
+            data = concepts.data_for(opened.config)
+            found = trivial.score(opened, [EASY], FEW, data, 0)
+            return RAN, ", ".join(f"{x.rule} {x.accuracy[0]:.3f}" for x in found)
+    except InputError as error:
+        return REFUSED, str(error)
+    module, refused = instruments.get(name).load(), ""
     for difficulty, count in ((EASY, FEW), (_hard(opened), MANY)):
         try:
             drawn = subjects.draw(opened, [difficulty], count)
-            table = module.table(module.measure(opened, drawn, steps=SHORT))
+            return RAN, module.table(module.measure(opened, drawn, steps=SHORT)).splitlines()[0]
         except InputError as error:
-            refused = f"refused at difficulty {difficulty}: {error}"
-            continue
-        return f"ran at difficulty {difficulty} in {time.perf_counter() - start:.0f} s: {table.splitlines()[0]}"
-    return refused
+            refused = f"at difficulty {difficulty}: {error}"
+    return REFUSED, refused
+
+
+def recorded(path: Path | None = None) -> list[Trial]:
+    """The trials that were kept; none if there is no record.
+
+    Raises:
+        InputError: If it is no record.
+    """
+    path = RECORD if path is None else path
+    try:
+        return [Trial(**row) for row in json.loads(path.read_text())] if path.exists() else []
+    except (ValueError, TypeError):
+        raise InputError(f"{path} is no record of trials; make it anew: {AGAIN}") from None
+
+
+def keep(trials: Iterable[Trial], path: Path | None = None) -> None:
+    """Puts trials into the record: each replaces the earlier one of the same cell, all others stay."""
+    path = RECORD if path is None else path
+    cells = {(x.checkpoint, x.instrument): x for x in (*recorded(path), *trials)}
+    rows = [dumps(vars(cells[cell])) for cell in sorted(cells)]
+    atomic.write(path, "[\n" + ",\n".join(rows) + "\n]\n")
+
+
+def gaps(path: Path | None = None) -> Iterator[tuple[str, str, str]]:
+    """Checkpoint, instrument and a sentence for every cell of the table that the record does not hold up."""
+    cells = {(x.checkpoint, x.instrument): x for x in recorded(path)}
+    for name in (entry["name"] for entry in checkpoint.available()):
+        opened = checkpoint.load(name)
+        for instrument, why in reasons(opened).items():
+            found = cells.get((name, instrument))
+            if found is None:
+                yield name, instrument, "was never tried"
+            elif found.sha256 != opened.sha256:
+                yield name, instrument, "was tried on other weights"
+            elif (found.became == UNFIT) != (why is not None) or not found.said:
+                yield name, instrument, f"is said to {'not apply' if why else 'run'}, but {found.became}: {found.said}"
 
 
 def main() -> None:
     """Writes the page, or tries everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", action="store_true", help="runs instead of writing")
+    parser.add_argument("--missing", action="store_true", help="with --run: what the record lacks alone")
     parser.add_argument("names", nargs="*", metavar="NAME", help="of checkpoints or instruments (default: all)")
     args = parser.parse_args()
     if not args.run:
         atomic.write(PAGE, page())
         return
     checkpoints = [entry["name"] for entry in checkpoint.available()]
+    if unknown := sorted({*args.names} - {*checkpoints, *NAMES}):
+        parser.error(f"{unknown[0]!r} is neither a shipped checkpoint nor an instrument")
+    wanted = [name for name in NAMES if name in args.names] or NAMES
     chosen = [name for name in checkpoints if name in args.names] or checkpoints
-    wanted = [x for x in INSTRUMENTS if x.NAME in args.names] or INSTRUMENTS
-    for name in chosen:
-        opened = checkpoint.load(name)
-        for instrument in wanted:
-            print(f"{name} {instrument.NAME}: {trial(opened, instrument)}", flush=True)
+    cells = [(name, instrument) for name in chosen for instrument in wanted]
+    if args.missing:
+        lacking = {(name, instrument) for name, instrument, _ in gaps()}
+        cells = [cell for cell in cells if cell in lacking]
+    for name, instrument in cells:
+        found = trial(checkpoint.load(name), instrument)
+        keep([found])  # one by one: what was tried stays when the rest is stopped
+        print(found, flush=True)
 
 
 if __name__ == "__main__":

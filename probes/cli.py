@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.cli import Parser, assemble, guarded
-from probes.commands import exit_rules, fit, trivial
+from probes.commands import fit, trivial
 from probes.commands.measuring import Measuring
 from probes.instruments import INSTRUMENTS
 
-COMMANDS = (fit, exit_rules, trivial, *map(Measuring, INSTRUMENTS))
+COMMANDS = (fit, trivial, *map(Measuring, INSTRUMENTS))
 """Modules or objects with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`."""
 
 

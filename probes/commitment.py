@@ -9,7 +9,7 @@ The probe is a logistic regression per step, cross-validated over groups of inst
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from core.checkpoint import Checkpoint
 from core.encoding import NEVER, Encoding, collate
 from core.errors import InputError
 from probes import bootstrap, controls, linear, reading, results
+from probes.counting import Count, steps_of_runs
 from probes.results import Progress
 from probes.sample import groups_of
 
@@ -138,7 +139,7 @@ def measure(
         instances: Of its task; twins side by side fall into the same fold.
         steps: T; None takes what the hardest of them needs.
         seed: Of folds, permutation, untrained model and bootstrap.
-        progress: Called with the parts of the work done and in all; what it raises stops the work.
+        progress: Called with the steps run and regressions done, and both in all; what it raises stops the work.
         probe: "fitted" or "stored"; None fits one where there are enough instances.
 
     Raises:
@@ -152,7 +153,9 @@ def measure(
     encodings = [task.encode(instance, checkpoint.config) for instance in instances]
     wide = checkpoint.model.shapes.width * (1 + (checkpoint.config.readout == "pair"))
     results.refuse_over(12.0 * (steps + 1) * n * wide, "the states of these answers", "take fewer instances or steps")
-    logits, states = _run(checkpoint.model, encodings, steps)
+    runs = steps_of_runs(checkpoint.model, encodings, steps)
+    count = Count(progress, 2 * runs + (2 + PERMUTATIONS) * FOLDS * (steps + 1))
+    logits, states = _run(checkpoint.model, encodings, steps, count.more)
     answer, group = logits[-1] > 0, groups_of(instances)
     kind = _kind(checkpoint, probe, answer, group)
     said: dict[str, list[np.ndarray]] = {OWN: [], PERMUTED: [], UNTRAINED: []}
@@ -160,11 +163,12 @@ def measure(
         said[OWN].append(_stored(checkpoint, states, encodings))
     elif kind == FITTED:
         rng = np.random.default_rng([seed, 6])
-        blank = _run(controls.untrained(checkpoint, seed), encodings, steps)[1]
-        mixed = [(PERMUTED, states, rng.permutation(answer)) for _ in range(PERMUTATIONS)]
+        blank = _run(controls.untrained(checkpoint, seed), encodings, steps, count.more)[1]
+        mixed = [(PERMUTED, states, controls.permuted(answer, rng)) for _ in range(PERMUTATIONS)]
         plans = [(OWN, states, answer), *mixed, (UNTRAINED, blank, answer)]
-        for k, (name, inputs, labels) in enumerate(plans):
-            said[name].append(_cross_validated(inputs, labels, group, seed, progress, k, len(plans)))
+        for name, inputs, labels in plans:
+            said[name].append(_cross_validated(inputs, labels, group, seed, count.more))
+    count.upto(count.total)
     times, accuracy = {}, {}
     for name, runs in said.items():
         stays = [_stays(x > 0, answer, steps + 1) for x in runs] or [np.full(n, np.nan)]
@@ -250,27 +254,31 @@ def _cross_validated(
     labels: np.ndarray,
     group: np.ndarray,
     seed: int,
-    progress: Progress | None,
-    before: int,
-    plans: int,
+    each: Callable[[], None],
 ) -> np.ndarray:
-    """What a probe per step says of instances it was not fitted on, (T+1, N, d) -> (T+1, N) logits."""
+    """What a probe per step says of instances it was not fitted on, (T+1, N, d) -> (T+1, N) logits.
+
+    `each` is called after every regression.
+    """
     names = np.random.default_rng([seed, 7]).permutation(np.unique(group))
     fold, said = np.zeros(len(group), dtype=int), np.empty(states.shape[:2])
     for k in range(FOLDS):
         fold[np.isin(group, names[k::FOLDS])] = k
     for k in range(FOLDS):
         own, rest = fold == k, fold != k
-        probe = linear.fit_steps(states[:, rest], np.tile(labels[rest], (len(states), 1)), "answer")
+        probe = linear.fit_steps(states[:, rest], np.tile(labels[rest], (len(states), 1)), "answer", each)
         said[:, own] = probe.logits(states[:, own])
-        if progress is not None:
-            progress(before * FOLDS + k + 1, plans * FOLDS)
     return said
 
 
 @torch.inference_mode()
-def _run(model: Any, encodings: Sequence[Encoding], steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of the answers, (T+1, N), and the states they are read from, (T+1, N, d): a pair's are answer, source."""
+def _run(
+    model: Any, encodings: Sequence[Encoding], steps: int, each: Callable[[], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of the answers, (T+1, N), and the states they are read from, (T+1, N, d): a pair's are answer, source.
+
+    `each` is called after every step.
+    """
     pair, width = model.config.readout == "pair", model.shapes.width
     logits = np.empty((steps + 1, len(encodings)))
     states = np.empty((steps + 1, len(encodings), width * (1 + pair)), dtype=np.float32)
@@ -285,6 +293,7 @@ def _run(model: Any, encodings: Sequence[Encoding], steps: int) -> tuple[np.ndar
             states[t, index] = torch.cat([h[rows, end] for end in ends], dim=-1).float().cpu().numpy()
             if t < steps:
                 h = model.step(h, t, context)
+                each()
     return logits, states
 
 

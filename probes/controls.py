@@ -1,4 +1,4 @@
-"""What a probe's score is compared with: a network that has learned nothing, and labels that mean nothing."""
+"""What a score is compared with: a network that has learned nothing; labels, nodes and directions that mean nothing."""
 
 from __future__ import annotations
 
@@ -41,6 +41,33 @@ def control_labels(identities: np.ndarray, seed: int, values: Sequence[int] = ()
     if values:
         return np.array(values, dtype=np.int16)[np.array(coins) % len(values)][which.reshape(-1)]
     return np.array([coin & 1 for coin in coins], dtype=bool)[which.reshape(-1)]
+
+
+def permuted(values: np.ndarray, rng: np.random.Generator, within: np.ndarray | None = None) -> np.ndarray:
+    """The same values dealt out anew along the last axis, whole columns together.
+
+    Args:
+        values: (..., N).
+        rng: Deals them.
+        within: (N,) group of each; values stay in their group. None: all are one.
+    """
+    if within is None:
+        return values[..., rng.permutation(values.shape[-1])]
+    out = np.empty_like(values)
+    out[..., np.argsort(within, kind="stable")] = values[..., np.lexsort((rng.random(len(within)), within))]
+    return out
+
+
+def random_nodes(live: np.ndarray, count: int, rng: np.random.Generator, but: Sequence[int] = ()) -> np.ndarray:
+    """Different nodes in random order, (count,) int64; fewer where there are not so many.
+
+    Args:
+        live: (n,) bool, the nodes that may be drawn: those that carry a concept, are reached, are no padding.
+        count: How many.
+        rng: Draws them.
+        but: Nodes that are not drawn.
+    """
+    return rng.permutation(np.setdiff1d(np.flatnonzero(live), np.asarray(but, dtype=np.int64)))[:count]
 
 
 def random_direction(vector: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -9,7 +9,7 @@ Each is per node; the linked views' scrubber shows the change of the whole state
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from probes import bootstrap, controls, reading, sample
+from probes.counting import Count, counted, steps_of_runs
 from probes.pairing import Rows
 from probes.results import Progress, refuse_over, shown, steps_for
 
@@ -169,7 +170,7 @@ def measure(
         instances: At least one.
         steps: T; None takes the default.
         seed: Of intervals, shuffling and the untrained model.
-        progress: Called with the models done and in all; what it raises stops the work.
+        progress: Called with the steps run and samples drawn, and both in all; what it raises stops the work.
 
     Raises:
         InputError: If no node has a place in the order, or memory is short.
@@ -194,17 +195,29 @@ def measure(
         "take fewer instances or steps",
     )
     group, found = sample.groups_of(instances)[instance], []
+    each = steps_of_runs(checkpoint.model, encodings, wanted) + 2 * PERMUTATIONS
+    count = Count(progress, 2 * each)
     for done, model in enumerate((checkpoint.model, controls.untrained(checkpoint, seed)), start=1):
-        found.append(course(sample.states(model, places, wanted), group, instance, far, seed))
-        if progress is not None:
-            progress(done, 2)
+        hidden = sample.states(counted(model, count.more), places, wanted)
+        found.append(course(hidden, group, instance, far, seed, count.more))
+        count.upto(done * each)
     return Convergence(
         checkpoint.name, checkpoint.sha256, seed, wanted, len(instances), order, instance, places.node, far, *found
     )
 
 
-def course(hidden: np.ndarray, group: np.ndarray, instance: np.ndarray, far: np.ndarray, seed: int) -> Course:
-    """How states (T+1, M, d) come to rest; `group`, `instance` and `far` are (M,)."""
+def course(
+    hidden: np.ndarray,
+    group: np.ndarray,
+    instance: np.ndarray,
+    far: np.ndarray,
+    seed: int,
+    each: Callable[[], None] = lambda: None,
+) -> Course:
+    """How states (T+1, M, d) come to rest; `group`, `instance` and `far` are (M,).
+
+    `each` is called after every one of at most 2 * PERMUTATIONS rank correlations of resamples.
+    """
     per_node, _ = changes(hidden, np.arange(hidden.shape[1]))
     per_node[0] = np.nan
     rest = rests(hidden)
@@ -215,15 +228,18 @@ def course(hidden: np.ndarray, group: np.ndarray, instance: np.ndarray, far: np.
         *bootstrap.mean(rest, group, seed),
         settled=when,
         settled_share=(when[None] <= np.arange(len(hidden))[:, None]).mean(axis=1),
-        **_ranks(when, far, group, instance, seed),
+        **_ranks(when, far, group, instance, seed, each),
     )
 
 
-def _ranks(when: np.ndarray, far: np.ndarray, group: np.ndarray, instance: np.ndarray, seed: int) -> dict[str, Any]:
+def _ranks(
+    when: np.ndarray, far: np.ndarray, group: np.ndarray, instance: np.ndarray, seed: int, each: Callable[[], None]
+) -> dict[str, Any]:
     """Rank correlation of settling with distance, its interval and what shuffled distances give."""
     from scipy.stats import spearmanr  # late: the command line starts without it
 
     def of(a: np.ndarray, b: np.ndarray) -> float:
+        each()
         return float("nan") if np.ptp(a) == 0 or np.ptp(b) == 0 else float(np.asarray(spearmanr(a, b))[0])
 
     rng, names = np.random.default_rng([seed, 9]), np.unique(group)
@@ -234,8 +250,7 @@ def _ranks(when: np.ndarray, far: np.ndarray, group: np.ndarray, instance: np.nd
         low, high = _range([of(when[k], far[k]) for k in drawn])
     dealt = []
     for _ in range(PERMUTATIONS):
-        order = np.lexsort((rng.random(len(far)), instance))  # far is grouped by instance already
-        dealt.append(of(when, far[order]))
+        dealt.append(of(when, controls.permuted(far, rng, within=instance)))
     return {
         "spearman": of(when, far),
         "spearman_low": low,

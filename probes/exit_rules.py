@@ -5,7 +5,7 @@ One pass of T steps gives every rule at every threshold: what the rules look at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,13 +13,15 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from core import tasks
-from core.answers import MAX_STEPS, batches
+from core.answers import batches
 from core.checkpoint import Checkpoint
 from core.encoding import Encoding, collate
 from core.errors import InputError
 from core.frontier import NO_DIFFICULTY, wilson
 from core.plain import dumps
+from probes import controls, reading, results
+from probes.counting import Count
+from probes.results import Progress
 
 RESAMPLES = 1000
 """Bootstrap samples behind an interval."""
@@ -48,7 +50,7 @@ class Observed:
         change_all: (T, N) the same over all nodes together.
         label: (N,) bool.
         decidable: (N,) first step at which the oracle can answer.
-        difficulty: (N,) difficulty of the group that an instance came in.
+        difficulty: (N,) difficulty that an instance counts with.
     """
 
     logits: np.ndarray
@@ -123,6 +125,8 @@ class ExitScores:
         rules: The rules by name.
         fixed: Every instance stopped at the same step, 1..T.
         oracle: Each instance stopped at the first step at which the oracle can answer, one threshold.
+        untrained: All of these by name ("fixed" and "oracle" too) for an untrained network on the same instances.
+        seed: Of the bootstrap and the untrained network.
     """
 
     checkpoint: str
@@ -133,59 +137,98 @@ class ExitScores:
     rules: dict[str, ExitCurve]
     fixed: ExitCurve
     oracle: ExitCurve
+    untrained: dict[str, ExitCurve]
+    seed: int
 
     def to_json(self, indent: int | None = None) -> str:
         """Strict JSON; what is not defined is null."""
         return dumps(asdict(self), indent=indent)
 
 
+def unfit(checkpoint: Checkpoint) -> str | None:
+    """Every checkpoint has an answer at every step, and states that a rule can watch."""
+    del checkpoint
+    return None
+
+
 def measure(
     checkpoint: Checkpoint,
-    groups: Iterable[tuple[int, Sequence[Any]]],
-    steps: int,
+    instances: Sequence[Any],
+    *,
+    steps: int | None = None,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ExitScores:
     """Runs every instance for T steps once, and scores every rule on what that left.
 
     Args:
         checkpoint: What runs.
-        groups: Pairs of a difficulty and its instances, as `core.frontier.drawn` and `grouped` give them.
-        steps: T.
-        seed: Of the bootstrap.
-        progress: Called after each batch with the number of instances done so far; what it raises stops the work.
+        instances: Of its task, each with a label; twins side by side. A graph without a path has no difficulty: it
+            counts with the instance before it.
+        steps: T; None takes what the hardest of them needs.
+        seed: Of the bootstrap and the untrained network.
+        progress: Called with the steps run and in all, over all instances; what it raises stops the work.
 
     Raises:
-        InputError: If there is no instance, the checkpoint cannot read one, or a number is out of range.
+        InputError: If there is no instance, one has no label, the checkpoint cannot read one, or memory is short.
 
     Source:
         KL and change of the state: Geiping et al. (2025), Scaling up test-time compute with latent reasoning (Huginn);
         halting as such: Graves (2016), Adaptive computation time.
     """
-    if not 1 <= steps <= MAX_STEPS:
-        raise InputError(f"steps should be from 1 to {MAX_STEPS} (got {steps})")
-    parts, done, task = [], 0, tasks.get(checkpoint.config.task)
-    for difficulty, instances in groups:
-        encodings = [task.encode(instance, checkpoint.config) for instance in instances]
-        kept = [np.empty((rows, len(instances))) for rows in (steps + 1, steps, steps)]
-        for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
-            for all_, part in zip(kept, _observe(checkpoint, [encodings[i] for i in index], steps), strict=True):
+    steps, n = reading.steps_for(checkpoint, instances, steps), len(instances)
+    if any(instance.label is None for instance in instances):
+        raise InputError("an instance has no right answer to hold a model to; take it out")
+    encodings = reading.encoded(checkpoint, instances)
+    results.refuse_over(
+        results.held_by_runs(checkpoint.model, encodings)
+        + 8.0 * (n * (7 * steps + 2 + 2 * RESAMPLES) + 3 * RESAMPLES * steps),
+        f"exit rules for {n} runs of {steps} steps",
+        "take fewer instances or steps",
+    )
+    label = np.array([instance.label for instance in instances], dtype=bool)
+    decidable = np.array([instance.first_decidable_step() for instance in instances])
+    difficulty = _difficulties(instances)
+    count = Count(progress, 2 * n * (steps + 1))  # scoring counts as one more step
+    scored = []
+    for model in (checkpoint.model, controls.untrained(checkpoint, seed)):
+        kept = [np.empty((rows, n)) for rows in (steps + 1, steps, steps)]
+        for index in batches(encodings, model.shapes.width, model.shapes.heads):
+            for all_, part in zip(kept, _observe(model, [encodings[i] for i in index], steps, count.more), strict=True):
                 all_[:, index] = part
-            done += len(index)
-            if progress is not None:
-                progress(done)
-        label = np.array([instance.label for instance in instances], dtype=bool)
-        decidable = np.array([instance.first_decidable_step() for instance in instances])
-        parts.append((*kept, label, decidable, np.full(len(instances), difficulty)))
-    if not done:
-        raise InputError("exit rules need at least one instance")
-    seen = Observed(*(np.concatenate(arrays, axis=-1) for arrays in zip(*parts, strict=True)))
-    difficulties = tuple(None if d == NO_DIFFICULTY else d for d in dict.fromkeys(seen.difficulty.tolist()))
-    return ExitScores(checkpoint.name, checkpoint.sha256, difficulties, steps, done, *score(seen, seed))
+        logits, near, everywhere = kept
+        scored.append(
+            score(Observed(logits, near, everywhere, label, decidable, difficulty), seed, lambda: count.more(0))
+        )
+        count.more(n)
+    (rules, fixed, oracle), (idle, idle_fixed, idle_oracle) = scored
+    return ExitScores(
+        checkpoint=checkpoint.name,
+        sha256=checkpoint.sha256,
+        difficulty=tuple(None if d == NO_DIFFICULTY else d for d in dict.fromkeys(difficulty.tolist())),
+        max_steps=steps,
+        n=n,
+        rules=rules,
+        fixed=fixed,
+        oracle=oracle,
+        untrained={**idle, "fixed": idle_fixed, "oracle": idle_oracle},
+        seed=seed,
+    )
 
 
-def score(seen: Observed, seed: int = 0) -> tuple[dict[str, ExitCurve], ExitCurve, ExitCurve]:
-    """The rules, fixed steps and the oracle on what was observed."""
+def _difficulties(instances: Sequence[Any]) -> np.ndarray:
+    """Difficulty that each instance counts with, (N,); NO_DIFFICULTY for those before the first that has one."""
+    found, last = [], NO_DIFFICULTY
+    for instance in instances:
+        last = last if instance.difficulty is None else int(instance.difficulty)
+        found.append(last)
+    return np.array(found)
+
+
+def score(
+    seen: Observed, seed: int = 0, each: Callable[[], None] = lambda: None
+) -> tuple[dict[str, ExitCurve], ExitCurve, ExitCurve]:
+    """The rules, fixed steps and the oracle on what was observed; `each` is called before every point of a curve."""
     t = np.arange(1, seen.steps + 1)
     criteria = {
         "kl": (kl(seen.logits), KL),
@@ -193,7 +236,7 @@ def score(seen: Observed, seed: int = 0) -> tuple[dict[str, ExitCurve], ExitCurv
         "change_all": (seen.change_all, CHANGE),
         "stable": (-unchanged(seen.logits), -STABLE[seen.steps > STABLE]),
     }
-    draw = _Bootstrap(seen, seed)
+    draw = _Bootstrap(seen, seed, each)
     rules = {
         name: draw.curve(TITLES[name], np.abs(thresholds), [exits(values, x) for x in thresholds])
         for name, (values, thresholds) in criteria.items()
@@ -229,9 +272,13 @@ def exits(values: np.ndarray, threshold: float) -> np.ndarray:
 
 
 @torch.inference_mode()
-def _observe(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int) -> tuple[np.ndarray, ...]:
-    """Logits (T+1, B) and changes of the state at the answer's node and over all nodes, (T, B) each."""
-    model = checkpoint.model
+def _observe(
+    model: Any, encodings: Sequence[Encoding], steps: int, each: Callable[[int], None] = lambda count: None
+) -> tuple[np.ndarray, ...]:
+    """Logits (T+1, B) and changes of the state at the answer's node and over all nodes, (T, B) each.
+
+    `each` is called with B after every step.
+    """
     batch = collate(encodings).to(next(model.parameters()).device)
     rows = torch.arange(len(encodings), device=batch.answer.device)
     context = model.prepare(batch)
@@ -245,6 +292,7 @@ def _observe(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int) 
         everywhere.append(_ratio(moved.sum(1), size.sum(1)))
         state = following
         logits.append(model.readout(state, batch)[0])
+        each(len(encodings))
     return tuple(torch.stack(values).double().cpu().numpy() for values in (logits, near, everywhere))
 
 
@@ -256,7 +304,8 @@ def _ratio(moved: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
 class _Bootstrap:
     """Resamples of the instances, in pairs (twins follow each other), each difficulty as often as it is there."""
 
-    def __init__(self, seen: Observed, seed: int) -> None:
+    def __init__(self, seen: Observed, seed: int, each: Callable[[], None]) -> None:
+        self.each = each
         rng, n = np.random.default_rng(seed), len(seen.label)
         self.right = ((seen.logits[1:] > 0) == seen.label).T.astype(float)  # (N, T)
         weights = np.zeros((RESAMPLES, n))
@@ -274,6 +323,7 @@ class _Bootstrap:
         return ExitCurve(title, threshold, *(np.array(values) for values in zip(*columns, strict=True)))
 
     def _point(self, exit_: np.ndarray) -> tuple[float, ...]:
+        self.each()
         n, steps = self.right.shape
         at = self.right[np.arange(n), exit_ - 1]
         low, high = wilson(np.array(at.sum()), n)
@@ -283,3 +333,28 @@ class _Bootstrap:
         gain_drawn = (self.weights @ at - control_drawn).round(12)
         of_steps, of_gain = (np.quantile(x, (0.025, 0.975)) + 0.0 for x in (self.weights @ exit_, gain_drawn))
         return (at.mean(), float(low), float(high), exit_.mean(), *of_steps, control, *of_gain)
+
+
+SHOWN = 8
+"""Thresholds of a rule in the table; the result has them all."""
+
+
+def table(result: ExitScores) -> str:
+    """Each rule at some of its thresholds, random exits and the untrained network beside it."""
+    hard = ", ".join("none" if d is None else str(d) for d in result.difficulty)
+    head = f"{result.checkpoint}: {result.n} instances of difficulty {hard}, at most {result.max_steps} steps"
+    curves = {**result.rules, "fixed": result.fixed, "oracle": result.oracle}
+    return "\n\n".join([head, *(_block(curve, result.untrained[name]) for name, curve in curves.items())])
+
+
+def _block(curve: ExitCurve, idle: ExitCurve) -> str:
+    heads = f"{'threshold':>12}{'mean steps':>24}{'accuracy':>22}{'random exits':>14}{'gain':>18}"
+    lines = [curve.title, f"{heads}{'untrained: steps':>18}{'accuracy':>10}"]
+    for k in np.unique(np.linspace(0, len(curve.threshold) - 1, SHOWN).round().astype(int)):
+        threshold = "" if np.isnan(curve.threshold[k]) else f"{curve.threshold[k]:.3g}"
+        steps = f"{curve.steps[k]:.2f} [{curve.steps_low[k]:.2f}, {curve.steps_high[k]:.2f}]"
+        accuracy = f"{curve.accuracy[k]:.3f} [{curve.low[k]:.3f}, {curve.high[k]:.3f}]"
+        gain = f"[{curve.gain_low[k]:+.3f}, {curve.gain_high[k]:+.3f}]"
+        line = f"{threshold:>12}{steps:>24}{accuracy:>22}{curve.control[k]:14.3f}{gain:>18}"
+        lines.append(f"{line}{idle.steps[k]:18.2f}{idle.accuracy[k]:10.3f}")
+    return "\n".join(lines)

@@ -45,6 +45,8 @@ class Instrument:
         module: Where it is.
         instances: How many instances are drawn when nobody gives any.
         options: Its own arguments.
+        spread: Whether those drawn are of every difficulty from the easiest trained to twice the hardest, where nobody
+            says; of the hardest trained alone otherwise.
     """
 
     NAME: str
@@ -52,6 +54,7 @@ class Instrument:
     module: str
     instances: int = 1
     options: Sequence[Option] = ()
+    spread: bool = False
 
     def load(self) -> ModuleType:
         """The module; torch only comes along now."""
@@ -59,6 +62,13 @@ class Instrument:
 
 
 INSTRUMENTS: tuple[Instrument, ...] = (
+    Instrument(
+        "exit",
+        "accuracy against mean steps of rules that say when to stop",
+        "probes.exit_rules",
+        instances=200,
+        spread=True,
+    ),
     Instrument(
         "wavefront",
         "from which step each node is read right, and how that grows with its distance",

@@ -5,19 +5,20 @@ Owns measuring; the changes are `probes.changes`'.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from core import tasks
-from core.answers import batches, logits_by_step
+from core.answers import MAX_BATCH, batches, logits_by_step
 from core.checkpoint import Checkpoint
+from core.encoding import Encoding
 from core.errors import InputError
 from core.frontier import wilson
-from probes import bootstrap, controls, results
+from probes import bootstrap, controls, reading, results
 from probes.changes import ABSENT, CHANGES, Change
+from probes.counting import Count, counted, steps_of_runs
 from probes.results import Progress
 from probes.sample import groups_of
 
@@ -109,10 +110,10 @@ def measure(
         instances: Of its task.
         steps: T; None takes what the most demanding of all needs.
         seed: Of the changes, the bootstrap and the untrained network.
-        progress: Called with the runs done and in all; what it raises stops the work.
+        progress: Called with the steps run and in all, a batch at a time; what it raises stops the work.
 
     Raises:
-        InputError: If there is no instance.
+        InputError: If there is no instance, or memory is short.
     """
     rng = np.random.default_rng([seed, 20])
     task = checkpoint.config.task
@@ -120,24 +121,28 @@ def measure(
     others = [x for row in made.values() for x in row if x is not None]
     steps = results.steps_for(checkpoint, [*instances, *others], steps)
     group, blank = groups_of(instances), controls.untrained(checkpoint, seed)
-    done, total = 0, 2 * (len(instances) + len(others))
+    encoded = {name: reading.encoded(checkpoint, [x for x in row if x is not None]) for name, row in made.items()}
+    originals = reading.encoded(checkpoint, instances)
+    every = [*originals, *(e for row in encoded.values() for e in row)]
+    results.refuse_over(
+        results.held_by_runs(checkpoint.model, every) + 8.0 * (steps + 1) * MAX_BATCH + 16.0 * len(every),
+        f"{len(every)} runs of {steps} steps, of instances and of what is made of them",
+        "take fewer or smaller instances",
+    )
+    rows = (originals, *encoded.values())
+    count = Count(progress, sum(2 * steps_of_runs(checkpoint.model, row, steps) for row in rows))
 
-    def answers(row: Sequence[Any], model: Any) -> np.ndarray:
-        nonlocal done
-        found = _logits(replace(checkpoint, model=model), row, steps)
-        done += len(row)
-        if progress is not None:
-            progress(done, total)
-        return found
+    def answers(row: Sequence[Encoding], model: Any) -> np.ndarray:
+        return _logits(replace(checkpoint, model=model), row, steps, count.more)
 
-    before, before_blank = (answers(instances, model) for model in (checkpoint.model, blank))
+    before, before_blank = (answers(originals, model) for model in (checkpoint.model, blank))
     outcomes = []
     for change in CHANGES[task]:
         there = np.array([x is not None for x in made[change.name]])
         row = [x for x in made[change.name] if x is not None]
         if not row:
             continue
-        after, after_blank = answers(row, checkpoint.model), answers(row, blank)
+        after, after_blank = (answers(encoded[change.name], model) for model in (checkpoint.model, blank))
         kept = _stays(before_blank[there], after_blank).mean()
         outcome = _outcome(change, row, (before[there], after), float(kept), group[there], seed)
         outcomes.append(replace(outcome, without=len(instances) - len(row)))
@@ -169,13 +174,12 @@ def _made(change: Change, instance: Any, rng: np.random.Generator) -> Any:
     return other
 
 
-def _logits(checkpoint: Checkpoint, instances: Sequence[Any], steps: int) -> np.ndarray:
-    """Logit of each answer after T steps, (N,)."""
-    task, shapes = tasks.get(checkpoint.config.task), checkpoint.model.shapes
-    encodings = [task.encode(instance, checkpoint.config) for instance in instances]
-    found = np.empty(len(encodings))
+def _logits(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int, each: Callable[[], None]) -> np.ndarray:
+    """Logit of each answer after T steps, (N,); `each` is called after every step of a batch."""
+    shapes, found = checkpoint.model.shapes, np.empty(len(encodings))
+    watched = replace(checkpoint, model=counted(checkpoint.model, each))
     for index in batches(encodings, shapes.width, shapes.heads):
-        found[index] = logits_by_step(checkpoint, [encodings[i] for i in index], steps)[-1]
+        found[index] = logits_by_step(watched, [encodings[i] for i in index], steps)[-1]
     return found
 
 

@@ -6,7 +6,7 @@ tuned lens   r(h[t] + h[t] A[t] + b[t])     A, b minimise KL(final answer || len
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from core.checkpoint import Checkpoint
 from core.encoding import Batch, Encoding, collate
 from core.frontier import wilson
 from probes import bootstrap, controls, reading, results, subjects
+from probes.counting import Count
 from probes.exit_rules import kl
 from probes.results import Progress
 from probes.sample import groups_of
@@ -128,7 +129,7 @@ def measure(
         instances: To look at; none of them is fitted on.
         steps: T; None takes what the hardest of them needs.
         seed: Of the instances fitted on, the shuffling, the untrained model and the bootstrap.
-        progress: Called with the parts of the work done and in all; what it raises stops the work.
+        progress: Called with the steps run and iterations of the fit, and both in all; what it raises stops the work.
 
     Raises:
         InputError: If the checkpoint cannot read an instance, or the states would not fit in memory.
@@ -138,7 +139,7 @@ def measure(
         from Transformers with the Tuned Lens.
     """
     steps = reading.steps_for(checkpoint, instances, steps)
-    task, model, total = tasks.get(checkpoint.config.task), checkpoint.model, 3 * ITERATIONS + len(instances)
+    task, model = tasks.get(checkpoint.config.task), checkpoint.model
     encodings = [task.encode(instance, checkpoint.config) for instance in instances]
     cells = (steps + 1) * sum(e.n_nodes for e in encodings) * 5
     results.refuse_over(8.0 * cells, "the lenses of these runs", "take fewer instances or steps")
@@ -146,18 +147,17 @@ def measure(
     known = sorted({min(x.difficulty, hard) for x in instances if x.difficulty is not None})
     difficulty = tuple(int(d) for d in known) or (subjects.trained(checkpoint),)
     batch, carries = _fit_on(checkpoint, difficulty, set(instances), steps, seed)
-    states, blank = _states(model, batch, steps), controls.untrained(checkpoint, seed)
+    parts = sum(1 for _ in _parts(model, encodings, steps))
+    count = Count(progress, 3 * ITERATIONS + 2 * steps * (1 + parts))
+    states, blank = _states(model, batch, steps, count.more), controls.untrained(checkpoint, seed)
     target = _read(model, states[-1:], batch)[0][0].detach()  # (B, m)
     shuffled, rng = target.clone(), np.random.default_rng([seed, 5])
     where = carries if target.shape == carries.shape else torch.ones_like(target, dtype=torch.bool)
-    shuffled[where] = target[where][torch.from_numpy(rng.permutation(int(where.sum())))]
-    plans = ((states, target), (states, shuffled), (_states(blank, batch, steps), target))
-    maps = []
-    for k, (inputs, aim) in enumerate(plans):
-        step = None if progress is None else _counting(progress, k * ITERATIONS, total)
-        maps.append(_fit(model, inputs, batch, aim, where, step))
+    shuffled[where] = target[where][torch.from_numpy(controls.permuted(np.arange(int(where.sum())), rng))]
+    plans = ((states, target), (states, shuffled), (_states(blank, batch, steps, count.more), target))
+    maps = [_fit(model, inputs, batch, aim, where, count.more) for inputs, aim in plans]
     del states, plans
-    found = _look(checkpoint, blank, encodings, steps, maps, progress, total)  # name to (T+1, M); answers (T+1, N)
+    found = _look(checkpoint, blank, encodings, steps, maps, count.more)  # name to (T+1, M); answers (T+1, N)
     nodes, answers, instance, node = found
     group = groups_of(instances)
     curves = tuple(_curve(name, nodes, answers, group, instance, seed) for name in nodes)
@@ -232,12 +232,13 @@ def _carries(encodings: Sequence[Encoding], batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def _states(model: Any, batch: Batch, steps: int) -> Tensor:
-    """States after 0..T steps, (T+1, B, n, d)."""
+def _states(model: Any, batch: Batch, steps: int, each: Callable[[], None]) -> Tensor:
+    """States after 0..T steps, (T+1, B, n, d); `each` is called after every step."""
     context = model.prepare(batch)
     states = [model.initial(context)]
     for t in range(steps):
         states.append(model.step(states[-1], t, context))
+        each()
     return torch.stack(states)
 
 
@@ -258,7 +259,7 @@ def _through(states: Tensor, maps: Maps) -> Tensor:
     return states + (states.reshape(steps, b * n, d) @ weight + bias[:, None]).reshape(states.shape)
 
 
-def _fit(model: Any, states: Tensor, batch: Batch, target: Tensor, where: Tensor, each: Any) -> Maps:
+def _fit(model: Any, states: Tensor, batch: Batch, target: Tensor, where: Tensor, each: Callable[[], None]) -> Maps:
     """The affine maps of a tuned lens, from the identity, each step's at the iteration that was best on validation.
 
     Args:
@@ -267,7 +268,7 @@ def _fit(model: Any, states: Tensor, batch: Batch, target: Tensor, where: Tensor
         batch: The B instances.
         target: (B, m) final logits.
         where: (B, m) bool, which of them count.
-        each: Called after every iteration, or None.
+        each: Called after every iteration.
     """
     weight = torch.zeros(len(states), states.shape[-1], states.shape[-1], device=states.device, requires_grad=True)
     bias = torch.zeros(len(states), states.shape[-1], device=states.device, requires_grad=True)
@@ -293,8 +294,7 @@ def _fit(model: Any, states: Tensor, batch: Batch, target: Tensor, where: Tensor
             optimiser.zero_grad()
             loss[:, where & ~held].mean(1).sum().backward()
             optimiser.step()
-            if each is not None:
-                each()
+            each()
     finally:
         for parameter, had in frozen:
             parameter.requires_grad_(had)
@@ -308,19 +308,17 @@ def _look(
     encodings: list[Encoding],
     steps: int,
     maps: list[Maps],
-    progress: Progress | None,
-    total: int,
+    each: Callable[[], None],
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Logits of every lens at the nodes (T+1, M) and at the answers (T+1, N); instance and index of each node."""
-    model, done = checkpoint.model, total - len(encodings)
+    model = checkpoint.model
     kept: list[dict[str, np.ndarray]] = [{} for _ in encodings]
     answers = {name: np.empty((steps + 1, len(encodings))) for name in ("logit", "tuned", SHUFFLED, UNTRAINED)}
     own, shuffled, fresh = maps
     where: list[np.ndarray] = [np.empty(0)] * len(encodings)
-    # all steps of a batch are held at once
-    for index in batches(encodings, model.shapes.width * (steps + 1), model.shapes.heads):
+    for index in _parts(model, encodings, steps):
         batch = collate([encodings[i] for i in index]).to(next(model.parameters()).device)
-        states, idle = _states(model, batch, steps), _states(blank, batch, steps)
+        states, idle = (_states(x, batch, steps, each) for x in (model, blank))
         seen = {
             "logit": states,
             "tuned": _through(states, own),
@@ -334,23 +332,13 @@ def _look(
                 everywhere = logit.shape[2] > 1 or encodings[i].n_nodes == 1
                 where[i] = np.flatnonzero(encodings[i].carries) if everywhere else np.array([encodings[i].answer])
                 kept[i][name] = logit[:, row, where[i]] if everywhere else logit[:, row]
-        done += len(index)
-        if progress is not None:
-            progress(done, total)
     nodes = {name: np.concatenate([x[name] for x in kept], axis=1) for name in answers}
     return nodes, answers, np.repeat(np.arange(len(where)), [len(x) for x in where]), np.concatenate(where)
 
 
-def _counting(progress: Progress, before: int, total: int) -> Any:
-    """A function that reports one more part done each time it is called."""
-    done = before
-
-    def one_more() -> None:
-        nonlocal done
-        done += 1
-        progress(done, total)
-
-    return one_more
+def _parts(model: Any, encodings: list[Encoding], steps: int) -> Iterator[np.ndarray]:
+    """Indices of the instances, in batches of which all steps are held at once."""
+    return batches(encodings, model.shapes.width * (steps + 1), model.shapes.heads)
 
 
 def table(result: Lenses) -> str:

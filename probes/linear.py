@@ -19,12 +19,14 @@ import safetensors
 import safetensors.numpy
 from threadpoolctl import threadpool_limits
 
-from core import atomic, digests
+from core import atomic, digests, tasks
 from core import checkpoint as index
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.trace import Trace
-from probes import concepts, controls, sample
+from probes import concepts, controls, results, sample
+from probes.concepts import Concept
+from probes.counting import Count, counted, steps_of_runs
 from probes.regression import LinearProbe, fit_steps
 from probes.sample import FIT
 from probes.scores import ProbeScores, across, parsed, score
@@ -64,7 +66,7 @@ def fit(
         seed: Same seed, same probes and scores.
         instances: How many instances of the fitted difficulties are drawn, 60% of them to fit on; None takes INSTANCES,
             or fewer for a large model of tokens.
-        progress: Called with the number of regressions done and in all.
+        progress: Called with the steps run and regressions done, and both in all; what it raises stops the work.
 
     Raises:
         InputError: If the task has no such concept, or the number of instances is out of range.
@@ -77,24 +79,23 @@ def fit(
     instances = default_instances(checkpoint) if instances is None else instances
     if not MIN_INSTANCES <= instances <= MAX_INSTANCES:
         raise InputError(f"instances should be from {MIN_INSTANCES} to {MAX_INSTANCES} (got {instances})")
+    results.refuse_over(
+        _size(checkpoint, subject, instances),
+        f"fitting probes on {instances:,} instances of up to {subject.fitted[-1]} {subject.unit}",
+        "take fewer with --instances",
+    )
     nodes = sample.draw(checkpoint, subject, STEPS, instances, seed)
-    fitting, total, done = nodes.purpose == FIT, (4 + CONTROL_TASKS) * (STEPS + 1), 0
+    fitting = nodes.purpose == FIT
+    runs = steps_of_runs(checkpoint.model, nodes.encodings, STEPS)
+    count = Count(progress, 2 * runs + (4 + CONTROL_TASKS) * (STEPS + 1))
 
     def read(inputs: np.ndarray, labels: np.ndarray) -> tuple[LinearProbe, np.ndarray]:
         """A probe fitted on the nodes to fit on, and what it says at each of the others, (T+1, N - n_train)."""
-        nonlocal done
-
-        def one_more() -> None:
-            nonlocal done
-            done += 1
-            if progress is not None:
-                progress(done, total)
-
-        probe = fit_steps(inputs[:, fitting], labels[:, fitting], subject.name, one_more, subject.values)
+        probe = fit_steps(inputs[:, fitting], labels[:, fitting], subject.name, count.more, subject.values)
         return probe, probe.says(probe.logits(inputs[:, ~fitting]))
 
     at_every_step = (STEPS + 1, 1, 1)
-    hidden = sample.states(checkpoint.model, nodes, STEPS)
+    hidden = sample.states(counted(checkpoint.model, count.more), nodes, STEPS)
     probe, said = read(hidden, nodes.truth)
     seeds = range(CONTROL_TASKS * seed, CONTROL_TASKS * (seed + 1))
     coins = [controls.control_labels(nodes.identities, k, subject.values) for k in seeds]
@@ -106,8 +107,9 @@ def fit(
     at_last = hidden[:, ~fitting][:, crossed]
     del hidden
     said_by["features"] = read(np.tile(nodes.features, at_every_step), nodes.truth)[1]
-    blank = sample.states(controls.untrained(checkpoint, seed), nodes, STEPS)
+    blank = sample.states(counted(controls.untrained(checkpoint, seed), count.more), nodes, STEPS)
     empty, said_by["untrained"] = read(blank, nodes.truth)
+    count.upto(count.total)  # batches without a node to read are not run
 
     tests = {
         name: score(title, mask, others, said, said_by, memorised, seed)
@@ -126,6 +128,19 @@ def fit(
         across=across(title, others.take(crossed), (probe, at_last), (empty, blank[:, ~fitting][:, crossed]), seed),
     )
     return probe, scores
+
+
+def _size(checkpoint: Checkpoint, subject: Concept, instances: int) -> float:
+    """Bytes that a fit takes, were all its instances as large as two of the harder ones."""
+    task = tasks.get(subject.task)
+    drawn = task.generate(subject.harder, 2, concepts.data_for(checkpoint.config), 0)
+    encodings = [task.encode(instance, checkpoint.config) for instance in drawn]
+    count = instances * (1 + sample.HELD_OUT)
+    total = count * max(e.n_nodes for e in encodings)
+    told = 2 * (STEPS + 1) + 8 * 20  # truth at every step, features and identities of every node
+    states = 3 * 4 * (STEPS + 1) * checkpoint.model.shapes.width  # of two networks, and a part of one
+    held = results.held_by_runs(checkpoint.model, encodings) * count / 2
+    return held + told * total + states * min(3 * sample.MAX_NODES, total)
 
 
 def default_instances(checkpoint: Checkpoint) -> int:

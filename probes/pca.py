@@ -6,7 +6,7 @@ between them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from probes import controls, reading, sample
+from probes.counting import Count, counted, steps_of_runs
 from probes.pairing import Rows
 from probes.results import Progress, refuse_over, shown, steps_for
 
@@ -195,7 +196,7 @@ def measure(
         instances: Of two groups at least; twins are one group, equal instances are one.
         steps: T; None takes the default.
         seed: Of the split, halves and the untrained model.
-        progress: Called with the models done and in all; what it raises stops the work.
+        progress: Called with the steps run and bases fitted, and both in all; what it raises stops the work.
 
     Raises:
         InputError: If there are too few instances, or memory is short.
@@ -217,28 +218,39 @@ def measure(
     places = Rows(encodings, np.repeat(np.arange(len(encodings)), n_nodes), np.concatenate([*map(np.arange, n_nodes)]))
     held, found = sample.split(np.random.default_rng([seed, 5]), group), []
     permuted = np.empty(COMPONENTS)
+    each = steps_of_runs(checkpoint.model, encodings, wanted) + 3 * (wanted + 1)
+    count = Count(progress, 2 * each)
     for done, model in enumerate((checkpoint.model, controls.untrained(checkpoint, seed)), start=1):
-        hidden = sample.states(model, places, wanted)
+        hidden = sample.states(counted(model, count.more), places, wanted)
         if not found:
             permuted = _permuted(hidden, seed)
-        found.append(components(hidden, group[places.instance], held[places.instance], seed))
-        if progress is not None:
-            progress(done, 2)
+        found.append(components(hidden, group[places.instance], held[places.instance], seed, count.more))
+        count.upto(done * each)
     return Pca(
         checkpoint.name, checkpoint.sha256, seed, wanted, len(instances), int((~held).sum()), sum(n_nodes), *found,
         permuted=permuted,
     )  # fmt: skip
 
 
-def components(hidden: np.ndarray, group: np.ndarray, held: np.ndarray, seed: int) -> Components:
-    """Components of states (T+1, N, d), fitted to the nodes that are not `held`, (N,) bool; `group` is (N,)."""
+def components(
+    hidden: np.ndarray, group: np.ndarray, held: np.ndarray, seed: int, each: Callable[[], None] = lambda: None
+) -> Components:
+    """Components of states (T+1, N, d), fitted to the nodes that are not `held`, (N,) bool; `group` is (N,).
+
+    `each` is called after each of the 3 (T+1) bases of single steps.
+    """
     rows, _, width = hidden.shape
     shared = basis(hidden[:, ~held].reshape(-1, width))
     spread = float(((hidden[:, ~held] - shared.mean) ** 2).sum(-1).mean())
     value, low, high = _held_out(shared, hidden[:, held], group[held], seed)
     halves = sample.split(np.random.default_rng([seed, 6]), group, 0.5)
-    own = [basis(h[~held]) for h in hidden]
-    first, second = ([basis(h[half]) for h in hidden] for half in (halves, ~halves))
+    bases = []
+    for part in (~held, halves, ~halves):
+        bases.append([])
+        for h in hidden:
+            bases[-1].append(basis(h[part]))
+            each()
+    own, first, second = bases
     alive = [float(h[~held].var(axis=0).sum()) > FLAT * spread for h in hidden]
     rng = np.random.default_rng([seed, 7])
     chance = [_angles(*(rng.standard_normal((COMPONENTS, width)) for _ in range(2))) for _ in range(RESAMPLES)]

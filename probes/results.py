@@ -11,7 +11,9 @@ import numpy as np
 
 from core import atomic, trace
 from core.checkpoint import Checkpoint
+from core.encoding import SPARSE_ABOVE, Encoding
 from core.errors import InputError
+from core.protocol import RecurrentModel
 from core.trace import MAX_STEPS
 
 Progress = Callable[[int, int], None]
@@ -40,24 +42,36 @@ def shown(steps: int, most: int = 17) -> list[int]:
     return np.unique(np.linspace(0, steps, min(most, steps + 1)).round().astype(int)).tolist()
 
 
-def refuse_over(size: float, what: str, remedy: str, limit: int = MAX_BYTES) -> None:
+def refuse_over(size: float, what: str, remedy: str, limit: int | None = None) -> None:
     """Refuses work that would need too much memory.
 
     Args:
         size: Bytes it would take.
         what: That would take it.
         remedy: What makes it smaller.
-        limit: Bytes allowed.
+        limit: Bytes allowed; None takes MAX_BYTES.
 
     Raises:
         InputError: If the size is over the limit.
     """
+    limit = MAX_BYTES if limit is None else limit
     if size > limit:
         raise InputError(f"{what} would take {size / 2**30:.1f} GiB, over the limit of {limit / 2**30:.0f}; {remedy}")
 
 
+def held_by_runs(model: RecurrentModel, encodings: Sequence[Encoding]) -> float:
+    """Bytes of instances as nodes, and of one step of the largest of them; what a batch may hold is bounded else."""
+    arrays = (x.nbytes for e in encodings for x in vars(e).values() if isinstance(x, np.ndarray))
+    steps, shapes = [0], model.shapes
+    for e in encodings:
+        edges = 0 if e.edge_index is None else e.edge_index.shape[1]
+        pairs = edges + e.n_nodes if e.edge_index is not None and e.n_nodes > SPARSE_ABOVE else e.n_nodes**2
+        steps.append(4 * (12 * e.n_nodes * shapes.width + 3 * max(1, shapes.heads) * pairs))
+    return float(sum(arrays) + max(steps))
+
+
 def arrays(result: Any, prefix: str = "") -> dict[str, np.ndarray]:
-    """The arrays, numbers and texts of a result by dotted name; what is None is left out."""
+    """The arrays, numbers and texts of a result by dotted name; what is None is left out, among numbers NaN."""
     rows = vars(result) if is_dataclass(result) else result
     found: dict[str, np.ndarray] = {}
     for name, value in rows.items():
@@ -69,7 +83,9 @@ def arrays(result: Any, prefix: str = "") -> dict[str, np.ndarray]:
             for i, one in enumerate(value):
                 found |= arrays(one, f"{prefix}{name}.{i}.")
         else:
-            array = np.asarray(value)
+            array = np.asarray(
+                [np.nan if x is None else x for x in value] if isinstance(value, tuple | list) else value
+            )
             if array.dtype.kind == "O":
                 raise ValueError(f"{prefix}{name} is no array of numbers or texts")
             found[prefix + name] = array

@@ -10,7 +10,7 @@ In a formula a value may be guessed before it is decided, so there O[t] need onl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from core.checkpoint import Checkpoint
 from core.encoding import NEVER, Encoding
 from core.errors import InputError
 from core.frontier import wilson
-from probes import bootstrap, controls, reading
+from probes import bootstrap, controls, reading, results
+from probes.counting import Count, counted, steps_of_runs
 from probes.reading import Read
 from probes.results import Progress
 
@@ -144,7 +145,7 @@ def measure(
         instances: Of its task, each with a label.
         steps: T; None takes what the hardest of them needs.
         seed: Of bootstrap, shuffling and the untrained model.
-        progress: Called with the runs done and in all; what it raises stops the work.
+        progress: Called with the steps run and in all, a batch at a time; what it raises stops the work.
         reader: "readout" or "probe"; None takes the readout where the model has one at every node.
         first: First step looked at; a readout that was trained on late steps alone means nothing at the first.
         pace: Model steps to one of the oracle's: 2 where a hop over tokens takes two.
@@ -165,8 +166,16 @@ def measure(
     n, task = len(instances), checkpoint.config.task
     readable = reader is not None or reading.unfit(checkpoint) is None
     reader = reading.reader_of(checkpoint, reader) if readable else "none"
-    own = reading.read(checkpoint, instances, steps, reader, progress=progress) if readable else None
-    encodings = own.encodings if own else reading.encoded(checkpoint, instances)
+    encodings = reading.encoded(checkpoint, instances)
+    cells = (steps + 1) * sum(e.n_nodes for e in encodings)
+    results.refuse_over(
+        (20.0 if readable else 0.0) * cells + 9.0 * (steps + 1) * n,  # two margins, sets and oracle; logits and answers
+        f"the sets of {n} runs of {steps} steps",
+        "take fewer instances or steps",
+    )
+    count = Count(progress, (1 + 2 * readable) * steps_of_runs(checkpoint.model, encodings, steps))
+    watched = counted(checkpoint.model, count.more)
+    own = reading.read(checkpoint, instances, steps, reader, watched) if readable else None
     group = reading.groups_of(instances)
     matches, prefix, complete = [], np.full(n, np.nan), np.full(n, np.nan)
     if own is not None:
@@ -174,16 +183,17 @@ def measure(
         complete = np.array([_complete(x[first:]) for x in oracle], dtype=float)
         blank = controls.untrained(checkpoint, seed)
         fresh = reading.probe_of(checkpoint, blank, seed) if reader == reading.PROBE else None
-        idle = reading.read(checkpoint, instances, steps, reader, blank, fresh, progress)
+        idle = reading.read(checkpoint, instances, steps, reader, counted(blank, count.more), fresh)
         rng = np.random.default_rng([seed, 8])
         said = {OWN: _said(own), UNTRAINED: _said(idle)}
-        said[SHUFFLED] = [x[:, rng.permutation(x.shape[1])] for x in said[OWN]]
+        said[SHUFFLED] = [controls.permuted(x, rng) for x in said[OWN]]
         for of in (OWN, SHUFFLED, UNTRAINED):
             lengths = np.array([_prefix(s[first:], o[first:], task) for s, o in zip(said[of], oracle, strict=True)])
             overlap = np.stack([_overlap(s, o, task) for s, o in zip(said[of], oracle, strict=True)], axis=1)
             matches.append(_match(of, lengths, complete, overlap, group, steps + 1 - first, seed))
             prefix = lengths.astype(float) if of == OWN else prefix
-    votes, differ, mode_right = _vote(checkpoint, encodings, instances, steps, first, group, seed)
+    told = replace(checkpoint, model=watched)
+    votes, differ, mode_right = _vote(told, encodings, instances, steps, first, group, seed)
     return StepScores(
         checkpoint=checkpoint.name,
         sha256=checkpoint.sha256,

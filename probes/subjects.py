@@ -21,11 +21,11 @@ def read(checkpoint: Checkpoint, name: str, source: str | None, target: str | No
     Raises:
         InputError: If the checkpoint cannot read it.
     """
-    content = inputs.read(name)
     if PurePath(name).suffix == ".jsonl":
         if source is not None or target is not None:
             raise InputError("a source and a target are for one graph; in a .jsonl file each line names its own")
-        return [x for _, x in lines.read(checkpoint.config.task, inputs.decode(content, name), name, form)]
+        return read_lines(checkpoint, name, form)
+    content = inputs.read(name)
     filename = None if name == inputs.STDIN else PurePath(name).name
     return [lines.parsed(checkpoint.config.task, content, source, target, filename, form)]
 
@@ -36,6 +36,15 @@ def line(instance: Any) -> str:
     if instance.task == "graph":
         values |= {"source": instance.names[instance.source], "target": instance.names[instance.target]}
     return json.dumps(values)
+
+
+def read_lines(checkpoint: Checkpoint, name: str, form: str | None = None) -> list[Any]:
+    """The instances of a file that holds one a line, or of a table with a column "input".
+
+    Raises:
+        InputError: If the checkpoint cannot read it.
+    """
+    return [x for _, x in lines.read(checkpoint.config.task, inputs.decode(inputs.read(name), name), name, form)]
 
 
 def draw(

@@ -23,6 +23,7 @@ from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.frontier import default_steps, wilson
 from core.tasks.text_instance import TextInstance
+from probes import results
 
 TOP_LEVELS, NEAR_COUNT, LEARNED_ON = 4, 2, 8000
 
@@ -95,7 +96,12 @@ def rules_for(checkpoint: Checkpoint, data: str, seed: int) -> dict[str, Rule]:
 def score(
     checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str, seed: int
 ) -> list[RuleScores]:
-    """Every rule of a checkpoint's task on the instances that `core.frontier` measures the checkpoint on."""
+    """Every rule of a checkpoint's task on the instances that `core.frontier` measures the checkpoint on.
+
+    Raises:
+        InputError: If the task cannot make such instances, or memory is short.
+    """
+    _refuse_many(checkpoint.config.task, difficulties, instances, data, seed)
     generate = tasks.get(checkpoint.config.task).generate
     drawn = [generate(difficulty, instances, data=data, seed=seed) for difficulty in difficulties]
     out = []
@@ -105,6 +111,21 @@ def score(
         right = [np.where(label == 1, p, 1 - p).mean() for p, label in zip(says, labels, strict=True)]
         out.append(_scores(name, difficulties, np.array(right), np.array([len(row) for row in drawn])))
     return out
+
+
+OBJECT_BYTES = 4096
+"""Of an instance and what it has worked out, beside its arrays."""
+
+
+def _refuse_many(task: str, difficulties: Sequence[int], instances: int, data: str, seed: int) -> None:
+    """Refuses more instances than fit in memory; of each difficulty two are drawn to see how large they are."""
+    size = 0.0
+    for difficulty in difficulties:
+        for one in tasks.get(task).generate(difficulty, 2, data=data, seed=seed):
+            held = sum(x.nbytes for x in vars(one).values() if isinstance(x, np.ndarray))
+            size += instances / 2 * (held + OBJECT_BYTES)
+    what = f"{instances:,} instances of {len(difficulties)} difficulties"
+    results.refuse_over(size, what, "take fewer with --instances, or fewer difficulties")
 
 
 def _scores(name: str, difficulties: Sequence[int], accuracy: np.ndarray, n: np.ndarray) -> RuleScores:
@@ -123,10 +144,11 @@ def scramble(
     """Accuracy of a text checkpoint on texts as they are and with their names scrambled, at T fixed beforehand.
 
     Raises:
-        InputError: If the checkpoint does not read texts.
+        InputError: If the checkpoint does not read texts, or memory is short.
     """
     if checkpoint.config.task != "text":
         raise InputError(f"names can be scrambled in texts alone; {checkpoint.name} reads {checkpoint.config.task}")
+    _refuse_many("text", difficulties, instances, data, seed)
     task, rng = tasks.get("text"), np.random.default_rng([seed, 4])
     found: dict[str, list[float]] = {"names as they are": [], "names scrambled": []}
     for difficulty in difficulties:

@@ -148,8 +148,11 @@ def code(request: Request) -> str:
 
 def exit_code(request: Request) -> str:
     """The lines of Python that compute the scores of the exit rules."""
-    imports, lines, groups = _start(request, "checkpoint, frontier")
-    lines.append(f"scores = exit_rules.measure(opened, {groups}, {request.steps}, seed={request.seed})")
+    own = request.content is not None
+    imports, lines, groups = _start(request, "checkpoint" if own else "checkpoint, frontier")
+    instances = "own" if own else f"[x for _, group in {groups} for x in group]"
+    lines.append(f"instances = {instances}")
+    lines.append(f"scores = exit_rules.measure(opened, instances, steps={request.steps}, seed={request.seed})")
     return "\n".join([*imports, "from probes import exit_rules", "", *lines, "print(scores.to_json())"])
 
 

@@ -35,12 +35,14 @@ class Subject:
         checkpoint: The open checkpoint.
         own: A user's instances by difficulty; None where they are drawn.
         asked: The difficulties, in order.
+        listed: A user's instances in the order of the file; None where they are drawn.
     """
 
     request: Request
     checkpoint: Checkpoint
     own: dict[int, list[Any]] | None
     asked: tuple[int, ...]
+    listed: list[Any] | None = None
 
     @property
     def task(self) -> str:
@@ -68,6 +70,12 @@ class Subject:
         r = self.request
         return frontier.drawn(self.checkpoint, wanted, r.instances, r.data, r.seed)
 
+    def instances(self) -> list[Any]:
+        """All instances, the user's in the order of the file."""
+        if self.listed is not None:
+            return list(self.listed)
+        return [x for _, group in self.groups(list(self.asked)) for x in group]
+
     def count(self, wanted: list[int]) -> int:
         """How many instances these difficulties have."""
         own = self.own
@@ -87,12 +95,13 @@ def subject(request: Request) -> Subject:
     if content is None:
         raise InputError("This link points to instances that are no longer open here; upload the file again.")
 
-    def read() -> dict[int, list[Any]]:
-        return dict(frontier.grouped(lines.measurable(checkpoint.config, inputs.decode(content, name), name)))
+    def read() -> list[Any]:
+        return lines.measurable(checkpoint.config, inputs.decode(content, name), name)
 
     key = fingerprint(checkpoint.sha256, request.content)
-    own = recent("own instances", 256 << 20).make(key, read, lambda _: 20 * len(content))
-    return Subject(request, checkpoint, own, tuple(own))
+    listed = recent("own instances", 256 << 20).make(key, read, lambda _: 20 * len(content))
+    own = dict(frontier.grouped(listed))
+    return Subject(request, checkpoint, own, tuple(own), listed)
 
 
 def found(what: Subject) -> list[Row]:
@@ -143,7 +152,14 @@ def measure_exits(what: Subject) -> None:
 
     def work(progress: Callable[[int], None]) -> Iterator[ExitScores]:
         r = what.request
-        scores = exit_rules.measure(what.checkpoint, what.groups(asked), r.steps, r.seed, progress)
+        count = what.count(asked)
+        scores = exit_rules.measure(
+            what.checkpoint,
+            what.instances(),
+            steps=r.steps,
+            seed=r.seed,
+            progress=lambda done, total: progress(count * done // total),
+        )
         store.put(what.key, scores, 100_000 + 100 * r.steps)
         yield scores
 

@@ -44,7 +44,7 @@ def fitting(checkpoint: Checkpoint) -> Work:
         recent.clear("drawings", 256 << 20)
         yield scores
 
-    return Work("fit", checkpoint.sha256, run, "probes")
+    return Work("fit", checkpoint.sha256, run, "parts")
 
 
 def offer(checkpoint: Checkpoint, label: str = "Fit probes") -> None:

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)  # two gain little, and lose much where other programs hold the cores
     opened = checkpoint.load(args.checkpoint, args.device)
-    with tqdm(unit="probe", disable=None) as bar:
+    with tqdm(unit="part", disable=None) as bar:
 
         def progress(done: int, of: int) -> None:
             bar.total = of

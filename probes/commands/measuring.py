@@ -36,11 +36,13 @@ class Measuring:
     def add(self, parser: argparse.ArgumentParser) -> None:
         """Declares the arguments."""
         count = self.instrument.instances
+        drawn = "to twice the trained" if self.instrument.spread else "the hardest trained"
         parser.add_argument("input", metavar="INPUT", nargs="?", help="a file, many in a .jsonl file, or - for stdin")
+        parser.add_argument("--input", dest="lines", metavar="FILE.jsonl", help="the same, one instance a line")
         parser.add_argument("--source", metavar="A", help="name of the source node (graphs)")
         parser.add_argument("--target", metavar="B", help="name of the target node (graphs)")
         parser.add_argument("--format", help="format of the input; default: by its extension")
-        parser.add_argument("--difficulty", type=difficulties, help="of drawn instances (default: the hardest trained)")
+        parser.add_argument("--difficulty", type=difficulties, help=f"of drawn instances (default: {drawn})")
         parser.add_argument("--instances", type=positive, help=f"drawn of each difficulty (default {count})")
         parser.add_argument("--data", choices=("paper", "audited"), help="drawn from (default: audited where it can)")
         parser.add_argument("--steps", type=positive, metavar="T", help="default: what the instances need")
@@ -68,16 +70,23 @@ class Measuring:
         print(dumps(result) if args.json else module.table(result))
 
     def _subjects(self, args: argparse.Namespace, opened: Checkpoint) -> list[Any]:
+        from core import frontier
         from probes import subjects
 
-        if args.input is None:
+        name: str | None = args.input
+        if name is None and args.lines is None:
             if args.source is not None or args.target is not None or args.format is not None:
                 raise InputError("--source, --target and --format are for an INPUT")
             count = args.instances or self.instrument.instances
-            return subjects.draw(opened, args.difficulty, count, args.data, args.seed)
+            spread = frontier.default_difficulties(opened) if self.instrument.spread else None
+            return subjects.draw(opened, args.difficulty or spread, count, args.data, args.seed)
         if args.difficulty is not None or args.instances is not None or args.data is not None:
             raise InputError("--difficulty, --instances and --data are for drawn instances, without an INPUT")
-        return subjects.read(opened, args.input, args.source, args.target, args.format)
+        if name is not None and args.lines is None:
+            return subjects.read(opened, name, args.source, args.target, args.format)
+        if (name, args.source, args.target) != (None, None, None):
+            raise InputError("--input names a file of many instances: give no INPUT, --source and --target beside it")
+        return subjects.read_lines(opened, args.lines, args.format)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,9 @@ def scores(best: float = 1.0) -> ExitScores:
         "change_all": curve("all still", [0.5, 0.1, 0.01], [0.8, best, best], [2.0, 6.1, 9.0]),
     }
     fixed = curve("fixed number of steps", [1, 2, 3], [0.5, 0.8, 1.0], [1, 2, 3])
-    return ExitScores("x", "", (1, 2), 3, 10, rules, fixed, curve("oracle", [np.nan], [1.0], [1.4]))
+    oracle = curve("oracle", [np.nan], [1.0], [1.4])
+    idle = {"oracle": curve("oracle", [np.nan], [0.5], [1.4])}
+    return ExitScores("x", "", (1, 2), 3, 10, rules, fixed, oracle, idle, 0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -49,6 +51,10 @@ def test_the_sentence() -> None:
 
 def test_the_csv_holds_every_point() -> None:
     rows = list(csv.DictReader(io.StringIO(exit_curves.as_csv(scores()))))
-    assert [row["rule"] for row in rows] == ["kl"] * 2 + ["change_all"] * 3 + ["fixed"] * 3 + ["oracle"]
-    assert rows[-1]["threshold"] == ""
+    assert [row["rule"] for row in rows] == ["kl"] * 2 + ["change_all"] * 3 + ["fixed"] * 3 + [
+        "oracle",
+        "untrained oracle",
+    ]
+    assert rows[-2]["threshold"] == ""
+    assert [float(row["accuracy"]) for row in rows[-2:]] == [1, 0.5]
     assert float(rows[2]["steps"]) == 2

@@ -16,7 +16,7 @@ from core.checkpoint import Checkpoint
 from core.encoding import Batch
 from core.errors import InputError
 from core.protocol import Shapes, Sink
-from probes import exit_rules
+from probes import exit_rules, results
 from probes.cli import main
 from probes.exit_rules import ExitCurve, Observed
 from tests.probes.hand_made import CONFIGS, flood, untrained
@@ -65,16 +65,19 @@ class Settling(nn.Module):
         return torch.stack([logit, torch.ones_like(logit)], -1)[:, None].expand(-1, batch.token_ids.shape[1], -1)
 
 
+def drawn(of: Checkpoint, difficulties: list[int], count: int) -> list[Any]:
+    return [x for _, group in frontier.drawn(of, difficulties, count) for x in group]
+
+
 def test_an_answer_that_settles_is_taken_one_step_later() -> None:
     model: Any = Settling()
     ours = Checkpoint("settling", model, CONFIGS["graph"], "", {}, {}, "", 0, None)
-    groups = list(frontier.drawn(ours, DIFFICULTIES, 80))
-    due = np.array([settles(instance.source) for _, group in groups for instance in group])
+    instances = drawn(ours, DIFFICULTIES, 80)
+    due = np.array([settles(instance.source) for instance in instances])
     assert set(due) == {2, 3, 4, 5}
-    seen: list[int] = []
-    scores = exit_rules.measure(ours, groups, 12, progress=seen.append)
-    assert model.steps_run == 12 * len(seen)  # one pass a batch
-    assert seen[-1] == scores.n == 240
+    scores = exit_rules.measure(ours, instances, steps=12)
+    assert model.steps_run == 12  # one pass a batch
+    assert scores.n == 240
     for name in ("kl", "change_answer", "change_all"):
         rule = scores.rules[name]
         np.testing.assert_array_equal(rule.accuracy[:5], 1)
@@ -86,8 +89,11 @@ def test_an_answer_that_settles_is_taken_one_step_later() -> None:
     np.testing.assert_array_equal(stable.threshold, [1, 2, 3, 4, 6, 8])
     np.testing.assert_array_equal(stable.accuracy, 1)
     np.testing.assert_allclose(stable.steps, [np.minimum(due + k, 12).mean() for k in stable.threshold])
-    needed = [x.first_decidable_step() for _, group in groups for x in group]
+    needed = [x.first_decidable_step() for x in instances]
     np.testing.assert_allclose(scores.oracle.steps, np.minimum(needed, 12).mean())
+    idle = scores.untrained
+    assert set(idle) == {*scores.rules, "fixed", "oracle"}
+    assert all(curve.accuracy.max() < 0.7 for curve in idle.values())  # it has learned nothing
 
 
 def test_noise_has_nothing_to_find() -> None:
@@ -111,8 +117,7 @@ def test_noise_has_nothing_to_find() -> None:
 
 
 def test_a_fixed_number_of_steps_is_the_frontier() -> None:
-    groups = frontier.drawn(flood(), DIFFICULTIES, 30)
-    scores = exit_rules.measure(flood(), groups, 7)
+    scores = exit_rules.measure(flood(), drawn(flood(), DIFFICULTIES, 30), steps=7)
     whole = frontier.run(flood(), DIFFICULTIES, 7, 30)
     np.testing.assert_allclose(scores.fixed.accuracy, whole.accuracy.mean(0))
     np.testing.assert_allclose(scores.fixed.steps, whole.steps)
@@ -125,7 +130,7 @@ def test_changes_are_those_of_the_nodes_alone(tmp_path: Path) -> None:
     ours = untrained(tmp_path / "ours", "graph")
     task = tasks.get("graph")
     encodings = [task.encode(task.generate(hops, 1)[0], ours.config) for hops in (2, 9)]  # one is padded
-    logits, near, everywhere = exit_rules._observe(ours, encodings, 4)
+    logits, near, everywhere = exit_rules._observe(ours.model, encodings, 4)
     for i, encoding in enumerate(encodings):
         with torch.inference_mode():
             alone = exit_rules.collate([encoding])
@@ -157,11 +162,23 @@ def test_exits_and_runs_by_hand() -> None:
     np.testing.assert_array_equal(exit_rules.unchanged(logits)[:, 0], [0, 1, 2, 0, 1])
 
 
-def test_what_cannot_be_measured() -> None:
+def test_what_cannot_be_measured(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="steps"):
-        exit_rules.measure(flood(), frontier.drawn(flood(), [2], 4), 0)
-    with pytest.raises(InputError, match="at least one"):
-        exit_rules.measure(flood(), [], 3)
+        exit_rules.measure(flood(), drawn(flood(), [2], 4), steps=0)
+    with pytest.raises(InputError, match="no instance"):
+        exit_rules.measure(flood(), [], steps=3)
+    nobody = tasks.get("text").parse("A is the parent of B.\nC is the parent of D.\nquery: A is the parent of D")
+    with pytest.raises(InputError, match="no right answer"):
+        exit_rules.measure(untrained(tmp_path / "text", "text"), [nobody], steps=3)
+
+
+def test_a_graph_without_a_path_counts_with_its_twin() -> None:
+    instances = drawn(flood(), [3, 5], 4)
+    assert {x.difficulty for x in instances} == {3, 5, None}
+    assert exit_rules._difficulties(instances).tolist() == [3] * 4 + [5] * 4
+    alone = exit_rules.measure(flood(), instances[1:2], steps=4)
+    assert alone.difficulty == (None,)
+    assert np.isnan(results.arrays(alone)["difficulty"]).all()
 
 
 def test_shapes_are_checked() -> None:
@@ -176,7 +193,7 @@ def test_the_command(tmp_path: Path, capsys: Captured) -> None:
     command = ["exit", str(ours.folder), "--difficulty", "1-2", "--instances", "10", "--steps", "5"]
     assert main(command) == 0
     out = capsys.readouterr().out
-    for word in ("fixed number of steps", "oracle", "random exits", "all states still"):
+    for word in ("fixed number of steps", "oracle", "random exits", "all states still", "untrained"):
         assert word in out
     assert main([*command, "--json", "--seed", "2"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -188,5 +205,21 @@ def test_the_command(tmp_path: Path, capsys: Captured) -> None:
     found = json.loads(capsys.readouterr().out)
     assert found["difficulty"] == list(range(1, 9))
     assert found["max_steps"] == 3 * 8 + 12
+    (tmp_path / "own.txt").write_text("(T & F) | T")
+    kept = tmp_path / "kept.npz"
+    assert (
+        main(["exit", str(ours.folder), str(tmp_path / "own.txt"), "--steps", "4", "--json", "--out", str(kept)]) == 0
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n"], found["max_steps"]) == (1, 4)
+    with np.load(kept, allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["fixed.accuracy"], found["fixed"]["accuracy"])
+        assert arrays["untrained.kl.steps"].shape == arrays["rules.kl.steps"].shape
+    many = tmp_path / "many.txt"
+    many.write_text('{"input": "T & F"}\n{"input": "(T | F) & T"}\n')
+    assert main(["exit", str(ours.folder), "--input", str(many), "--steps", "4", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 2
+    assert main(["exit", str(ours.folder), str(many), "--input", str(many)]) == 2
+    assert "give no INPUT" in capsys.readouterr().err
     assert main(["exit", str(ours.folder), "--difficulty", "90000"]) == 2
     assert capsys.readouterr().err.count("\n") == 1

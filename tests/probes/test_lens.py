@@ -71,7 +71,7 @@ def test_the_tuned_lens_finds_what_lies_in_another_direction(monkeypatch: pytest
     np.testing.assert_allclose(tuned.kl[late], 0, atol=0.02)
     assert (found.curve(SHUFFLED).kl > 0.4).all()
     assert (found.curve(UNTRAINED).kl[early] > 0.1).all()
-    assert seen[-1][0] == seen[-1][1] == 3 * lens.ITERATIONS + 60
+    assert seen[-1][0] == seen[-1][1] == 3 * lens.ITERATIONS + 2 * 6 * 2
     assert all(p.requires_grad for p in ours.model.parameters())
     assert (tuned.low <= tuned.kl).all()
     assert (tuned.kl <= tuned.high).all()

@@ -88,6 +88,6 @@ def test_the_lines_to_copy_ask_the_same(request_: Request) -> None:
             assert args.difficulty == frontier_request.difficulties(request_.difficulty)
             assert (args.instances, args.data, args.seed) == (request_.instances, request_.data, request_.seed)
         else:
-            assert args.input == (request_.file or "instances.jsonl")
+            assert getattr(args, "lines", args.input) == (request_.file or "instances.jsonl")
     for lines in (code(request_), exit_code(request_)):
         ast.parse(lines)
