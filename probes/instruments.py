@@ -154,6 +154,11 @@ INSTRUMENTS: tuple[Instrument, ...] = (
         "whether a state moved along a direction makes happen what should follow from it, and when",
         "probes.steer",
         instances=30,
+        options=(
+            Option("--node", {"metavar": "NAME", "help": "the one to steer, or its number (default: three at random)"}),
+            Option("--at", {"type": int, "metavar": "STEP", "help": "where it is steered (default: by the task)"}),
+            Option("--direction", {"choices": ("means", "probe", "readout"), "help": "one alone (default: all)"}),
+        ),
     ),
     Instrument(
         "automaton",
