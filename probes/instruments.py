@@ -219,6 +219,7 @@ INSTRUMENTS: tuple[Instrument, ...] = (
             Option(
                 "--failures", {"type": int, "default": 40, "metavar": "N", "help": "looked at (default at most 40)"}
             ),
+            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
         ),
     ),
     Instrument(
