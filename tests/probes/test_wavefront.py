@@ -89,9 +89,11 @@ def test_a_wave_that_stalls_is_seen_to() -> None:
 def test_an_untrained_model_has_no_wave(tmp_path: Path) -> None:
     found = wavefront.measure(untrained(tmp_path / "graph", "graph"), graphs(9), threshold=0.5)
     fit = found.fit()
-    assert not (fit.arrived > 0.8 * fit.due and fit.r2 > 0.3)
-    print(fit, found.fit(of=UNTRAINED))
-    assert found.fit(of=UNTRAINED).order == "distance"
+    blank = found.fit(of=UNTRAINED)
+    assert blank.order == "distance"
+    for none in (fit, blank):
+        assert none.slope < 0.2, "whatever arrives does so at about the same step"
+        assert none.difference < 0.1 or np.isnan(none.difference)
 
 
 def test_a_line_in_noise_has_its_interval() -> None:
@@ -197,7 +199,7 @@ def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured) -> None:
         command = ["wavefront", str(ours.folder), "--difficulty", "2", "--instances", "4", "--steps", "6"]
         assert main(command) == 0
         out = capsys.readouterr().out
-        for word in ("speed", "shuffled", "untrained", "difference", "twin", "of the first 40 instances"):
+        for word in ("speed", "shuffled", "untrained", "difference", "twin", "of the first 4 instances"):
             assert word in out
     assert main(["wavefront", str(ours.folder), "--difficulty", "2", "--threshold", "7"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
