@@ -147,6 +147,7 @@ INSTRUMENTS: tuple[Instrument, ...] = (
         instances=16,
         options=(
             Option("--seeds", {"type": int, "default": 3, "help": "untrained networks of each kind (default 3)"}),
+            Option("--trained", {"nargs": "+", "metavar": "DIR", "help": "checkpoints trained with a mechanism off"}),
         ),
     ),
     Instrument(

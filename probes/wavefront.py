@@ -298,7 +298,8 @@ def table(result: Wavefront) -> str:
     twin = result.twin
     out += [
         "",
-        f"nodes that differ from the twin's: {twin.nodes} in {twin.instances} of the first {min(result.n, MAX_TWINS)} instances "
+        f"nodes that differ from the twin's: {twin.nodes} in {twin.instances} of the first "
+        f"{min(result.n, MAX_TWINS)} instances "
         f"({twin.without} have no twin); "
         f"arrive in the own run {_number(twin.arrived)} [{_number(twin.arrived_low)}, {_number(twin.arrived_high)}], "
         f"in the twin's {_number(twin.twin)} [{_number(twin.twin_low)}, {_number(twin.twin_high)}]",
