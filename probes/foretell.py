@@ -184,7 +184,8 @@ def measure(
     others = subjects.draw(checkpoint, fitted, fit_instances, seed=seed + 7919)
     at, n = steps // 2, len(others)
     _refuse_over(checkpoint, (others, instances), steps, at, reader)
-    parts = _parts(progress, (2 * n, 2 * len(instances), n, len(instances)))
+    counts = (2 * n, 2 * len(instances), n, len(instances))
+    parts = [results.part(progress, sum(counts[:k]), sum(counts)) for k in range(len(counts))]
     seen = _see(checkpoint, others, steps, at, reader, None, parts[0])
     given = _see(checkpoint, instances, steps, at, reader, seen.pop("line"), parts[1])
     wrong_fit, wrong = seen["wrong"] > 0, given["wrong"] > 0
@@ -244,14 +245,6 @@ def _below(known: set[int]) -> tuple[int, ...]:
     if easiest < 2:
         raise InputError("there is nothing easier to fit on; name difficulties with --fit")
     return tuple(range(max(1, easiest - 3), easiest))
-
-
-def _parts(progress: Progress | None, counts: Sequence[int]) -> list[Progress | None]:
-    """Progress of each part of the work, of so many runs."""
-    if progress is None:
-        return [None] * len(counts)
-    total, starts = sum(counts), np.cumsum([0, *counts]).tolist()
-    return [lambda done, _, before=before: progress(before + done, total) for before in starts[:-1]]
 
 
 def _refuse_over(checkpoint: Checkpoint, sets: Sequence[Sequence[Any]], steps: int, at: int, reader: str) -> None:

@@ -170,7 +170,7 @@ def measure(
     _refuse_over(checkpoint, encodings, due, probe)
     plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
     share = len(given) + min(failures, len(given))
-    ticks = [None if progress is None else _part(progress, k * share, 2 * share) for k in range(2)]
+    ticks = [results.part(progress, k * share, 2 * share) for k in range(2)]
     wrong = _failing(checkpoint, given, encodings, due, ticks[0])
     if not wrong:
         raise InputError(
@@ -185,11 +185,6 @@ def measure(
         return own
     fresh = reading.probe_of(checkpoint, plain.model, seed) if probe is not None else None
     return replace(own, untrained=_repairs(plain, given, wrong, due, seed, failures, reader, fresh, ticks[1]))
-
-
-def _part(progress: Progress, before: int, total: int) -> Progress:
-    """Progress of one network."""
-    return lambda done, _: progress(before + done, total)
 
 
 def _refuse_over(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int, probe: LinearProbe | None) -> None:

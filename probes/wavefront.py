@@ -159,10 +159,10 @@ def measure(
     n, looked = len(instances), min(len(instances), MAX_TWINS)
     _refuse_over(checkpoint, reading.encoded(checkpoint, instances), steps, reader)
     total = 2 * n + looked
-    own = reading.read(checkpoint, instances, steps, reader, progress=_from(progress, 0, total))
+    own = reading.read(checkpoint, instances, steps, reader, progress=results.part(progress, 0, total))
     blank = controls.untrained(checkpoint, seed)
     fresh = reading.probe_of(checkpoint, blank, seed) if reader == reading.PROBE else None
-    idle = reading.read(checkpoint, instances, steps, reader, blank, fresh, progress=_from(progress, n, total))
+    idle = reading.read(checkpoint, instances, steps, reader, blank, fresh, progress=results.part(progress, n, total))
     wheres = [reading.orders(checkpoint, x, e) for x, e in zip(instances, own.encodings, strict=True)]
     first = next(iter(wheres[0]))
     taken = [(where[first] >= 1) & (where[first] <= steps) for where in wheres]
@@ -195,7 +195,9 @@ def measure(
         seed=seed,
         n=n,
         fits=tuple(fits),
-        twin=_twins(checkpoint, instances[:looked], own, taken, reader, threshold, seed, _from(progress, 2 * n, total)),
+        twin=_twins(
+            checkpoint, instances[:looked], own, taken, reader, threshold, seed, results.part(progress, 2 * n, total)
+        ),
         distance=distance,
         due=due,
         arrived=there / due,
@@ -266,11 +268,6 @@ def _twins(
         k = np.array(sum(int(x.sum()) for x in found))
         shares += [k / nodes, *wilson(k, nodes)] if nodes else [np.nan] * 3
     return TwinControl(len(pairs), len(instances) - len(pairs), nodes, *(float(x) for x in shares))
-
-
-def _from(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """Progress of a part of the work that begins after some of it is done."""
-    return None if progress is None else lambda done, _: progress(before + done, total)
 
 
 def table(result: Wavefront) -> str:
