@@ -20,7 +20,8 @@ from core.answers import batches, logits_by_step
 from core.checkpoint import Checkpoint
 from core.errors import InputError
 from core.frontier import wilson
-from probes import reading, subjects
+from probes import controls, reading, results, subjects
+from probes.linear import LinearProbe
 from probes.reading import Read
 from probes.results import Progress
 from probes.sample import groups_of
@@ -46,6 +47,11 @@ SETS = {
     "wave and distance": ("speed", "residual", "distance"),
 }
 """What is predicted from: the wave, its parts, and what it has to beat."""
+
+UNTRAINED = "untrained"
+
+NODE_BYTES = 64
+"""Held for each node beside its margins: how far it is and when it arrives, and copies of both."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,8 @@ class Foretold:
         error_rate: errors / n.
         error_low: Lower end of its 95% interval (Wilson).
         error_high: Upper end.
-        scores: Each set of predictors, and "permuted".
+        scores: Each set of predictors; "untrained", speed and residual of an untrained network's wave on the same
+            instances, fitted to the errors of this model; and "permuted".
         wrong: (N,) bool, whether an instance ends wrong.
         speed: (N,) of its wave up to T/2.
         residual: (N,) of its arrivals about the line of those fitted on, in steps.
@@ -147,13 +154,15 @@ def measure(
         instances: To be scored, each with a label; none of them is fitted on.
         steps: T of all runs; None takes what the hardest of them needs.
         seed: Of the instances fitted on, permutations and bootstrap.
-        progress: Called with the runs done and in all; what it raises stops the work.
+        progress: Called with the runs done and in all, those to read a wave and those to answer apart; what it raises
+            stops the work.
         reader: "readout" or "probe"; None takes the readout where the model has one at every node.
         fit: Difficulties to fit on; None takes the three below the easiest of the instances.
         fit_instances: How many of each.
 
     Raises:
-        InputError: If the checkpoint cannot read an instance, or too few of either kind fail or do not.
+        InputError: If the checkpoint cannot read an instance, too few of either kind fail or do not, or it would take
+            too much memory.
 
     Source:
         Ours.
@@ -173,13 +182,12 @@ def measure(
         both = min(known & set(fitted))
         raise InputError(f"the difficulty {both} is to be fitted on as well as scored; name others with --fit")
     others = subjects.draw(checkpoint, fitted, fit_instances, seed=seed + 7919)
-    total, n = len(others) + len(instances), len(others)
-    first = None if progress is None else lambda done, _: progress(done, total)
-    second = None if progress is None else lambda done, _: progress(n + done, total)
-    at = steps // 2
-    seen = _see(checkpoint, others, steps, at, reader, None, first)
-    line = seen.pop("line")
-    given = _see(checkpoint, instances, steps, at, reader, line, second)
+    at, n = steps // 2, len(others)
+    _refuse_over(checkpoint, (others, instances), steps, at, reader)
+    counts = (2 * n, 2 * len(instances), n, len(instances))
+    parts = [results.part(progress, sum(counts[:k]), sum(counts)) for k in range(len(counts))]
+    seen = _see(checkpoint, others, steps, at, reader, None, parts[0])
+    given = _see(checkpoint, instances, steps, at, reader, seen.pop("line"), parts[1])
     wrong_fit, wrong = seen["wrong"] > 0, given["wrong"] > 0
     for what, values in (("of those fitted on", wrong_fit), ("of those given", wrong)):
         if min(values.sum(), (~values).sum()) < FEWEST:
@@ -187,13 +195,18 @@ def measure(
                 f"{values.sum()} {what} end wrong out of {len(values)}; {FEWEST} of either kind are needed: "
                 "take harder instances or fewer steps"
             )
+    blank = controls.untrained(checkpoint, seed)
+    probe = reading.probe_of(checkpoint, blank, seed) if reader == reading.PROBE else None
+    idle = _see(checkpoint, others, None, at, reader, None, parts[2], blank, probe)
+    idle = idle, _see(checkpoint, instances, None, at, reader, idle.pop("line"), parts[3], blank, probe)
     group, columns = groups_of(instances), lambda x, names: np.column_stack([x[name] for name in names])
 
-    def foretell(names: tuple[str, ...], labels: np.ndarray) -> np.ndarray:
+    def foretell(names: tuple[str, ...], labels: np.ndarray, waves: Any = (seen, given)) -> np.ndarray:
         model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
-        return model.fit(columns(seen, names), labels).decision_function(columns(given, names))
+        return model.fit(columns(waves[0], names), labels).decision_function(columns(waves[1], names))
 
     risk = {title: foretell(names, wrong_fit) for title, names in SETS.items()}
+    risk[UNTRAINED] = foretell(SETS["speed and residual"], wrong_fit, idle)
     scores = [Score(title, *_interval(values, wrong, group, seed)) for title, values in risk.items()]
     rng = np.random.default_rng([seed, 9])
     names = SETS["speed and residual"]
@@ -234,35 +247,62 @@ def _below(known: set[int]) -> tuple[int, ...]:
     return tuple(range(max(1, easiest - 3), easiest))
 
 
+def _refuse_over(checkpoint: Checkpoint, sets: Sequence[Sequence[Any]], steps: int, at: int, reader: str) -> None:
+    """Refuses what would not fit: the margins of one set at a time, its nodes, the logits, and probes to be fitted."""
+    size, count = 0.0, sum(len(instances) for instances in sets)
+    for instances in sets:
+        encodings = reading.encoded(checkpoint, instances)
+        nodes = NODE_BYTES * sum(e.n_nodes for e in encodings)
+        size = max(size, reading.held(checkpoint, encodings, at) + nodes + 8 * (steps + 1) * len(encodings))
+    if reader == reading.PROBE:
+        size = max(size, reading.held_by_fit(checkpoint))
+    results.refuse_over(size, f"the waves of {count} instances over {steps} steps", reading.FEWER)
+
+
 def _see(
     checkpoint: Checkpoint,
     instances: Sequence[Any],
-    steps: int,
+    steps: int | None,
     at: int,
     reader: str,
     line: Any,
     progress: Progress | None,
+    model: Any = None,
+    probe: LinearProbe | None = None,
 ) -> dict[str, Any]:
-    """Predictors and outcome of each instance, (N,), and the line of all arrivals, fitted here if none is given."""
-    run = reading.read(checkpoint, instances, at, reader, progress=progress)
-    shapes, logits = checkpoint.model.shapes, np.empty((steps + 1, len(instances)))
-    for index in batches(run.encodings, shapes.width, shapes.heads):
-        logits[:, index] = logits_by_step(checkpoint, [run.encodings[i] for i in index], steps)
+    """Predictors of each instance, (N,), and the line of all arrivals, fitted here if none is given.
+
+    With steps also the answer, so the outcome; `model` and `probe` run and read in place of the checkpoint's own.
+    """
+    run = reading.read(checkpoint, instances, at, reader, model, probe, progress)
     waves = [_wave(checkpoint, x, run, i, at) for i, x in enumerate(instances)]
     if line is None:
         far, tau = (np.concatenate([wave[k][(wave[0] > 0) & (wave[1] <= at)] for wave in waves]) for k in (0, 1))
         line = np.polyfit(far, tau, 1)[::-1] if len(far) > 2 and np.ptp(far) > 0 else np.array([0.0, 1.0])
-    own = [_speed(far, tau, at) for far, tau in waves]
-    label = np.array([instance.label for instance in instances], dtype=bool)
     ends = [_ends(checkpoint, x, run, i) for i, x in enumerate(instances)]
-    return {
-        "speed": np.array(own),
+    found = {
+        "speed": np.array([_speed(far, tau, at) for far, tau in waves]),
         "residual": np.array([_residual(far, tau, line, at) for far, tau in waves]),
-        "magnitude": np.abs(logits[at]),
         "distance": np.array(ends, dtype=float),
-        "wrong": (logits[-1] > 0) != label,
         "line": line,
     }
+    if steps is not None:
+        logits = _logits(checkpoint, run, steps, progress)
+        label = np.array([instance.label for instance in instances], dtype=bool)
+        found |= {"magnitude": np.abs(logits[at]), "wrong": (logits[-1] > 0) != label}
+    return found
+
+
+def _logits(checkpoint: Checkpoint, run: Read, steps: int, progress: Progress | None) -> np.ndarray:
+    """Logits of the answers after 0..T steps, (T+1, N); ticks on after the N runs that were read."""
+    shapes, n = checkpoint.model.shapes, len(run.encodings)
+    logits, done = np.empty((steps + 1, n)), n
+    for index in batches(run.encodings, shapes.width, shapes.heads):
+        logits[:, index] = logits_by_step(checkpoint, [run.encodings[i] for i in index], steps)
+        done += len(index)
+        if progress is not None:
+            progress(done, 2 * n)
+    return logits
 
 
 def _wave(checkpoint: Checkpoint, instance: Any, run: Read, i: int, at: int) -> tuple[np.ndarray, np.ndarray]:

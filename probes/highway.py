@@ -2,19 +2,21 @@
 
     |dL/dh[t]| over t = T..0, L the cross-entropy of the answer after step T (silent thinking)
 
-For the checkpoint, for the network that training starts from, and for that network with every mechanism switched off in
-turn. Gradients run through all T steps, however many: `probes.pullback` holds one at a time.
+For the checkpoint, for the network that training starts from, for that network with every mechanism switched off in
+turn, and for checkpoints that were trained so. Gradients run through all T steps, however many: `probes.pullback` holds
+one at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from core import checkpoint as stored
 from core import tasks
 from core.answers import batches
 from core.checkpoint import Checkpoint
@@ -42,6 +44,11 @@ OFF: dict[str, dict[str, Any]] = {
 }
 """The mechanisms, and what switches them off."""
 
+NOISE = {"state noise": {"state_noise": 0.0}}
+"""What a network may have been trained without, and does not have once it is trained."""
+
+MAX_TRAINED = 100
+
 
 @dataclass(frozen=True)
 class Highway:
@@ -58,6 +65,7 @@ class Highway:
         factor_high: Upper end.
         factor_least: Least of the networks of different seeds; the factor itself for one network.
         factor_most: Greatest.
+        sha256s: Of the weights of the trained networks it is the mean of, one each; none for untrained ones.
     """
 
     title: str
@@ -70,6 +78,7 @@ class Highway:
     factor_high: float
     factor_least: float
     factor_most: float
+    sha256s: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for name in ("ratio", "low", "high"):
@@ -89,7 +98,8 @@ class HighwayScores:
         seeds: Untrained networks of each kind.
         steps: T.
         n: Instances.
-        networks: "trained", "untrained", and "untrained, no ..." for each mechanism that the checkpoint has.
+        networks: "trained", "untrained", and "untrained, no ..." for each mechanism that the checkpoint has; then
+            "trained, no ..." for those of other checkpoints, several of one kind together.
         absent: Mechanisms that it does not have, so that there is nothing to switch off.
     """
 
@@ -118,6 +128,7 @@ def measure(
     progress: Progress | None = None,
     seeds: int = SEEDS,
     switch_off: bool = True,
+    trained: Sequence[str] | None = None,
 ) -> HighwayScores:
     """Takes the gradient of the answer's loss at every step, in each network.
 
@@ -129,9 +140,12 @@ def measure(
         progress: Called with the passes done and in all; what it raises stops the work.
         seeds: Untrained networks of each kind.
         switch_off: Whether mechanisms are switched off in turn as well.
+        trained: Names or folders of checkpoints that were trained with mechanisms off, or on that this one does not
+            have; the rest of their architecture is the same.
 
     Raises:
-        InputError: If an instance has no label, the checkpoint cannot read one, or it would take too much memory.
+        InputError: If an instance has no label, the checkpoint cannot read one, another checkpoint is not there or of
+            another architecture, or it would take too much memory.
     """
     if not 1 <= seeds <= 100:
         raise InputError(f"seeds should be from 1 to 100 (got {seeds})")
@@ -148,18 +162,22 @@ def measure(
     refuse_over(
         4 * held * shapes.width * (steps + 40), f"gradients at {steps} steps", "run fewer steps or smaller inputs"
     )
+    others = _others(checkpoint, trained or ())
     group = groups_of(instances)
     switched, absent = mechanisms(checkpoint) if switch_off else ([], [])
     plans = {"trained": None, "untrained": {}} | {f"untrained, no {name}": OFF[name] for name in switched}
-    total, done, found = 1 + seeds * (len(plans) - 1), 0, []
-    for title, changes in plans.items():
+    networks = {title: _networks(checkpoint, changes, seed, seeds) for title, changes in plans.items()}
+    networks |= {title: (opened.model for opened in kind) for title, kind in others.items()}
+    known = {"trained": (checkpoint.sha256,)} | {k: tuple(x.sha256 for x in kind) for k, kind in others.items()}
+    total, done, found = 1 + seeds * (len(plans) - 1) + sum(map(len, others.values())), 0, []
+    for title, models in networks.items():
         runs = []
-        for model in _networks(checkpoint, changes, seed, seeds):
+        for model in models:
             runs.append(_gradients(model, encodings, label, parts, steps))
             done += 1
             if progress is not None:
                 progress(done, total)
-        found.append(_highway(title, np.stack(runs), group, seed))
+        found.append(_highway(title, np.stack(runs), group, seed, known.get(title, ())))
     return HighwayScores(
         checkpoint.name, checkpoint.sha256, seed, seeds, steps, len(instances), tuple(found), tuple(absent)
     )
@@ -172,6 +190,43 @@ def mechanisms(checkpoint: Checkpoint) -> tuple[list[str], list[str]]:
     if checkpoint.kind == "fixed-depth" and "depth embedding" in has:
         has.remove("depth embedding")  # there it is the number of blocks
     return has, [name for name in OFF if name not in has]
+
+
+def _others(checkpoint: Checkpoint, names: Sequence[str]) -> dict[str, list[Checkpoint]]:
+    """Other trained checkpoints by what they have or lack; those of one kind together.
+
+    Raises:
+        InputError: If there are too many, or one differs in more than its mechanisms.
+    """
+    if len(names) > MAX_TRAINED:
+        raise InputError(f"at most {MAX_TRAINED} trained checkpoints are compared (got {len(names)})")
+    own, found = asdict(checkpoint.config), {}
+    free = {name for changes in OFF.values() for name in changes}
+    device = str(next(checkpoint.model.parameters()).device)
+    for name in names:
+        opened = stored.load(name, device)
+        differs = [k for k, value in asdict(opened.config).items() if k not in free and value != own[k]]
+        if opened.kind != checkpoint.kind:
+            differs.append("kind")
+        if differs:
+            raise InputError(
+                f"{opened.name} differs from {checkpoint.name} in {', '.join(differs)}, not in mechanisms alone, so "
+                "that their gradients cannot be set side by side"
+            )
+        found.setdefault(f"trained, {difference(checkpoint.config, opened.config)}", []).append(opened)
+    return found
+
+
+def difference(config: ModelConfig, other: ModelConfig) -> str:
+    """In words, which mechanisms another network lacks, or has besides."""
+    words = []
+    for name, changes in (OFF | NOISE).items():
+        mine, its = (_changed(c, changes) != c for c in (config, other))
+        if name in NOISE and not (config.state_norm and other.state_norm):
+            continue  # it has no scale without the norm
+        if mine != its:
+            words.append(f"no {name}" if mine else f"with {name}")
+    return ", ".join(words) or "same mechanisms"
 
 
 def _changed(config: ModelConfig, changes: dict[str, Any]) -> ModelConfig:
@@ -211,7 +266,7 @@ def _gradients(
     return out
 
 
-def _highway(title: str, logs: np.ndarray, group: np.ndarray, seed: int) -> Highway:
+def _highway(title: str, logs: np.ndarray, group: np.ndarray, seed: int, sha256s: tuple[str, ...]) -> Highway:
     """Means over instances, from (networks, T+1, N) logarithms; networks first, so that instances stay the unit."""
     steps = logs.shape[1] - 1
     with np.errstate(invalid="ignore"):
@@ -231,6 +286,7 @@ def _highway(title: str, logs: np.ndarray, group: np.ndarray, seed: int) -> High
         factor_high=most,
         factor_least=float(each.min()),
         factor_most=float(each.max()),
+        sha256s=sha256s,
     )
 
 
@@ -245,7 +301,7 @@ def table(result: HighwayScores) -> str:
     ]
     for way in result.networks:
         factor = f"{way.factor:.3f} [{way.factor_low:.3f}, {way.factor_high:.3f}]"
-        spread = "" if way.title == "trained" else f"{way.factor_least:.3f}-{way.factor_most:.3f}"
+        spread = "" if len(way.sha256s) == 1 else f"{way.factor_least:.3f}-{way.factor_most:.3f}"
         ratios = "".join(f"{way.ratio[result.steps - t]:+8.2f}" for t in back)
         lines.append(f"{way.title:>32}{factor:>24}{spread:>16}{way.size[-1]:12.2g}{ratios}")
     if result.absent:

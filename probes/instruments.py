@@ -164,6 +164,7 @@ INSTRUMENTS: tuple[Instrument, ...] = (
         instances=16,
         options=(
             Option("--seeds", {"type": int, "default": 3, "help": "untrained networks of each kind (default 3)"}),
+            Option("--trained", {"nargs": "+", "metavar": "DIR", "help": "checkpoints trained with a mechanism off"}),
         ),
     ),
     Instrument(
@@ -171,6 +172,11 @@ INSTRUMENTS: tuple[Instrument, ...] = (
         "whether a state moved along a direction makes happen what should follow from it, and when",
         "probes.steer",
         instances=30,
+        options=(
+            Option("--node", {"metavar": "NAME", "help": "the one to steer, or its number (default: three at random)"}),
+            Option("--at", {"type": int, "metavar": "STEP", "help": "where it is steered (default: by the task)"}),
+            Option("--direction", {"choices": ("means", "probe", "readout"), "help": "one alone (default: all)"}),
+        ),
     ),
     Instrument(
         "automaton",
@@ -231,6 +237,7 @@ INSTRUMENTS: tuple[Instrument, ...] = (
             Option(
                 "--failures", {"type": int, "default": 40, "metavar": "N", "help": "looked at (default at most 40)"}
             ),
+            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
         ),
     ),
     Instrument(

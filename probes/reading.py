@@ -30,6 +30,9 @@ from probes.sample import FIT, groups_of
 READOUT, PROBE = "readout", "probe"
 READERS = (READOUT, PROBE)
 
+FEWER = "take fewer instances or steps"
+"""What makes reading smaller."""
+
 
 @dataclass(frozen=True)
 class Read:
@@ -109,11 +112,17 @@ def read(
         progress: Called with the instances done and in all; what it raises stops the work.
     """
     encodings = encoded(checkpoint, instances)
-    cells = (steps + 1) * sum(e.n_nodes for e in encodings)
-    results.refuse_over(8.0 * cells, f"reading {len(encodings)} runs of {steps} steps", "take fewer instances or steps")
+    results.refuse_over(held(checkpoint, encodings, steps), f"reading {len(encodings)} runs of {steps} steps", FEWER)
     return Read(
         encodings, groups_of(instances), margins(checkpoint, encodings, steps, reader, model, probe, progress=progress)
     )
+
+
+def held(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int) -> float:
+    """Bytes that the margins of some runs take: as wide as the widest of each batch, and one batch twice."""
+    shapes = checkpoint.model.shapes
+    parts = [len(i) * max(encodings[k].n_nodes for k in i) for i in batches(encodings, shapes.width, shapes.heads)]
+    return 8.0 * (steps + 1) * (sum(parts) + max(parts, default=0))
 
 
 @torch.inference_mode()
@@ -151,6 +160,11 @@ def margins(
         if progress is not None:
             progress(done, len(encodings))
     return found
+
+
+def held_by_fit(checkpoint: Checkpoint) -> float:
+    """Bytes that fitting probes of another model takes: the states of all steps, and one step's in float64 thrice."""
+    return (4.0 * (linear.STEPS + 1) + 24) * sample.MAX_NODES * checkpoint.model.shapes.width
 
 
 def probe_of(checkpoint: Checkpoint, model: Any, seed: int) -> LinearProbe:

@@ -3,12 +3,13 @@
     e(i) = first step, once the oracle has node i, from which what is read at i is wrong to the end
     first error = the node with the least e; its state is replaced by that of a matching node that is right
 
-Does the answer recover, against the same done to a random other node?
+Does the answer recover, against the same done to a random other node, and in an untrained network? What is read is read
+by the model's readout of nodes or by the stored probes. A node of a text is a person: all mentions are put right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,13 +18,14 @@ import numpy as np
 from core import tasks, trace
 from core.answers import batches, logits_by_step
 from core.checkpoint import Checkpoint
-from core.encoding import NEVER, NOTHING, Encoding
+from core.encoding import MAX_OFFSET, NEVER, NOTHING, Encoding
 from core.errors import InputError
 from core.frontier import wilson
 from core.trace import Trace
-from probes import controls, intervene, reading, results, routes, sample, steering, subjects
-from probes.edits import END, Edit
+from probes import controls, intervene, linear, reading, results, routes, sample, steering, subjects
+from probes.edits import END, Edit, written
 from probes.intervene import Material
+from probes.linear import LinearProbe
 from probes.results import Progress
 
 MAX_FAILURES = 40
@@ -50,9 +52,10 @@ class Repair:
         step: t of the first error; -1 where no node but those without an oracle is wrong.
         node: i of it.
         name: Label of the node.
-        at_answer: Whether it is the node that the answer is read from.
-        on_path: Whether it lies on the path that decides the answer.
+        at_answer: Whether it is the node that the answer is read from, or another mention of it.
+        on_path: Whether it, or another mention of it, lies on the path that decides the answer.
         fixed: (W,) 1 where the answer recovers, 0 where not, NaN where there was nothing to do; in the order of `ways`.
+        edits: (W,) texts, what was done, an edit a line; empty where nothing. Patches take the mean of matching states.
     """
 
     index: int
@@ -63,6 +66,7 @@ class Repair:
     at_answer: bool
     on_path: bool
     fixed: np.ndarray
+    edits: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class Repairs:
     Attributes:
         checkpoint: Its name.
         sha256: Of its weights.
-        seed: Of matches and controls.
+        seed: Of matches, controls and the untrained network.
+        reader: "readout" or "probe".
         steps: T.
         instances: Instances run.
         failures: Those answered wrongly after T steps.
@@ -90,11 +95,14 @@ class Repairs:
         elsewhere_high: Upper end.
         elsewhere_tried: (W,) how many.
         repairs: One a failure.
+        untrained: The same of a network of the weights that training starts from, on the instances that it fails; None
+            if it fails none, and within itself.
     """
 
     checkpoint: str
     sha256: str
     seed: int
+    reader: str
     steps: int
     instances: int
     failures: int
@@ -112,6 +120,7 @@ class Repairs:
     elsewhere_high: np.ndarray
     elsewhere_tried: np.ndarray
     repairs: tuple[Repair, ...]
+    untrained: Repairs | None
 
     def __post_init__(self) -> None:
         for name in ("tried", "fixed", "low", "high", "elsewhere", "elsewhere_low", "elsewhere_high"):
@@ -122,11 +131,9 @@ class Repairs:
 
 def unfit(checkpoint: Checkpoint) -> str | None:
     """The first error is read at the nodes."""
-    if checkpoint.config.readout == "cls":
-        return "it reads out one answer and no node, so that no first error can be seen"
     if checkpoint.config.attention == "none":
         return "it carries everything in the one state that reads, so that there is no single node to repair"
-    return None
+    return reading.unfit(checkpoint)
 
 
 def measure(
@@ -137,6 +144,7 @@ def measure(
     seed: int = 0,
     progress: Progress | None = None,
     failures: int = MAX_FAILURES,
+    reader: str | None = None,
 ) -> Repairs:
     """Finds failures, the first error of each, and repairs it alone.
 
@@ -144,28 +152,73 @@ def measure(
         checkpoint: What runs.
         instances: Of its task; those answered rightly are only counted.
         steps: T; None takes what the hardest instance needs.
-        seed: Of matching states and random nodes.
-        progress: Called with the failures done and in all; what it raises stops the work.
+        seed: Of matching states, random nodes and the untrained network.
+        progress: Called with the work done and in all, runs and failures; what it raises stops the work.
         failures: At most so many are looked at.
+        reader: "readout" or "probe"; None takes the readout where the model has one at every node.
 
     Raises:
-        InputError: If there is no instance, or none is answered wrongly.
+        InputError: If there is no instance, none is answered wrongly, there is no such reader, or it would take too
+            much memory.
     """
-    due = reading.steps_for(checkpoint, instances, steps)
+    due, reader = reading.steps_for(checkpoint, instances, steps), reading.reader_of(checkpoint, reader)
+    if failures < 1:
+        raise InputError(f"at least one failure is looked at (got {failures})")
     given = [x for x in instances if x.label is not None]
-    failing = _failing(checkpoint, given, due)
-    if not failing:
+    encodings = reading.encoded(checkpoint, given)
+    probe = linear.load(checkpoint) if reader == reading.PROBE else None
+    _refuse_over(checkpoint, encodings, due, probe)
+    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
+    share = len(given) + min(failures, len(given))
+    ticks = [results.part(progress, k * share, 2 * share) for k in range(2)]
+    wrong = _failing(checkpoint, given, encodings, due, ticks[0])
+    if not wrong:
         raise InputError(
             f"{checkpoint.name} answers all {len(given)} instances rightly after {due} steps, so that there is nothing "
             "to repair; take a greater --difficulty, more --instances or fewer --steps"
         )
-    matches = _Matches(checkpoint, due, seed)
-    rng, found = np.random.default_rng([seed, 8]), []
-    chosen = failing[:failures]
-    for done, i in enumerate(chosen):
-        found.append(_repair(checkpoint, given[i], i, due, matches, rng))
+    own = _repairs(checkpoint, given, wrong, due, seed, failures, reader, probe, ticks[0])
+    wrong = _failing(plain, given, encodings, due, ticks[1])
+    if not wrong:
         if progress is not None:
-            progress(done + 1, len(chosen))
+            progress(2 * share, 2 * share)
+        return own
+    fresh = reading.probe_of(checkpoint, plain.model, seed) if probe is not None else None
+    return replace(own, untrained=_repairs(plain, given, wrong, due, seed, failures, reader, fresh, ticks[1]))
+
+
+def _refuse_over(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int, probe: LinearProbe | None) -> None:
+    """Refuses what would not fit: the states to match with, and one run, its repaired copies and what is read of it."""
+    width = checkpoint.model.shapes.width
+    results.refuse_over((4.0 * width + 8) * (steps + 1) * MAX_MATCHES, "the states to match with", "take fewer steps")
+    values = max(1, len(probe.values)) if probe is not None else 2 * MAX_OFFSET + 1
+    n = max((e.n_nodes for e in encodings), default=0)
+    results.refuse_over(
+        (steps + 1) * n * (12.0 * width + 8 * values + 32),
+        f"a run of {steps} steps over {n} nodes and its repairs",
+        "take smaller inputs or fewer steps",
+    )
+
+
+def _repairs(
+    checkpoint: Checkpoint,
+    given: Sequence[Any],
+    wrong: Sequence[int],
+    steps: int,
+    seed: int,
+    failures: int,
+    reader: str,
+    probe: LinearProbe | None,
+    progress: Progress | None,
+) -> Repairs:
+    """Repairs the failures of one network."""
+    matches = _Matches(checkpoint, steps, seed)
+    rng, found = np.random.default_rng([seed, 8]), []
+    chosen, most = wrong[:failures], min(failures, len(given))
+    for done, i in enumerate(chosen):
+        found.append(_repair(checkpoint, given[i], i, steps, matches, probe, rng))
+        if progress is not None:
+            progress(len(given) + most * (done + 1) // len(chosen), 0)
     fixed = np.stack([r.fixed for r in found])
     away = fixed[[not r.at_answer for r in found]]
     all_, elsewhere = _shares(fixed), _shares(away)
@@ -173,9 +226,10 @@ def measure(
         checkpoint=checkpoint.name,
         sha256=checkpoint.sha256,
         seed=seed,
-        steps=due,
+        reader=reader,
+        steps=steps,
         instances=len(given),
-        failures=len(failing),
+        failures=len(wrong),
         examined=len(chosen),
         without=int(np.isnan(fixed[:, 0]).sum()),
         at_answer=sum(r.at_answer for r in found),
@@ -190,6 +244,7 @@ def measure(
         elsewhere_high=elsewhere[3],
         elsewhere_tried=elsewhere[0],
         repairs=tuple(found),
+        untrained=None,
     )
 
 
@@ -203,14 +258,29 @@ def _shares(fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
     return tried, right / count + nan, low + nan, high + nan
 
 
-def _failing(checkpoint: Checkpoint, instances: Sequence[Any], steps: int) -> list[int]:
+def _failing(
+    checkpoint: Checkpoint,
+    instances: Sequence[Any],
+    encodings: Sequence[Encoding],
+    steps: int,
+    progress: Progress | None,
+) -> list[int]:
     """Indices of the instances answered wrongly after T steps, in order."""
-    encodings = [tasks.get(x.task).encode(x, checkpoint.config) for x in instances]
-    wrong = []
-    for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
+    wrong, done, shapes = [], 0, checkpoint.model.shapes
+    for index in batches(encodings, shapes.width, shapes.heads):
         logits = logits_by_step(checkpoint, [encodings[i] for i in index], steps)[-1]
         wrong += [int(i) for i, logit in zip(index, logits, strict=True) if (logit > 0) != bool(instances[i].label)]
+        done += len(index)
+        if progress is not None:
+            progress(done, len(encodings))
     return sorted(wrong)
+
+
+def read(checkpoint: Checkpoint, run: Trace, probe: LinearProbe | None = None) -> np.ndarray:
+    """The value read at every node of a run, (T+1, n), by a probe or else by the model's readout of nodes."""
+    if probe is None:
+        return steering.said(checkpoint, run.encoding, run.hidden)
+    return probe.says(probe.logits(run.hidden)).astype(np.int64)
 
 
 def first_error(checkpoint: Checkpoint, run: Trace, said: np.ndarray) -> tuple[int, int] | None:
@@ -269,11 +339,6 @@ class _Matches:
         has = np.concatenate([e.carries for e in encodings])
         keep = np.sort(self.rng.permutation(np.flatnonzero(has))[:MAX_MATCHES])
         instance, node = instance[keep], node[keep]
-        results.refuse_over(
-            4.0 * (steps + 1) * len(keep) * checkpoint.model.shapes.width,
-            "the states to match with",
-            "take fewer steps",
-        )
         nothing = np.zeros((len(node), 0))
         nodes = sample.Sample(
             encodings, np.arange(len(encodings)), instance, node, np.full(len(node), sample.FIT),
@@ -297,62 +362,72 @@ def _kind(checkpoint: Checkpoint, encoding: Encoding, node: int) -> int:
 
 
 def _repair(
-    checkpoint: Checkpoint, instance: Any, index: int, steps: int, matches: _Matches, rng: np.random.Generator
+    checkpoint: Checkpoint,
+    instance: Any,
+    index: int,
+    steps: int,
+    matches: _Matches,
+    probe: LinearProbe | None,
+    rng: np.random.Generator,
 ) -> Repair:
     run = trace.record(checkpoint, instance, steps)
     encoding, label = run.encoding, int(instance.label)
-    said = steering.said(checkpoint, encoding, run.hidden)
+    said = read(checkpoint, run, probe)
     error = first_error(checkpoint, run, said)
-    fixed = np.full(len(WAYS), np.nan)
+    fixed, texts = np.full(len(WAYS), np.nan), [""] * len(WAYS)
     if error is None:
-        return Repair(index, label, -1, -1, "", False, False, fixed)
+        return Repair(index, label, -1, -1, "", False, False, fixed, tuple(texts))
     t, i = error
     oracle = _oracle(encoding, steps)
-    named = dict.fromkeys(_same(encoding, i))
-    free = np.flatnonzero(encoding.carries & (np.arange(run.n_nodes) != encoding.answer))
-    free = free[~np.isin(free, list(named))]
+    mine, answer = _same(encoding, i), _same(encoding, encoding.answer)
+    free = np.flatnonzero(encoding.carries)
+    free = free[~np.isin(free, [*mine, *answer])]
     wrong = free[said[-1, free] != oracle[-1, free]]
-    other = int(rng.choice(free)) if len(free) else None
-    mistaken = int(rng.choice(wrong)) if len(wrong) else None
-    donor = _donor(checkpoint, run, oracle, matches, [i, other, mistaken], t)
-    programs = {
-        "first error": _patch(t, None, i),
-        "first error held": _patch(t, END, i),
-        "random node": _patch(t, None, other),
-        "random node held": _patch(t, END, other),
-        "wrong node": _patch(t, None, mistaken),
+    other = _same(encoding, int(rng.choice(free))) if len(free) else ()
+    mistaken = _same(encoding, int(rng.choice(wrong))) if len(wrong) else ()
+    donor = _donor(checkpoint, run, oracle, matches, {*mine, *other, *mistaken}, t)
+    patches = {
+        "first error": (mine, None),
+        "first error held": (mine, END),
+        "random node": (other, None),
+        "random node held": (other, END),
+        "wrong node": (mistaken, None),
     }
-    possible = {name: p for name, p in programs.items() if p is not None and not np.isnan(donor[t, p.nodes]).any()}
-    vectors = {}
-    tried = {name: [edit] for name, edit in possible.items()}
-    if "first error" in possible:
-        vectors["random"] = controls.random_direction(donor[t, i] - run.hidden[t, i], rng)
-        tried["random state"] = [Edit("add", t, nodes=(i,), amount=1.0, direction="random")]
+    tried, vectors = {}, {}
+    for name, (nodes, until) in patches.items():
+        if nodes and not np.isnan(donor[t, list(nodes)]).any():
+            tried[name] = [Edit("patch", t, until, nodes)]
+    if "first error" in tried:
+        for j in mine:
+            vectors[f"random {j}"] = controls.random_direction(donor[t, j] - run.hidden[t, j], rng)
+        tried["random state"] = [Edit("add", t, nodes=(j,), amount=1.0, direction=f"random {j}") for j in mine]
     if tried:
         material = Material(donor=replace(run, hidden=np.nan_to_num(donor)), directions=vectors)
         logits = intervene.run(checkpoint, run, list(tried.values()), material).logits[:, -1]
         for name, logit in zip(tried, logits, strict=True):
-            fixed[list(WAYS).index(name)] = float((logit > 0) == bool(label))
+            k = list(WAYS).index(name)
+            fixed[k] = float((logit > 0) == bool(label))
+            texts[k] = "\n".join(written(edit, encoding.labels) for edit in tried[name])
     on_path = routes.routes(instance, encoding, checkpoint.config).nodes(run.n_nodes)
-    return Repair(index, label, t, i, encoding.labels[i], i == encoding.answer, bool(on_path[i]), fixed)
+    return Repair(
+        index, label, t, i, encoding.labels[i], i in answer, bool(on_path[list(mine)].any()), fixed, tuple(texts)
+    )
 
 
-def _same(encoding: Encoding, node: int) -> list[int]:
-    """A node and those that stand for the same thing."""
+def _same(encoding: Encoding, node: int) -> tuple[int, ...]:
+    """A node and those that stand for the same thing and carry its concept: the mentions of a person."""
     unit = encoding.subformula[node]
-    return [node] if unit < 0 else np.flatnonzero(encoding.subformula == unit).tolist()
-
-
-def _patch(t: int, until: int | None, node: int | None) -> Edit | None:
-    return None if node is None else Edit("patch", t, until, nodes=(node,))
+    if unit < 0:
+        return (node,)
+    return tuple(np.flatnonzero((encoding.subformula == unit) & encoding.carries).tolist())
 
 
 def _donor(
-    checkpoint: Checkpoint, run: Trace, oracle: np.ndarray, matches: _Matches, nodes: Sequence[int | None], start: int
+    checkpoint: Checkpoint, run: Trace, oracle: np.ndarray, matches: _Matches, nodes: Iterable[int], start: int
 ) -> np.ndarray:
     """The run's states with some nodes put right from step `start` on, (T+1, n, d); NaN where nothing matches."""
     hidden = run.hidden.copy()
-    for node in {x for x in nodes if x is not None}:
+    for node in nodes:
         kind = _kind(checkpoint, run.encoding, node)
         for t in range(start, run.steps + 1):
             state = matches.state(t, kind, int(oracle[t, node]))
@@ -364,15 +439,33 @@ def table(result: Repairs) -> str:
     """Shares of failures that each repair fixes."""
     lines = [
         f"{result.checkpoint}: {result.failures} of {result.instances} instances answered wrongly after {result.steps} "
-        f"steps, {result.examined} looked at",
+        f"steps, {result.examined} looked at, read by the {result.reader}",
         f"first error at the answer's own node {result.at_answer}, on the path {result.on_path}, none or no match "
         f"{result.without}",
-        f"{'repaired':44}{'fixed':>8}  95% interval    n   not at the answer",
+        f"{'repaired':54}{'fixed':>8}  95% interval    n   not at the answer",
     ]
+    lines += _rows(result)
+    other = result.untrained
+    if other is not None:
+        lines += [
+            "",
+            f"untrained network: {other.failures} answered wrongly, {other.examined} looked at, first error at the "
+            f"answer's own node {other.at_answer}, none or no match {other.without}",
+            *_rows(other),
+        ]
+    step = next((r for r in result.repairs if r.step >= 0), None)
+    if step is not None:
+        lines += ["", f"edits in the first of them, instance {step.index} (all in --json)"]
+        lines += [f"  {line}" for text in step.edits for line in text.splitlines()]
+    return "\n".join(lines)
+
+
+def _rows(result: Repairs) -> list[str]:
+    lines = []
     for k, way in enumerate(result.ways):
         lines.append(
-            f"{WAYS.get(way, way):44}{result.fixed[k]:8.3f}  [{result.low[k]:.3f}, {result.high[k]:.3f}] "
+            f"{WAYS.get(way, way):54}{result.fixed[k]:8.3f}  [{result.low[k]:.3f}, {result.high[k]:.3f}] "
             f"{int(result.tried[k]):4d}   {result.elsewhere[k]:.3f} [{result.elsewhere_low[k]:.3f}, "
             f"{result.elsewhere_high[k]:.3f}] {int(result.elsewhere_tried[k])}"
         )
-    return "\n".join(lines)
+    return lines

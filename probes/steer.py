@@ -7,8 +7,9 @@ It counts as success only if it propagates: the steered nodes themselves are not
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,11 @@ from core.checkpoint import Checkpoint
 from core.encoding import NEVER
 from core.errors import InputError
 from probes import bootstrap, controls, intervene, results, steering, subjects
-from probes.edits import END, Edit
+from probes.edits import END, Edit, written
 from probes.intervene import Material
 from probes.results import Progress
 from probes.sample import groups_of
-from probes.steering import Place
+from probes.steering import DIRECTIONS, MEANS, PROBE, READOUT, Place
 
 DOSES = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 DOSE = 1.0
@@ -34,7 +35,8 @@ PLACES = 3
 FITTED = 60
 """Instances that mean states are taken from; others than those steered."""
 
-MEANS, RANDOM, ORTHOGONAL = "means", "random", "orthogonal"
+RANDOM, ORTHOGONAL, UNTRAINED = "random", "orthogonal", "untrained"
+"""The controls: directions as long, and a network that learned nothing, along its own means."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Response:
     graph; elsewhere up to that many steps and two later, as a value may take longer than a step to turn.
 
     Attributes:
-        direction: "means", "readout", "probe", or a control: "random", "orthogonal".
+        direction: "means", "readout", "probe", or a control: "random", "orthogonal", "untrained".
         dose: In distances of the mean states, alike for all directions.
         f1: 2 tp / (2 tp + fp + fn) over all places together.
         low: Lower end of its 95% interval, by bootstrap over groups of instances.
@@ -53,8 +55,13 @@ class Response:
         recall: Share of the nodes that should follow and do.
         precision: Share of the nodes that change and should, in that step; NaN if none changes.
         any_time: F1 with no regard to when.
-        moved: Share of places at which the steered nodes themselves say the new value in the step of the edit.
+        moved: Share of places at which the steered nodes themselves say the new value in the step of the edit, and do
+            not without it.
+        moved_low: Lower end of its 95% interval, by bootstrap over groups of instances.
+        moved_high: Upper end.
         norm: Mean length of what is added.
+        instance: (P,) index of the instance of each place steered along this direction.
+        edits: (P, K) texts, what was done at each; amounts are along a direction of length one.
     """
 
     direction: str
@@ -66,12 +73,20 @@ class Response:
     precision: np.ndarray
     any_time: np.ndarray
     moved: np.ndarray
+    moved_low: np.ndarray
+    moved_high: np.ndarray
     norm: np.ndarray
+    instance: np.ndarray
+    edits: tuple[tuple[str, ...], ...]
 
     def __post_init__(self) -> None:
         for name, values in vars(self).items():
-            if name != "direction" and values.shape != self.dose.shape:
+            if name not in ("direction", "instance", "edits") and values.shape != self.dose.shape:
                 raise ValueError(f"{name} has shape {values.shape}, but dose has shape {self.dose.shape}")
+        if self.instance.shape != (len(self.edits),):
+            raise ValueError(
+                f"instance has shape {self.instance.shape}, but there are edits of {len(self.edits)} places"
+            )
 
 
 @dataclass(frozen=True)
@@ -113,6 +128,9 @@ def measure(
     steps: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
+    node: str | None = None,
+    at: int | None = None,
+    direction: str | None = None,
 ) -> Steering:
     """Steers some places of every instance along every direction, at every dose.
 
@@ -121,10 +139,14 @@ def measure(
         instances: Of its task.
         steps: At least this many; None takes what the followers need.
         seed: Of places, controls, mean states and bootstrap.
-        progress: Called with the instances done and in all; what it raises stops the work.
+        progress: Called with the runs of instances done and in all; what it raises stops the work.
+        node: Name or number of the node to steer in every instance; None draws three places in each.
+        at: Step at which it is steered; None takes 3 in graphs, elsewhere one at which the oracle has the whole.
+        direction: "means", "probe" or "readout", with controls of its own; None takes all that there are.
 
     Raises:
-        InputError: If nothing could follow in any instance, or the runs would not fit in memory.
+        InputError: If nothing could follow in any instance, there is no such node or direction, or the runs or means
+            would not fit in memory.
 
     Source:
         Li et al. (2023), Inference-time intervention; Marks & Tegmark (2023), The geometry of truth, for the direction
@@ -132,66 +154,129 @@ def measure(
     """
     if not instances:
         raise InputError("there is no instance to look at")
+    if direction is not None:
+        steering.refuse_unknown(checkpoint, direction)
+    if at is not None and not 0 <= at < trace.MAX_STEPS:
+        raise InputError(f"a state is steered at a step from 0 to {trace.MAX_STEPS - 1} (got {at})")
     rng = np.random.default_rng([seed, 6])
-    chosen = [steering.places(checkpoint, x, rng, PLACES) for x in instances]
+    chosen = [steering.places(checkpoint, x, rng, PLACES, node, at) for x in instances]
     if not any(chosen):
-        raise InputError("there is no place to steer: nothing would follow from any node of these instances")
+        where = "of these instances" if node is None else f"called {node!r:.40}"
+        raise InputError(f"there is no place to steer: nothing would follow from any node {where}")
+    due = [max(steps or 0, max((p.steps for p in found), default=0)) for found in chosen]
+    _refuse_over(checkpoint, chosen, due)
     difficulty = sorted({x.difficulty or subjects.trained(checkpoint) for x in instances})[:4]
     fitted = subjects.draw(checkpoint, difficulty, -(-FITTED // len(difficulty)), None, seed + 1_000_003)
-    by_step = {p.step: steering.means(checkpoint, fitted, p.step) for found in chosen for p in found}
-    counts: dict[tuple[str, int], list[tuple[int, np.ndarray]]] = {}
-    group = groups_of(instances)
-    for done, (instance, found) in enumerate(zip(instances, chosen, strict=True)):
-        if found:
-            due = max(steps or 0, max(p.steps for p in found))
-            base = trace.record(checkpoint, instance, due)
-            programs, vectors, about = _programs(checkpoint, found, by_step, base.hidden.shape[-1], rng)
-            size = 4.0 * len(programs) * base.hidden.size
-            results.refuse_over(2 * size, f"{len(programs)} steered runs of {due} steps", "take a smaller input")
-            out = intervene.run(checkpoint, base, programs, Material(directions=vectors), hidden=True)
-            assert out.hidden is not None
-            said = steering.said(checkpoint, base.encoding, out.hidden)  # (R, T+1, n)
-            before = steering.said(checkpoint, base.encoding, base.hidden)
-            exact = instance.task == "graph" and checkpoint.config.attention == "edges"
-            for row, (name, k, place, norm) in enumerate(about):
-                scored = np.append(_score(place, said[row], before, base.encoding.carries, exact), norm)
-                counts.setdefault((name, k), []).append((int(group[done]), scored))
-        if progress is not None:
-            progress(done + 1, len(instances))
-    names = list(dict.fromkeys(name for name, _ in counts))
+    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
+    drawn = {True: rng, False: np.random.default_rng([seed, 11])}
+    group, tallies = groups_of(instances), defaultdict(_Tally)
+    for number, opened in enumerate((checkpoint, plain)):
+        own = opened is checkpoint
+        by_step = {p.step: steering.means(opened, fitted, p.step) for found in chosen for p in found}
+        for i, (instance, found) in enumerate(zip(instances, chosen, strict=True)):
+            tried = [
+                (place, name, vector)
+                for place in found
+                for name, vector in _along(opened, place, by_step[place.step], drawn[own], direction, own).items()
+            ]
+            if tried:
+                _steer(opened, instance, due[i], tried, int(group[i]), i, tallies)
+            if progress is not None:
+                progress(number * len(instances) + i + 1, 2 * len(instances))
+    if RANDOM not in tallies:
+        raise InputError("there is no place to steer: no direction is known at the step and for the values of any")
+    names = sorted(tallies, key=[*DIRECTIONS, RANDOM, ORTHOGONAL, UNTRAINED].index)
     return Steering(
         checkpoint.name,
         checkpoint.sha256,
         seed,
-        sum(bool(found) for found in chosen),
-        sum(len(found) for found in chosen),
-        int(sum((p.distance != NEVER).sum() for found in chosen for p in found)),
-        tuple(_response(name, [counts[name, k] for k in range(len(DOSES))], seed) for name in names),
+        len(set(tallies[RANDOM].instance)),
+        len(tallies[RANDOM].scored),
+        sum(tallies[RANDOM].followers),
+        tuple(_response(name, tallies[name], seed) for name in names),
     )
 
 
-def _programs(
-    checkpoint: Checkpoint, found: Sequence[Place], by_step: dict[int, steering.Means], d: int, rng: np.random.Generator
-) -> tuple[list[list[Edit]], dict[str, np.ndarray], list[tuple[str, int, Place, float]]]:
-    """Programs, their directions, and of each: direction, index of the dose, place, length of what is added."""
-    programs, vectors, about = [], {}, []
-    for j, place in enumerate(found):
-        towards = by_step[place.step].towards(place.before, place.after)
-        if towards is None:
-            continue
-        sign = 1.0 if place.after > place.before else -1.0
-        mine = {MEANS: towards}
-        for name, weight in steering.weights(checkpoint, place.step).items():
-            mine[name] = sign * weight * (np.linalg.norm(towards) / np.linalg.norm(weight))
-        mine |= {RANDOM: controls.random_direction(towards, rng), ORTHOGONAL: controls.orthogonal(towards, rng)}
-        for name, vector in mine.items():
-            vectors[f"{name} {j}"] = vector
-            for k, dose in enumerate(DOSES.tolist()):
-                until = END if place.lasting else None
-                add = Edit("add", place.step, until, nodes=place.nodes, amount=dose, direction=f"{name} {j}")
-                programs.append([add])
-                about.append((name, k, place, dose * float(np.linalg.norm(vector))))
-    return programs, vectors, about
+def _refuse_over(checkpoint: Checkpoint, chosen: Sequence[Sequence[Place]], due: Sequence[int]) -> None:
+    """Refuses steered runs that would not fit in memory: the states of one instance's, and what is read of them."""
+    for found, steps in zip(chosen, due, strict=True):
+        if found:
+            runs = len(found) * (len(DIRECTIONS) + 2) * len(DOSES)
+            cells = float(runs * (steps + 1) * len(found[0].distance))
+            results.refuse_over(
+                cells * (4 * checkpoint.model.shapes.width + 18),
+                f"{runs} steered runs of {steps} steps",
+                "take a smaller input or fewer steps",
+            )
+
+
+def _along(
+    opened: Checkpoint, place: Place, mean: steering.Means, rng: np.random.Generator, wanted: str | None, own: bool
+) -> dict[str, np.ndarray]:
+    """The directions that a place is steered along, and their controls; one alone in an untrained network."""
+    found = steering.directions(opened, place, mean)
+    if wanted is not None and own:
+        found = {name: v for name, v in found.items() if name == wanted}
+    if not found:
+        return {}
+    if not own:
+        return {UNTRAINED: found[MEANS]}
+    first = found[MEANS if wanted is None else wanted]
+    return found | {RANDOM: controls.random_direction(first, rng), ORTHOGONAL: controls.orthogonal(first, rng)}
+
+
+@dataclass
+class _Tally:
+    """What became of the places steered along one direction; lists are P long."""
+
+    group: list[int] = field(default_factory=list)
+    instance: list[int] = field(default_factory=list)
+    scored: list[np.ndarray] = field(default_factory=list)  # (K, 8)
+    edits: list[tuple[str, ...]] = field(default_factory=list)
+    followers: list[int] = field(default_factory=list)
+
+
+def _steer(
+    opened: Checkpoint,
+    instance: Any,
+    steps: int,
+    tried: Sequence[tuple[Place, str, np.ndarray]],
+    group: int,
+    index: int,
+    tallies: dict[str, _Tally],
+) -> None:
+    """Runs the steered runs of one instance, every place and direction at every dose, and adds up who follows."""
+    base = trace.record(opened, instance, steps)
+    vectors, programs = {}, []
+    for j, (place, name, vector) in enumerate(tried):
+        vectors[f"{name} {j}"] = vector
+        until = END if place.lasting else None
+        for dose in DOSES.tolist():
+            programs.append([Edit("add", place.step, until, place.nodes, amount=dose, direction=f"{name} {j}")])
+    out = intervene.run(opened, base, programs, Material(directions=vectors), hidden=True)
+    assert out.hidden is not None
+    said = steering.said(opened, base.encoding, out.hidden)  # (R, T+1, n)
+    before = steering.said(opened, base.encoding, base.hidden)
+    exact = instance.task == "graph" and opened.config.attention == "edges"
+    for j, (place, name, vector) in enumerate(tried):
+        mine, length = tallies[name], float(np.linalg.norm(vector))
+        rows, texts = [], []
+        for k, dose in enumerate(DOSES.tolist()):
+            row = j * len(DOSES) + k
+            rows.append(np.append(_score(place, said[row], before, base.encoding.carries, exact), dose * length))
+            told = MEANS if name == UNTRAINED else name
+            edit = replace(programs[row][0], amount=_sign(place, name) * dose * length, direction=told)
+            texts.append(written(edit, base.encoding.labels))
+        mine.scored.append(np.stack(rows))
+        mine.edits.append(tuple(texts))
+        mine.group.append(group)
+        mine.instance.append(index)
+        mine.followers.append(int((place.distance != NEVER).sum()))
+
+
+def _sign(place: Place, name: str) -> int:
+    """Whether a place is moved along a direction that reads "true", or against it."""
+    return -1 if name in (READOUT, PROBE) and (place.before, place.after) == (1, 0) else 1
 
 
 def _score(place: Place, said: np.ndarray, before: np.ndarray, carries: np.ndarray, exact: bool) -> np.ndarray:
@@ -207,26 +292,40 @@ def _score(place: Place, said: np.ndarray, before: np.ndarray, carries: np.ndarr
     due = place.step + np.where(should, place.distance, 0)
     late = 0 if exact else place.distance + 2
     timely = right & (arrival >= due) & (arrival <= due + np.where(should, late, 0))
-    moved = (said[place.step, list(place.nodes)] == place.after).mean() > 0.5
+    own = place.step, list(place.nodes)
+    moved = ((said[own] == place.after) & changed[own]).mean() > 0.5
     tallies = [(x.sum(), (arrived & ~x).sum(), (should & ~x).sum()) for x in (timely, right)]
     return np.array([*tallies[0], *tallies[1], moved], dtype=np.float64)
 
 
-def _response(name: str, by_dose: Sequence[Sequence[tuple[int, np.ndarray]]], seed: int) -> Response:
-    rows = []
-    for found in by_dose:
-        names, which = np.unique([g for g, _ in found], return_inverse=True)
-        scored = np.stack([x for _, x in found])  # (places, 8)
-        tp, fp, fn, *other = scored[:, :6].sum(0)
-        grouped = np.zeros((len(names), 3))
-        np.add.at(grouped, which, scored[:, :3])
+def _response(name: str, found: _Tally, seed: int) -> Response:
+    names, which = np.unique(found.group, return_inverse=True)
+    scored = np.stack(found.scored)  # (P, K, 8)
+    tp, fp, fn, *other = np.moveaxis(scored[:, :, :6].sum(0), -1, 0)  # (K,) each
+    grouped = np.zeros((len(names), len(DOSES), 3))
+    np.add.at(grouped, which, scored[:, :, :3])
+    low = high = np.full(len(DOSES), np.nan)
+    if len(names) > 1:
         rng = np.random.default_rng([seed, 4])
-        drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=bootstrap.RESAMPLES) @ grouped
-        low, high = np.quantile(_f1(*drawn.T), (0.025, 0.975)) if len(names) > 1 else (np.nan, np.nan)
-        precision = tp / (tp + fp) if tp + fp else np.nan
-        f1, any_time = float(_f1(tp, fp, fn)), float(_f1(*other))
-        rows.append((f1, low, high, tp / (tp + fn), precision, any_time, scored[:, 6].mean(), scored[:, 7].mean()))
-    return Response(name, DOSES.copy(), *(np.array(column) for column in zip(*rows, strict=True)))
+        drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=bootstrap.RESAMPLES)
+        low, high = np.quantile(_f1(*np.moveaxis(np.tensordot(drawn, grouped, 1), -1, 0)), (0.025, 0.975), axis=0)
+    moved = bootstrap.mean(scored[:, :, 6].T, which, seed)
+    return Response(
+        direction=name,
+        dose=DOSES.copy(),
+        f1=_f1(tp, fp, fn),
+        low=low,
+        high=high,
+        recall=tp / (tp + fn),
+        precision=tp / np.where(tp + fp > 0, tp + fp, np.nan),
+        any_time=_f1(*other),
+        moved=moved.value,
+        moved_low=moved.low,
+        moved_high=moved.high,
+        norm=scored[:, :, 7].mean(0),
+        instance=np.array(found.instance),
+        edits=tuple(found.edits),
+    )
 
 
 def _f1(tp: Any, fp: Any, fn: Any) -> Any:
@@ -235,17 +334,24 @@ def _f1(tp: Any, fp: Any, fn: Any) -> Any:
 
 
 def table(result: Steering) -> str:
-    """F1 by dose for every direction."""
+    """F1 and moved share by dose for every direction, with their intervals; then the edits of a few places."""
     lines = [
         f"{result.checkpoint}: {result.places} places in {result.instances} instances, {result.followers} nodes "
         "should follow",
-        "F1 of who follows in time (95% interval at dose 1)",
-        f"{'direction':12}" + "".join(f"{d:>8g}" for d in DOSES) + "   at dose 1: interval, recall, any time, moved",
     ]
+    for title, names in (
+        ("F1 of who follows in time, by dose [95% interval]", ("f1", "low", "high")),
+        ("share of places that say the new value themselves, by dose", ("moved", "moved_low", "moved_high")),
+    ):
+        lines += ["", title, f"{'direction':12}" + "".join(f"{d:>22g}" for d in DOSES)]
+        for r in result.responses:
+            cells = zip(*(getattr(r, name) for name in names), strict=True)
+            lines.append(f"{r.direction:12}" + "".join(f"{f'{x:.3f} [{a:.3f}, {b:.3f}]':>22}" for x, a, b in cells))
     k = int(np.argmin(np.abs(DOSES - DOSE)))
+    lines += ["", f"at dose {DOSE:g}     recall  precision  any time  length"]
     for r in result.responses:
-        lines.append(
-            f"{r.direction:12}" + "".join(f"{x:8.3f}" for x in r.f1)
-            + f"   [{r.low[k]:.3f}, {r.high[k]:.3f}]  {r.recall[k]:.3f}  {r.any_time[k]:.3f}  {r.moved[k]:.3f}"
-        )  # fmt: skip
+        lines.append(f"{r.direction:12}{r.recall[k]:9.3f}{r.precision[k]:11.3f}{r.any_time[k]:10.3f}{r.norm[k]:8.2f}")
+    lines += ["", f"edits at dose {DOSE:g} in the first instance (all in --json), along directions of length one"]
+    for r in result.responses:
+        lines += [f"  {texts[k]}" for i, texts in zip(r.instance, r.edits, strict=True) if i == r.instance[0]]
     return "\n".join(lines)

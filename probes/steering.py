@@ -9,20 +9,27 @@ person should follow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from core import tasks
 from core.checkpoint import Checkpoint
 from core.encoding import MAX_OFFSET, NEVER, NOTHING, Encoding, collate
+from core.errors import InputError
 from core.tasks.graph_instance import GraphInstance, hop_distances
 from core.tasks.logic_formula import AND, XOR, F, LogicInstance, T
 from core.tasks.text_instance import TextInstance
-from probes import linear, reading, sample
+from probes import edits, linear, reading, results, sample
+
+MEANS, READOUT, PROBE = "means", "readout", "probe"
+DIRECTIONS = (MEANS, READOUT, PROBE)
+"""What a state can be moved along."""
+
+SAID_CELLS = 1 << 24
+"""States read at once, counted in numbers."""
 
 GRAPH_STEP = 3
 """Step at which a graph's node is steered; others are steered once the oracle has the whole."""
@@ -57,19 +64,49 @@ class Place:
         return self.step + 2 * int(far.max(initial=0)) + 4
 
 
-def places(checkpoint: Checkpoint, instance: Any, rng: np.random.Generator, count: int) -> list[Place]:
-    """Some places of an instance from which something should follow, at random; fewer where there are fewer."""
+def places(
+    checkpoint: Checkpoint,
+    instance: Any,
+    rng: np.random.Generator,
+    count: int,
+    node: str | None = None,
+    at: int | None = None,
+) -> list[Place]:
+    """Some places of an instance from which something should follow, at random; fewer where there are fewer.
+
+    Args:
+        checkpoint: Reads the instance.
+        instance: Of its task.
+        rng: Draws them.
+        count: How many at most.
+        node: Name or number of the one node to steer; None draws them.
+        at: Step at which they are steered; None takes the task's own.
+
+    Raises:
+        InputError: If there is no such node.
+    """
     encoding = tasks.get(instance.task).encode(instance, checkpoint.config)
     instance = reading.as_given(instance, checkpoint)
     find = {"graph": _graph, "logic": _logic, "text": _text}[instance.task]
+    units = rng.permutation(encoding.subformula.max(initial=-1) + 1).tolist()
     found = []
-    for unit in rng.permutation(encoding.subformula.max(initial=-1) + 1).tolist():
+    for unit in units if node is None else [_unit(encoding, node)]:
         place = find(instance, encoding, unit)
         if place is not None and (place.distance != NEVER).any():
-            found.append(place)
+            found.append(place if at is None else replace(place, step=at))
         if len(found) == count:
             break
     return found
+
+
+def _unit(encoding: Encoding, node: str) -> int:
+    """What a node stands for, by its name or number; a person by a name, however often it is mentioned."""
+    named = [i for i, label in enumerate(encoding.labels) if label == node]
+    units = set(encoding.subformula[named].tolist())
+    i = named[0] if len(units) == 1 else edits.node_of(node, encoding.labels)
+    if i >= encoding.n_nodes or encoding.subformula[i] < 0:
+        raise InputError(f"{node!r:.40} is no node that carries the concept, so that there is nothing to steer")
+    return int(encoding.subformula[i])
 
 
 def _graph(instance: GraphInstance, encoding: Encoding, node: int) -> Place | None:
@@ -77,7 +114,7 @@ def _graph(instance: GraphInstance, encoding: Encoding, node: int) -> Place | No
         return None
     hops = hop_distances(instance.n_nodes, instance.edges, node)
     follows = (hops > 0) & (instance.distance < 0)
-    far = np.where(follows, hops, NEVER)[encoding.subformula]
+    far = np.where(encoding.carries, np.where(follows, hops, NEVER)[encoding.subformula], NEVER)
     mine = _nodes(encoding, node)
     return Place(mine, GRAPH_STEP, False, 0, 1, far, np.ones(encoding.n_nodes, dtype=np.int64)) if mine else None
 
@@ -142,12 +179,14 @@ def said(checkpoint: Checkpoint, encoding: Encoding, hidden: np.ndarray) -> np.n
     model = checkpoint.model
     like = next(model.parameters())
     batch = collate([encoding]).to(like.device)
-    flat = torch.from_numpy(hidden.reshape(-1, 1, *hidden.shape[-2:])).to(like)  # (S, 1, n, d)
-    if checkpoint.config.readout == "offset":
-        values: Tensor = model.concept(flat, batch)[:, 0].argmax(-1) - MAX_OFFSET
-    else:
-        values = (model.readout(flat, batch)[1][:, 0] > 0).long()
-    return values.cpu().numpy().reshape(hidden.shape[:-1])
+    flat = torch.from_numpy(hidden.reshape(-1, 1, *hidden.shape[-2:]))  # (S, 1, n, d)
+    values = []
+    for part in flat.split(max(1, SAID_CELLS // max(1, flat[0].numel()))):
+        if checkpoint.config.readout == "offset":
+            values.append(model.concept(part.to(like), batch)[:, 0].argmax(-1) - MAX_OFFSET)
+        else:
+            values.append((model.readout(part.to(like), batch)[1][:, 0] > 0).long())
+    return torch.cat(values).cpu().numpy().reshape(hidden.shape[:-1])
 
 
 @dataclass(frozen=True)
@@ -178,6 +217,11 @@ def means(checkpoint: Checkpoint, instances: Sequence[Any], step: int) -> Means:
     instance = np.repeat(np.arange(len(encodings)), [int(w.sum()) for w in wanted])
     node = np.concatenate([np.flatnonzero(w) for w in wanted])
     value = np.concatenate([t[w] for t, w in zip(truth, wanted, strict=True)]).astype(int)
+    results.refuse_over(
+        (4.0 * (step + 1) + 8) * len(node) * checkpoint.model.shapes.width,
+        f"the states of {len(node)} nodes over {step} steps, whose mean is taken,",
+        "steer at an earlier step",
+    )
     nothing = np.zeros((len(node), 0))
     nodes = sample.Sample(
         encodings, np.arange(len(encodings)), instance, node, np.full(len(node), sample.FIT),
@@ -186,6 +230,41 @@ def means(checkpoint: Checkpoint, instances: Sequence[Any], step: int) -> Means:
     states = sample.states(checkpoint.model, nodes, step)[step].astype(np.float64)
     values = np.unique(value).tolist()
     return Means({v: states[value == v].mean(0) for v in values}, {v: int((value == v).sum()) for v in values})
+
+
+def directions(checkpoint: Checkpoint, place: Place, mean: Means) -> dict[str, np.ndarray]:
+    """What moves a place towards its new value, name to (d,), all as long as the mean states are apart.
+
+    Empty where one of the two values was not seen; without a direction that reads nothing at this step.
+    """
+    towards = mean.towards(place.before, place.after)
+    if towards is None:
+        return {}
+    sign = 1.0 if place.after > place.before else -1.0
+    along = {name: sign * weight for name, weight in weights(checkpoint, place.step).items()}
+    probe = linear.load(checkpoint)
+    if probe is not None and {place.before, place.after} <= set(probe.values):
+        rows = probe.at(place.step)[0]
+        along[PROBE] = rows[probe.values.index(place.after)] - rows[probe.values.index(place.before)]
+    length = np.linalg.norm(towards)
+    scaled = {name: v * (length / np.linalg.norm(v)) for name, v in along.items() if np.linalg.norm(v) > 0}
+    return {MEANS: towards} | scaled
+
+
+def refuse_unknown(checkpoint: Checkpoint, direction: str) -> None:
+    """Refuses a direction that a checkpoint does not have.
+
+    Raises:
+        InputError: If it does not.
+    """
+    if direction not in DIRECTIONS:
+        raise InputError(f"a direction is one of {', '.join(DIRECTIONS)} (got {direction!r:.40})")
+    if direction == READOUT and READOUT not in weights(checkpoint, 0):
+        raise InputError(f"the readout of {checkpoint.name} is no single direction; take --direction {MEANS}")
+    if direction == PROBE and linear.load(checkpoint) is None:
+        raise InputError(
+            f"no probes are stored with {checkpoint.name}; fit them with: python -m probes fit, where it can"
+        )
 
 
 def _atoms(checkpoint: Checkpoint, encoding: Encoding) -> np.ndarray:
@@ -201,8 +280,8 @@ def weights(checkpoint: Checkpoint, step: int) -> dict[str, np.ndarray]:
     if checkpoint.config.readout == "node" and isinstance(head, torch.nn.Sequential) and len(head) == 2:
         weight = getattr(head[1], "weight", torch.zeros(0))
         if tuple(weight.shape) == (1, width):
-            found["readout"] = weight.detach().cpu().numpy()[0].astype(np.float64)
+            found[READOUT] = weight.detach().cpu().numpy()[0].astype(np.float64)
     probe = linear.load(checkpoint) if checkpoint.config.task != "text" else None
     if probe is not None:
-        found["probe"] = probe.weight[min(step, probe.steps)]
+        found[PROBE] = probe.weight[min(step, probe.steps)]
     return {name: w for name, w in found.items() if np.linalg.norm(w) > 0}

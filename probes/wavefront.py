@@ -15,15 +15,19 @@ import numpy as np
 
 from core import tasks, twins
 from core.checkpoint import Checkpoint
+from core.encoding import Encoding
 from core.errors import InputError
 from core.frontier import wilson
-from probes import controls, reading
+from probes import controls, reading, results
 from probes.reading import Read
 from probes.results import Progress
 from probes.speed import OWN, SHUFFLED, UNTRAINED, Fit, line
 
 MAX_TWINS = 40
-"""Instances whose twins are looked for."""
+"""Instances whose twins are looked for, the first ones."""
+
+NODE_BYTES = 256
+"""Held for each node beside its margins: orders, arrivals, groups and their permutations."""
 
 
 @dataclass(frozen=True)
@@ -145,18 +149,20 @@ def measure(
         threshold: Of the probability from which a node counts as arrived.
 
     Raises:
-        InputError: If the checkpoint cannot read an instance, or no node lies between 1 and T.
+        InputError: If the checkpoint cannot read an instance, no node lies between 1 and T, or it would take too much
+            memory.
 
     Source:
         Ours; compare the prefix match length of ProcBench (2024).
     """
     steps, reader = reading.steps_for(checkpoint, instances, steps), reading.reader_of(checkpoint, reader)
     n, looked = len(instances), min(len(instances), MAX_TWINS)
+    _refuse_over(checkpoint, reading.encoded(checkpoint, instances), steps, reader)
     total = 2 * n + looked
-    own = reading.read(checkpoint, instances, steps, reader, progress=_from(progress, 0, total))
+    own = reading.read(checkpoint, instances, steps, reader, progress=results.part(progress, 0, total))
     blank = controls.untrained(checkpoint, seed)
     fresh = reading.probe_of(checkpoint, blank, seed) if reader == reading.PROBE else None
-    idle = reading.read(checkpoint, instances, steps, reader, blank, fresh, progress=_from(progress, n, total))
+    idle = reading.read(checkpoint, instances, steps, reader, blank, fresh, progress=results.part(progress, n, total))
     wheres = [reading.orders(checkpoint, x, e) for x, e in zip(instances, own.encodings, strict=True)]
     first = next(iter(wheres[0]))
     taken = [(where[first] >= 1) & (where[first] <= steps) for where in wheres]
@@ -189,7 +195,9 @@ def measure(
         seed=seed,
         n=n,
         fits=tuple(fits),
-        twin=_twins(checkpoint, instances[:looked], own, taken, reader, threshold, seed, _from(progress, 2 * n, total)),
+        twin=_twins(
+            checkpoint, instances[:looked], own, taken, reader, threshold, seed, results.part(progress, 2 * n, total)
+        ),
         distance=distance,
         due=due,
         arrived=there / due,
@@ -204,6 +212,15 @@ def measure(
         node_distance=far[first],
         node_arrival=tau,
     )
+
+
+def _refuse_over(checkpoint: Checkpoint, encodings: list[Encoding], steps: int, reader: str) -> None:
+    """Refuses what would not fit: the margins of all runs, the untrained ones' and the twins', nodes and probes."""
+    size = 2 * reading.held(checkpoint, encodings, steps) + reading.held(checkpoint, encodings[:MAX_TWINS], steps)
+    size += NODE_BYTES * sum(e.n_nodes for e in encodings)
+    if reader == reading.PROBE:
+        size += reading.held_by_fit(checkpoint)
+    results.refuse_over(size, f"the waves of {len(encodings)} instances over {steps} steps", reading.FEWER)
 
 
 def _pick(run: Read, taken: list[np.ndarray], threshold: float) -> np.ndarray:
@@ -253,11 +270,6 @@ def _twins(
     return TwinControl(len(pairs), len(instances) - len(pairs), nodes, *(float(x) for x in shares))
 
 
-def _from(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """Progress of a part of the work that begins after some of it is done."""
-    return None if progress is None else lambda done, _: progress(before + done, total)
-
-
 def table(result: Wavefront) -> str:
     """The lines with their controls, then the arrivals by distance."""
     unit = result.fits[0].order
@@ -265,20 +277,27 @@ def table(result: Wavefront) -> str:
         f"{result.checkpoint}: {result.n} instances, T = {result.steps}, read by the {result.reader}, "
         f"p >= {result.threshold:g}",
         "",
-        f"{'order':<10}{'of':<11}{'speed':>7}{'95% interval':>17}{'steps each':>12}{'a':>7}{'R2':>7}{'log2 R2':>9}"
-        f"{'Spearman':>10}{'arrived':>14}",
+        f"{'order':<10}{'of':<11}{'speed':>7}{'95% interval':>17}{'steps each':>12}{'a':>7}{'arrived':>14}",
     ]
     for fit in result.fits:
         interval = f"[{_number(fit.speed_low)}, {_number(fit.speed_high)}]"
         out.append(
             f"{fit.order:<10}{fit.of:<11}{_number(fit.speed):>7}{interval:>17}{_number(fit.slope):>12}"
-            f"{_number(fit.intercept):>7}{_number(fit.r2):>7}{_number(fit.r2_log2):>9}{_number(fit.spearman):>10}"
-            f"{f'{fit.arrived}/{fit.due}':>14}"
+            f"{_number(fit.intercept):>7}{f'{fit.arrived}/{fit.due}':>14}"
         )
+    out += ["", f"{'order':<10}{'of':<11}" + "".join(f"{x:>24}" for x in ("R2", "log2 R2", "difference", "Spearman"))]
+    for fit in result.fits:
+        cells = [
+            f"{_number(getattr(fit, x))} [{_number(getattr(fit, f'{x}_low'))}, {_number(getattr(fit, f'{x}_high'))}]"
+            for x in ("r2", "r2_log2", "difference", "spearman")
+        ]
+        out.append(f"{fit.order:<10}{fit.of:<11}" + "".join(f"{cell:>24}" for cell in cells))
     twin = result.twin
     out += [
         "",
-        f"nodes that differ from the twin's: {twin.nodes} in {twin.instances} instances ({twin.without} have none); "
+        f"nodes that differ from the twin's: {twin.nodes} in {twin.instances} of the first "
+        f"{min(result.n, MAX_TWINS)} instances "
+        f"({twin.without} have no twin); "
         f"arrive in the own run {_number(twin.arrived)} [{_number(twin.arrived_low)}, {_number(twin.arrived_high)}], "
         f"in the twin's {_number(twin.twin)} [{_number(twin.twin_low)}, {_number(twin.twin_high)}]",
         f"at least half arrive up to {unit} {result.stall}" + ("" if result.stalled else ", the greatest there is"),

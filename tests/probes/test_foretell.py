@@ -71,7 +71,8 @@ def test_a_stall_foretells_the_failure() -> None:
         progress=lambda a, b: seen.append((a, b)),
     )
     np.testing.assert_array_equal(found.wrong, [x.source % 2 == 0 for x in graphs(7)])
-    own, chance = found.score(), found.score("permuted")
+    own, chance, blank = found.score(), found.score("permuted"), found.score("untrained")
+    assert blank.high < own.auroc
     assert own.auroc > 0.85
     assert own.low > 0.7
     assert found.score("residual").auroc > 0.85
@@ -79,7 +80,10 @@ def test_a_stall_foretells_the_failure() -> None:
     assert abs(found.score("distance alone").auroc - 0.5) < 0.25
     assert found.errors == found.wrong.sum()
     assert (found.steps, found.at, found.fitted, found.n_fit) == (16, 8, (5, 6), 80)
-    assert seen[-1] == (140, 140)
+    assert seen[-1] == (420, 420)
+    done = [a for a, _ in seen]
+    assert done == sorted(set(done))
+    assert {80, 160, 220, 280, 360} < set(done), "each pass is counted: waves, answers, those of the given, untrained"
 
 
 def test_nothing_foretells_a_failure_without_a_sign() -> None:
@@ -112,6 +116,13 @@ def test_what_cannot_be_foretold() -> None:
     assert foretell.unfit(ours) is None
 
 
+def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results.refuse_over, "__defaults__", (1 << 16,))
+    monkeypatch.setattr(foretell, "_see", lambda *_: pytest.fail("it was run"))
+    with pytest.raises(InputError, match="waves of 50 instances over 100 steps would take"):
+        foretell.measure(failing(stalls=True), graphs(6, 30), fit=[5], fit_instances=20, steps=100)
+
+
 def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured) -> None:
     found = foretell.measure(failing(stalls=True), graphs(6, 40), fit=[5], fit_instances=40, steps=16)
     assert json.loads(dumps(found))["scores"][0]["predictors"] == "speed and residual"
@@ -121,7 +132,11 @@ def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured) -> None:
         np.testing.assert_array_equal(stored["residual"], found.residual)
     ours = untrained(tmp_path / "graph", "graph")
     command = ["foretell", str(ours.folder), "--difficulty", "3", "--instances", "20", "--fit", "2"]
-    assert main([*command, "--fit-instances", "20"]) in (0, 2)
-    capsys.readouterr()
+    assert main([*command, "--fit-instances", "20", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["fitted"], told["n"], told["n_fit"], len(told["wrong"])) == ([2], 20, 20, 20)
+    assert [score["predictors"] for score in told["scores"]][-2:] == ["untrained", "permuted"]
+    assert main([*command, "--fit", "3", "--fit-instances", "20"]) == 2
+    assert "fitted on as well" in capsys.readouterr().err
     assert main(["foretell", str(untrained(tmp_path / "x", "without ^").folder)]) == 2
     assert "does not apply" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core import tasks
+from core import checkpoint, tasks
 from core.checkpoint import Checkpoint
 from core.encoding import Batch, collate
 from core.errors import InputError
+from core.model import DepthRecurrentTransformer
 from core.plain import dumps
 from core.protocol import Shapes, Sink
-from probes import controls, highway
+from probes import controls, highway, subjects
 from probes.cli import main
 from probes.results import save_npz
 from tests.probes.hand_made import CONFIGS, untrained
@@ -96,12 +98,67 @@ def test_every_mechanism_is_switched_off_in_turn(tmp_path: Path) -> None:
         assert kept["networks.0.ratio"].shape == (7,)
 
 
+def trained(folder: Path, seed: int, **changes: Any) -> Path:
+    """A network with some settings changed, after a few steps of gradient descent on the answers."""
+    torch.manual_seed(seed)
+    model = DepthRecurrentTransformer(replace(CONFIGS["graph"], **changes))
+    batch = collate([tasks.get("graph").encode(x, model.config) for x in GRAPHS])
+    label = torch.tensor([float(x.label or 0) for x in GRAPHS])
+    descent = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(5):
+        descent.zero_grad()
+        nn.functional.binary_cross_entropy_with_logits(model(batch, 4)[0], label).backward()
+        descent.step()
+    checkpoint.save(folder, model, name=folder.name, recipe="x", training={}, metrics={}, card="# Hi")
+    return folder
+
+
+def test_checkpoints_trained_with_a_mechanism_off_stand_beside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full, gateless, other = (trained(tmp_path / n, k, **c) for k, (n, c) in enumerate(
+        {"full": {}, "gateless": {"gate_bias": None}, "gateless too": {"gate_bias": None}}.items()
+    ))  # fmt: skip
+    bare = trained(tmp_path / "bare", 7, recall=False, state_norm=False, state_noise=0.0)
+    command = ["highway", str(full), "--difficulty", "2", "--instances", "4", "--seeds", "1", "--steps", "6"]
+    assert main([*command, "--trained", str(gateless), str(other), str(bare), "--json"]) == 0
+    told = {way["title"]: way for way in json.loads(capsys.readouterr().out)["networks"]}
+    assert next(iter(told)) == "trained"
+    assert list(told)[-2:] == ["trained, no gate", "trained, no recall, no state norm"]
+    pair = told["trained, no gate"]
+    assert pair["sha256s"] == [checkpoint.load(x).sha256 for x in (gateless, other)]
+    drawn = subjects.draw(checkpoint.load(full), [2], 4)
+    alone = [highway.measure(checkpoint.load(x), drawn, steps=6, seeds=1).networks[0] for x in (gateless, other)]
+    np.testing.assert_allclose(pair["ratio"], np.mean([way.ratio for way in alone], axis=0))
+    assert (pair["factor_least"], pair["factor_most"]) == pytest.approx(sorted(way.factor for way in alone))
+    assert pair["factor_least"] < pair["factor_most"]
+    assert pair["factor"] != pytest.approx(told["trained"]["factor"], rel=1e-6)
+    assert pair["factor"] != pytest.approx(told["untrained, no gate"]["factor"], rel=1e-6)
+    assert main([*command, "--trained", str(gateless)]) == 0
+    assert "trained, no gate" in capsys.readouterr().out
+    wide = trained(tmp_path / "wide", 1, width=16)
+    for folder, why in ((wide, "differs from full in width"), (tmp_path / "nowhere", "nowhere")):
+        assert main([*command, "--trained", str(folder)]) == 2
+        told_why = capsys.readouterr().err
+        assert why in told_why
+        assert told_why.count("\n") == 1
+
+
+def test_what_another_network_has_is_said() -> None:
+    own = CONFIGS["graph"]
+    assert highway.difference(own, own) == "same mechanisms"
+    assert highway.difference(own, replace(own, depth_embedding=9, gate_bias=None)) == "no gate, with depth embedding"
+    noisy = replace(own, state_noise=0.3)
+    assert highway.difference(noisy, own) == "no state noise"
+    assert highway.difference(noisy, replace(own, state_norm=False)) == "no state norm"
+
+
 def test_refusals_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ours = untrained(tmp_path / "ours", "tree")
     with pytest.raises(InputError, match="seeds"):
         highway.measure(ours, tasks.get("logic").generate(1, 2), seeds=0)
     with pytest.raises(ValueError, match=r"low.*\(2,\).*\(3,\)"):
-        highway.Highway("x", np.zeros(3), np.zeros(3), np.zeros(2), np.zeros(3), 1, 1, 1, 1, 1)
+        highway.Highway("x", np.zeros(3), np.zeros(3), np.zeros(2), np.zeros(3), 1, 1, 1, 1, 1, ())
     command = ["highway", str(ours.folder), "--difficulty", "1", "--instances", "2", "--seeds", "1"]
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == highway.LEAST_STEPS

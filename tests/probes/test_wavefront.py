@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import rankdata
 from torch import Tensor
 
 from core import tasks
@@ -19,7 +20,7 @@ from core.plain import dumps
 from core.protocol import Sink
 from probes import reading, results, wavefront
 from probes.cli import main
-from probes.speed import SHUFFLED, UNTRAINED, line
+from probes.speed import SHUFFLED, UNTRAINED, _Statistics, line
 from tests.probes.hand_made import CONFIGS, Flood, untrained, wave
 
 Captured = pytest.CaptureFixture[str]
@@ -52,7 +53,9 @@ def test_a_wave_of_one_hop_a_step_is_found() -> None:
     fit = found.fit()
     assert (fit.speed, fit.speed_low, fit.speed_high, fit.r2, fit.spearman) == pytest.approx((1, 1, 1, 1, 1))
     assert fit.intercept == pytest.approx(0, abs=1e-9)
-    assert fit.r2_log2 < 0.97
+    assert fit.r2_log2_low < fit.r2_log2 < fit.r2_log2_high < 0.97
+    assert fit.difference == pytest.approx(fit.r2 - fit.r2_log2)
+    assert 0 < fit.difference_low < fit.difference < fit.difference_high
     assert fit.arrived == fit.due == len(found.node)
     np.testing.assert_array_equal(found.node_arrival, found.node_distance)
     np.testing.assert_array_equal(found.tau_mean, found.distance)
@@ -61,7 +64,8 @@ def test_a_wave_of_one_hop_a_step_is_found() -> None:
     assert (found.arrived == 1).all()
     assert (found.untrained_arrived < 1).all()
     shuffled = found.fit(of=SHUFFLED)
-    assert shuffled.r2 < 0.2
+    assert shuffled.r2_low <= shuffled.r2 < 0.2
+    assert shuffled.spearman_low < shuffled.spearman < shuffled.spearman_high < fit.spearman_low
     assert shuffled.slope < 0.5
     assert (found.twin.instances, found.twin.arrived, found.twin.twin) == (20, 1, 0)
     assert found.twin.nodes > 20
@@ -85,8 +89,11 @@ def test_a_wave_that_stalls_is_seen_to() -> None:
 def test_an_untrained_model_has_no_wave(tmp_path: Path) -> None:
     found = wavefront.measure(untrained(tmp_path / "graph", "graph"), graphs(9), threshold=0.5)
     fit = found.fit()
-    assert not (fit.arrived == fit.due and fit.r2 > 0.3)
-    assert found.fit(of=UNTRAINED).order == "distance"
+    blank = found.fit(of=UNTRAINED)
+    assert blank.order == "distance"
+    for none in (fit, blank):
+        assert none.slope < 0.2, "whatever arrives does so at about the same step"
+        assert none.difference < 0.1 or np.isnan(none.difference)
 
 
 def test_a_line_in_noise_has_its_interval() -> None:
@@ -97,14 +104,47 @@ def test_a_line_in_noise_has_its_interval() -> None:
     assert noise.r2 < 0.02
     assert abs(noise.spearman) < 0.1
     assert np.isnan(noise.speed_high)
+    assert noise.difference_low < 0 < noise.difference_high
+    assert noise.spearman_low < 0 < noise.spearman_high
     planted = line("distance", "own", 2 * far + rng.integers(0, 9, len(group)), far, group, 0)
     assert planted.slope_low < 2 < planted.slope_high
     assert planted.speed_low < 0.5 < planted.speed_high
+    assert planted.difference_low > 0, "a planted line is straighter than its logarithm"
     doubling = line("distance", "own", np.log2(1 + far).round(3), far, group, 0)
     assert doubling.r2_log2 > 0.999 > doubling.r2
+    assert doubling.difference_high < 0
     few = line("distance", "own", np.array([1, -1, 2, -1]), np.array([1, 2, 3, 4]), np.arange(4), 0)
     assert np.isnan(few.slope)
     assert (few.arrived, few.due) == (2, 4)
+
+
+def test_a_sample_of_groups_is_described_as_its_nodes_are() -> None:
+    rng = np.random.default_rng(1)
+    x, group = rng.integers(1, 9, 300).astype(float), rng.integers(0, 12, 300)
+    y = np.round(1.5 * x + rng.normal(0, 3, 300))
+    drawn = rng.multinomial(12, np.full(12, 1 / 12), size=4)
+    found = _Statistics.of(x, y, group).at(drawn)
+    for k, times in enumerate(drawn):
+        a, b = (np.repeat(v, times[group]) for v in (x, y))
+        due = [
+            np.polyfit(a, b, 1)[0],
+            np.corrcoef(a, b)[0, 1] ** 2,
+            np.corrcoef(np.log2(1 + a), b)[0, 1] ** 2,
+            np.corrcoef(rankdata(a), rankdata(b))[0, 1],
+        ]
+        np.testing.assert_allclose(found[:, k], due, rtol=1e-9)
+    alike = _Statistics.of(np.ones(4), np.arange(4.0), np.arange(4)).at(np.ones((1, 4)))
+    assert np.isnan(alike).all()
+
+
+def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results.refuse_over, "__defaults__", (1 << 16,))
+    monkeypatch.setattr(reading, "read", lambda *_, **__: pytest.fail("it was run"))
+    instances = graphs(3, 8)
+    nodes = sum(e.n_nodes for e in reading.encoded(wave(), instances))
+    assert reading.held(wave(), reading.encoded(wave(), instances), 9) >= 80 * nodes
+    with pytest.raises(InputError, match="waves of 8 instances over 200 steps would take"):
+        wavefront.measure(wave(), instances, steps=200)
 
 
 def test_arrival_by_hand() -> None:
@@ -159,7 +199,7 @@ def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured) -> None:
         command = ["wavefront", str(ours.folder), "--difficulty", "2", "--instances", "4", "--steps", "6"]
         assert main(command) == 0
         out = capsys.readouterr().out
-        for word in ("speed", "shuffled", "untrained", "twin"):
+        for word in ("speed", "shuffled", "untrained", "difference", "twin", "of the first 4 instances"):
             assert word in out
     assert main(["wavefront", str(ours.folder), "--difficulty", "2", "--threshold", "7"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
