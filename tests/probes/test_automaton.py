@@ -152,8 +152,6 @@ def test_what_it_does_not_apply_to(tmp_path: Path) -> None:
     assert automaton.unfit(flood()) is None
     kinds = ("tokens", "nearest match", "text")
     placed, nearest, alike = (str(automaton.unfit(untrained(tmp_path / kind, kind))) for kind in kinds)
-        str(automaton.unfit(untrained(tmp_path / k, k))) for k in ("tokens", "nearest match", "text")
-    )
     assert placed.startswith("every token may attend to every other, by where it stands,")
     assert "nearest match on one side" in nearest
     assert alike.startswith("every token may attend to every other, so")
