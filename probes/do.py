@@ -271,12 +271,6 @@ def directions_of(
     return found
 
 
-def fitted(checkpoint: Checkpoint, instances: Sequence[Any], seed: int) -> list[Any]:
-    """The instances that `probes.steer` takes mean states from when it steers these."""
-    difficulty = sorted({x.difficulty or subjects.trained(checkpoint) for x in instances})[:4]
-    return subjects.draw(checkpoint, difficulty, -(-steer.FITTED // len(difficulty)), None, seed + others.APART)
-
-
 def _steps_of(name: str, program: Sequence[Edit], steps: int) -> list[int]:
     """Steps of which a direction is needed."""
     _, at, step = name.rpartition("@")
@@ -296,7 +290,7 @@ def _between_means(
     """`means` and `orthogonal` after some steps, of every two neighbouring values of the concept; NaN elsewhere."""
     if not due:
         return {}
-    drawn = fitted(checkpoint, instances, seed)
+    drawn = steer.fitted(checkpoint, instances, seed)
     found: dict[str, np.ndarray] = {}
     for t in due:
         means = steering.means(checkpoint, drawn, t)

@@ -21,6 +21,7 @@ from core.errors import InputError
 from probes import bootstrap, controls, intervene, results, steering, subjects
 from probes.edits import END, Edit, written
 from probes.intervene import Material
+from probes.others import APART
 from probes.results import Progress
 from probes.sample import groups_of
 from probes.steering import DIRECTIONS, MEANS, PROBE, READOUT, Place
@@ -165,14 +166,13 @@ def measure(
         raise InputError(f"there is no place to steer: nothing would follow from any node {where}")
     due = [max(steps or 0, max((p.steps for p in found), default=0)) for found in chosen]
     _refuse_over(checkpoint, chosen, due)
-    difficulty = sorted({x.difficulty or subjects.trained(checkpoint) for x in instances})[:4]
-    fitted = subjects.draw(checkpoint, difficulty, -(-FITTED // len(difficulty)), None, seed + 1_000_003)
+    drawn_for_means = fitted(checkpoint, instances, seed)
     plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
     drawn = {True: rng, False: np.random.default_rng([seed, 11])}
     group, tallies = groups_of(instances), defaultdict(_Tally)
     for number, opened in enumerate((checkpoint, plain)):
         own = opened is checkpoint
-        by_step = {p.step: steering.means(opened, fitted, p.step) for found in chosen for p in found}
+        by_step = {p.step: steering.means(opened, drawn_for_means, p.step) for found in chosen for p in found}
         for i, (instance, found) in enumerate(zip(instances, chosen, strict=True)):
             tried = [
                 (place, name, vector)
@@ -195,6 +195,12 @@ def measure(
         sum(tallies[RANDOM].followers),
         tuple(_response(name, tallies[name], seed) for name in names),
     )
+
+
+def fitted(checkpoint: Checkpoint, instances: Sequence[Any], seed: int) -> list[Any]:
+    """The instances that mean states are taken from when these are steered: others, as difficult."""
+    difficulty = sorted({x.difficulty or subjects.trained(checkpoint) for x in instances})[:4]
+    return subjects.draw(checkpoint, difficulty, -(-FITTED // len(difficulty)), None, seed + APART)
 
 
 def _refuse_over(checkpoint: Checkpoint, chosen: Sequence[Sequence[Place]], due: Sequence[int]) -> None:

@@ -76,7 +76,7 @@ def test_progress_comes_at_every_step_and_what_does_not_fit_is_refused(monkeypat
     assert len(seen) >= 10  # two sides, five steps
     assert seen[-1] == (40, 40)
     monkeypatch.setattr(agreement, "_answers", None)
-    monkeypatch.setattr(results.refuse_over, "__defaults__", (1000,))
+    monkeypatch.setattr(results, "MAX_BYTES", 1000)
     with pytest.raises(InputError, match="over the limit"):
         agreement.measure(flood(), drawn(2, 4), steps=5)
 

@@ -148,7 +148,7 @@ def test_directions_between_means_are_as_long_as_their_distance() -> None:
     instances = subjects.draw(opened, [2], 2, None, 1)
     program = [do.Edit("add", 3, amount=1.0, direction=x) for x in ("means", "orthogonal", "means@2", "probe@4")]
     found = do.directions_of(opened, instances, program, 6, 5)
-    towards = steering.means(opened, do.fitted(opened, instances, 5), 3).towards(0, 1)
+    towards = steering.means(opened, steer.fitted(opened, instances, 5), 3).towards(0, 1)
     np.testing.assert_array_equal(found["means"][3], towards)
     assert np.isnan(found["means"][[0, 1, 4, 5, 6]]).all()
     assert np.linalg.norm(found["orthogonal"][3]) == pytest.approx(np.linalg.norm(found["means"][3]))

@@ -117,7 +117,7 @@ def test_what_cannot_be_foretold() -> None:
 
 
 def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results.refuse_over, "__defaults__", (1 << 16,))
+    monkeypatch.setattr(results, "MAX_BYTES", 1 << 16)
     monkeypatch.setattr(foretell, "_see", lambda *_: pytest.fail("it was run"))
     with pytest.raises(InputError, match="waves of 50 instances over 100 steps would take"):
         foretell.measure(failing(stalls=True), graphs(6, 30), fit=[5], fit_instances=20, steps=100)

@@ -181,7 +181,7 @@ def test_a_person_is_put_right_at_every_mention() -> None:
 
 def test_what_would_not_fit_is_refused_before_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repair, "_failing", lambda *_: pytest.fail("it was searched"))
-    monkeypatch.setattr(results.refuse_over, "__defaults__", (1 << 16,))
+    monkeypatch.setattr(results, "MAX_BYTES", 1 << 16)
     with pytest.raises(InputError, match="states to match with would take"):
         repair.measure(wave(), graph.generate(3, 2, data="audited", seed=1), steps=60)
     monkeypatch.setattr(repair, "MAX_MATCHES", 1)

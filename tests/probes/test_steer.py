@@ -71,7 +71,7 @@ def test_the_node_the_step_and_the_direction_can_be_named() -> None:
     assert text.startswith("add t=5 node=C amount=")
     base = trace.record(wave(), arm(), 11)
     edit = parse(text, base.encoding.labels)
-    vectors = do.directions_of(wave(), base.steps, np.random.default_rng(0))
+    vectors = do.directions_of(wave(), [arm()], [edit], base.steps, 0)
     replayed = intervene.run(wave(), base, [[edit]], Material(directions=vectors), hidden=True)
     assert replayed.hidden is not None
     said = steering.said(wave(), base.encoding, replayed.hidden)[0]
@@ -102,12 +102,12 @@ def test_the_direction_of_a_probe_is_that_between_its_values(monkeypatch: pytest
 
 
 def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results.refuse_over, "__defaults__", (1 << 16,))
+    monkeypatch.setattr(results, "MAX_BYTES", 1 << 16)
     monkeypatch.setattr(steering, "means", lambda *_: pytest.fail("the means were taken"))
     with pytest.raises(InputError, match="steered runs of 400 steps would take"):
         steer.measure(wave(), [arm()], steps=400)
     monkeypatch.undo()
-    monkeypatch.setattr(results.refuse_over, "__defaults__", (1 << 10,))
+    monkeypatch.setattr(results, "MAX_BYTES", 1 << 10)
     with pytest.raises(InputError, match="whose mean is taken"):
         steering.means(wave(), [arm()], 40)
 

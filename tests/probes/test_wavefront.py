@@ -138,7 +138,7 @@ def test_a_sample_of_groups_is_described_as_its_nodes_are() -> None:
 
 
 def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(results.refuse_over, "__defaults__", (1 << 16,))
+    monkeypatch.setattr(results, "MAX_BYTES", 1 << 16)
     monkeypatch.setattr(reading, "read", lambda *_, **__: pytest.fail("it was run"))
     instances = graphs(3, 8)
     nodes = sum(e.n_nodes for e in reading.encoded(wave(), instances))
