@@ -17,7 +17,7 @@ from core.checkpoint import Checkpoint
 from core.encoding import Encoding
 from core.errors import InputError
 from core.trace import Trace
-from probes import battery, controls, intervene, linear, others, reading, steer, steering, subjects
+from probes import battery, controls, intervene, linear, reading, steer, steering, subjects
 from probes import edits as language
 from probes.battery import Battery
 from probes.damage import Damage, score
