@@ -62,7 +62,9 @@ class Response:
         moved_high: Upper end.
         norm: Mean length of what is added.
         instance: (P,) index of the instance of each place steered along this direction.
-        edits: (P, K) texts, what was done at each; amounts are along a direction of length one.
+        edits: (P, K) texts, what was done at each, as `probes.do` reads it: amounts of means are doses, all
+            others along a direction of length one. Those of an untrained network and random ones are not to be had
+            again.
     """
 
     direction: str
@@ -270,8 +272,7 @@ def _steer(
         for k, dose in enumerate(DOSES.tolist()):
             row = j * len(DOSES) + k
             rows.append(np.append(_score(place, said[row], before, base.encoding.carries, exact), dose * length))
-            told = MEANS if name == UNTRAINED else name
-            edit = replace(programs[row][0], amount=_sign(place, name) * dose * length, direction=told)
+            edit = _named(programs[row][0], place, name, dose, length, opened.config.task)
             texts.append(written(edit, base.encoding.labels))
         mine.scored.append(np.stack(rows))
         mine.edits.append(tuple(texts))
@@ -280,9 +281,15 @@ def _steer(
         mine.followers.append(int((place.distance != NEVER).sum()))
 
 
-def _sign(place: Place, name: str) -> int:
-    """Whether a place is moved along a direction that reads "true", or against it."""
-    return -1 if name in (READOUT, PROBE) and (place.before, place.after) == (1, 0) else 1
+def _named(edit: Edit, place: Place, name: str, dose: float, length: float, task: str) -> Edit:
+    """An edit along a direction as `probes.do` knows it: means by their length, all others of length one."""
+    falls = place.after < place.before
+    if name in (MEANS, UNTRAINED):
+        low, high = sorted((place.before, place.after))
+        of = f":{low}:{high}" if task == "text" else ""
+        return replace(edit, amount=-dose if falls else dose, direction=f"{MEANS}{of}@{place.step}")
+    sign = -1 if name in (READOUT, PROBE) and task != "text" and falls else 1
+    return replace(edit, amount=sign * dose * length, direction=name)
 
 
 def _score(place: Place, said: np.ndarray, before: np.ndarray, carries: np.ndarray, exact: bool) -> np.ndarray:
@@ -357,7 +364,7 @@ def table(result: Steering) -> str:
     lines += ["", f"at dose {DOSE:g}     recall  precision  any time  length"]
     for r in result.responses:
         lines.append(f"{r.direction:12}{r.recall[k]:9.3f}{r.precision[k]:11.3f}{r.any_time[k]:10.3f}{r.norm[k]:8.2f}")
-    lines += ["", f"edits at dose {DOSE:g} in the first instance (all in --json), along directions of length one"]
+    lines += ["", f"edits at dose {DOSE:g} in the first instance (all in --json)"]
     for r in result.responses:
         lines += [f"  {texts[k]}" for i, texts in zip(r.instance, r.edits, strict=True) if i == r.instance[0]]
     return "\n".join(lines)

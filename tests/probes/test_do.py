@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from core.errors import InputError
 from core.plain import dumps
 from core.tasks import graph
 from core.tasks.graph_instance import GraphInstance
-from probes import battery, damage, do, edits, intervene, results, steer, steering, subjects
+from probes import battery, damage, do, intervene, results, steer, steering, subjects
 from probes.battery import Battery
 from probes.cli import main
 from probes.do import Replay
@@ -110,7 +109,7 @@ def test_a_patch_takes_the_twin_or_a_named_donor(tmp_path: Path) -> None:
         replay("patch t=1", instances=[alone])
 
 
-@pytest.mark.parametrize("name", ["graph-house", "logic-house-tree"])
+@pytest.mark.parametrize("name", ["graph-house", "logic-house-tree", "text-house-facts"])
 def test_steering_is_replayed_with_the_same_logits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `steer` runs is run again from its text: the same places, along `means` as long as it takes them."""
     opened = checkpoint.load(name)
@@ -124,22 +123,15 @@ def test_steering_is_replayed_with_the_same_logits(name: str, monkeypatch: pytes
         return out
 
     monkeypatch.setattr(intervene, "run", noted)
-    steer.measure(opened, instances, seed=1)
+    found = steer.measure(opened, instances, seed=1).responses[0]
     monkeypatch.undo()
-    steered = [(b, logits, e) for b, logits, e in ran if e.direction.startswith("means") and e.amount == 1.0]
-    assert steered
-    for base, logits, edit in steered[:2]:
-        i = next(i for i, instance in enumerate(instances) if instance is base.instance)
-        for sign in (1.0, -1.0):  # towards true or false
-            named = replace(edit, direction=f"means@{edit.step}", amount=sign)
-            again = do.measure(
-                opened, instances, steps=base.steps, seed=1, edit=[edits.written(named, base.encoding.labels)]
-            )
-            assert isinstance(again, Replay)
-            if np.allclose(again.runs[i].after, logits, atol=1e-4):
-                break
-        else:
-            pytest.fail(f"{edit} is not replayed")
+    assert found.direction == "means"
+    steered = [(b, logits) for b, logits, e in ran if e.direction.startswith("means") and e.amount == 1.0]
+    assert len(steered) == len(found.edits) > 0
+    for (base, logits), texts, i in list(zip(steered, found.edits, found.instance.tolist(), strict=True))[:2]:
+        again = do.measure(opened, instances, steps=base.steps, seed=1, edit=[texts[2]])
+        assert isinstance(again, Replay)
+        np.testing.assert_allclose(again.runs[i].after, logits, atol=1e-4)
         assert not np.allclose(again.runs[i].after, again.runs[i].before, atol=1e-2)
 
 
