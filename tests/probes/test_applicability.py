@@ -99,7 +99,7 @@ def test_a_gap_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     applicability.keep(told(ours.sha256), record)
     assert not list(applicability.gaps(record))
     applicability.keep(told(ours.sha256, lens=UNFIT, pca=REFUSED, automaton=RAN), record)
-    assert {instrument for _, instrument, _ in applicability.gaps(record)} == {"lens", "automaton"}
+    assert {instrument for _, instrument, _ in applicability.gaps(record)} == {"lens", "pca", "automaton"}
     applicability.keep(told("other"), record)
     found = list(applicability.gaps(record))
     assert len(found) == len(applicability.NAMES)
