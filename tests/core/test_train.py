@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,10 +137,13 @@ def test_a_killed_process_resumes(tmp_path: Path, how: signal.Signals) -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     subprocess.run([*command, str(out), "--max-seconds", "0.2"], check=True, capture_output=True, env=environment)
     progress = _progress(out)
-    process = subprocess.Popen([*command, str(out), "--resume"], stderr=subprocess.DEVNULL, env=environment)
-    time.sleep(4)
+    process = subprocess.Popen([*command, str(out), "--resume"], stderr=subprocess.PIPE, env=environment)
+    assert isinstance(process.stderr, io.BufferedReader)
+    said = b""
+    while b"level=" not in said and (more := process.stderr.read1()):  # it trains, and is not still being imported
+        said += more
     process.send_signal(how)
-    process.wait(timeout=60)
+    process.communicate(timeout=60)
     assert _progress(out) >= progress
     run = [*command, str(out), "--resume", "--max-seconds", "0.2"]
     done = subprocess.run(run, check=True, capture_output=True, text=True, env=environment)
