@@ -1,4 +1,4 @@
-"""What a score is compared with: a network that has learned nothing; labels, nodes and directions that mean nothing."""
+"""What a score is compared with: a network that has learned nothing; labels and directions that mean nothing."""
 
 from __future__ import annotations
 
@@ -56,18 +56,6 @@ def permuted(values: np.ndarray, rng: np.random.Generator, within: np.ndarray | 
     out = np.empty_like(values)
     out[..., np.argsort(within, kind="stable")] = values[..., np.lexsort((rng.random(len(within)), within))]
     return out
-
-
-def random_nodes(live: np.ndarray, count: int, rng: np.random.Generator, but: Sequence[int] = ()) -> np.ndarray:
-    """Different nodes in random order, (count,) int64; fewer where there are not so many.
-
-    Args:
-        live: (n,) bool, the nodes that may be drawn: those that carry a concept, are reached, are no padding.
-        count: How many.
-        rng: Draws them.
-        but: Nodes that are not drawn.
-    """
-    return rng.permutation(np.setdiff1d(np.flatnonzero(live), np.asarray(but, dtype=np.int64)))[:count]
 
 
 def random_direction(vector: np.ndarray, rng: np.random.Generator) -> np.ndarray:

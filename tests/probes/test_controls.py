@@ -19,11 +19,3 @@ def test_values_are_dealt_out_within_their_group() -> None:
     assert (whole[0] // 1000 != within).mean() > 0.5  # among all
     again = controls.permuted(values, np.random.default_rng(0), within)
     np.testing.assert_array_equal(again, dealt)
-
-
-def test_random_nodes_are_live_different_and_others() -> None:
-    live = np.array([True, False, True, True, True, False])
-    drawn = {tuple(controls.random_nodes(live, 2, np.random.default_rng(k), but=[3])) for k in range(60)}
-    assert drawn == {(a, b) for a in (0, 2, 4) for b in (0, 2, 4) if a != b}
-    assert sorted(controls.random_nodes(live, 9, np.random.default_rng(0))) == [0, 2, 3, 4]
-    assert not len(controls.random_nodes(live, 2, np.random.default_rng(0), but=[0, 2, 3, 4]))
