@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from figures.palette import Scheme
 from figures.plotly_style import BAND, INK, MAIN, MUTED, colour, figure
 from figures.step_curves import band, share
-from probes.speed import OWN, SHUFFLED, UNTRAINED, Fit
+from probes.speed import OWN, SHUFFLED, UNTRAINED
 from probes.wavefront import Wavefront
 
 ORDERS = {
@@ -132,11 +132,12 @@ def rows(result: Wavefront) -> list[dict[str, str]]:
             "by": fit.order,
             "of": names[fit.of],
             "1/b": share(fit.speed),
-            "95%": _interval(fit),
+            "95%": _interval(fit.speed_low, fit.speed_high),
             "a": _number(fit.intercept),
             "b": _number(fit.slope),
             "R²": share(fit.r2),
             "log₂ R²": share(fit.r2_log2),
+            "difference": _between(fit.difference, fit.difference_low, fit.difference_high),
             "ρ": _number(fit.spearman),
             "arrive": f"{fit.arrived:,} / {fit.due:,}",
         }
@@ -161,8 +162,13 @@ def _quartiles(far: np.ndarray, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return x, np.array(rows).T if rows else np.empty((3, 0))
 
 
-def _interval(fit: Fit) -> str:
-    return f"[{share(fit.speed_low)}, {share(fit.speed_high)}]" if np.isfinite(fit.speed_low) else "–"
+def _interval(low: float, high: float) -> str:
+    return f"[{share(low)}, {share(high)}]".replace("-0.", "−.") if np.isfinite(low) else "–"
+
+
+def _between(value: float, low: float, high: float) -> str:
+    """A difference of shares with its interval."""
+    return f"{share(value)} {_interval(low, high)}".replace("-0.", "−.") if np.isfinite(value) else "–"
 
 
 def _number(value: float) -> str:

@@ -31,10 +31,10 @@ def show_arrivals(found: Wavefront, name: str) -> None:
         st.caption("Nodes that never arrive have no part in the line: read both figures together.")
     table(arrivals.rows(found))
     st.caption(
-        "The line is a + b × distance, its speed 1/b; log₂ R² is of a wave that doubles its reach each step, ρ the "
-        "rank correlation. Shuffled: the same arrivals, distances dealt out anew in each instance. Untrained: the "
-        "same architecture with the weights it would start from. Where the twin differs, nodes should arrive here "
-        "and not there."
+        "The line is a + b × distance, its speed 1/b; log₂ R² is of a wave that doubles its reach each step, and the "
+        "difference of both says with its interval which it is; ρ is the rank correlation. Shuffled: the same "
+        "arrivals, distances dealt out anew in each instance. Untrained: the same architecture with the weights it "
+        "would start from. Where the twin differs, nodes should arrive here and not there."
     )
 
 

@@ -177,7 +177,11 @@ def test_the_speed_is_said_with_its_controls() -> None:
     assert arrivals.speed(bent).startswith("There is no wave of one speed")
     rows = arrivals.rows(wave())
     assert [row["of"] for row in rows] == ["this model", "shuffled", "untrained"]
-    assert rows[2]["1/b"] == "–"
+    assert rows[2]["1/b"] == rows[2]["difference"] == "–"
+    fit = whole.fits[0]
+    assert rows[0]["difference"].startswith(f"{fit.r2 - fit.r2_log2:.3f} [".removeprefix("0"))
+    less = replace(whole, fits=(replace(fit, difference=-0.25, difference_low=-0.5, difference_high=0.125),))
+    assert arrivals.rows(less)[0]["difference"] == "−.250 [−.500, .125]"
     nodes = list(csv.DictReader(io.StringIO(arrivals.as_csv(wave()))))
     assert [int(row["arrival"]) for row in nodes] == [1, 1, 2, 2, 3, 3, -1, -1]
 
