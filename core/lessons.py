@@ -76,7 +76,8 @@ class Lessons:
             n_nodes = None if nodes is None else rng.integers(nodes[0], nodes[1] + 1, len(difficulty))
             return self._graphs(graph_data.draw(rng, difficulty, recipe.data, n_nodes), rng)
         if recipe.task == "text":
-            arrays = text_data.draw(rng, difficulty, recipe.data, extra, recipe.drift, recipe.turns)
+            how = (recipe.drift, recipe.turns, recipe.either_way)
+            arrays = text_data.draw(rng, difficulty, recipe.data, extra, *how)
             return text_encoding.lesson(arrays, model)
         formulas = logic_data.draw(rng, difficulty, split, extra)
         if model.attention == "none":
@@ -103,7 +104,8 @@ class Lessons:
         if recipe.task == "text":
             rng = np.random.default_rng([SPLITS["train"], self.seed, 1 << 41])
             chain = np.repeat(rng.integers(low, high + 1, count // 2), 2)
-            return text_encoding.lesson(text_data.draw(rng, chain, recipe.data), recipe.model), chain
+            arrays = text_data.draw(rng, chain, recipe.data, either_way=recipe.either_way)
+            return text_encoding.lesson(arrays, recipe.model), chain
         each = count // (high - low + 1)
         formulas = [
             formula

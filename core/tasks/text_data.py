@@ -212,13 +212,15 @@ def audited(
     )  # fmt: skip
 
 
-def paper(rng: np.random.Generator, chain: np.ndarray, label: np.ndarray) -> TextArrays:
+def paper(rng: np.random.Generator, chain: np.ndarray, label: np.ndarray, either_way: bool = False) -> TextArrays:
     """The paper's texts: some facts up and then some down, all along the chain, and two to four facts about others.
 
     Args:
         rng: Random numbers.
         chain: (B,) facts between the two people asked about, at most PAPER_MAX_CHAIN.
         label: (B,) 0 or 1; a wrong question is two or four generations off.
+        either_way: Whether half of the facts are told from the other side: not "A is the parent of B", but "B is the
+            child of A". For training alone, where it has to be learned from whom to whom a fact leads.
 
     Source: arXiv 2603.21676 and its public code; there, one text in a hundred contradicts itself about the others.
     """
@@ -250,6 +252,9 @@ def paper(rng: np.random.Generator, chain: np.ndarray, label: np.ndarray) -> Tex
         joined = np.where(moved, one[:, None], joined)
     order = np.argsort(rng.random((b, most + 4)) + (np.arange(most + 4)[None] >= n_facts[:, None]), axis=1)
     facts = np.take_along_axis(facts, order[..., None], axis=1)
+    if either_way:
+        turned = rng.random(facts.shape[:2]) < 0.5
+        facts = np.where(turned[..., None], facts[..., ::-1] * [1, -1, 1], facts)
     true = 2 * up - chain
     delta = np.array([2, -2, 4, -4])
     legal = np.abs(true[:, None] + delta[None]) <= MAX_OFFSET
@@ -269,6 +274,7 @@ def draw(
     extra: np.ndarray | None = None,
     drift: float = 0.0,
     turns: bool = False,
+    either_way: bool = False,
 ) -> TextArrays:
     """As many texts as there are entries in `chain`, half of them right.
 
@@ -279,10 +285,12 @@ def draw(
         extra: (B,) distractors of each; None draws them (audited data alone has a choice).
         drift: Share of the chains that keep their direction (audited data).
         turns: Whether those turn back once.
+        either_way: Whether half of the facts are told from the other side (the paper's data; audited data always has
+            such facts).
     """
     if data == "audited":
         return audited(rng, chain[::2], None if extra is None else extra[::2], drift, turns)
-    return paper(rng, chain, (np.arange(len(chain)) % 2 == 0).astype(np.int64))
+    return paper(rng, chain, (np.arange(len(chain)) % 2 == 0).astype(np.int64), either_way)
 
 
 def generate(

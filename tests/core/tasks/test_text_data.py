@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.tasks import text
-from core.tasks.text_data import PAPER_MAX_CHAIN, REACH, audited
+from core.tasks.text_data import PAPER_MAX_CHAIN, REACH, audited, paper
 
 
 @pytest.mark.parametrize("data", ["audited", "paper"])
@@ -39,3 +39,16 @@ def test_chains_with_a_direction_come_to_the_far_offsets_and_leave_them_again() 
         chain = np.take_along_axis(size, np.arange(6)[None], axis=1)  # the people of the chain come first
         turns.append(((chain[:, :-1] == REACH) & (chain[:, 1:] == REACH - 1)).sum())
     assert turns[1] > 2 * turns[0]
+
+
+def test_facts_told_from_either_side_are_the_same_facts() -> None:
+    chain, label = np.full(200, 5), np.arange(200) % 2
+    said, told = (paper(np.random.default_rng(0), chain, label, either_way) for either_way in (False, True))
+    turned = said.facts[..., 0] != told.facts[..., 0]
+    used = np.arange(said.facts.shape[1])[None] < said.n_facts[:, None]
+    assert 0.45 < turned[used].mean() < 0.55
+    again = np.where(turned[..., None], told.facts[..., ::-1] * [1, -1, 1], told.facts)
+    assert (again == said.facts).all()
+    assert (told.label == label).all()
+    for instance, answer in zip(told.instances(), label, strict=True):  # as the oracle reads it
+        assert instance.label == answer
