@@ -329,6 +329,11 @@ def _how_many(recipe: Recipe) -> str:
     return f"T = {low}" if low == high else f"T drawn from {low} to {high} for every batch"
 
 
+def _validated_on(recipe: Recipe) -> str:
+    kinds = {"graph": "twins", "logic": f"{recipe.data} formulas", "text": f"{recipe.data} texts"}
+    return kinds[recipe.task]
+
+
 def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str, Any]]) -> str:
     """The checkpoint's README: what it is, how it was made, what it reached."""
     last = log[-1]["accuracy"] if log else {}
@@ -350,7 +355,7 @@ difficulty {low} to {high} with {_how_many(recipe)}, \
 Seed {training["seed"]}, {training["batches"]} batches of {recipe.batch_size} in {training["seconds"]:.0f} s on \
 {training["machine"]}.
 
-Validation on instances that no training saw ({"twins" if recipe.task == "graph" else recipe.data + " formulas"}), \
+Validation on instances that no training saw ({_validated_on(recipe)}), \
 difficulty and accuracy:
 
 | difficulty | accuracy |
