@@ -50,8 +50,8 @@ class Recipe:
         samples: Instances of a training set drawn once; None draws each batch afresh.
         nodes: Least and greatest number of nodes (graph).
         extra: Least and greatest of what lengthens an instance without deepening it, so that training covers the
-            lengths of deeper instances: distractors of a text, depth of the siblings of a formula. None draws it as in
-            tests.
+            lengths of deeper instances: distractors of an audited text, facts by which the chain of the paper's texts
+            goes on beyond the two people, depth of the siblings of a formula. None draws it as in tests.
         extra_from: Batch from which instances are lengthened; shorter ones are learned sooner.
         drift: Share of the chains of a text that keep their direction, so that far offsets occur in short ones.
         turns: Whether those chains turn back once.

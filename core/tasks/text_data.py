@@ -212,32 +212,45 @@ def audited(
     )  # fmt: skip
 
 
-def paper(rng: np.random.Generator, chain: np.ndarray, label: np.ndarray, either_way: bool = False) -> TextArrays:
+def paper(
+    rng: np.random.Generator,
+    chain: np.ndarray,
+    label: np.ndarray,
+    extra: np.ndarray | None = None,
+    either_way: bool = False,
+) -> TextArrays:
     """The paper's texts: some facts up and then some down, all along the chain, and two to four facts about others.
+
+    The last two arguments are for training alone; without them counting answers the question, and with them it has to
+    be found out who stands between the two people, and from whom to whom a fact leads.
 
     Args:
         rng: Random numbers.
         chain: (B,) facts between the two people asked about, at most PAPER_MAX_CHAIN.
         label: (B,) 0 or 1; a wrong question is two or four generations off.
+        extra: (B,) facts by which the chain goes on before and after the two people; None for none.
         either_way: Whether half of the facts are told from the other side: not "A is the parent of B", but "B is the
-            child of A". For training alone, where it has to be learned from whom to whom a fact leads.
+            child of A".
 
     Source: arXiv 2603.21676 and its public code; there, one text in a hundred contradicts itself about the others.
     """
-    b, most, people = len(chain), int(chain.max()), len(NAMES)
+    told, first = chain, np.zeros_like(chain)
+    if extra is not None:
+        told, first = chain + extra, rng.integers(0, extra + 1)
+    b, most, people = len(chain), int(told.max()), len(NAMES)
     rows, k = np.arange(b), np.arange(most)
-    up = (rng.random(b) * (chain + 1)).astype(np.int64)
+    up = (rng.random(b) * (told + 1)).astype(np.int64)
     step = np.where(k[None] < up[:, None], 1, -1)
-    on_chain = k[None] < chain[:, None]
+    on_chain = k[None] < told[:, None]
     facts = np.zeros((b, most + 4, 3), np.int64)
     a, i = np.nonzero(on_chain)
     facts[a, i] = np.stack([i, step[a, i], i + 1], axis=1)
-    n_facts, wanted = chain.copy(), rng.integers(2, 5, b)
+    n_facts, wanted = told.copy(), rng.integers(2, 5, b)
     seen = np.zeros((b, people, people), bool)
     joined = np.arange(people)[None].repeat(b, 0)  # who is joined by distractors so far, and how far above the others
     above = np.zeros((b, people), np.int64)
     for d in range(4):  # a pair drawn twice, or against what was said, is left out, so that some texts have fewer
-        keys = rng.random((b, people)) + (np.arange(people)[None] <= chain[:, None])
+        keys = rng.random((b, people)) + (np.arange(people)[None] <= told[:, None])
         pair = np.argsort(keys, axis=1)[:, :2]
         low, high = pair.min(1), pair.max(1)
         other_step = rng.integers(-1, 2, b)
@@ -255,14 +268,16 @@ def paper(rng: np.random.Generator, chain: np.ndarray, label: np.ndarray, either
     if either_way:
         turned = rng.random(facts.shape[:2]) < 0.5
         facts = np.where(turned[..., None], facts[..., ::-1] * [1, -1, 1], facts)
-    true = 2 * up - chain
+    person = np.arange(people)[None]
+    offset = np.zeros((b, people), np.int64)
+    offset[:, 1 : most + 1] = np.where(on_chain, step, 0).cumsum(1)
+    offset = np.where(person <= told[:, None], offset - offset[rows, first][:, None], 0)
+    distance = np.where(person <= told[:, None], np.abs(person - first[:, None]), -1)
+    true = offset[rows, first + chain]
     delta = np.array([2, -2, 4, -4])
     legal = np.abs(true[:, None] + delta[None]) <= MAX_OFFSET
     wrong = true + delta[np.argmax(rng.random((b, 4)) * legal, axis=1)]
-    query = np.stack([np.zeros(b, np.int64), np.where(label == 1, true, wrong), chain], axis=1)
-    distance = np.where(np.arange(people)[None] <= chain[:, None], np.arange(people)[None], -1)
-    offset = np.zeros((b, people), np.int64)
-    offset[:, 1 : most + 1] = np.where(on_chain, step, 0).cumsum(1) * on_chain
+    query = np.stack([first, np.where(label == 1, true, wrong), first + chain], axis=1)
     name = np.argsort(rng.random((b, people)), axis=1)
     return TextArrays(facts, n_facts, query, name, distance, offset)
 
@@ -282,7 +297,8 @@ def draw(
         rng: Random numbers.
         chain: (B,), B even; for audited data the twins of row 2i take chain[2i].
         data: "audited" or "paper".
-        extra: (B,) distractors of each; None draws them (audited data alone has a choice).
+        extra: (B,) what lengthens each: distractors of audited texts (None draws them), facts by which the paper's
+            chain goes on (None for none).
         drift: Share of the chains that keep their direction (audited data).
         turns: Whether those turn back once.
         either_way: Whether half of the facts are told from the other side (the paper's data; audited data always has
@@ -290,7 +306,7 @@ def draw(
     """
     if data == "audited":
         return audited(rng, chain[::2], None if extra is None else extra[::2], drift, turns)
-    return paper(rng, chain, (np.arange(len(chain)) % 2 == 0).astype(np.int64), either_way)
+    return paper(rng, chain, (np.arange(len(chain)) % 2 == 0).astype(np.int64), extra, either_way)
 
 
 def generate(

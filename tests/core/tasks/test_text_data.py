@@ -43,7 +43,7 @@ def test_chains_with_a_direction_come_to_the_far_offsets_and_leave_them_again() 
 
 def test_facts_told_from_either_side_are_the_same_facts() -> None:
     chain, label = np.full(200, 5), np.arange(200) % 2
-    said, told = (paper(np.random.default_rng(0), chain, label, either_way) for either_way in (False, True))
+    said, told = (paper(np.random.default_rng(0), chain, label, None, either_way) for either_way in (False, True))
     turned = said.facts[..., 0] != told.facts[..., 0]
     used = np.arange(said.facts.shape[1])[None] < said.n_facts[:, None]
     assert 0.45 < turned[used].mean() < 0.55
@@ -52,3 +52,16 @@ def test_facts_told_from_either_side_are_the_same_facts() -> None:
     assert (told.label == label).all()
     for instance, answer in zip(told.instances(), label, strict=True):  # as the oracle reads it
         assert instance.label == answer
+
+
+def test_a_chain_may_go_on_beyond_the_two_people_it_is_asked_about() -> None:
+    rng = np.random.default_rng(0)
+    chain, label, extra = rng.integers(1, 6, 400), np.arange(400) % 2, rng.integers(0, 5, 400)
+    arrays = paper(rng, chain, label, extra)
+    assert (arrays.label == label).all()
+    assert ((arrays.distance >= 0).sum(1) == chain + extra + 1).all()
+    for instance, answer, facts in zip(arrays.instances(), label, chain, strict=True):
+        assert (instance.label, instance.difficulty) == (answer, facts)
+    before = arrays.query[:, 0]
+    assert before.min() == 0
+    assert (before == extra).any()
