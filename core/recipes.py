@@ -261,9 +261,7 @@ PAPER_TEXT = replace(
     validate_every=60_000 // 128,
 )
 
-# The house block on the paper's own data and in its range of difficulty, with the answer alone as supervision. Texts
-# start at one fact, and half of their facts are told from the other side: as the paper tells them, all along the chain,
-# the parents and children among them can be counted, and nobody's place has to be found.
+# The house block on the paper's own data and in its range of difficulty, with the answer alone as supervision.
 HOUSE_GRAPH_ON_PAPER = replace(HOUSE_GRAPH, name="house-on-paper", data="paper", supervision="answer")
 HOUSE_LOGIC_ON_PAPER = replace(
     HOUSE_LOGIC_TOKENS,
@@ -281,11 +279,13 @@ HOUSE_TEXT_ON_PAPER = replace(
     name="house-on-paper",
     model=replace(HOUSE_TEXT_TOKENS.model, identity="vocabulary", equal_bias=False),
     data="paper",
+    difficulty=(2, 5),
     supervision="answer",
+    steps=(8, 20),
     extra=None,
     drift=0.0,
-    either_way=True,
-    validation=(1, 2, 3, 4, 5, 6, 8),
+    curriculum=Curriculum(start=2),
+    validation=(2, 3, 4, 5, 6, 8),
 )
 
 
