@@ -163,12 +163,16 @@ def _quartiles(far: np.ndarray, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _interval(low: float, high: float) -> str:
-    return f"[{share(low)}, {share(high)}]".replace("-0.", "−.") if np.isfinite(low) else "–"
+    return f"[{_signed(low)}, {_signed(high)}]" if np.isfinite(low) else "–"
 
 
 def _between(value: float, low: float, high: float) -> str:
     """A difference of shares with its interval."""
-    return f"{share(value)} {_interval(low, high)}".replace("-0.", "−.") if np.isfinite(value) else "–"
+    return f"{_signed(value)} {_interval(low, high)}" if np.isfinite(value) else "–"
+
+
+def _signed(value: float) -> str:
+    return share(value).replace("-0.", "−.")
 
 
 def _number(value: float) -> str:

@@ -268,11 +268,11 @@ def paper(
     if either_way:
         turned = rng.random(facts.shape[:2]) < 0.5
         facts = np.where(turned[..., None], facts[..., ::-1] * [1, -1, 1], facts)
-    person = np.arange(people)[None]
+    who = np.arange(people)[None]
     offset = np.zeros((b, people), np.int64)
     offset[:, 1 : most + 1] = np.where(on_chain, step, 0).cumsum(1)
-    offset = np.where(person <= told[:, None], offset - offset[rows, first][:, None], 0)
-    distance = np.where(person <= told[:, None], np.abs(person - first[:, None]), -1)
+    offset = np.where(who <= told[:, None], offset - offset[rows, first][:, None], 0)
+    distance = np.where(who <= told[:, None], np.abs(who - first[:, None]), -1)
     true = offset[rows, first + chain]
     delta = np.array([2, -2, 4, -4])
     legal = np.abs(true[:, None] + delta[None]) <= MAX_OFFSET
