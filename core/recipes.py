@@ -151,7 +151,7 @@ PAPER_LOGIC = Recipe(
     validation=(2, 4, 6, 8, 10),
     validate_every=64_000 // 128,
     bfloat16=True,
-    parts=4,
+    parts=16,
 )  # fmt: skip
 
 HOUSE_TREE = Recipe(
@@ -259,6 +259,7 @@ PAPER_TEXT = replace(
     batches=40 * (60_000 // 128),
     validation=(2, 3, 4, 5, 6, 8),
     validate_every=60_000 // 128,
+    parts=4,
 )
 
 # The house block on the paper's own data and in its range of difficulty, with the answer alone as supervision.

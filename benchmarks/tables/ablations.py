@@ -27,14 +27,7 @@ def make(runs: Path) -> Table:
     A row of the kept table stays where the sweep has not yet run as many of its seeds, so that a long sweep can be
     taken up in parts.
     """
-    made = {(row["recipe"], row["variant"]): row for row in rows(runs, gradient=True)}
-    path = KEPT / "ablations.json"
-    for row in json.loads(path.read_text())["rows"] if path.exists() else []:
-        key = row["recipe"], row["variant"]
-        if key not in made or made[key]["seeds"] < row["seeds"]:
-            made[key] = row
-    columns = list(dict.fromkeys(name for row in made.values() for name in row))
-    columns.sort(key=lambda name: int(name) if name.isdigit() else -1)
+    made = with_kept(rows(runs, gradient=True), "ablations")
     planned = [(f"{run.task} {run.recipe}", run.variant or "full") for run in read_plan(ROOT / PLAN)]
     order = {recipe: i for i, recipe in enumerate(dict.fromkeys(recipe for recipe, _ in planned))}
     within = {key: i for i, key in enumerate(dict.fromkeys(planned))}
@@ -48,11 +41,26 @@ def make(runs: Path) -> Table:
             f"Gradient: what one step back does to |dL/dh| on average over {STEPS} steps, at the start and trained; "
             "at 1 nothing is lost.",
         ),
-        rows=tuple(
-            {name: row.get(name) for name in columns}
-            for _, row in sorted(made.items(), key=lambda item: (order[item[0][0]], within[item[0]]))
-        ),
+        rows=even([row for _, row in sorted(made.items(), key=lambda item: (order[item[0][0]], within[item[0]]))]),
     )
+
+
+def with_kept(fresh: list[dict[str, Any]], name: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Rows of a sweep, and those of the kept table that have more seeds, by recipe and variant."""
+    made = {(row["recipe"], row["variant"]): row for row in fresh}
+    path = KEPT / f"{name}.json"
+    for row in json.loads(path.read_text())["rows"] if path.exists() else []:
+        key = row["recipe"], row["variant"]
+        if "seeds" in row and (key not in made or made[key]["seeds"] < row["seeds"]):
+            made[key] = row
+    return made
+
+
+def even(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Rows that all have the columns of any, difficulties in order at the end."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns.sort(key=lambda name: int(name) if name.isdigit() else -1)
+    return tuple({name: row.get(name) for name in columns} for row in rows)
 
 
 def rows(runs: Path, *, gradient: bool) -> list[dict[str, Any]]:

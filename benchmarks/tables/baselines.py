@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import ablations
-from benchmarks.tables.table import Share, Table
+from benchmarks.tables.table import ROOT, Share, Table
 from core import checkpoint
+from core.sweeps.plan import read_plan
 from probes import trivial
 
 PLAN = "benchmarks/plans/baselines.toml"
@@ -21,8 +22,10 @@ RULES = {
 
 
 def make(runs: Path, instances: int, seed: int) -> Table:
-    """Reads the sweep and scores the rules."""
-    rows: list[dict[str, Any]] = ablations.rows(runs, gradient=False)
+    """Reads the sweep, as far as it has run beside the rows that are kept, and scores the rules."""
+    made = ablations.with_kept(ablations.rows(runs, gradient=False), "baselines")
+    planned = list(dict.fromkeys(f"{run.task} {run.recipe}" for run in read_plan(ROOT / PLAN)))
+    rows = [row for _, row in sorted(made.items(), key=lambda item: planned.index(item[0][0]))]
     for name, difficulties in RULES.items():
         opened = checkpoint.load(name)
         for found in trivial.score(opened, list(difficulties), instances, "audited", seed):
@@ -39,5 +42,5 @@ def make(runs: Path, instances: int, seed: int) -> Table:
             "Task, data, loss, batches, batch size, width and T of the house recipe. Models: median over seeds "
             "(least-greatest); rules: accuracy with its 95% interval.",
         ),
-        rows=tuple(rows),
+        rows=ablations.even(rows),
     )
