@@ -21,7 +21,9 @@ class ModelConfig:
         attention: "edges": along the instance's edges and self-loops; "full": every token to every token; "none": not
             for this model: tokens are read in turn, a value stands where its last token is (`core.adapters.gru`).
         readout: "pair": MLP over [h(source); h(target)]; "cls": MLP over the answer node; "node": a logit at each node;
-            "offset": at each node a distribution over offsets and "not joined", read as the log-odds of the asked one.
+            "offset": at each node a distribution over offsets and "not joined", read as the log-odds of the asked one;
+            "sum": every node adds a number of generations, read as how far within a margin around their sum the asked
+            offset lies. Told by itself what is asked, it hides that word from the states.
         activation: Of the MLP.
         position: "rope": rotary positions, rotate-half; "none".
         rope_base: Base of the rotary frequencies.
@@ -48,7 +50,7 @@ class ModelConfig:
     heads: int = 4
     hidden: int = 128
     attention: Literal["edges", "full", "none"] = "edges"
-    readout: Literal["pair", "cls", "node", "offset"] = "node"
+    readout: Literal["pair", "cls", "node", "offset", "sum"] = "node"
     activation: Literal["relu", "gelu"] = "gelu"
     position: Literal["none", "rope"] = "none"
     rope_base: float = 10000.0
@@ -80,6 +82,8 @@ class ModelConfig:
             raise InputError(f"config: width {self.width} is not a multiple of {self.heads} heads")
         if not isinstance(self.depth_embedding, int) or not 0 <= self.depth_embedding <= 100_000:
             raise InputError(f"config: depth_embedding should be a number of rows (got {self.depth_embedding!r:.40})")
+        if self.readout in ("offset", "sum") and self.task != "text":
+            raise InputError(f"config: readout {self.readout!r} is for texts")
         if self.position == "rope" and self.width // self.heads % 2:
             raise InputError(f"config: rotary positions need heads of even width (got {self.width // self.heads})")
         for name in ("recall", "state_norm", "bracket_bias", "equal_bias", "distance_bias", "geometric"):
@@ -104,6 +108,11 @@ class ModelConfig:
     def interface(self) -> Literal["edges", "tokens"]:
         """How instances are presented: nodes with edges, or tokens."""
         return "edges" if self.attention == "edges" else "tokens"
+
+    @property
+    def reads_nodes(self) -> bool:
+        """Whether the model says something of every node, not of the answer alone."""
+        return self.readout not in ("cls", "sum")
 
     @property
     def hints(self) -> str:

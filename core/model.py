@@ -160,6 +160,21 @@ def log_odds(classes: Float[Tensor, "... c"], asked: Tensor | None) -> Float[Ten
     return (own - others).squeeze(-1)
 
 
+def within(said: Float[Tensor, "... b n 3"], batch: Batch) -> Float[Tensor, "... b"]:
+    """Logit that the asked offset is the one meant: how far within a margin around what the nodes sum to it lies.
+
+    Args:
+        said: What each node adds to the offset; at the answer node, the margin over 1, and the logarithm of the logit
+            by which the answer changes over one generation.
+        batch: The instances.
+    """
+    if batch.asked is None:
+        raise ValueError("a readout of offsets needs to be told which one is asked")
+    total = (said[..., 0] * batch.valid).sum(-1)
+    margin, sharp = said[..., torch.arange(len(batch), device=said.device), batch.answer, 1:].unbind(-1)
+    return sharp.exp() * (1 + margin - (total - batch.asked).abs())
+
+
 class DepthRecurrentTransformer(
     nn.Module, PyTorchModelHubMixin, library_name="depthscope", coders={ModelConfig: (asdict, ModelConfig.from_dict)}
 ):
@@ -192,6 +207,11 @@ class DepthRecurrentTransformer(
         if config.readout in ("node", "offset"):  # a normalised state needs no second norm
             wide = 1 if config.readout == "node" else 2 * MAX_OFFSET + 2
             self.head = nn.Sequential(nn.Identity() if config.state_norm else nn.LayerNorm(d), nn.Linear(d, wide))
+        elif config.readout == "sum":
+            last = nn.Linear(d, 3)
+            nn.init.zeros_(last.weight)  # a sum over many nodes that begins at 0
+            nn.init.zeros_(last.bias)
+            self.head = nn.Sequential(nn.Identity() if config.state_norm else nn.LayerNorm(d), last)
         else:
             read = 2 * d if config.readout == "pair" else d
             self.head = nn.Sequential(
@@ -282,11 +302,13 @@ class DepthRecurrentTransformer(
             read = torch.cat([state[..., rows, batch.source, :], read], dim=-1)
         if self.config.readout == "offset":
             return log_odds(self.head(read), batch.asked)
+        if self.config.readout == "sum":
+            return within(self.head(state), batch)
         return self.head(read).squeeze(-1)
 
     def concept(self, state: Float[Tensor, "... b n d"], batch: Batch) -> Tensor | None:
         """What the model says of every node: logits (..., B, n), or (..., B, n, classes) of offsets; None without."""
-        if self.config.readout == "cls":
+        if not self.config.reads_nodes:
             return None
         if self.config.readout == "pair":
             rows = torch.arange(len(batch), device=state.device)

@@ -168,8 +168,8 @@ def check(recipe: Recipe) -> None:
             f"model.state_norm=false leaves the state noise of {model.state_noise:g} without the norm that gives it "
             "its scale; set model.state_noise=0 as well"
         )
-    if model.readout == "cls" and recipe.supervision == "node":
-        raise InputError("supervision=node needs a readout at every node, and model.readout=cls has none")
+    if not model.reads_nodes and recipe.supervision == "node":
+        raise InputError(f"supervision=node needs a readout at every node, and model.readout={model.readout} has none")
     if model.attention == "edges" and model.bracket_bias:
         raise InputError("model.bracket_bias is for full attention; along edges it would be passed over")
     needed = FORMULA_TOKENS[recipe.data] if recipe.task == "logic" else NODE_TOKENS

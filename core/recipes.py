@@ -289,6 +289,20 @@ HOUSE_TEXT_ON_PAPER = replace(
     validation=(2, 3, 4, 5, 6, 8),
 )
 
+# The same, but for a readout that sums over the words: it learns to count them, sooner than to follow names, and a count
+# goes on beyond the lengths trained on.
+HOUSE_SUM_ON_PAPER = replace(
+    HOUSE_TEXT_ON_PAPER,
+    name="house-sum-on-paper",
+    model=replace(HOUSE_TEXT_ON_PAPER.model, readout="sum"),
+    steps=(1, 16),
+    batches=300,
+    parts=2,
+    curriculum=None,
+    validation=(2, 3, 4, 5, 6, 7, 8, 9),
+    validate_every=100,
+)
+
 
 def _with_equal(recipe: Recipe) -> Recipe:
     """The same with the learned bias on equal tokens."""
@@ -347,6 +361,7 @@ RECIPES = (
     HOUSE_TEXT_TOKENS,
     HOUSE_TEXT_ON_PAPER,
     _with_equal(HOUSE_TEXT_ON_PAPER),
+    HOUSE_SUM_ON_PAPER,
     TIED_GRAPH,
     ACT_GRAPH,
     FIXED_GRAPH,

@@ -353,6 +353,11 @@ def notes_on(checkpoint: Checkpoint, steps: int) -> tuple[str, ...]:
         notes.append(
             "This checkpoint reads out a pair of nodes; the readout at a node is that node taken as the target."
         )
+    elif config.readout == "sum":
+        notes.append(
+            "The answer is read from a sum to which every word adds some generations; the states do not see which "
+            "relation is asked for."
+        )
     own = getattr(checkpoint.model, "notes", None)
     if own is not None:
         notes += own(steps)

@@ -213,6 +213,8 @@ def _mentions(encoding: Encoding) -> np.ndarray:
     word = np.flatnonzero(~encoding.carries & (encoding.token_ids >= FIRST_RELATION))
     relation = encoding.token_ids[word] - FIRST_RELATION
     relation = relation[relation < len(OFFSETS)]  # one a sentence, between its subject and its object
+    hidden = len(mention) // 2 - len(relation)  # the question's, the last, where the states do not see it
+    relation = np.pad(relation, (0, hidden), constant_values=-1)
     person = encoding.subformula[mention]
     out[mention, 0] = np.arange(len(mention)) % 2
     out[mention, 1] = 1 + np.repeat(relation, 2)

@@ -63,6 +63,8 @@ class Neighbourhood:
         bears[batch.answer] = True
         if self.model.config.readout == "pair":
             bears[batch.source] = True
+        elif self.model.config.readout == "sum":
+            bears[:] = True
         rows = [bears]
         for _ in range(steps):
             bears = bears.index_fill(0, edges[1][bears[edges[0]]], True)

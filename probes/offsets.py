@@ -1,4 +1,4 @@
-"""What a readout of offsets says of every person beside the offset that is asked for."""
+"""What readouts of texts say at every token beside the answer: who stands where, and what is counted."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from core.trace import Trace
 
 @torch.inference_mode()
 def readings(checkpoint: Checkpoint, trace: Trace) -> dict[str, np.ndarray]:
-    """Name to (T+1, n) probabilities, NaN where a token names nobody; none if the checkpoint reads out no offsets.
+    """Name to (T+1, n) values in [0, 1]; none if the checkpoint reads out neither offsets nor a sum of them.
 
-    "true offset" is the probability of the one that the facts give in the end, or of "not joined" where they give none;
-    "joined" that of any offset at all.
+    Of offsets, NaN where a token names nobody: "true offset" is the probability of the one that the facts give in the
+    end, or of "not joined" where they give none; "joined" that of any offset at all. Of a sum: "counted" is how many
+    generations the token adds or takes away, one at most.
     """
-    if getattr(checkpoint.config, "readout", None) != "offset":
+    readout = getattr(checkpoint.config, "readout", None)
+    if readout not in ("offset", "sum"):
         return {}
     encoding, model = trace.encoding, checkpoint.model
     like = next(model.parameters())
     hidden = torch.tensor(trace.hidden).to(like)[:, None]  # (T+1, 1, n, d)
+    if readout == "sum":
+        return {"counted": np.clip(np.abs(model.head(hidden)[:, 0, :, 0].double().cpu().numpy()), 0, 1)}
     classes = model.concept(hidden, collate([encoding]).to(like.device))
     assert classes is not None
     share = classes[:, 0].softmax(-1).double().cpu().numpy()

@@ -56,7 +56,7 @@ class Read:
 
 def unfit(checkpoint: Checkpoint) -> str | None:
     """Why nothing can be read at the nodes of a checkpoint; None if something can."""
-    if checkpoint.config.readout != "cls" or linear.load(checkpoint) is not None:
+    if checkpoint.config.reads_nodes or linear.load(checkpoint) is not None:
         return None
     return "it reads out one answer and no node, and no probes are stored with it"
 
@@ -67,10 +67,10 @@ def reader_of(checkpoint: Checkpoint, wanted: str | None) -> str:
     Raises:
         InputError: If the checkpoint has no such reader.
     """
-    reader = wanted or (READOUT if checkpoint.config.readout != "cls" else PROBE)
+    reader = wanted or (READOUT if checkpoint.config.reads_nodes else PROBE)
     if reader not in READERS:
         raise InputError(f"a reader is one of {', '.join(READERS)} (got {reader!r:.40})")
-    if reader == READOUT and checkpoint.config.readout == "cls":
+    if reader == READOUT and not checkpoint.config.reads_nodes:
         raise InputError(f"{checkpoint.name} reads out one answer and no node; take --reader probe")
     if reader == PROBE and linear.load(checkpoint) is None:
         raise InputError(

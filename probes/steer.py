@@ -117,7 +117,7 @@ class Steering:
 
 def unfit(checkpoint: Checkpoint) -> str | None:
     """Who follows is read at the nodes."""
-    if checkpoint.config.readout == "cls":
+    if not checkpoint.config.reads_nodes:
         return "it reads out one answer and no node, so that nobody can be seen to follow"
     if checkpoint.config.attention == "none":
         return "it reads one token a step and never goes back, so that nothing could follow from a state behind it"

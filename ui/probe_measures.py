@@ -199,7 +199,7 @@ def _first(checkpoint: Checkpoint, what: Section) -> Asked:
 
 def _readers(checkpoint: Checkpoint) -> list[str]:
     """Who can read the nodes, the one that reads by default first."""
-    has = {reading.READOUT: checkpoint.config.readout != "cls", reading.PROBE: linear.load(checkpoint) is not None}
+    has = {reading.READOUT: checkpoint.config.reads_nodes, reading.PROBE: linear.load(checkpoint) is not None}
     return [name for name, there in has.items() if there]
 
 

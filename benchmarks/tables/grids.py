@@ -14,7 +14,7 @@ PUBLISHED = {"graph": dict(zip(GRAPH.difficulty.tolist(), GRAPH.accuracy.max(1).
 PUBLISHED |= {task: dict(zip(b.difficulty.tolist(), b.accuracy.tolist(), strict=True)) for task, b in BEST.items()}
 """The author's accuracies at the best number of steps, by difficulty."""
 
-OURS = ("paper", "paper-perstep", "house-on-paper", "house-on-paper-equal")
+OURS = ("paper", "paper-perstep", "house-on-paper", "house-on-paper-equal", "house-sum-on-paper")
 DATA = ("paper", "audited")
 
 
@@ -31,23 +31,25 @@ def make(instances: int, seed: int, task: str | None = None) -> Table:
         if task not in (None, name):
             continue
         told = {"checkpoint": f"the author's, {name}", "hints": "edges" if name == "graph" else "none"}
-        told |= {"supervision": "answer only", "parameters": None, "trained on": None, "data": "paper"}
+        told |= {"supervision": "answer only", "parameters": None, "trained on": None, "data": "paper", "T": "best"}
         rows.append(told | {str(d): f"{x:.3f}" for d, x in published.items()})
         for recipe in OURS:
             try:
                 opened = checkpoint.load(f"{name}-{recipe}")
             except InputError:
                 continue  # not shipped
-            rows += [_row(opened, data, tuple(published), instances, seed) for data in DATA]
+            for data in DATA:
+                rows += _rows(opened, data, tuple(published), instances, seed)
     span = "" if task is None else f" --task {task}"
     return Table(
         name="grids",
         title="Table 1. The paper's grids and ours",
         command=f"python -m benchmarks.tables grids{span} --instances {instances} --seed {seed}",
         notes=(
-            "Columns are hops, depths or facts on the chain. The author's figures are at the best number of steps, "
-            "ours at T fixed beforehand: hops + 8, 3 * depth + 12, 2 * chain + 8, and no more than a paper checkpoint "
-            "has step embeddings.",
+            "Columns are hops, depths or facts on the chain. The author's figures are at the best number of steps of "
+            "each column, and so are ours where it says so, of the same instances; otherwise at T fixed beforehand: "
+            "hops + 8, 3 * depth + 12, 2 * chain + 8, and no more than a paper checkpoint has step embeddings. A cell is empty where a checkpoint cannot read "
+            "the instances: too many names, or operators that it does not know.",
         ),
         rows=tuple(rows),
     )
@@ -61,17 +63,34 @@ def steps_for(opened: Checkpoint, difficulty: int, data: str) -> int:
 
 def measured(opened: Checkpoint, difficulty: int, instances: int, data: str, seed: int) -> Share:
     """Accuracy at T fixed beforehand."""
+    return both(opened, difficulty, instances, data, seed)[0]
+
+
+def both(opened: Checkpoint, difficulty: int, instances: int, data: str, seed: int) -> tuple[Share, Share]:
+    """Accuracy at T fixed beforehand, and at the best number of steps up to it, of one run."""
     steps = steps_for(opened, difficulty, data)
     found = frontier.run(opened, [difficulty], steps, instances, data, seed)
-    accuracy, low, high = (float(x[0, -1]) for x in (found.accuracy, found.low, found.high))
-    return Share(accuracy, low, high, int(found.n[0]), steps)
+    shares = []
+    for at in (len(found.steps) - 1, int(found.accuracy[0].argmax())):
+        accuracy, low, high = (float(x[0, at]) for x in (found.accuracy, found.low, found.high))
+        shares.append(Share(accuracy, low, high, int(found.n[0]), int(found.steps[at])))
+    return shares[0], shares[1]
 
 
-def _row(opened: Checkpoint, data: str, difficulties: tuple[int, ...], instances: int, seed: int) -> dict[str, Any]:
-    row: dict[str, Any] = {**about(opened), "data": data}
+def _rows(
+    opened: Checkpoint, data: str, difficulties: tuple[int, ...], instances: int, seed: int
+) -> list[dict[str, Any]]:
+    """A row at T fixed beforehand and, on the paper's data, one at the best number of steps."""
+    rows = [{**about(opened), "data": data, "T": "fixed"}, {**about(opened), "data": data, "T": "best"}]
+    kinds = 2 if data == "paper" else 1
     if data == "audited" and opened.config.task == "logic" and opened.config.vocabulary <= 9:
-        return row  # it does not know ^, and without it audited formulas grow to thousands of tokens
+        return rows[:1]  # it does not know ^, and without it audited formulas grow to thousands of tokens
     for difficulty in difficulties:
         if difficulty >= (opened.training.get("difficulty") or (1,))[0] or data == "paper":
-            row[str(difficulty)] = measured(opened, difficulty, instances, data, seed)
-    return row
+            try:
+                found = both(opened, difficulty, instances, data, seed)
+            except InputError:  # more names than it knows
+                continue
+            for row, share in zip(rows, found, strict=True):
+                row[str(difficulty)] = share
+    return rows[:kinds]

@@ -82,7 +82,7 @@ class AdaptiveComputation(DepthRecurrentTransformer):
 
     def readout(self, state: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Logit of the answer (..., B), and of every node (..., B, n) where the model has one."""
-        if self.config.readout == "cls":
+        if not self.config.reads_nodes:
             return self.answer(state, batch), None
         return super().readout(self.read(state), batch)
 

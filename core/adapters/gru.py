@@ -21,7 +21,7 @@ class TokenReader(nn.Module):
     """A GRU over tokens, with a readout at every token. Implements `core.protocol.RecurrentModel`."""
 
     def __init__(self, config: ModelConfig) -> None:
-        if config.attention != "none" or config.readout == "pair":
+        if config.attention != "none" or config.readout not in ("node", "cls"):
             raise InputError(
                 "a GRU reads tokens without attention, so its config should have attention 'none' and a readout of "
                 f"'node' or 'cls' (got {config.attention!r} and {config.readout!r})"

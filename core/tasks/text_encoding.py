@@ -50,6 +50,7 @@ class Layout:
         sentence: (B, n) index of the sentence, -1 for none.
         source: (B,) place of the question's subject.
         answer: (B,) place of the question's object.
+        asked: (B,) place of the question's relation.
     """
 
     tokens: np.ndarray
@@ -57,10 +58,23 @@ class Layout:
     sentence: np.ndarray
     source: np.ndarray
     answer: np.ndarray
+    asked: np.ndarray
 
     def __post_init__(self) -> None:
         if not self.tokens.shape == self.person.shape == self.sentence.shape:
             raise ValueError(f"tokens have shape {self.tokens.shape}, persons {self.person.shape}")
+
+    def read_by(self, config: ModelConfig) -> np.ndarray:
+        """The tokens that a model reads, (B, n).
+
+        A readout of a sum is told by itself what is asked, so that the word for it is hidden from the states: they
+        would else prejudge offsets that training never affirmed.
+        """
+        if config.readout != "sum":
+            return self.tokens
+        tokens = self.tokens.copy()
+        tokens[np.arange(len(tokens)), self.asked] = TOKEN["query"]
+        return tokens
 
 
 def lay(facts: np.ndarray, n_facts: np.ndarray, query: np.ndarray, token: np.ndarray, *, words: bool) -> Layout:
@@ -106,7 +120,7 @@ def lay(facts: np.ndarray, n_facts: np.ndarray, query: np.ndarray, token: np.nda
     parts = [part for part, _ in query_plan]
     used_columns = int((end + last).max())
     cut = (x[:, :used_columns] for x in (tokens, person, sentence))
-    return Layout(*cut, source=end + parts.index(0), answer=end + parts.index(2))
+    return Layout(*cut, source=end + parts.index(0), answer=end + parts.index(2), asked=end + parts.index(1))
 
 
 def _tokens(facts: np.ndarray, part: int, what: int, token: np.ndarray, words: bool) -> np.ndarray:
@@ -141,7 +155,7 @@ def lesson(arrays: TextArrays, config: ModelConfig) -> Lesson:
     roles = np.zeros_like(layout.tokens)
     roles[rows, layout.source] |= SOURCE
     roles[rows, layout.answer] |= TARGET
-    ids = torch.from_numpy(layout.tokens)
+    ids = torch.from_numpy(layout.read_by(config))
     batch = Batch(
         token_ids=ids,
         roles=torch.from_numpy(roles),
@@ -195,7 +209,7 @@ def encode(instance: TextInstance, config: ModelConfig) -> Encoding:
             instance.names[p] if p >= 0 else VOCABULARY[t]
             for t, p in zip(tokens.tolist(), person.tolist(), strict=True)
         ),
-        token_ids=tokens,
+        token_ids=layout.read_by(config)[0],
         roles=roles,
         edge_index=None if words else np.stack(np.nonzero(allowed(layout)[0])),
         answer=int(layout.answer[0]),

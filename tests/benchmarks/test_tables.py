@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.tables import ablations
+from benchmarks.tables import ablations, grids
 from benchmarks.tables.table import KEPT, placed
+from core import checkpoint, frontier
 from core.plain import dumps
 
 
@@ -43,3 +44,13 @@ def test_a_table_takes_its_place_on_the_page() -> None:
     page = placed("# Results\n", "x", "one")
     assert placed(page, "x", "two") == page.replace("one", "two")
     assert (KEPT / "ablations.json").exists()
+
+
+def test_the_best_number_of_steps_is_read_from_the_run_of_the_fixed_one() -> None:
+    opened = checkpoint.load("graph-house")
+    fixed, best = grids.both(opened, 4, 20, "paper", seed=0)
+    assert (fixed.steps, fixed.accuracy) == (12, 1.0)
+    assert best.steps is not None
+    found = frontier.run(opened, [4], 12, 20, "paper", 0)
+    assert best.accuracy == found.accuracy.max()
+    assert best.steps == found.steps[found.accuracy[0].argmax()] < 12

@@ -13,7 +13,7 @@ from torch import Tensor
 from core.config import ModelConfig
 from core.encoding import MAX_OFFSET, NEVER, SOURCE, TARGET, Batch, Encoding, collate
 from core.errors import InputError
-from core.model import DepthRecurrentTransformer, log_odds, rotate
+from core.model import DepthRecurrentTransformer, log_odds, rotate, within
 from core.protocol import RecurrentModel, Sink
 
 GRAPH = ModelConfig("graph", vocabulary=27, width=32, heads=4, hidden=48)
@@ -41,6 +41,7 @@ VARIANTS = {
     "tokens, nearest match": replace(LOGIC, position="none", geometric=True, bracket_bias=True),
     "tokens, nearest match, offsets": replace(LOGIC, task="text", readout="offset", equal_bias=True, geometric=True),
     "tokens, offsets": replace(LOGIC, task="text", readout="offset", equal_bias=True),
+    "tokens, sum": replace(LOGIC, task="text", readout="sum", equal_bias=True),
     "tokens, answer alone": replace(LOGIC, readout="cls", layer_scale=1e-2),
     "tokens, paper": replace(LOGIC, readout="cls", layer_scale=1e-2, **PAPER),
 }
@@ -182,6 +183,33 @@ def test_log_odds_of_a_class_against_all_others() -> None:
     torch.testing.assert_close(log_odds(classes, asked[:, None]), torch.log(own / (1 - own)))
 
 
+def test_a_sum_affirms_what_lies_within_its_margin_however_far_out() -> None:
+    config = replace(LOGIC, task="text", readout="sum")
+    batch = collate([replace(encoding(config, n), asked=asked) for n, asked in ((4, -9), (6, -9), (6, 2), (6, 2))])
+    said = torch.zeros(4, 6, 3)
+    said[0, :, 0] = -9 / 4  # the last two are padding, and count for nothing
+    said[1, :, 0] = -7 / 6
+    said[2:, 1:3, 0] = 1.75
+    said[3, batch.answer[3], 1:] = torch.tensor([1.0, np.log(4)])  # a margin of 2, four times as sharp
+    assert within(said, batch).tolist() == pytest.approx([1.0, -1.0, -0.5, 2.0])
+    with pytest.raises(ValueError, match="which one is asked"):
+        within(said, replace(batch, asked=None))
+
+
+def test_a_fresh_sum_is_of_nothing() -> None:
+    config = replace(LOGIC, task="text", readout="sum")
+    model = DepthRecurrentTransformer(config)
+    batch = collate([replace(encoding(config, n), asked=asked) for n, asked in ((4, 0), (9, 3))])
+    with torch.inference_mode():
+        assert model(batch, 3)[0].tolist() == pytest.approx([1.0, -2.0])
+
+
+def test_offsets_are_for_texts() -> None:
+    for readout in ("offset", "sum"):
+        with pytest.raises(InputError, match=f"readout '{readout}' is for texts"):
+            replace(LOGIC, readout=readout)
+
+
 def test_a_readout_per_node_does_not_see_the_target() -> None:
     model, given = model_of(GRAPH), encoding(GRAPH, 7)
     other = replace(given, answer=3, roles=np.where(np.arange(7) == 3, TARGET, given.roles & SOURCE))
@@ -196,10 +224,9 @@ def test_readouts(config: ModelConfig) -> None:
     with torch.inference_mode():
         answer, node = model(batch, 3)
     assert answer.shape == (2,)
-    if node is None:
-        assert config.readout == "cls"
-    else:
-        assert config.readout != "cls"
+    assert config.reads_nodes == (config.readout not in ("cls", "sum"))
+    assert (node is not None) == config.reads_nodes
+    if node is not None:
         assert node.shape == (2, 8)
         assert torch.equal(node[torch.arange(2), batch.answer], answer)
 

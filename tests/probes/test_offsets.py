@@ -1,6 +1,7 @@
 """What a readout of offsets says of every person agrees with the trace's own readout of the asked one."""
 
 import numpy as np
+import torch
 
 from core.checkpoint import Checkpoint
 from core.config import ModelConfig
@@ -33,6 +34,22 @@ def test_shares_are_of_what_the_facts_give() -> None:
     c, d = person == 2, person == 3  # C stands at the asked offset, D is joined to nobody
     np.testing.assert_allclose(found["true offset"][:, c], asked[:, c], atol=1e-6)
     np.testing.assert_allclose(found["true offset"][:, d], 1 - found["joined"][:, d], atol=1e-6)
+
+
+def test_what_is_counted_sums_to_what_the_answer_is_read_from() -> None:
+    opened = untrained("sum")
+    torch.nn.init.normal_(opened.model.head[1].weight, std=0.05)
+    trace = record(opened, text.parse(TEXT), 4)
+    found = offsets.readings(opened, trace)
+    assert list(found) == ["counted"]
+    assert trace.readout is None
+    each = opened.model.head(torch.tensor(trace.hidden)).detach().numpy()  # (T+1, n, 3)
+    np.testing.assert_allclose(found["counted"], np.abs(each[..., 0]), atol=1e-6)
+    assert 0 < found["counted"].max() < 1
+    off = np.abs(each[..., 0].sum(1) - trace.encoding.asked)
+    margin, sharp = each[:, trace.encoding.answer, 1:].T
+    np.testing.assert_allclose(trace.logits, np.exp(sharp) * (1 + margin - off), atol=1e-5)
+    assert any("every word adds" in note for note in trace.notes)
 
 
 def test_other_readouts_have_none() -> None:
