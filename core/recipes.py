@@ -289,8 +289,8 @@ HOUSE_TEXT_ON_PAPER = replace(
     validation=(2, 3, 4, 5, 6, 8),
 )
 
-# The same, but for a readout that sums over the words: it learns to count them, sooner than to follow names, and a count
-# goes on beyond the lengths trained on.
+# The same, but for a readout that sums over the words: it learns to count them, sooner than to follow names, and a
+# count goes on beyond the lengths trained on.
 HOUSE_SUM_ON_PAPER = replace(
     HOUSE_TEXT_ON_PAPER,
     name="house-sum-on-paper",

@@ -48,8 +48,8 @@ def make(instances: int, seed: int, task: str | None = None) -> Table:
         notes=(
             "Columns are hops, depths or facts on the chain. The author's figures are at the best number of steps of "
             "each column, and so are ours where it says so, of the same instances; otherwise at T fixed beforehand: "
-            "hops + 8, 3 * depth + 12, 2 * chain + 8, and no more than a paper checkpoint has step embeddings. A cell is empty where a checkpoint cannot read "
-            "the instances: too many names, or operators that it does not know.",
+            "hops + 8, 3 * depth + 12, 2 * chain + 8, and no more than a paper checkpoint has step embeddings. A cell "
+            "is empty where a checkpoint cannot read the instances: too many names, or operators unknown to it.",
         ),
         rows=tuple(rows),
     )
