@@ -51,7 +51,7 @@ def with_kept(fresh: list[dict[str, Any]], name: str) -> dict[tuple[str, str], d
     path = KEPT / f"{name}.json"
     for row in json.loads(path.read_text())["rows"] if path.exists() else []:
         key = row["recipe"], row["variant"]
-        if "seeds" in row and (key not in made or made[key]["seeds"] < row["seeds"]):
+        if row.get("seeds") and (key not in made or made[key]["seeds"] < row["seeds"]):  # rules have none
             made[key] = row
     return made
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.tables import ablations, grids
+from benchmarks.tables import ablations, baselines, grids
 from benchmarks.tables.table import KEPT, placed
 from core import checkpoint, frontier
 from core.plain import dumps
@@ -38,6 +38,23 @@ def test_a_row_is_kept_until_as_many_seeds_are_run_anew(tmp_path: Path, monkeypa
     }
     found[:] = [record("house", "full", seed, 0.2) for seed in range(3)]
     assert ablations.make(tmp_path).rows[-1]["12"] == ".200"
+
+
+def test_rules_are_scored_anew_beside_the_rows_that_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [record("house", "full", 0, 0.9)]
+    monkeypatch.setattr(ablations, "records", lambda _: found)
+    monkeypatch.setattr(ablations, "KEPT", tmp_path)
+    monkeypatch.setattr(baselines, "RULES", {"graph-house": (1,)})
+    first = baselines.make(tmp_path, 20, 0)
+    assert [row["variant"] for row in first.rows] == ["full", "rule: degree"]
+    (tmp_path / "baselines.json").write_text(dumps(first))
+    found[:] = [record("act", "full", 0, 0.5)]
+    rows = baselines.make(tmp_path, 20, 0).rows
+    assert [(row["recipe"], row["variant"], row["12"]) for row in rows] == [
+        ("graph house", "full", ".900"),
+        ("graph act", "full", ".500"),
+        ("graph", "rule: degree", None),
+    ]
 
 
 def test_a_table_takes_its_place_on_the_page() -> None:
