@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.tables.table import KEPT, ROOT, Table, over_seeds
+from benchmarks.tables.table import KEPT, ROOT, Table, even, over_seeds
 from core import checkpoint, tasks
 from core.sweep import records
 from core.sweeps.plan import read_plan
@@ -54,13 +54,6 @@ def with_kept(fresh: list[dict[str, Any]], name: str) -> dict[tuple[str, str], d
         if row.get("seeds") and (key not in made or made[key]["seeds"] < row["seeds"]):  # rules have none
             made[key] = row
     return made
-
-
-def even(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
-    """Rows that all have the columns of any, difficulties in order at the end."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    columns.sort(key=lambda name: int(name) if name.isdigit() else -1)
-    return tuple({name: row.get(name) for name in columns} for row in rows)
 
 
 def rows(runs: Path, *, gradient: bool) -> list[dict[str, Any]]:

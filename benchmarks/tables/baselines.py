@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.tables import ablations
-from benchmarks.tables.table import ROOT, Share, Table
+from benchmarks.tables.table import ROOT, Share, Table, even
 from core import checkpoint
 from core.sweeps.plan import read_plan
 from probes import trivial
@@ -42,5 +42,5 @@ def make(runs: Path, instances: int, seed: int) -> Table:
             "Task, data, loss, batches, batch size, width and T of the house recipe. Models: median over seeds "
             "(least-greatest); rules: accuracy with its 95% interval.",
         ),
-        rows=ablations.even(rows),
+        rows=even(rows),
     )

@@ -103,6 +103,13 @@ def supervision(training: Mapping[str, Any]) -> str:
     return everywhere if not alpha else f"{everywhere}, alpha = {alpha:g}"
 
 
+def even(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Rows that all have the columns of any, difficulties in order at the end."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns.sort(key=lambda name: int(name) if name.isdigit() else -1)
+    return tuple({name: row.get(name) for name in columns} for row in rows)
+
+
 def over_seeds(values: Sequence[float]) -> str:
     """Median over seeds, and the range where they differ."""
     middle, low, high = (share(float(x)) for x in (np.median(values), min(values), max(values)))

@@ -9,6 +9,7 @@ from core.model import DepthRecurrentTransformer
 from core.tasks import text
 from core.trace import record
 from probes import offsets
+from probes.local import Neighbourhood
 
 TEXT = "A is the parent of B. B is the parent of C. D is the child of E. Is A the grandparent of C?"
 
@@ -50,6 +51,13 @@ def test_what_is_counted_sums_to_what_the_answer_is_read_from() -> None:
     margin, sharp = each[:, trace.encoding.answer, 1:].T
     np.testing.assert_allclose(trace.logits, np.exp(sharp) * (1 + margin - off), atol=1e-5)
     assert any("every word adds" in note for note in trace.notes)
+
+
+def test_every_word_bears_on_a_sum() -> None:
+    opened = untrained("sum")
+    encoding = text.encode(text.parse(TEXT), opened.config)
+    assert Neighbourhood.of(opened.model, encoding).cone(3).all()
+    assert not Neighbourhood.of(untrained("offset").model, encoding).cone(3)[3].all()
 
 
 def test_other_readouts_have_none() -> None:
