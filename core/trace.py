@@ -355,8 +355,8 @@ def notes_on(checkpoint: Checkpoint, steps: int) -> tuple[str, ...]:
         )
     elif config.readout == "sum":
         notes.append(
-            "The answer is read from a sum to which every word adds some generations (how many: counted); the states "
-            "do not see which relation is asked for."
+            "The answer is read from a sum to which every word adds some generations (counted); the states do not "
+            "see what is asked."
         )
     own = getattr(checkpoint.model, "notes", None)
     if own is not None:
