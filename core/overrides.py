@@ -108,6 +108,8 @@ def _fitted(given: Any, kind: Any, name: str) -> Any:
             return None
         if get_origin(one) is Literal and isinstance(given, str) and given in get_args(one):
             return given
+        if one is str and NoneType in kinds and isinstance(given, str) and given:
+            return given
         if one is bool and isinstance(given, bool):
             return given
         if one is int and _is_count(given):
@@ -132,7 +134,7 @@ def _described(kind: Any) -> str:
         return "one of " + ", ".join(get_args(kind))
     if get_origin(kind) is tuple:
         return "whole numbers as in [1, 2, 3]" if get_args(kind)[-1] is Ellipsis else "two whole numbers as in [1, 5]"
-    names = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "null"}
+    names = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "null", str: "a name"}
     return names.get(kind, "left as it is")
 
 

@@ -63,6 +63,8 @@ class Recipe:
         weight_decay: Of AdamW.
         clip: Greatest norm of the gradient.
         kind: Kind of the model, a name in `core.adapters`.
+        start: Checkpoint that training goes on from, named as `core.checkpoint.load` takes it; None for new weights.
+            Of another readout it takes all but the readout.
         ponder: Weight of the model's own cost in the loss (ACT's ponder cost); 0 for models that have none.
     """
 
@@ -94,6 +96,7 @@ class Recipe:
     kind: str = "depth-recurrent"
     ponder: float = 0.0
     parts: int = 1
+    start: str | None = None
 
 
 PAPER_GRAPH = Recipe(
@@ -309,6 +312,16 @@ def _with_equal(recipe: Recipe) -> Recipe:
     return replace(recipe, name=f"{recipe.name}-equal", model=replace(recipe.model, equal_bias=True))
 
 
+# Who is joined to whom is learned soon where the answer node gathers it, and a count goes on beyond the lengths trained
+# on. So the first learns who belongs to the chain, and then its readout is exchanged for the sum, which counts them.
+HOUSE_SUM_ON_PAPER_EQUAL = replace(
+    _with_equal(HOUSE_SUM_ON_PAPER),
+    start="text-house-on-paper-equal",
+    steps=(6, 12),
+    batch_size=64,
+    warmup=0.05,
+)
+
 # Baselines: the house's task, data, loss, batches, batch size, width and T, without its mechanisms (recall, gate, state
 # norm, noise). `weight-tied` has the shared block and step embeddings alone; `act` lets each node halt as well;
 # `fixed-depth` shares nothing. A step lacks the house's gate and recall, so it costs about four fifths of one.
@@ -362,6 +375,7 @@ RECIPES = (
     HOUSE_TEXT_ON_PAPER,
     _with_equal(HOUSE_TEXT_ON_PAPER),
     HOUSE_SUM_ON_PAPER,
+    HOUSE_SUM_ON_PAPER_EQUAL,
     TIED_GRAPH,
     ACT_GRAPH,
     FIXED_GRAPH,

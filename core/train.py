@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 import core
 from core import adapters, atomic, overrides, recipes, training_log
-from core.checkpoint import save
+from core.checkpoint import load, save
 from core.encoding import MAX_OFFSET, NOTHING, Lesson
 from core.errors import InputError
 from core.lessons import Lessons
@@ -168,6 +168,27 @@ class Run:
         self.lessons = Lessons(recipe, seed)
         start = recipe.curriculum.start if recipe.curriculum else recipe.difficulty[1]
         self.progress = Progress(level=start)
+
+    def begin(self) -> None:
+        """Takes the weights of the checkpoint that the recipe starts from; those of the readout if it is the same.
+
+        Raises:
+            InputError: If it cannot be opened, or is of another kind, task or size.
+        """
+        if self.recipe.start is None:
+            return
+        found = load(self.recipe.start, self.device)
+        given, due = found.model.state_dict(), self.model.state_dict()
+        if found.config.readout != self.recipe.model.readout:
+            given, due = ({k: v for k, v in x.items() if not k.startswith("head.")} for x in (given, due))
+        start = f"start={self.recipe.start}"
+        if (found.kind, found.config.task) != (self.recipe.kind, self.recipe.task):
+            raise InputError(f"{start} is of kind {found.kind!r:.80} for {found.config.task}, which this recipe is not")
+        for name in sorted(given.keys() | due.keys()):
+            there, here = (tuple(x[name].shape) if name in x else "missing" for x in (given, due))
+            if there != here:
+                raise InputError(f"{start} is not built as this recipe: {name} is {there} there and {here} here")
+        self.model.load_state_dict(given, strict=False)
 
     def settings(self) -> dict[str, Any]:
         """What must agree for a run to go on."""
@@ -348,7 +369,7 @@ def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str
 {recipe.data} data of
 difficulty {low} to {high} with {_how_many(recipe)}, \
 {"loss at the last step only" if recipe.alpha == 0 else f"alpha = {recipe.alpha}"}, \
-{"on the answer alone" if recipe.supervision == "answer" else "on every node"}.
+{"on the answer alone" if recipe.supervision == "answer" else "on every node"}{_after(recipe)}.
 
     {command}
 
@@ -362,6 +383,10 @@ difficulty and accuracy:
 |---|---|
 {rows}
 """
+
+
+def _after(recipe: Recipe) -> str:
+    return f", after `{recipe.start}`" if recipe.start else ""
 
 
 def _with(training: dict[str, Any]) -> str:
@@ -414,6 +439,8 @@ def train(
             run.load_state()
         elif (out / "config.json").exists():
             raise InputError(f"{out} holds a finished checkpoint; choose another folder")
+        else:
+            run.begin()
         for litter in out.glob(f".*.tmp{Path(STATE).suffix}"):  # of a run that was killed while it saved
             litter.unlink(missing_ok=True)
         atomic.sweep(out)

@@ -205,3 +205,44 @@ def test_a_changed_state_is_named(tmp_path: Path) -> None:
     state.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(InputError, match="its digest does not match"):
         train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)
+
+
+def test_a_training_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
+    train.train("logic", "tiny", tmp_path / "first", threads=1)
+    first = checkpoint.load(tmp_path / "first")
+    changes = {"start": str(tmp_path / "first"), "learning_rate": 1e-12, "weight_decay": 0, "batches": 1}
+    train.train("logic", "tiny", tmp_path / "same", threads=1, seed=1, changes=changes)
+    other = {**changes, "model.readout": "cls", "supervision": "answer"}
+    train.train("logic", "tiny", tmp_path / "other", threads=1, seed=1, changes=other)
+    same, after = (checkpoint.load(tmp_path / name) for name in ("same", "other"))
+    for name, tensor in first.model.state_dict().items():
+        torch.testing.assert_close(same.model.state_dict()[name], tensor)
+        if not name.startswith("head."):  # which is of the other readout
+            torch.testing.assert_close(after.model.state_dict()[name], tensor)
+    assert f"after `{tmp_path / 'first'}`" in (tmp_path / "same" / "README.md").read_text()
+    assert "after `" not in (tmp_path / "first" / "README.md").read_text()
+
+
+def test_a_resumed_training_does_not_begin_again(tmp_path: Path) -> None:
+    train.train("graph", "tiny", tmp_path / "first", threads=1)
+    changes = {"start": str(tmp_path / "first")}
+    train.train("graph", "tiny", tmp_path / "whole", threads=1, changes=changes)
+    train.train("graph", "tiny", tmp_path / "parts", threads=1, changes=changes, max_seconds=0.0)
+    (tmp_path / "first").rename(tmp_path / "gone")
+    train.train("graph", "tiny", tmp_path / "parts", threads=1, changes=changes, resume=True)
+    assert weights(tmp_path / "parts") == weights(tmp_path / "whole")
+
+
+def test_a_start_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    train.train("graph", "tiny", tmp_path / "first", threads=1)
+    start = str(tmp_path / "first")
+    with pytest.raises(InputError, match="is of kind 'depth-recurrent' for graph, which this recipe is not"):
+        train.train("logic", "tiny", tmp_path / "a", changes={"start": start})
+    with pytest.raises(InputError, match=r"is not built as this recipe: \S+ is .* there and .* here"):
+        train.train("graph", "tiny", tmp_path / "b", changes={"start": start, "model.width": 32})
+    with pytest.raises(InputError, match=r"block\.recall\.weight is \(16, 16\) there and missing here"):
+        train.train("graph", "tiny", tmp_path / "c", changes={"start": start, "model.recall": False})
+    with pytest.raises(InputError, match="there is no checkpoint"):
+        train.train("graph", "tiny", tmp_path / "d", changes={"start": str(tmp_path / "none")})
+    with pytest.raises(InputError, match="start should be a name or null"):
+        train.train("graph", "tiny", tmp_path / "e", changes={"start": 3})
