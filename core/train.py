@@ -373,7 +373,7 @@ difficulty {low} to {high} with {_how_many(recipe)}, \
 
     {command}
 
-Seed {training["seed"]}, {training["batches"]} batches of {recipe.batch_size} in {training["seconds"]:.0f} s on \
+Seed {training["seed"]}, {_how_far(training, recipe)} of {recipe.batch_size} in {training["seconds"]:.0f} s on \
 {training["machine"]}.
 
 Validation on instances that no training saw ({_validated_on(recipe)}), \
@@ -383,6 +383,11 @@ difficulty and accuracy:
 |---|---|
 {rows}
 """
+
+
+def _how_far(training: dict[str, Any], recipe: Recipe) -> str:
+    done = training["batches"]
+    return f"{done} batches" if training["finished"] else f"{done} of {recipe.batches} batches"
 
 
 def _after(recipe: Recipe) -> str:

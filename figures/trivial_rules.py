@@ -22,12 +22,13 @@ SAYS = {
     "top 4 levels": "“top 4 levels” says the value where four levels of operators fix it, and else tosses a coin",
     "word counter": "“word counter” is a forest on how often parent, child and sibling occur, and on the question",
     "near the count": "“near the count” says yes if the question is within two of #parent − #child",
+    "joined count": "“joined count” says yes if it is #parent − #child among facts whose people are named elsewhere",
 }
 """What each rule does, for the line under the figure."""
 
 DATA = {"paper": "the paper's data", "audited": "audited data"}
 DASHES = {"paper": "solid", "audited": "dot"}
-MARKERS = ("square", "diamond")
+MARKERS = ("square", "diamond", "triangle-up")
 
 
 def accuracy_of_rules(
@@ -51,9 +52,9 @@ def accuracy_of_rules(
     _line(fig, x, frontier.accuracy[order, -1], title, MAIN[scheme], DASHES[data], "circle")
     for of, rules in scores.items():
         for k, rule in enumerate(rules):
-            hue = colour(scheme, k + 1)
+            hue, marker = colour(scheme, k + 1), MARKERS[k % len(MARKERS)]
             errors = {"array": rule.high - rule.accuracy, "arrayminus": rule.accuracy - rule.low}
-            _line(fig, rule.difficulty, rule.accuracy, f"{rule.rule}, {DATA[of]}", hue, DASHES[of], MARKERS[k % 2])
+            _line(fig, rule.difficulty, rule.accuracy, f"{rule.rule}, {DATA[of]}", hue, DASHES[of], marker)
             fig.data[-1].error_y = {**errors, "thickness": 1, "width": 0, "color": hue}
     fig.update_layout(legend_traceorder="normal")
     fig.update_yaxes(range=[0.28, 1.04], tickvals=[0.5, 0.75, 1])

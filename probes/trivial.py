@@ -4,8 +4,10 @@
     logic   top 4 levels      the value where four levels of binary operators fix it, else a coin
     text    word counter      a forest on how often parent, child and sibling occur, and on the question's offset
             near the count    "yes" if the question is within two of #parent - #child
+            joined count      "yes" if it is #parent - #child among facts whose two people are both named elsewhere
 
-And one control of a model: a text whose names have been scrambled, with the answer of the original.
+And two controls of a model: a text whose names have been scrambled, with the answer of the original, and the instances
+that a rule gets wrong, where a model that is right has not used the rule.
 """
 
 from __future__ import annotations
@@ -74,6 +76,19 @@ def near_count(instances: Sequence[TextInstance]) -> np.ndarray:
     return (np.abs(asked - (parent - child)) <= NEAR_COUNT).astype(float)
 
 
+def joined_count(instances: Sequence[TextInstance]) -> np.ndarray:
+    """Yes if the question is #parent - #child among the facts whose two people are both named elsewhere.
+
+    No fact has to be followed for it: whoever stands between two people is named twice, and most others are named once.
+    """
+    said = []
+    for x in instances:
+        people = x.facts[:, [0, 2]]
+        named = np.bincount([*people.ravel(), x.query[0], x.query[2]])
+        said.append(x.facts[(named[people] > 1).all(1), 1].sum() == x.query[1])
+    return np.array(said, dtype=float)
+
+
 def word_counter(data: str, chains: Sequence[int], seed: int) -> Rule:
     """A forest on the counts, learned on the training stream over the trained lengths of chain."""
     drawn = [x for chain in chains for x in tasks.get("text").generate(chain, LEARNED_ON, data, seed, "train")]
@@ -90,7 +105,8 @@ def rules_for(checkpoint: Checkpoint, data: str, seed: int) -> dict[str, Rule]:
     if task == "logic":
         return {f"top {TOP_LEVELS} levels": top_levels}
     low, high = checkpoint.training.get("difficulty", (2, 5))
-    return {"word counter": word_counter(data, range(low, high + 1), seed), "near the count": near_count}
+    learned = word_counter(data, range(low, high + 1), seed)
+    return {"word counter": learned, "near the count": near_count, "joined count": joined_count}
 
 
 def score(
@@ -104,13 +120,51 @@ def score(
     _refuse_many(checkpoint.config.task, difficulties, instances, data, seed)
     generate = tasks.get(checkpoint.config.task).generate
     drawn = [generate(difficulty, instances, data=data, seed=seed) for difficulty in difficulties]
+    labels = [_labels(row) for row in drawn]
     out = []
     for name, rule in rules_for(checkpoint, data, seed).items():
-        says = [rule(row) for row in drawn]
-        labels = [np.array([x.label for x in row]) for row in drawn]
-        right = [np.where(label == 1, p, 1 - p).mean() for p, label in zip(says, labels, strict=True)]
+        right = [np.where(label == 1, p, 1 - p).mean() for p, label in zip(map(rule, drawn), labels, strict=True)]
         out.append(_scores(name, difficulties, np.array(right), np.array([len(row) for row in drawn])))
     return out
+
+
+def where_wrong(
+    checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str, seed: int
+) -> list[RuleScores]:
+    """Accuracy of the checkpoint itself, at T fixed beforehand, on those instances that each rule gets wrong.
+
+    A model that used the rule would be wrong there, one that tosses a coin right on half. NaN where a rule gets none
+    wrong; a coin of the rule counts as neither.
+
+    Raises:
+        InputError: If the task cannot make such instances, or memory is short.
+    """
+    _refuse_many(checkpoint.config.task, difficulties, instances, data, seed)
+    generate = tasks.get(checkpoint.config.task).generate
+    drawn = [generate(difficulty, instances, data=data, seed=seed) for difficulty in difficulties]
+    labels = [_labels(row) for row in drawn]
+    steps = [default_steps(checkpoint, difficulty, data=data) for difficulty in difficulties]
+    right = [_answers(checkpoint, row, t) == label for row, t, label in zip(drawn, steps, labels, strict=True)]
+    out = []
+    for name, rule in rules_for(checkpoint, data, seed).items():
+        wrong = [np.abs(rule(row) - label) > 0.5 for row, label in zip(drawn, labels, strict=True)]
+        share = [r[w].mean() if w.any() else np.nan for r, w in zip(right, wrong, strict=True)]
+        n = np.array([int(w.sum()) for w in wrong])
+        out.append(_scores(f"{name} errs", difficulties, np.array(share), n))
+    return out
+
+
+def _labels(drawn: Sequence[Any]) -> np.ndarray:
+    return np.array([x.label for x in drawn])
+
+
+def _answers(checkpoint: Checkpoint, drawn: Sequence[Any], steps: int) -> np.ndarray:
+    """What the checkpoint answers after T steps, (n,) bool."""
+    encodings = [tasks.get(checkpoint.config.task).encode(x, checkpoint.config) for x in drawn]
+    answer = np.zeros(len(drawn), dtype=bool)
+    for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
+        answer[index] = logits_by_step(checkpoint, [encodings[i] for i in index], steps)[-1] > 0
+    return answer
 
 
 OBJECT_BYTES = 4096
@@ -129,7 +183,8 @@ def _refuse_many(task: str, difficulties: Sequence[int], instances: int, data: s
 
 
 def _scores(name: str, difficulties: Sequence[int], accuracy: np.ndarray, n: np.ndarray) -> RuleScores:
-    return RuleScores(name, np.array(difficulties), accuracy, *wilson(accuracy * n, n), n)
+    some = np.maximum(n, 1)  # of none the accuracy is NaN, and so is its interval
+    return RuleScores(name, np.array(difficulties), accuracy, *wilson(accuracy * some, some), n)
 
 
 def scrambled(instance: TextInstance, rng: np.random.Generator) -> TextInstance:
@@ -154,12 +209,7 @@ def scramble(
     for difficulty in difficulties:
         drawn = task.generate(difficulty, instances, data=data, seed=seed)
         steps = default_steps(checkpoint, difficulty)
-        label = np.array([x.label for x in drawn])
         for name, texts in zip(found, (drawn, [scrambled(x, rng) for x in drawn]), strict=True):
-            encodings = [task.encode(x, checkpoint.config) for x in texts]
-            answer = np.zeros(len(texts), dtype=bool)
-            for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
-                answer[index] = logits_by_step(checkpoint, [encodings[i] for i in index], steps)[-1] > 0
-            found[name].append(float((answer == label).mean()))
+            found[name].append(float((_answers(checkpoint, texts, steps) == _labels(drawn)).mean()))
     n = np.full(len(difficulties), instances)
     return [_scores(name, difficulties, np.array(right), n) for name, right in found.items()]

@@ -14,7 +14,14 @@ PUBLISHED = {"graph": dict(zip(GRAPH.difficulty.tolist(), GRAPH.accuracy.max(1).
 PUBLISHED |= {task: dict(zip(b.difficulty.tolist(), b.accuracy.tolist(), strict=True)) for task, b in BEST.items()}
 """The author's accuracies at the best number of steps, by difficulty."""
 
-OURS = ("paper", "paper-perstep", "house-on-paper", "house-on-paper-equal", "house-sum-on-paper")
+OURS = (
+    "paper",
+    "paper-perstep",
+    "house-on-paper",
+    "house-on-paper-equal",
+    "house-sum-on-paper",
+    "house-sum-on-paper-equal",
+)
 DATA = ("paper", "audited")
 
 

@@ -246,3 +246,10 @@ def test_a_start_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         train.train("graph", "tiny", tmp_path / "d", changes={"start": str(tmp_path / "none")})
     with pytest.raises(InputError, match="start should be a name or null"):
         train.train("graph", "tiny", tmp_path / "e", changes={"start": 3})
+
+
+def test_the_card_says_how_far_a_stopped_training_came(tmp_path: Path) -> None:
+    train.train("graph", "tiny", tmp_path, threads=1, max_seconds=0.0)
+    assert "Seed 0, 1 of 12 batches of 4 in" in (tmp_path / "README.md").read_text()
+    train.train("graph", "tiny", tmp_path, threads=1, resume=True)
+    assert "Seed 0, 12 batches of 4 in" in (tmp_path / "README.md").read_text()
