@@ -181,6 +181,7 @@ def table(said: About) -> str:
         "Model": TITLES.get(kind, kind).rstrip(","),
         "Recipe": said.entry["recipe"],
         "Varied by": training.get("overrides"),
+        "Goes on from": recipe.get("start"),
         "Data": training.get("data"),
         "Batches": training.get("batches"),
         "Batch size": recipe.get("batch_size"),

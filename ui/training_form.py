@@ -86,6 +86,7 @@ def _about(recipe: Recipe, request: Request) -> str:
     found = estimate(request, checkpoint_cards.known())
     least, most = recipe.difficulty
     what = (
+        f"{f'Goes on from {recipe.start}. ' if recipe.start else ''}"
         f"{recipe.batches:,} batches of {recipe.batch_size}, {recipe.data} data of difficulty {least}–{most}, "
         f"{'loss on every node' if recipe.supervision == 'node' else 'loss on the answer alone'}."
     )

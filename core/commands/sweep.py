@@ -14,7 +14,9 @@ NAME, SUMMARY = "sweep", "trains and measures the runs of a plan"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("plan", type=Path, nargs="?", metavar="PLAN", help="TOML or JSON; core/plan.py shows one")
+    parser.add_argument(
+        "plan", type=Path, nargs="?", metavar="PLAN", help="TOML or JSON; core/sweeps/plan.py shows one"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder each run, and sweep.sqlite with the records")
     parser.add_argument("--workers", type=positive, default=2, help="processes (default 2)")
     parser.add_argument("--threads", type=positive, default=1, help="of torch, in each worker (default 1)")

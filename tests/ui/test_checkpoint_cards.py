@@ -58,7 +58,7 @@ def test_a_spoiled_folder_is_passed_over_with_a_sentence(tmp_path: Path, monkeyp
 def hostile(folder: Path) -> Any:
     untrained(folder, "graph")
     settings = json.loads((folder / "config.json").read_text())
-    recipe = dict.fromkeys(("supervision", "alpha", "samples", "batch_size", "curriculum"), HOSTILE)
+    recipe = dict.fromkeys(("supervision", "alpha", "samples", "batch_size", "curriculum", "start"), HOSTILE)
     settings |= {"name": HOSTILE, "recipe": HOSTILE}
     settings["training"] = {"data": HOSTILE, "seed": {HOSTILE: HOSTILE}, "machine": [HOSTILE] * 9, "recipe": recipe}
     (folder / "config.json").write_text(json.dumps(sealed(settings, {})))
@@ -74,6 +74,13 @@ def test_what_a_stranger_wrote_is_escaped_and_clipped(tmp_path: Path) -> None:
     assert "\u202e" not in table
     assert all(row.count("|") - row.count("\\|") == 3 for row in table.splitlines())
     assert checkpoint_cards.badges(said.entry, said) == [("along edges", "blue")]
+
+
+def test_a_card_says_what_it_goes_on_from() -> None:
+    folder = checkpoint.load("text-house-sum-on-paper-equal").folder
+    assert folder is not None
+    assert "| Goes on from | text-house-on-paper-equal |" in checkpoint_cards.table(about(folder))
+    assert "Goes on from" not in checkpoint_cards.table(about(folder.parent / "text-house-on-paper-equal"))
 
 
 def test_badges_of_odd_types_are_left_out(tmp_path: Path) -> None:
