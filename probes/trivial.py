@@ -117,10 +117,7 @@ def score(
     Raises:
         InputError: If the task cannot make such instances, or memory is short.
     """
-    _refuse_many(checkpoint.config.task, difficulties, instances, data, seed)
-    generate = tasks.get(checkpoint.config.task).generate
-    drawn = [generate(difficulty, instances, data=data, seed=seed) for difficulty in difficulties]
-    labels = [_labels(row) for row in drawn]
+    drawn, labels = _drawn(checkpoint.config.task, difficulties, instances, data, seed)
     out = []
     for name, rule in rules_for(checkpoint, data, seed).items():
         right = [np.where(label == 1, p, 1 - p).mean() for p, label in zip(map(rule, drawn), labels, strict=True)]
@@ -139,10 +136,7 @@ def where_wrong(
     Raises:
         InputError: If the task cannot make such instances, or memory is short.
     """
-    _refuse_many(checkpoint.config.task, difficulties, instances, data, seed)
-    generate = tasks.get(checkpoint.config.task).generate
-    drawn = [generate(difficulty, instances, data=data, seed=seed) for difficulty in difficulties]
-    labels = [_labels(row) for row in drawn]
+    drawn, labels = _drawn(checkpoint.config.task, difficulties, instances, data, seed)
     steps = [default_steps(checkpoint, difficulty, data=data) for difficulty in difficulties]
     right = [_answers(checkpoint, row, t) == label for row, t, label in zip(drawn, steps, labels, strict=True)]
     out = []
@@ -152,6 +146,15 @@ def where_wrong(
         n = np.array([int(w.sum()) for w in wrong])
         out.append(_scores(f"{name} errs", difficulties, np.array(share), n))
     return out
+
+
+def _drawn(
+    task: str, difficulties: Sequence[int], instances: int, data: str, seed: int
+) -> tuple[list[list[Any]], list[np.ndarray]]:
+    """Instances of each difficulty, and their labels."""
+    _refuse_many(task, difficulties, instances, data, seed)
+    drawn = [tasks.get(task).generate(difficulty, instances, data=data, seed=seed) for difficulty in difficulties]
+    return drawn, [_labels(row) for row in drawn]
 
 
 def _labels(drawn: Sequence[Any]) -> np.ndarray:
