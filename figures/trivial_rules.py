@@ -81,6 +81,19 @@ def most(scores: Mapping[str, Sequence[RuleScores]], task: str) -> str:
     return "Without following a single step a rule gets up to " + " and ".join(parts) + "."
 
 
+def where_wrong(errs: Sequence[RuleScores], data: str, name: str) -> str:
+    """One sentence: how often the model is right where a rule is wrong, over all difficulties. Plain text."""
+    parts = []
+    for rule in errs:
+        if n := int(rule.n.sum()):
+            right = float(np.nansum(rule.accuracy * rule.n)) / n
+            parts.append(f"{share(right)} where “{rule.rule.removesuffix(' wrong')}” is wrong ({n:,} instances)")
+    if not parts:
+        return ""
+    said = f"On {DATA[data]} {name} is right on {', '.join(parts)}"
+    return f"{said}; by the rule it would be right on none, by a coin on half."
+
+
 def as_csv(scores: Mapping[str, Sequence[RuleScores]]) -> str:
     """Every point, a line each."""
     out = io.StringIO()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,7 @@ def joined_count(instances: Sequence[TextInstance]) -> np.ndarray:
     return np.array(said, dtype=float)
 
 
+@lru_cache(maxsize=8)
 def word_counter(data: str, chains: Sequence[int], seed: int) -> Rule:
     """A forest on the counts, learned on the training stream over the trained lengths of chain."""
     drawn = [x for chain in chains for x in tasks.get("text").generate(chain, LEARNED_ON, data, seed, "train")]
@@ -144,7 +146,7 @@ def where_wrong(
         wrong = [np.abs(rule(row) - label) > 0.5 for row, label in zip(drawn, labels, strict=True)]
         share = [r[w].mean() if w.any() else np.nan for r, w in zip(right, wrong, strict=True)]
         n = np.array([int(w.sum()) for w in wrong])
-        out.append(_scores(f"{name} errs", difficulties, np.array(share), n))
+        out.append(_scores(f"{name} wrong", difficulties, np.array(share), n))
     return out
 
 

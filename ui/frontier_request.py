@@ -156,16 +156,20 @@ def exit_code(request: Request) -> str:
     return "\n".join([*imports, "from probes import exit_rules", "", *lines, "print(scores.to_json())"])
 
 
-def trivial_lines(request: Request, asked: list[int], instances: int, data: str) -> tuple[str, str]:
-    """The line of a shell, and of Python, that score the trivial rules on one kind of data."""
+def trivial_lines(
+    request: Request, asked: list[int], instances: int, data: str, where_wrong: bool = False
+) -> tuple[str, str]:
+    """The line of a shell, and of Python, that score trivial rules on one kind of data, or the model where they err."""
+    measure = "where_wrong" if where_wrong else "score"
     words = ["python", "-m", "probes", "trivial", request.checkpoint, "--difficulty", ",".join(map(str, asked))]
     words += ["--instances", str(instances), "--data", data, "--seed", str(request.seed), "--json"]
+    words += ["--where-wrong"] * where_wrong
     code = [
         "from core import checkpoint",
         "from probes import trivial",
         "",
         f"opened = checkpoint.load({request.checkpoint!r})",
-        f"print(trivial.score(opened, {asked}, {instances}, {data!r}, {request.seed}))",
+        f"print(trivial.{measure}(opened, {asked}, {instances}, {data!r}, {request.seed}))",
     ]
     return shlex.join(words), "\n".join(code)
 

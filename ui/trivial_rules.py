@@ -38,9 +38,9 @@ def section(request: Request) -> None:
         return
     work = _work(what)
     with frontier_figures.card("What can be had without thinking", height="content"):
-        scores, found = background.result(work), measuring.frontier_of(what)
-        if scores is not None and found is not None:
-            _curves(what, scores)
+        measured, found = background.result(work), measuring.frontier_of(what)
+        if measured is not None and found is not None:
+            _curves(what, measured["rules"], measured["where wrong"])
             return
         st.caption(
             "Do the instances give their answer away? Rules that only count (degrees, top levels, words) are scored on "
@@ -64,21 +64,25 @@ def _work(what: Subject) -> Work:
     def run(progress: Progress) -> Iterator[Any]:
         found: dict[str, list[RuleScores]] = {}
         for data in drawing.DATA:
-            progress(len(found), len(drawing.DATA))
+            progress(len(found), len(drawing.DATA) + 1)
             if asked := levels(what, data):
                 found[data] = trivial.score(what.checkpoint, asked, count, data, r.seed)
+        errs: list[RuleScores] = []
+        progress(len(drawing.DATA), len(drawing.DATA) + 1)
+        if asked := levels(what, r.data):
+            errs = trivial.where_wrong(what.checkpoint, asked, count, r.data, r.seed)
         if not found:
             raise InputError("The generators make no instances of these difficulties; ask for easier ones above.")
-        yield found
+        yield {"rules": found, "where wrong": errs}
 
-    return Work("trivial", fingerprint(what.checkpoint.sha256, what.asked, count, r.seed), run, "kinds of data")
+    return Work("trivial", fingerprint(what.checkpoint.sha256, what.asked, count, r.data, r.seed), run, "parts")
 
 
-def _curves(what: Subject, scores: Scores) -> None:
+def _curves(what: Subject, scores: Scores, errs: Sequence[RuleScores]) -> None:
     found, r, name = measuring.frontier_of(what), what.request, what.checkpoint.name
     if found is None:
         return
-    st.write(plain(drawing.most(scores, what.task)))
+    st.write(plain(f"{drawing.most(scores, what.task)} {drawing.where_wrong(errs, r.data, name)}"))
     fig = drawing.accuracy_of_rules(scores, found, r.data, name, what.task, frontier_figures.scheme())
     frontier_figures.plot(fig, "trivial rules", f"{name}-trivial", "Accuracy of trivial rules over difficulty")
     rules = sorted({rule.rule for of in scores.values() for rule in of})
@@ -89,5 +93,7 @@ def _curves(what: Subject, scores: Scores) -> None:
     ]
     count = min(r.instances, MOST_INSTANCES)
     lines = [frontier_request.trivial_lines(r, levels(what, data), count, data) for data in scores]
+    if errs:
+        lines.append(frontier_request.trivial_lines(r, levels(what, r.data), count, r.data, where_wrong=True))
     command, code = ("\n".join(line[k] for line in lines) for k in (0, 1))
     frontier_figures.take_away("trivial", offers, command, code)

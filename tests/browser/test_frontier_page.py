@@ -70,6 +70,7 @@ def test_from_a_row_to_one_of_its_instances(server: str, visit: NewVisit) -> Non
     said = here.page.get_by_text("Without following a single step a rule gets up to")
     expect(said).to_contain_text("on the paper's data (degree", timeout=WAIT)
     expect(said).to_contain_text(".500 on audited data (degree")
+    expect(said).to_contain_text("On audited data graph-house is right on 1.000 where “degree” is wrong (")
     here.page.get_by_role("button", name="Open one in Trace").click()
     here.page.wait_for_url("**/?*text=*")
     expect(here.page.locator("h3").first).to_contain_text("5 hops from")

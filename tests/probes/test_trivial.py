@@ -59,7 +59,7 @@ def test_where_a_rule_errs(monkeypatch: pytest.MonkeyPatch) -> None:
     known |= {"never right": lambda drawn: np.array([1.0 - x.label for x in drawn])}
     monkeypatch.setattr(trivial, "rules_for", lambda *_: known)
     degree, right, coin, never = trivial.where_wrong(opened, [3, 5], 60, "audited", seed=0)
-    assert degree.rule == "degree errs"
+    assert degree.rule == "degree wrong"
     assert (degree.n.tolist(), never.n.tolist()) == ([30, 30], [60, 60])
     assert degree.accuracy.tolist() == never.accuracy.tolist() == [1.0, 1.0]
     for none in (right, coin):
