@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from tqdm import tqdm
 import core
 from core import adapters, atomic, overrides, recipes, training_log
 from core.checkpoint import load, save
+from core.config import ModelConfig
 from core.encoding import MAX_OFFSET, NOTHING, Lesson
 from core.errors import InputError
 from core.lessons import Lessons
@@ -217,7 +218,8 @@ class Run:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             if meta.keys() != {"settings", "progress"} and meta["digest"] != _digest(tensors, meta):
                 raise ValueError("its digest does not match")  # states of earlier versions have none
-            settings, progress = json.loads(meta["settings"]), Progress(**json.loads(meta["progress"]))
+            settings = _with_defaults(json.loads(meta["settings"]))
+            progress = Progress(**json.loads(meta["progress"]))
         except (safetensors.SafetensorError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise InputError(f"{path} is damaged and cannot be resumed: {error!s:.200}") from None
         if settings != self.settings():
@@ -302,6 +304,17 @@ class Run:
              card=card(name, self.recipe, training, self.progress.log))  # fmt: skip
         if done:
             (self.out / STATE).unlink(missing_ok=True)
+
+
+def _with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a run as it would be begun now: what a recipe did not have yet is at its default."""
+    recipe, model = settings["recipe"], settings["recipe"]["model"]
+    return {**settings, "recipe": {**_defaults(Recipe), **recipe, "model": {**_defaults(ModelConfig), **model}}}
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    known = {f.name: f.default for f in fields(kind) if f.default is not MISSING}
+    return json.loads(json.dumps(known))  # as `Run.settings` writes them
 
 
 def _digest(tensors: Mapping[str, Tensor], meta: Mapping[str, str]) -> str:

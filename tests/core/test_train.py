@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import safetensors
+import safetensors.torch
 import torch
 import torch.nn.functional as F  # noqa: N812
 
@@ -205,6 +207,26 @@ def test_a_changed_state_is_named(tmp_path: Path) -> None:
     state.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(InputError, match="its digest does not match"):
         train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)
+
+
+def test_a_state_from_before_a_setting_was_known_goes_on(tmp_path: Path) -> None:
+    train.train("graph", "tiny", tmp_path / "whole", threads=1)
+    train.train("graph", "tiny", tmp_path / "run", threads=1, max_seconds=0.0)
+    state = tmp_path / "run" / train.STATE
+    with safetensors.safe_open(state, "pt") as file:
+        meta, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    settings = json.loads(meta["settings"])
+    assert settings["recipe"].pop("start") is None
+    assert settings["recipe"]["model"].pop("geometric") is False
+    del settings["recipe"]["batches"]  # which has no default
+    for now, refused in ((settings, True), (settings | {"recipe": settings["recipe"] | {"batches": 12}}, False)):
+        old = {"settings": json.dumps(now), "progress": meta["progress"]}
+        safetensors.torch.save_file(tensors, state, metadata=old)
+        if refused:
+            with pytest.raises(InputError, match="a run of another recipe"):
+                train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)
+    train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)
+    assert weights(tmp_path / "run") == weights(tmp_path / "whole")
 
 
 def test_a_training_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
