@@ -10,7 +10,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 pytho
 .PHONY: app test lint format browser venv lock clean
 
 app: venv
-	$(BIN)/python -m ui.serve
+	$(BIN)/depthscope app
 
 # Tests of a file stay together, since they share what is slow to make. For one process: make test WORKERS=0
 test: venv browser

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import frame, startup
+from depthscope.ui.shell import frame, startup
 
 frame.begin()
 startup.one_thread()

@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 APART = {"compare"}
 """Extras that `make venv` does not install."""
 
+PROJECT_NAME = "depthscope"
+
 PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 
 
@@ -36,16 +38,15 @@ def installed(roots: list[Requirement]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Reads pyproject.toml and prints the pins; what it names itself is pinned there."""
+    """Reads pyproject.toml and prints the pins."""
     project = tomllib.loads(PROJECT.read_text())["project"]
     extras = {name: lines for name, lines in project["optional-dependencies"].items() if name not in APART}
     lines = [*project["dependencies"], *(line for group in extras.values() for line in group)]
     named = [Requirement(line) for line in lines]
-    direct = {canonicalize_name(r.name) for r in named}
-    print("# Made by `make lock`: what the dependencies in pyproject.toml bring along.")
+    print("# Made by `make lock`: every package that pyproject.toml names or that comes along with one.")
     for name, version in sorted(installed(named).items()):
-        if name not in direct:
-            print(f"{name}=={version}")
+        if name != canonicalize_name(PROJECT_NAME):
+            print(f"{name}=={version.partition('+')[0]}")  # a local build such as +cpu is the same release
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.figure import LOST, Figure
+from benchmarks.speed.figure import LOST, Figure
 from benchmarks.tables.table import Table, keep
-from core.plain import dumps
+from depthscope.core.files.strict_json import dumps
 
 NAMES = ("capture", "frontier", "effect_map", "probe_fit", "generation", "growth", "training", "sweep", "browser")
 KEPT = Path(__file__).parent / "table.json"

@@ -3,7 +3,7 @@
 python benchmarks/record.py make OUT [--checkout DIR] [NAME ...]    runs every command on every shipped checkpoint (or
                                                                     on those named) and keeps what each printed or wrote
 python benchmarks/record.py figures OUT [--checkout DIR]            keeps the data of every figure that the tests draw
-python benchmarks/record.py compare BEFORE AFTER                    names every difference; exit status 1 if there is one
+python benchmarks/record.py compare BEFORE AFTER                    names every difference (exit status 1)
 
 Run it as a file, so that one script measures two checkouts: it imports the commands of the folder it is given. Numbers
 are equal to the bit only between two records of one machine.
@@ -73,13 +73,15 @@ def printed(part: str, arguments: list[str]) -> tuple[int, str]:
     return status, out.getvalue() if status == 0 else "\n".join(refusal[-1:])
 
 
+def digest(data: bytes) -> str:
+    """Of some bytes, short enough to read."""
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
+
+
 def arrays(path: Path) -> dict[str, str]:
     """Shape, dtype and digest of each array of an npz."""
     with np.load(path, allow_pickle=False) as file:
-        return {
-            name: f"{a.dtype} {a.shape} {hashlib.blake2b(np.ascontiguousarray(a).tobytes(), digest_size=12).hexdigest()}"
-            for name, a in file.items()
-        }
+        return {name: f"{a.dtype} {a.shape} {digest(np.ascontiguousarray(a).tobytes())}" for name, a in file.items()}
 
 
 def checkpoint(name: str, task: str, harder: int, folder: Path) -> Iterator[tuple[str, Any]]:
@@ -119,10 +121,7 @@ def embedded(page: Path) -> dict[str, str]:
     """Digest of the data inside a report page; the scripts around it may change."""
     text = page.read_text()
     blocks = text.split('<script type="application/')[1:]
-    return {
-        str(i): hashlib.blake2b(b.split("</script>")[0].encode(), digest_size=12).hexdigest()
-        for i, b in enumerate(blocks)
-    }
+    return {str(i): digest(b.split("</script>")[0].encode()) for i, b in enumerate(blocks)}
 
 
 def instruments() -> list[str]:

@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from core.cli import main
+    from depthscope.core.cli import main
 
     status = main()
 except KeyboardInterrupt:  # while it was still being imported

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
-from core.checkpoint import Checkpoint
-from core.encoding import SPARSE_ABOVE, Encoding, collate
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.encoding import SPARSE_ABOVE, Encoding, collate
 
 MAX_STEPS = 100_000
 MAX_BATCH = 256

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.frontier import NO_DIFFICULTY, Frontier
+from depthscope.core.frontier import NO_DIFFICULTY, Frontier
 
 STAYS = 0.75
 """Accuracy that T75 asks for: halfway from a coin to certainty."""

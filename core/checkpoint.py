@@ -2,14 +2,14 @@
 
     <name>/model.safetensors   weights; never a pickle
     <name>/config.json         {"name", "kind", "config": fields of ModelConfig, "recipe", "training", "sha256",
-                               "parameters", "files", "digest"}; the kind is looked up in `core.adapters`, never
-                               imported; the last two and sha256 are the index, see `core.digests`
+                               "parameters", "files", "digest"}; the kind is looked up in `core.kinds`, never
+                               imported; the last two and sha256 are the index, see `core.files.digests`
     <name>/metrics.json        what was measured
     <name>/README.md           the card
-    <name>/training.jsonl      what its training logged, see `core.training_log`; not read here
+    <name>/training.jsonl      what its training logged, see `core.training.log`; not read here
 
-Owns reading, checking and writing them. What is trained is `core.train`'s business; weights of the paper's release come
-in through `core.importing`.
+Owns reading, checking and writing them. What is trained is `core.training.train`'s business; weights of the paper's
+release come in through `core.exchange.paper_import`.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from core import adapters, atomic, digests, hub
-from core.config import ModelConfig
-from core.errors import InputError
-from core.plain import dumps, plain
+from depthscope.core import kinds as adapters
+from depthscope.core.config import ModelConfig
+from depthscope.core.errors import InputError
+from depthscope.core.files import atomic, digests, hub
+from depthscope.core.files.strict_json import dumps, plain
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 """Where the shipped checkpoints lie."""
@@ -59,7 +60,7 @@ class Checkpoint:
         sha256: Of model.safetensors.
         n_parameters: Number of weights.
         folder: Where it lies; None if nowhere.
-        kind: Kind of the model, a name in `core.adapters`.
+        kind: Kind of the model, a name in `core.kinds`.
     """
 
     name: str
@@ -159,7 +160,7 @@ def save(
 
 
 def available(root: Path = CHECKPOINTS) -> list[dict[str, Any]]:
-    """What `python -m core list` prints: one object a checkpoint, by name; folders that cannot be read are logged."""
+    """What `depthscope list` prints: one object a checkpoint, by name; folders that cannot be read are logged."""
     found = []
     for path in sorted(root.glob(f"*/{CONFIG}")):
         try:
@@ -280,7 +281,7 @@ def _find(name_or_path: str | Path) -> Path:
     if path.suffix in PICKLES and not path.is_dir():
         raise InputError(
             f"{name!r:.200} is a pickle, which is not opened as a checkpoint; "
-            f"turn it into one with: python -m core import {path.name} --task TASK --out DIR"
+            f"turn it into one with: depthscope import {path.name} --task TASK --out DIR"
         )
     if path.is_dir():
         for file in (CONFIG, WEIGHTS):
@@ -306,7 +307,7 @@ def _missing(path: Path) -> str:
     if path.name == WEIGHTS and pickles:
         return (
             f"{path.parent} has a pickle ({pickles[0]}) in place of {WEIGHTS}; "
-            f"turn it into a checkpoint with: python -m core import {pickles[0]} --task TASK --out DIR"
+            f"turn it into a checkpoint with: depthscope import {pickles[0]} --task TASK --out DIR"
         )
     return f"{path.parent} is not a whole checkpoint: {path.name} is missing"
 
@@ -396,7 +397,7 @@ def _tensors(content: bytes, path: Path) -> dict[str, Tensor]:
     if content[:4] == b"PK\x03\x04" or content[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise InputError(
             f"{path} is a pickle under another name, which is not opened as a checkpoint; "
-            f"turn it into one with: python -m core import {path.name} --task TASK --out DIR"
+            f"turn it into one with: depthscope import {path.name} --task TASK --out DIR"
         )
     try:
         return safetensors.torch.load(content)

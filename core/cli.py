@@ -14,9 +14,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, TextIO
 
-from core import atomic
-from core.commands import check, frontier, generate, importing, listing, seal, sweep, trace, train
-from core.errors import InputError
+from depthscope.core.commands import check, frontier, generate, importing, listing, seal, sweep, trace, train
+from depthscope.core.errors import InputError
+from depthscope.core.files import atomic
 
 COMMANDS = (listing, trace, frontier, generate, train, sweep, importing, check, seal)
 """Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`; they import torch late."""
@@ -38,13 +38,11 @@ def one_line(message: object) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in str(message)).split())
 
 
-def parser() -> Parser:
-    """The parser of `python -m core`."""
+def parser(program: str = "python -m core") -> Parser:
+    """The parser of this part's commands, named as the program that was called."""
     common = Parser(add_help=False)
     common.add_argument("--device", default=None, help="cpu, cuda, cuda:1, ... (default: cpu; train: a GPU if any)")
-    return assemble(
-        "python -m core", "Trace, measure, generate, train and import recurrent reasoners.", COMMANDS, common
-    )
+    return assemble(program, "Trace, measure, generate, train and import recurrent reasoners.", COMMANDS, common)
 
 
 def assemble(program: str, description: str, modules: Sequence[Any], common: Parser) -> Parser:
@@ -76,9 +74,9 @@ def assemble(program: str, description: str, modules: Sequence[Any], common: Par
     return top
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = "python -m core") -> int:
     """Runs one command and returns the exit status."""
-    return guarded(parser(), arguments)
+    return guarded(parser(program), arguments)
 
 
 def guarded(top: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
@@ -135,7 +133,7 @@ def _silence(stream: TextIO) -> None:
 def _name_adapters(adapters: list[str]) -> None:
     """Imports what the user named, before anything is opened; torch only comes along if there is something."""
     if adapters or os.environ.get("DEPTHSCOPE_ADAPTERS"):
-        from core.adapters import name_all
+        from depthscope.core.kinds import name_all
 
         name_all(adapters)
 

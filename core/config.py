@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
 
-from core.errors import InputError
+from depthscope.core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class ModelConfig:
         heads: Attention heads; divides the width.
         hidden: Width of the MLP's hidden layer.
         attention: "edges": along the instance's edges and self-loops; "full": every token to every token; "none": not
-            for this model: tokens are read in turn, a value stands where its last token is (`core.adapters.gru`).
+            for this model: tokens are read in turn, a value stands where its last token is (`core.kinds.gru`).
         readout: "pair": MLP over [h(source); h(target)]; "cls": MLP over the answer node; "node": a logit at each node;
             "offset": at each node a distribution over offsets and "not joined", read as the log-odds of the asked one;
             "sum": every node adds a number of generations, read as how far within a margin around their sum the asked
@@ -38,7 +38,7 @@ class ModelConfig:
         equal_bias: Whether attention has a learned bias on equal tokens, one scalar a head (hint "equal tokens").
         distance_bias: Whether attention has a learned slope over distance on either side, as in ALiBi.
         geometric: Whether full attention goes to the nearest match on one side, half of the heads to the left and half
-            to the right, instead of a softmax (`core.geometric.geometric_attention`).
+            to the right, instead of a softmax (`core.nearest_match.geometric_attention`).
         dropout: Probability.
         state_noise: Standard deviation of the noise added to the state after every step while training, so that states
             have to be attractors; needs the state norm.

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from core import tasks, trace
-from core.answers import MAX_STEPS, batches, logits_by_step
-from core.checkpoint import Checkpoint
-from core.errors import InputError
+from depthscope.core import tasks, trace
+from depthscope.core.answers import MAX_STEPS, batches, logits_by_step
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.errors import InputError
 
 Z95 = 1.959963984540054
 """Normal quantile of a two-sided 95% interval."""

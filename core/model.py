@@ -18,12 +18,12 @@ from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.attention import dense_attention, edge_attention, kept_attention
-from core.config import ModelConfig
-from core.encoding import MAX_OFFSET, SOURCE, TARGET, Batch
-from core.errors import InputError
-from core.geometric import geometric_attention, trained_geometric_attention
-from core.protocol import Shapes, Sink
+from depthscope.core.attention import dense_attention, edge_attention, kept_attention
+from depthscope.core.config import ModelConfig
+from depthscope.core.encoding import MAX_OFFSET, SOURCE, TARGET, Batch
+from depthscope.core.errors import InputError
+from depthscope.core.nearest_match import geometric_attention, trained_geometric_attention
+from depthscope.core.protocol import Shapes, Sink
 
 NEIGHBOURING = 2
 """Differences of bracket depth beyond this share one bias."""

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import room, tasks
-from core.checkpoint import Checkpoint
-from core.encoding import SPARSE_ABOVE, Batch, Encoding, collate
-from core.errors import InputError
-from core.protocol import RecurrentModel, Sink, steps_of
+from depthscope.core import tasks
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.encoding import SPARSE_ABOVE, Batch, Encoding, collate
+from depthscope.core.errors import InputError
+from depthscope.core.files import buffers
+from depthscope.core.protocol import RecurrentModel, Sink, steps_of
 
 MEMORY_BYTES = 2 << 30
 """A recording larger than this is kept in files, from which every view reads what it needs."""
@@ -130,9 +131,9 @@ class Record:
 def _room(like: Tensor, on_disk: bool, *shape: int) -> Tensor:
     """Room to write into, of the dtype and device of `like`, or float32 in a file."""
     if on_disk:
-        return torch.from_numpy(room.on_disk(*shape))
+        return torch.from_numpy(buffers.on_disk(*shape))
     if like.device.type == "cpu" and like.dtype == torch.float32:
-        return torch.from_numpy(room.take(*shape))
+        return torch.from_numpy(buffers.take(*shape))
     return like.new_empty(shape)
 
 
@@ -208,7 +209,7 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
         if on_disk:
             for kept in (hidden, attention, gate):
                 if kept is not None:
-                    room.forget(kept.numpy())
+                    buffers.forget(kept.numpy())
     if units is not None and gate is not None:
         torch.mean(units, dim=-1, out=gate)
     return Record(hidden, attention, gate, _joined(nodes) if nodes else None, _joined(answers))
@@ -299,7 +300,7 @@ def _needs_disk(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: in
     due = size_in_bytes(checkpoint, encodings, steps, keep)
     if due <= MEMORY_BYTES:
         return False
-    limit = min(DISK_BYTES, room.free_on_disk())
+    limit = min(DISK_BYTES, buffers.free_on_disk())
     if due > limit:
         parts = {name: size_in_bytes(checkpoint, encodings, steps, [name]) / 2**30 for name in KEPT if name in keep}
         said = ", ".join(f"{name} {size:.1f}" for name, size in parts.items() if size >= 0.1)

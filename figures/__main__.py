@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from figures.cli import main
+    from depthscope.figures.cli import main
 
     status = main()
 except KeyboardInterrupt:  # while it was still being imported

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.cli import Parser, assemble, guarded
-from figures.commands import report
+from depthscope.core.cli import Parser, assemble, guarded
+from depthscope.figures.commands import report
 
 COMMANDS = (report,)
 """Modules with NAME, SUMMARY, `add(parser)`, which declares the arguments, and `run(args)`."""
 
 
-def parser() -> Parser:
-    """The parser of `python -m figures`."""
+def parser(program: str = "python -m figures") -> Parser:
+    """The parser of this part's commands, named as the program that was called."""
     common = Parser(add_help=False)
     common.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, ... (default cpu)")
-    return assemble("python -m figures", "Figures to take away.", COMMANDS, common)
+    return assemble(program, "Figures to take away.", COMMANDS, common)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = "python -m figures") -> int:
     """Runs one command and returns the exit status."""
-    return guarded(parser(), arguments)
+    return guarded(parser(program), arguments)

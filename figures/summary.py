@@ -9,11 +9,11 @@ import re
 
 import numpy as np
 
-from core.encoding import NEVER
-from core.tasks.graph_instance import GraphInstance
-from core.tasks.logic_formula import LogicInstance
-from core.tasks.text_instance import RELATIONS, TextInstance, relation_word
-from core.trace import Trace
+from depthscope.core.encoding import NEVER
+from depthscope.core.tasks.graph.instance import GraphInstance
+from depthscope.core.tasks.logic.instance import LogicInstance
+from depthscope.core.tasks.text.instance import RELATIONS, TextInstance, relation_word
+from depthscope.core.trace import Trace
 
 LONGEST_NAME = 24
 PATH = re.compile(r"[\w./:\\-]*\w[./:\\][\w./:\\-]*")

@@ -1,6 +1,9 @@
 """Attention: where does information flow?"""
 
-from ui import attention, attention_measures, frame, session, sidebar, views
+from depthscope.ui.attention import measures as attention_measures, page as attention
+from depthscope.ui.shell import frame, sidebar
+from depthscope.ui.trace import views
+from depthscope.ui.visit import session
 
 frame.enter("pages/attention.py")
 with session.calm():

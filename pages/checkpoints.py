@@ -1,6 +1,8 @@
 """Checkpoints: what can I open?"""
 
-from ui import checkpoints, frame, session
+from depthscope.ui.checkpoints import page as checkpoints
+from depthscope.ui.shell import frame
+from depthscope.ui.visit import session
 
 frame.enter("pages/checkpoints.py")
 with session.calm():

@@ -1,7 +1,10 @@
 """Compare: what differs between two checkpoints on one instance, or between two instances in one checkpoint?"""
 
-from ui import compare, compare_measures, frame, session, sidebar, views
-from ui.text import plain
+from depthscope.ui.compare import measures as compare_measures, page as compare
+from depthscope.ui.shell import frame, sidebar
+from depthscope.ui.trace import views
+from depthscope.ui.visit import session
+from depthscope.ui.widgets.text import plain
 
 frame.enter("pages/compare.py")
 with session.calm():

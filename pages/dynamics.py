@@ -1,6 +1,9 @@
 """Dynamics: where does it settle?"""
 
-from ui import dynamics, frame, session, sidebar, views
+from depthscope.ui.dynamics import page as dynamics
+from depthscope.ui.shell import frame, sidebar
+from depthscope.ui.trace import views
+from depthscope.ui.visit import session
 
 frame.enter("pages/dynamics.py")
 with session.calm():

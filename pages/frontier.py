@@ -1,6 +1,9 @@
 """Frontier: how far does it carry?"""
 
-from ui import exit_rules, frame, frontier, session, trivial_rules, views
+from depthscope.ui.frontier import exit as exit_rules, page as frontier, trivial
+from depthscope.ui.shell import frame
+from depthscope.ui.trace import views
+from depthscope.ui.visit import session
 
 frame.enter("pages/frontier.py")
 with session.calm():
@@ -11,5 +14,5 @@ with session.calm():
         frontier.sidebar(request)
         frontier.controls(request)
         frontier.measured(request)
-        trivial_rules.section(request)
+        trivial.section(request)
         exit_rules.section(request)

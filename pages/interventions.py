@@ -1,6 +1,9 @@
 """Interventions: is it used?"""
 
-from ui import frame, intervention_map, interventions, session, sidebar, views
+from depthscope.ui.interventions import effect_map, page as interventions
+from depthscope.ui.shell import frame, sidebar
+from depthscope.ui.trace import views
+from depthscope.ui.visit import session
 
 frame.enter("pages/interventions.py")
 with session.calm():
@@ -11,4 +14,4 @@ with session.calm():
     else:
         sidebar.draw(view)
         interventions.draw(view)
-        intervention_map.section(view)
+        effect_map.section(view)

@@ -1,6 +1,9 @@
 """Probes: what does the state know?"""
 
-from ui import frame, probe_page, session, sidebar, views
+from depthscope.ui.probes import page as probe_page
+from depthscope.ui.shell import frame, sidebar
+from depthscope.ui.trace import views
+from depthscope.ui.visit import session
 
 frame.enter("pages/probes.py")
 with session.calm():

@@ -1,6 +1,9 @@
 """Trace: what happens, step by step?"""
 
-from ui import batch, editor, frame, guide, session, sidebar, views
+from depthscope.ui import many as batch
+from depthscope.ui.shell import frame, help as guide, sidebar
+from depthscope.ui.trace import editor, views
+from depthscope.ui.visit import session
 
 frame.enter("pages/trace.py")
 with session.calm():

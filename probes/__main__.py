@@ -3,7 +3,7 @@
 import sys
 
 try:
-    from probes.cli import main
+    from depthscope.probes.cli import main
 
     status = main()
 except KeyboardInterrupt:  # while it was still being imported

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tables.table import KEPT, ROOT, Table, even, over_seeds
-from core import checkpoint, tasks
-from core.sweep import records
-from core.sweeps.plan import read_plan
-from probes import highway
+from depthscope.core import checkpoint, tasks
+from depthscope.core.sweeps.plan import read_plan
+from depthscope.core.sweeps.run import records
+from depthscope.probes.instruments import highway
 
 PLAN = "benchmarks/plans/ablations.toml"
 
@@ -34,7 +34,7 @@ def make(runs: Path) -> Table:
     return Table(
         name="ablations",
         title="Table 2. Mechanisms, one at a time",
-        command=f"python -m core sweep {PLAN} --out runs/ablations && "
+        command=f"depthscope sweep {PLAN} --out runs/ablations && "
         "python -m benchmarks.tables ablations --runs runs/ablations",
         notes=(
             "Median over seeds (least-greatest where they differ) of the accuracy at T fixed beforehand, audited.",

@@ -7,9 +7,9 @@ from typing import Any
 
 from benchmarks.tables import ablations
 from benchmarks.tables.table import ROOT, Share, Table, even
-from core import checkpoint
-from core.sweeps.plan import read_plan
-from probes import trivial
+from depthscope.core import checkpoint
+from depthscope.core.sweeps.plan import read_plan
+from depthscope.probes.instruments import trivial
 
 PLAN = "benchmarks/plans/baselines.toml"
 
@@ -36,7 +36,7 @@ def make(runs: Path, instances: int, seed: int) -> Table:
     return Table(
         name="baselines",
         title="Table 3. Baselines",
-        command=f"python -m core sweep {PLAN} --out runs/baselines && "
+        command=f"depthscope sweep {PLAN} --out runs/baselines && "
         f"python -m benchmarks.tables baselines --runs runs/baselines --instances {instances} --seed {seed}",
         notes=(
             "Task, data, loss, batches, batch size, width and T of the house recipe. Models: median over seeds "

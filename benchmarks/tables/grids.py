@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.tables.table import Share, Table, about
-from core import checkpoint, frontier
-from core.checkpoint import Checkpoint
-from core.errors import InputError
-from figures.published import BEST, GRAPH
+from depthscope.core import checkpoint, frontier
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.errors import InputError
+from depthscope.figures.frontier.published import BEST, GRAPH
 
 PUBLISHED = {"graph": dict(zip(GRAPH.difficulty.tolist(), GRAPH.accuracy.max(1).tolist(), strict=True))}
 PUBLISHED |= {task: dict(zip(b.difficulty.tolist(), b.accuracy.tolist(), strict=True)) for task, b in BEST.items()}

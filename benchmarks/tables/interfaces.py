@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.tables.grids import measured
 from benchmarks.tables.table import Table, about
-from core import checkpoint
+from depthscope.core import checkpoint
 
 ENOUGH = 0.95
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tables.table import Table, share
-from core import checkpoint, frontier
-from core.answers import logits_by_step
-from core.tasks import graph, graph_data
+from depthscope.core import checkpoint, frontier
+from depthscope.core.answers import logits_by_step
+from depthscope.core.tasks.graph import encode as graph, generate as graph_data
 
 CHECKPOINTS = ("graph-paper", "graph-paper-perstep")
 HOPS, NODES, STEPS = (6, 8, 9, 10, 11, 12), (16, 24), 20

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from core.atomic import write
-from core.checkpoint import Checkpoint
-from core.plain import dumps
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.files.atomic import write
+from depthscope.core.files.strict_json import dumps
 
 ROOT = Path(__file__).parents[2]
 RESULTS, KEPT = ROOT / "RESULTS.md", ROOT / "checkpoints" / "tables"

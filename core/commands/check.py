@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from core.errors import InputError
+from depthscope.core.errors import InputError
 
 NAME, SUMMARY = "check", "says what a recurrent model of yours is missing"
 
@@ -17,9 +17,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints what is there and what is not; raises InputError, and so ends with status 2, if not all is well."""
-    from core import adapters
-    from core.adapters import check
-    from core.plain import dumps
+    from depthscope.core import kinds as adapters
+    from depthscope.core.files.strict_json import dumps
+    from depthscope.core.kinds import check
 
     findings = check.check(adapters.name(args.adapter_class), args.task)
     wrong = [finding for finding in findings if not finding.ok]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.commands.arguments import difficulties, positive
+from depthscope.core.arguments import difficulties, positive
 
 if TYPE_CHECKING:
-    from core.frontier import Frontier
+    from depthscope.core.frontier import Frontier
 
 COLUMNS = 12
 """Steps shown in the table; --json has them all."""
@@ -35,9 +35,10 @@ def run(args: argparse.Namespace) -> None:
     """Measures, then prints a table or JSON."""
     from tqdm import tqdm
 
-    from core import checkpoint, frontier, inputs, lines
-    from core.export import frontier_object
-    from core.plain import dumps
+    from depthscope.core import checkpoint, frontier
+    from depthscope.core.exchange.npz import frontier_object
+    from depthscope.core.files.strict_json import dumps
+    from depthscope.core.tasks import many as lines, read as inputs
 
     opened = checkpoint.load(args.checkpoint, args.device or "cpu")
     with tqdm(unit="instance", disable=None) as bar:
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
 
 def table(result: Frontier, name: str, data: str) -> str:
     """Accuracy by difficulty at some of the steps, the ceiling where there is one, and T75."""
-    from core.arrival import t75
+    from depthscope.core.arrival import t75
 
     last = len(result.steps) - 1
     shown = np.unique(np.linspace(0, last, min(COLUMNS, last + 1)).round().astype(int))

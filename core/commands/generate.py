@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from core.commands.arguments import MAX_DIFFICULTY, positive
-from core.errors import InputError
+from depthscope.core.arguments import MAX_DIFFICULTY, positive
+from depthscope.core.errors import InputError
 
 MAX_COUNT = 1_000_000
 
@@ -25,8 +25,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints the instances, one after another or as a JSON array."""
-    from core import tasks
-    from core.plain import dumps
+    from depthscope.core import tasks
+    from depthscope.core.files.strict_json import dumps
 
     if args.count > MAX_COUNT or args.difficulty > MAX_DIFFICULTY:
         raise InputError(f"at most {MAX_COUNT} instances up to difficulty {MAX_DIFFICULTY} are made at once")
@@ -52,7 +52,7 @@ def described(task: Any, instance: Any) -> dict[str, Any]:
 
 def oracle(instance: Any) -> dict[str, Any]:
     """What is true of an instance, and from which step it can be known."""
-    from core.encoding import NEVER
+    from depthscope.core.encoding import NEVER
 
     if instance.task == "graph":
         distance = [int(d) if d >= 0 else None for d in instance.distance]

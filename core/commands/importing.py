@@ -17,9 +17,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Imports, saves, opens again, and says what came in."""
-    from core import checkpoint
-    from core.importing import convert
-    from core.plain import dumps
+    from depthscope.core import checkpoint
+    from depthscope.core.exchange.paper_import import convert
+    from depthscope.core.files.strict_json import dumps
 
     name = args.out.resolve().name
     notes = convert(args.file, args.task, args.out, name)

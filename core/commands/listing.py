@@ -14,15 +14,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints one line a checkpoint."""
-    from core.checkpoint import available
-    from core.plain import dumps
+    from depthscope.core.checkpoint import available
+    from depthscope.core.files.strict_json import dumps
 
     found = available()
     if args.json:
         print(dumps(found))
         return
     if not found:
-        print("no checkpoints yet: train one with `python -m core train`")
+        print("no checkpoints yet: train one with `depthscope train`")
         return
     rows = [["name", "task", "recipe", "parameters", "difficulty", "steps", "sha256"]]
     for entry in found:

@@ -15,8 +15,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes the index anew, opens the checkpoint, and says what it covers."""
-    from core import checkpoint
-    from core.plain import dumps
+    from depthscope.core import checkpoint
+    from depthscope.core.files.strict_json import dumps
 
     covered = checkpoint.seal(args.folder)
     checkpoint.load(args.folder, args.device or "cpu")

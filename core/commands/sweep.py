@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from core.commands.arguments import positive
-from core.errors import InputError
+from depthscope.core.arguments import positive
+from depthscope.core.errors import InputError
 
 NAME, SUMMARY = "sweep", "trains and measures the runs of a plan"
 
@@ -28,17 +28,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Makes what is not made yet, then prints the records."""
     if args.show is not None:
-        from core.sweeps.ledger import records
+        from depthscope.core.sweeps.ledger import records
 
         if args.plan is not None or args.out is not None:
             raise InputError("--show takes the folder of a sweep and no plan")
         _print(records(args.show), args.json)
         return
     if args.plan is None or args.out is None:
-        raise InputError("a sweep needs a PLAN and --out DIR (see python -m core sweep --help)")
+        raise InputError("a sweep needs a PLAN and --out DIR (see depthscope sweep --help)")
     if args.scheduler is not None and args.backend != "dask":
         raise InputError("--scheduler is for --backend dask")
-    from core import sweep
+    from depthscope.core.sweeps import run as sweep
 
     found = sweep.run(
         sweep.read_plan(args.plan),
@@ -57,8 +57,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _print(found: list[dict[str, Any]], as_json: bool) -> None:
-    from core.plain import dumps
-    from core.sweeps.ledger import line
+    from depthscope.core.files.strict_json import dumps
+    from depthscope.core.sweeps.ledger import line
 
     if as_json:
         print(dumps(found))

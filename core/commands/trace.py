@@ -7,11 +7,11 @@ import sys
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from core.commands.arguments import add_one_run
-from core.errors import InputError
+from depthscope.core.arguments import add_one_run
+from depthscope.core.errors import InputError
 
 if TYPE_CHECKING:
-    from core.checkpoint import Checkpoint
+    from depthscope.core.checkpoint import Checkpoint
 
 NAME, SUMMARY = "trace", "runs an input, step by step"
 
@@ -35,8 +35,9 @@ def kept(text: str) -> tuple[str, ...]:
 
 def run(args: argparse.Namespace) -> None:
     """Prints the answers, and writes the trace if asked to."""
-    from core import checkpoint, inputs
-    from core.answers import MAX_STEPS
+    from depthscope.core import checkpoint
+    from depthscope.core.answers import MAX_STEPS
+    from depthscope.core.tasks import read as inputs
 
     if args.steps is not None and args.steps > MAX_STEPS:
         raise InputError(f"--steps should be at most {MAX_STEPS} (got {args.steps})")
@@ -50,9 +51,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> None:
-    from core import export, inputs, lines, trace
-    from core.encoding import SPARSE_ABOVE
-    from core.plain import dumps
+    from depthscope.core import trace
+    from depthscope.core.encoding import SPARSE_ABOVE
+    from depthscope.core.exchange import npz as export
+    from depthscope.core.files.strict_json import dumps
+    from depthscope.core.tasks import many as lines, read as inputs
 
     filename = None if args.input == inputs.STDIN else PurePath(args.input).name
     instance = lines.parsed(opened.config.task, content, args.source, args.target, filename, args.format)
@@ -91,9 +94,9 @@ def _run_lines(args: argparse.Namespace, opened: Checkpoint) -> None:
     """
     from tqdm import tqdm
 
-    from core import inputs, lines
-    from core.batch import answered
-    from core.plain import dumps
+    from depthscope.core.answer_many import answered
+    from depthscope.core.files.strict_json import dumps
+    from depthscope.core.tasks import many as lines, read as inputs
 
     if any(x is not None for x in (args.out, args.keep, args.source, args.target)):
         raise InputError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from core.commands.arguments import positive
+from depthscope.core.arguments import positive
 
 NAME, SUMMARY = "train", "trains a recipe"
 
@@ -26,9 +26,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Trains and says where the checkpoint is."""
-    from core.overrides import assignment
-    from core.plain import dumps
-    from core.train import train
+    from depthscope.core.files.strict_json import dumps
+    from depthscope.core.training.overrides import assignment
+    from depthscope.core.training.train import train
 
     train(
         args.task,

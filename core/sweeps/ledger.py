@@ -14,10 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from core import atomic
-from core.errors import InputError
-from core.plain import dumps
-from core.sweeps import locks
+from depthscope.core.errors import InputError
+from depthscope.core.files import atomic, locks
+from depthscope.core.files.strict_json import dumps
 
 FILE = "sweep.sqlite"
 LOCKS = ".locks"

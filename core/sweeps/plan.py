@@ -25,10 +25,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from core import overrides, recipes
-from core.commands.arguments import difficulties
-from core.errors import InputError
-from core.recipes import Recipe
+from depthscope.core.arguments import difficulties
+from depthscope.core.errors import InputError
+from depthscope.core.training import overrides, recipes
+from depthscope.core.training.recipes import Recipe
 
 FULL = "full"
 """The variant without overrides."""

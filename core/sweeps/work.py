@@ -1,4 +1,4 @@
-"""One run of a sweep in a worker: trained through `core.train`, always resuming, then measured through `core.frontier`.
+"""One run of a sweep in a worker: trained (`core.training.train`), always resuming, then measured (`core.frontier`).
 
 A run is made under a lock of its own, so that two workers never train into one folder, and a worker goes on only while
 the sweep that started it is alive. It writes its records itself.
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import torch
 
-from core import checkpoint, frontier
-from core.checkpoint import Checkpoint
-from core.errors import InputError
-from core.sweeps.ledger import LOCK, LOCKS, Ledger
-from core.sweeps.locks import held, is_held
-from core.sweeps.plan import Run
-from core.train import Progress, train
+from depthscope.core import checkpoint, frontier
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.errors import InputError
+from depthscope.core.files.locks import held, is_held
+from depthscope.core.sweeps.ledger import LOCK, LOCKS, Ledger
+from depthscope.core.sweeps.plan import Run
+from depthscope.core.training.train import Progress, train
 
 LOOK_SECONDS = 0.5
 """How often a worker writes how far it is, and looks whether it is to stop."""

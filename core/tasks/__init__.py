@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from core.errors import InputError
+from depthscope.core.errors import InputError
 
 STEPS = {"graph": (1, 8), "logic": (3, 12), "text": (2, 8)}
 """T when none is asked for is a * difficulty + b: hops + 8, 3 * depth + 12, 2 * chain + 8."""
@@ -28,7 +28,9 @@ def get(task: str) -> ModuleType:
     Raises:
         InputError: If there is no such task.
     """
-    from core.tasks import graph, logic, text
+    from depthscope.core.tasks.graph import encode as graph
+    from depthscope.core.tasks.logic import encode as logic
+    from depthscope.core.tasks.text import task as text
 
     tasks = {"graph": graph, "logic": logic, "text": text}
     if task not in tasks:

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path, PurePath
 
-from core.commands.arguments import add_one_run
-from core.errors import InputError
+from depthscope.core.arguments import add_one_run
+from depthscope.core.errors import InputError
 
 NAME, SUMMARY = "report", "writes the linked views of one run as a single page that needs no network"
 
@@ -20,10 +20,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the input and writes the page, whole or not at all."""
-    from core import atomic, checkpoint, export, inputs, lines, trace
-    from core.plain import dumps
-    from figures import report
-    from probes.readings import readings
+    from depthscope.core import checkpoint, trace
+    from depthscope.core.exchange import npz as export
+    from depthscope.core.files import atomic
+    from depthscope.core.files.strict_json import dumps
+    from depthscope.core.tasks import many as lines, read as inputs
+    from depthscope.figures.report_page import report
+    from depthscope.probes.reading.of_trace import readings
 
     content = inputs.read(args.input)
     if PurePath(args.input).suffix == ".jsonl":

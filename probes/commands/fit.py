@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.commands.arguments import positive
+from depthscope.core.arguments import positive
 
 if TYPE_CHECKING:
-    from probes.scores import AcrossSteps, ProbeScores, StepScores
+    from depthscope.probes.reading.scores import AcrossSteps, ProbeScores, StepScores
 
 NAME, SUMMARY = "fit", "fits and stores a linear probe per step"
 
@@ -35,8 +35,8 @@ def run(args: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
-    from core import checkpoint
-    from probes import linear
+    from depthscope.core import checkpoint
+    from depthscope.probes.reading import linear_probe
 
     torch.set_num_threads(1)  # two gain little, and lose much where other programs hold the cores
     opened = checkpoint.load(args.checkpoint, args.device)
@@ -46,10 +46,10 @@ def run(args: argparse.Namespace) -> None:
             bar.total = of
             bar.update(done - bar.n)
 
-        probe, scores = linear.fit(
+        probe, scores = linear_probe.fit(
             opened, concept=args.concept, seed=args.seed, instances=args.instances, progress=progress
         )
-    files = linear.save(opened, probe, scores)
+    files = linear_probe.save(opened, probe, scores)
     print(scores.to_json() if args.json else table(scores) + f"\n\nStored in {files[0]} and {files[1].name}.")
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands.arguments import difficulties, positive
-from core.errors import InputError
-from probes.instruments import Instrument
+from depthscope.core.arguments import difficulties, positive
+from depthscope.core.errors import InputError
+from depthscope.probes.registry import Instrument
 
 if TYPE_CHECKING:
-    from core.checkpoint import Checkpoint
+    from depthscope.core.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Measuring:
 
     def run(self, args: argparse.Namespace) -> None:
         """Measures, then prints a table or JSON."""
-        from core import checkpoint
-        from core.plain import dumps
-        from probes import results
+        from depthscope.core import checkpoint
+        from depthscope.core.files.strict_json import dumps
+        from depthscope.probes.measuring import results
 
         opened = checkpoint.load(args.checkpoint, args.device)
         module = self.instrument.load()
@@ -70,8 +70,8 @@ class Measuring:
         print(dumps(result) if args.json else module.table(result))
 
     def _subjects(self, args: argparse.Namespace, opened: Checkpoint) -> list[Any]:
-        from core import frontier
-        from probes import subjects
+        from depthscope.core import frontier
+        from depthscope.probes.measuring import instances as subjects
 
         name: str | None = args.input
         if name is None and args.lines is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from core.commands.arguments import difficulties, positive
+from depthscope.core.arguments import difficulties, positive
 
 NAME, SUMMARY = "trivial", "what counting and other trivial rules get on the checkpoint's task"
 
@@ -21,9 +21,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Scores the rules, then prints a table or JSON."""
-    from core import checkpoint
-    from core.plain import dumps
-    from probes import trivial
+    from depthscope.core import checkpoint
+    from depthscope.core.files.strict_json import dumps
+    from depthscope.probes.instruments import trivial
 
     opened = checkpoint.load(args.checkpoint, args.device)
     measure = trivial.scramble if args.scramble else trivial.where_wrong if args.where_wrong else trivial.score

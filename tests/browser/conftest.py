@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-import benchmarks.serving
-from benchmarks.serving import CHROMIUM
+from benchmarks.speed import serving as serving_app
+from benchmarks.speed.serving import CHROMIUM
 
 expect.set_options(timeout=15_000)
 
@@ -44,7 +44,7 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def serving(log: Path) -> Iterator[str]:
     """The app on a free port of this machine; its log must hold no traceback in the end."""
-    with benchmarks.serving.serving(log) as (url, _):
+    with serving_app.serving(log) as (url, _):
         yield url
     assert "Traceback" not in log.read_text(errors="replace"), log.read_text(errors="replace")[-3000:]
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core import checkpoint
-from core.trace import default_steps, record
-from probes import attention, subjects
-from ui import examples
+from depthscope.core import checkpoint
+from depthscope.core.trace import default_steps, record
+from depthscope.probes.instruments import attention
+from depthscope.probes.measuring import instances as subjects
+from depthscope.ui.visit import examples
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Page, expect
 
-from core import bundle, checkpoint
+from depthscope.core import checkpoint
+from depthscope.core.exchange import bundle
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit

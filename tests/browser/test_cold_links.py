@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import expect
 
-from core import checkpoint
-from ui.selection import pack
+from depthscope.core import checkpoint
+from depthscope.ui.visit.selection import pack
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit

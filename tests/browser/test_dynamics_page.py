@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from core import checkpoint
-from core.plain import dumps
-from probes import convergence, subjects
+from depthscope.core import checkpoint
+from depthscope.core.files.strict_json import dumps
+from depthscope.probes.instruments import convergence
+from depthscope.probes.measuring import instances as subjects
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit

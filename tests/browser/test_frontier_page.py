@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from core import checkpoint, frontier, tasks
-from core.export import frontier_object
-from core.plain import dumps
+from depthscope.core import checkpoint, frontier, tasks
+from depthscope.core.exchange.npz import frontier_object
+from depthscope.core.files.strict_json import dumps
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit
@@ -104,7 +104,7 @@ def test_what_is_saved_is_what_the_command_line_prints(server: str, visit: NewVi
     assert len(rows) == 4 * 7
     assert [float(row["accuracy"]) for row in rows] == pytest.approx(result.accuracy.ravel().tolist())
     here.page.get_by_text("Copy as command or code").first.click()
-    command = "python -m core frontier graph-house --difficulty 1-3,5 --steps 7 --instances 10 --data audited --seed 3"
+    command = "depthscope frontier graph-house --difficulty 1-3,5 --steps 7 --instances 10 --data audited --seed 3"
     expect(here.page.get_by_text(command)).to_be_visible()
 
 

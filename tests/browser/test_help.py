@@ -54,7 +54,7 @@ def test_a_session_file_brings_back_what_was_open(server: str, visit: NewVisit) 
     here.open(f"{server}/?example=libraries&source=web&target=tls&steps=9&step=3")
     before = here.headline()
     here.page.get_by_text("About this trace").click()
-    expect(here.page.get_by_text("python -m core trace graph-house")).to_be_visible()
+    expect(here.page.get_by_text("depthscope trace graph-house")).to_be_visible()
     with here.page.expect_download() as download:
         here.page.get_by_role("button", name="Session file", exact=True).click()
     content = download.value.path().read_bytes()

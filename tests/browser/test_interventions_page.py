@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from core import checkpoint
-from core.plain import dumps
-from figures.interventions import what_happened
-from probes import do
-from probes.do import Replay
-from ui import examples
+from depthscope.core import checkpoint
+from depthscope.core.files.strict_json import dumps
+from depthscope.figures.instruments.edits import what_happened
+from depthscope.probes.instruments import do
+from depthscope.probes.instruments.do import Replay
+from depthscope.ui.visit import examples
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from benchmarks.scale import edge_list
+from benchmarks.speed.scale import edge_list
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from core import checkpoint
-from probes import linear
+from depthscope.core import checkpoint
+from depthscope.probes.reading import linear_probe
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit
@@ -174,7 +174,7 @@ def test_the_numbers_can_be_taken_away(server: str, visit: NewVisit) -> None:
         assert trace["logits"].shape == (rows,)
         assert trace["tokens"].shape == (n,)
     readings = files["Readings as CSV"].read_text().splitlines()
-    probes = ",probe: reached within t" if linear.load(checkpoint.load("graph-house")) else ""
+    probes = ",probe: reached within t" if linear_probe.load(checkpoint.load("graph-house")) else ""
     assert readings[0] == f"step,node,label,model readout{probes},truth,known"
     assert len(readings) == 1 + rows * n
     assert len(files["Instance as text"].read_text()) > n

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from core import checkpoint
-from core.plain import dumps
-from figures import probe_scores
-from probes import linear, subjects, wavefront
+from depthscope.core import checkpoint
+from depthscope.core.files.strict_json import dumps
+from depthscope.figures.instruments import fit as probe_scores
+from depthscope.probes.instruments import wavefront
+from depthscope.probes.measuring import instances as subjects
+from depthscope.probes.reading import linear_probe
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit
@@ -45,7 +47,7 @@ def saved(here: Visit, label: str) -> str:
 def test_the_finding_its_controls_and_the_matrix_are_those_stored(server: str, visit: NewVisit, scheme: str) -> None:
     here = visit(scheme, height=900)
     opened(here, f"{server}/probes?checkpoint=graph-house&example=twelve-hops&step=3")
-    scores = linear.load_scores(checkpoint.load("graph-house"))
+    scores = linear_probe.load_scores(checkpoint.load("graph-house"))
     assert scores is not None
     assert here.headline() == probe_scores.finding(scores, probe_scores.most_telling(scores))
     plots = here.page.locator(".js-plotly-plot")
@@ -102,7 +104,7 @@ def test_arrivals_are_measured_on_demand_as_the_command_does(server: str, visit:
         here.page.get_by_role("button", name="JSON", exact=True).nth(1).click()
     assert json.loads(download.value.path().read_text()) == json.loads(dumps(due))
     here.page.get_by_text("Copy as command or code").nth(1).click()
-    command = "python -m probes wavefront graph-house --difficulty 3 --instances 6 --reader=readout --seed 0 --json"
+    command = "depthscope probe wavefront graph-house --difficulty 3 --instances 6 --reader=readout --seed 0 --json"
     expect(here.page.get_by_text(command)).to_be_visible()
 
 
@@ -121,19 +123,19 @@ def test_the_page_shows_every_kind_of_checkpoint(server: str, visit: NewVisit, n
     opened(here, f"{server}/probes?checkpoint={name}&step=1")
     expect(here.page.locator("[data-testid=stForm]")).to_have_count(3)
     expect(here.page.get_by_text("Something went wrong")).to_have_count(0)
-    scores = linear.load_scores(checkpoint.load(name))
+    scores = linear_probe.load_scores(checkpoint.load(name))
     if scores is not None:
         assert here.headline() == probe_scores.finding(scores, probe_scores.most_telling(scores))
         assert here.cursor()["reading"] == f"probe: {scores.meaning}"
 
 
 def test_a_checkpoint_without_probes_says_what_to_do(server: str, visit: NewVisit) -> None:
-    found = [e["name"] for e in checkpoint.available() if linear.load_scores(checkpoint.load(e["name"])) is None]
+    found = [e["name"] for e in checkpoint.available() if linear_probe.load_scores(checkpoint.load(e["name"])) is None]
     if not found:
         pytest.skip("every shipped checkpoint has probes")
     here = visit()
     here.page.goto(f"{server}/probes?checkpoint={found[0]}&step=1")
     here.settled()
     assert here.headline() == "What does the state know?"
-    expect(here.page.get_by_text(f"python -m probes fit {found[0]}")).to_be_visible()
+    expect(here.page.get_by_text(f"depthscope probe fit {found[0]}")).to_be_visible()
     expect(here.page.get_by_role("button", name="Fit probes")).to_be_enabled()

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
-from core import checkpoint, tasks, trace
-from core.tasks.graph_instance import GraphInstance
-from figures import report
-from probes.readings import readings
+from depthscope.core import checkpoint, tasks, trace
+from depthscope.core.tasks.graph.instance import GraphInstance
+from depthscope.figures.report_page import report
+from depthscope.probes.reading.of_trace import readings
 
 SHIPPED = [entry["name"] for entry in checkpoint.available()]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from core import checkpoint
+from depthscope.core import checkpoint
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import checkpoint
-from core.config import ModelConfig
-from core.model import DepthRecurrentTransformer
+from depthscope.core import checkpoint
+from depthscope.core.config import ModelConfig
+from depthscope.core.model import DepthRecurrentTransformer
 
 torch.set_num_threads(1)  # the models are tiny: more threads only wait for each other
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from core import geometric
-from core.attention import dense_attention, edge_attention, kept_attention
-from core.geometric import geometric_attention, trained_geometric_attention
+from depthscope.core import nearest_match as geometric
+from depthscope.core.attention import dense_attention, edge_attention, kept_attention
+from depthscope.core.nearest_match import geometric_attention, trained_geometric_attention
 
 Triple = tuple[Tensor, Tensor, Tensor]
 

@@ -19,12 +19,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from core import atomic, checkpoint
-from core.config import ModelConfig
-from core.digests import sealed
-from core.errors import InputError
-from core.model import DepthRecurrentTransformer
-from core.plain import dumps
+from depthscope.core import checkpoint
+from depthscope.core.config import ModelConfig
+from depthscope.core.errors import InputError
+from depthscope.core.files import atomic
+from depthscope.core.files.digests import sealed
+from depthscope.core.files.strict_json import dumps
+from depthscope.core.model import DepthRecurrentTransformer
 
 FILES = ["README.md", "config.json", "metrics.json", "model.safetensors"]
 
@@ -201,7 +202,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other type": (lambda f: reweigh(f, lambda w: w.update(role=torch.ones(2, 16).half())), "float16"),
     "no gate in config": (lambda f: edit(f, lambda s: s["config"].update(gate_bias=None)), "does not ask for"),
-    "pickle instead": (lambda f: pickled(f, "pytorch_model.bin"), "python -m core import pytorch_model.bin"),
+    "pickle instead": (lambda f: pickled(f, "pytorch_model.bin"), "depthscope import pytorch_model.bin"),
     "pickle renamed": (lambda f: pickled(f, "model.safetensors"), "pickle under another name"),
     "metrics spoiled": (lambda f: (f / "metrics.json").write_text("{"), "metrics.json is not readable"),
     "training is a list": (lambda f: edit(f, lambda s: s.update(training=[1])), "'training' should be an object"),
@@ -292,7 +293,8 @@ def test_a_checkpoint_of_ours_opens_by_from_pretrained(tmp_path: Path) -> None:
 def test_opening_a_checkpoint_loads_no_compiler() -> None:
     """Drawing first values on weights without memory would load torch's compiler, which takes seconds."""
     code = (
-        "import sys; from core import checkpoint; checkpoint.load(sys.argv[1]); print('torch._dynamo' in sys.modules)"
+        "import sys; from depthscope.core import checkpoint; checkpoint.load(sys.argv[1]); "
+        "print('torch._dynamo' in sys.modules)"
     )
     for name in ("graph-house", "text-house-tokens"):
         ran = subprocess.run(

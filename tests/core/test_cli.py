@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core import checkpoint, inputs, tasks, trace
-from core.cli import main
+from depthscope.core import checkpoint, tasks, trace
+from depthscope.core.cli import main
+from depthscope.core.tasks import read as inputs
 
 ROOT = Path(__file__).parents[2]
 CHAIN = "a b\nb c\nc d\nx y\n"
@@ -269,7 +270,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "unknown recipe": (["train", "graph", "--recipe", "cake", "--out", "{dir}/out"], "cake"),
     "not a model": (["import", "{dir}/chain.txt", "--task", "graph", "--out", "{dir}/out"], "torch.save"),
     "no model": (["import", "{dir}/none.pt", "--task", "graph", "--out", "{dir}/out"], "No such file"),
-    "pickle": (["trace", "{dir}/model.pt", "{dir}/chain.txt"], "python -m core import"),
+    "pickle": (["trace", "{dir}/model.pt", "{dir}/chain.txt"], "depthscope import"),
 }
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core import checkpoint
-from core.cli import main
-from core.config import ModelConfig
-from core.model import DepthRecurrentTransformer
+from depthscope.core import checkpoint
+from depthscope.core.cli import main
+from depthscope.core.config import ModelConfig
+from depthscope.core.model import DepthRecurrentTransformer
 
 TEXT = "Ada is the parent of Bob. Bob is the parent of Cy. Dan is the child of Eve.\n"
 CONFIGS = {

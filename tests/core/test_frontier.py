@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core import adapters, answers, checkpoint, frontier, tasks
-from core.checkpoint import Checkpoint
-from core.cli import main
-from core.config import ModelConfig
-from core.encoding import SOURCE, Batch
-from core.errors import InputError
-from core.protocol import Shapes, Sink
+from depthscope.core import answers, checkpoint, frontier, kinds as adapters, tasks
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.cli import main
+from depthscope.core.config import ModelConfig
+from depthscope.core.encoding import SOURCE, Batch
+from depthscope.core.errors import InputError
+from depthscope.core.protocol import Shapes, Sink
 
 CONFIG = ModelConfig("graph", vocabulary=2, width=1, heads=1, hidden=1)
 

@@ -41,7 +41,7 @@ def test_commands_need_none_of_the_apps_packages(tmp_path: Path, words: tuple[st
 
 
 def test_the_app_says_what_it_lacks() -> None:
-    done = without_the_app("ui.serve")
+    done = without_the_app("depthscope.ui.shell.serve")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "pip install -e '.[app]'" in done.stderr

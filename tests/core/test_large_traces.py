@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from core import attention, export, model, room, tasks, trace
-from core.attention import edge_attention
-from core.checkpoint import Checkpoint, load
-from core.cli import main
-from core.encoding import collate
-from core.errors import InputError
-from core.tasks.graph_instance import GraphInstance
+from depthscope.core import attention, model, tasks, trace
+from depthscope.core.attention import edge_attention
+from depthscope.core.checkpoint import Checkpoint, load
+from depthscope.core.cli import main
+from depthscope.core.encoding import collate
+from depthscope.core.errors import InputError
+from depthscope.core.exchange import npz as export
+from depthscope.core.files import buffers
+from depthscope.core.tasks.graph.instance import GraphInstance
 
 STEPS = 7
 
@@ -84,7 +86,7 @@ def test_a_trace_in_files_is_the_trace_and_goes_with_it(
     assert not list(tmp_path.iterdir())  # they have no names: nothing stays when the process is killed
     for name in (*trace.KEPT, "logits"):
         close(getattr(found, name), getattr(due, name))
-    room.forget(found.hidden)
+    buffers.forget(found.hidden)
     close(found.hidden, due.hidden)
     del found
     assert maps() == before
@@ -115,10 +117,10 @@ def test_batches_on_edges_keep_each_its_own(checkpoint: Checkpoint) -> None:
 
 def test_a_refusal_says_what_takes_the_room(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace, "MEMORY_BYTES", 1000)
-    monkeypatch.setattr(room, "FREE_BYTES", 1 << 60)
+    monkeypatch.setattr(buffers, "FREE_BYTES", 1 << 60)
     with pytest.raises(InputError, match=r"GiB .*disk for temporary files.*free some space.*keep less of it \(--keep"):
         trace.record(checkpoint, graph(), STEPS)
-    monkeypatch.setattr(room, "FREE_BYTES", 0)
+    monkeypatch.setattr(buffers, "FREE_BYTES", 0)
     monkeypatch.setattr(trace, "DISK_BYTES", 4 * graph().n_nodes * checkpoint.config.width * (STEPS - 1))
     with pytest.raises(InputError, match=r"over the limit of 0\.0; run at most [1-9]\d* steps, keep less"):
         trace.record(checkpoint, graph(), STEPS)

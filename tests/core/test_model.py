@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.config import ModelConfig
-from core.encoding import MAX_OFFSET, NEVER, SOURCE, TARGET, Batch, Encoding, collate
-from core.errors import InputError
-from core.model import DepthRecurrentTransformer, log_odds, rotate, within
-from core.protocol import RecurrentModel, Sink
+from depthscope.core.config import ModelConfig
+from depthscope.core.encoding import MAX_OFFSET, NEVER, SOURCE, TARGET, Batch, Encoding, collate
+from depthscope.core.errors import InputError
+from depthscope.core.model import DepthRecurrentTransformer, log_odds, rotate, within
+from depthscope.core.protocol import RecurrentModel, Sink
 
 GRAPH = ModelConfig("graph", vocabulary=27, width=32, heads=4, hidden=48)
 LOGIC = ModelConfig("logic", vocabulary=10, width=32, heads=4, hidden=48, attention="full", position="rope")

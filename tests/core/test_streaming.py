@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from core import batch, lines, tasks
-from core.batch import answered
-from core.checkpoint import load
-from core.errors import InputError
+from depthscope.core import answer_many, tasks
+from depthscope.core.answer_many import answered
+from depthscope.core.checkpoint import load
+from depthscope.core.errors import InputError
+from depthscope.core.tasks import many as lines
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 def test_an_endless_row_of_instances_is_answered_as_it_comes(
     saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "AT_ONCE", 8)
+    monkeypatch.setattr(answer_many, "AT_ONCE", 8)
     opened, drawn, taken = load(saved["graph"]), tasks.get("graph").generate(3, 12), 0
 
     def endless() -> Iterator[Any]:
@@ -43,9 +44,9 @@ def test_an_endless_row_of_instances_is_answered_as_it_comes(
 
 
 def test_large_instances_make_small_groups(saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch, "CELLS_AT_ONCE", 100)
+    monkeypatch.setattr(answer_many, "CELLS_AT_ONCE", 100)
     opened, drawn = load(saved["graph"]), tasks.get("graph").generate(6, 10)
-    groups = list(batch._groups(opened, drawn))
+    groups = list(answer_many._groups(opened, drawn))
     assert len(groups) > 2
     assert [x for part, _ in groups for x in part] == drawn
 

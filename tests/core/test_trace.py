@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from core import adapters, trace
-from core.checkpoint import Checkpoint
-from core.config import ModelConfig
-from core.encoding import collate
-from core.errors import InputError
-from core.recipes import RECIPES
-from core.tasks import get, graph
+from depthscope.core import kinds as adapters, trace
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.config import ModelConfig
+from depthscope.core.encoding import collate
+from depthscope.core.errors import InputError
+from depthscope.core.tasks import get
+from depthscope.core.tasks.graph import encode as graph
+from depthscope.core.training.recipes import RECIPES
 
 
 def small(config: ModelConfig, kind: str = adapters.DEFAULT) -> Checkpoint:
@@ -63,7 +64,7 @@ def test_attention_over_an_edge_list_is_dense_attention(monkeypatch: pytest.Monk
     checkpoint = small(RECIPES[2].model)
     instances = graph.generate(4, 4)
     dense = trace.record_batch(checkpoint, instances, 7)
-    monkeypatch.setattr("core.encoding.SPARSE_ABOVE", 1)
+    monkeypatch.setattr("depthscope.core.encoding.SPARSE_ABOVE", 1)
     for a, b in zip(dense, trace.record_batch(checkpoint, instances, 7), strict=True):
         np.testing.assert_allclose(a.hidden, b.hidden, atol=1e-5)
         np.testing.assert_allclose(a.logits, b.logits, atol=1e-5)

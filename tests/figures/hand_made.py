@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.encoding import NEVER, NOTHING, SOURCE, TARGET, Encoding
-from core.recipes import HOUSE_FACTS, HOUSE_GRAPH_TOKENS, HOUSE_TEXT_TOKENS
-from core.tasks.graph import encode as encode_graph
-from core.tasks.graph_instance import GraphInstance
-from core.tasks.logic_formula import AND, CLOSE, CLS, NOT, OPEN, OR, VOCABULARY, F, LogicInstance, T
-from core.tasks.text import TextInstance, parse
-from core.tasks.text import encode as encode_text
-from core.trace import Trace
+from depthscope.core.encoding import NEVER, NOTHING, SOURCE, TARGET, Encoding
+from depthscope.core.tasks.graph.encode import encode as encode_graph
+from depthscope.core.tasks.graph.instance import GraphInstance
+from depthscope.core.tasks.logic.instance import AND, CLOSE, CLS, NOT, OPEN, OR, VOCABULARY, F, LogicInstance, T
+from depthscope.core.tasks.text.encode import encode as encode_text
+from depthscope.core.tasks.text.task import TextInstance, parse
+from depthscope.core.trace import Trace
+from depthscope.core.training.recipes import HOUSE_FACTS, HOUSE_GRAPH_TOKENS, HOUSE_TEXT_TOKENS
 
 
 def letters(n: int) -> tuple[str, ...]:

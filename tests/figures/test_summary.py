@@ -2,8 +2,8 @@ import dataclasses
 
 import numpy as np
 
-from core.trace import Trace
-from figures.summary import clipped, right_from, sentence
+from depthscope.core.trace import Trace
+from depthscope.figures.summary import clipped, right_from, sentence
 from tests.figures.hand_made import chain, formula, formula_trace, graph_trace, layered_graph
 
 

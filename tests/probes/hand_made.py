@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core import checkpoint
-from core.checkpoint import Checkpoint
-from core.config import ModelConfig
-from core.encoding import SOURCE, Batch
-from core.model import DepthRecurrentTransformer
-from core.protocol import Shapes, Sink
+from depthscope.core import checkpoint
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.config import ModelConfig
+from depthscope.core.encoding import SOURCE, Batch
+from depthscope.core.model import DepthRecurrentTransformer
+from depthscope.core.protocol import Shapes, Sink
 
 CONFIGS = {
     "graph": ModelConfig("graph", vocabulary=2, width=8, heads=2, hidden=8),

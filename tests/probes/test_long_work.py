@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from core.checkpoint import Checkpoint
-from core.errors import InputError
-from probes import exit_rules, linear, results, steps, subjects, trivial
-from probes.instruments import INSTRUMENTS
-from probes.results import Progress
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.errors import InputError
+from depthscope.probes.instruments import exit as exit_rules, steps, trivial
+from depthscope.probes.measuring import instances as subjects, results
+from depthscope.probes.measuring.results import Progress
+from depthscope.probes.reading import linear_probe
+from depthscope.probes.registry import INSTRUMENTS
 from tests.probes.hand_made import untrained
 
 COUNTS = {"commitment": 44, "foretell": 40, "repair": 40, "fixed-points": 1, "lyapunov": 2}
@@ -32,7 +34,7 @@ class StopError(Exception):
 def work(name: str, ours: Checkpoint) -> Callable[[Progress], Any]:
     """The small work of an instrument, or of `fit`."""
     if name == "fit":
-        return lambda progress: linear.fit(ours, instances=linear.MIN_INSTANCES, progress=progress)
+        return lambda progress: linear_probe.fit(ours, instances=linear_probe.MIN_INSTANCES, progress=progress)
     module = {x.NAME: x for x in INSTRUMENTS}[name].load()
     drawn = subjects.draw(ours, [4], COUNTS.get(name, 8))
     return lambda progress: module.measure(ours, drawn, steps=6, progress=progress)

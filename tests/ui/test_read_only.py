@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import InputError
-from ui import startup
-from ui.training_request import Request
-from ui.training_run import Desk
+from depthscope.core.errors import InputError
+from depthscope.ui.checkpoints.training_request import Request
+from depthscope.ui.checkpoints.training_run import Desk
+from depthscope.ui.shell import startup
 
 
 @pytest.mark.parametrize(("value", "is_so"), [("", False), ("0", False), ("1", True), ("yes", True)])

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from core.errors import InputError
-from core.sweeps import locks
-from core.sweeps.ledger import FILE, LOCK, Ledger, line, records
+from depthscope.core.errors import InputError
+from depthscope.core.files import locks
+from depthscope.core.sweeps.ledger import FILE, LOCK, Ledger, line, records
 
 ROOT = Path(__file__).parents[3]
 
 WRITER = """
 import sys
 from pathlib import Path
-from core.sweeps.ledger import Ledger
+from depthscope.core.sweeps.ledger import Ledger
 ledger, name = Ledger(Path(sys.argv[1])), sys.argv[2]
 for i in range(1, 151):
     ledger.note(name, batch=i, validation=[{"batch": i}])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from core import recipes
-from core.errors import InputError
-from core.sweeps.plan import Measure, read_plan
+from depthscope.core.errors import InputError
+from depthscope.core.sweeps.plan import Measure, read_plan
+from depthscope.core.training import recipes
 
 SHIPPED = Path(__file__).parents[3] / "benchmarks" / "plans"
 

@@ -1,0 +1,228 @@
+"""Which instrument runs on which shipped checkpoint: the table in docs/instruments/README.md, and a record of trials.
+
+python -m benchmarks.applicability                     rewrites the table
+python -m benchmarks.applicability --run [NAME ...]    runs every instrument that applies, on a few easy instances, and
+                                                   keeps in docs/instruments/runs.json what came of each
+python -m benchmarks.applicability --run --missing     only what is not in the record, or was tried on other weights
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from depthscope.core import checkpoint
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.errors import InputError
+from depthscope.core.files import atomic
+from depthscope.core.files.strict_json import dumps
+from depthscope.core.tasks import concepts
+from depthscope.probes import registry as instruments
+from depthscope.probes.instruments import trivial
+from depthscope.probes.measuring import instances as subjects
+from depthscope.probes.reading import linear_probe
+from depthscope.probes.registry import INSTRUMENTS
+
+PAGE = Path(__file__).parent.parent / "docs" / "instruments" / "README.md"
+RECORD = PAGE.parent / "runs.json"
+
+FIT, TRIVIAL = "fit", "trivial"
+NAMES = (FIT, TRIVIAL, *(instrument.NAME for instrument in INSTRUMENTS))
+"""Rows of the table."""
+
+AGAIN = "python -m benchmarks.applicability --run --missing"
+
+RUNS = "runs"
+
+HEAD = """# Instruments
+
+One page each: the question, the formula, the controls, how to read it, the pitfalls. `depthscope probe NAME --help`
+lists the options; every command takes your own instance, a file of many, or draws some.
+
+Which instrument runs on which shipped checkpoint; a number stands for the sentence below that says why not. The table
+is written by `python -m benchmarks.applicability`, and a test fails when it is out of date. What came of each cell on a
+few easy instances is in [runs.json](runs.json), written by `python -m benchmarks.applicability --run`; a test fails
+when a cell was never tried on the weights that are shipped.
+"""
+
+
+def reasons(opened: Checkpoint, names: Iterable[str] = NAMES) -> dict[str, str | None]:
+    """Name of instruments to why each does not apply to a checkpoint, None where it does."""
+    return {name: _unfit(opened, name) for name in names}
+
+
+def _unfit(opened: Checkpoint, name: str) -> str | None:
+    if name == TRIVIAL:
+        return None
+    if name != FIT:
+        return instruments.get(name).load().unfit(opened)
+    try:
+        concepts.concept_for(opened.config)
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def page() -> str:
+    """The page: an instrument a row, a checkpoint a column."""
+    names = [entry["name"] for entry in checkpoint.available()]
+    columns = [reasons(checkpoint.load(name)) for name in names]
+    sentences = list(dict.fromkeys(why for column in columns for why in column.values() if why is not None))
+    lines = [f"| | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for instrument in columns[0] if columns else ():
+        cells = [column[instrument] for column in columns]
+        shown = (RUNS if why is None else f"({sentences.index(why) + 1})" for why in cells)
+        lines.append(f"| {_link(instrument)} | {' | '.join(shown)} |")
+    notes = [f"{i}. {sentence[:1].upper()}{sentence[1:]}." for i, sentence in enumerate(sentences, start=1)]
+    return "\n".join([HEAD, *lines, *(["", *notes] if notes else [])]) + "\n"
+
+
+def _link(instrument: str) -> str:
+    """Its name, as a link to its page where there is one."""
+    file = {"fit": "linear-probe", "exit": "exit-rules"}.get(instrument, instrument)
+    return f"[{instrument}]({file}.md)" if (PAGE.parent / f"{file}.md").is_file() else instrument
+
+
+EASY, FEW, SHORT = 2, 8, 8
+"""Difficulty, instances and steps of a trial run."""
+
+MANY = 40
+"""Instances of harder ones, of what looks into failures, where the easy ones have none."""
+
+HURRIED = 4
+"""Steps where a model is right on those as well."""
+
+FEWER = {"fixed-points": 2}
+"""Instances of what takes minutes for each."""
+
+
+def _hard(opened: Checkpoint) -> int:
+    """A difficulty at which a few steps are not enough, and which the checkpoint can read."""
+    return min(2 * subjects.trained(opened), concepts.concept_for(opened.config).harder)
+
+
+RAN, UNFIT, REFUSED = "ran", "does not apply", "refused"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one instrument on one checkpoint.
+
+    Attributes:
+        checkpoint: Its name.
+        instrument: Name of the instrument.
+        sha256: Of the weights.
+        became: RAN, UNFIT or REFUSED.
+        said: First line of its table, or the sentence why it does not apply or was refused.
+        seconds: That it took.
+    """
+
+    checkpoint: str
+    instrument: str
+    sha256: str
+    became: str
+    said: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.checkpoint} {self.instrument}: {self.became} in {self.seconds:.0f} s: {self.said}"
+
+
+def trial(opened: Checkpoint, name: str) -> Trial:
+    """Runs an instrument on a few easy instances, and stores nothing."""
+    start, why = time.perf_counter(), reasons(opened, [name])[name]
+    became, said = (UNFIT, why) if why is not None else _ran(opened, name)
+    seconds = round(time.perf_counter() - start, 1)
+    return Trial(opened.name, name, opened.sha256, became, said, seconds)
+
+
+def _ran(opened: Checkpoint, name: str) -> tuple[str, str]:
+    """What became of it, and what it said."""
+    try:
+        if name == FIT:
+            scores = linear_probe.fit(opened, instances=linear_probe.MIN_INSTANCES)[1]
+            return RAN, f"{len(scores.tests)} sets of nodes, fitted on {scores.n_train:,} nodes"
+        if name == TRIVIAL:
+            data = concepts.data_for(opened.config)
+            found = trivial.score(opened, [EASY], FEW, data, 0)
+            return RAN, ", ".join(f"{x.rule} {x.accuracy[0]:.3f}" for x in found)
+    except InputError as error:
+        return REFUSED, str(error)
+    module, refused = instruments.get(name).load(), ""
+    hard = _hard(opened)
+    for difficulty, count, steps in ((EASY, FEWER.get(name, FEW), SHORT), (hard, MANY, SHORT), (hard, MANY, HURRIED)):
+        try:
+            drawn = subjects.draw(opened, [difficulty], count)
+            return RAN, module.table(module.measure(opened, drawn, steps=steps)).splitlines()[0]
+        except InputError as error:
+            refused = f"at difficulty {difficulty}: {error}"
+    return REFUSED, refused
+
+
+def recorded(path: Path | None = None) -> list[Trial]:
+    """The trials that were kept; none if there is no record.
+
+    Raises:
+        InputError: If it is no record.
+    """
+    path = RECORD if path is None else path
+    try:
+        return [Trial(**row) for row in json.loads(path.read_text())] if path.exists() else []
+    except (ValueError, TypeError):
+        raise InputError(f"{path} is no record of trials; make it anew: {AGAIN}") from None
+
+
+def keep(trials: Iterable[Trial], path: Path | None = None) -> None:
+    """Puts trials into the record: each replaces the earlier one of the same cell, all others stay."""
+    path = RECORD if path is None else path
+    cells = {(x.checkpoint, x.instrument): x for x in (*recorded(path), *trials)}
+    rows = [dumps(vars(cells[cell])) for cell in sorted(cells)]
+    atomic.write(path, "[\n" + ",\n".join(rows) + "\n]\n")
+
+
+def gaps(path: Path | None = None) -> Iterator[tuple[str, str, str]]:
+    """Checkpoint, instrument and a sentence for every cell of the table that the record does not hold up."""
+    cells = {(x.checkpoint, x.instrument): x for x in recorded(path)}
+    for name in (entry["name"] for entry in checkpoint.available()):
+        opened = checkpoint.load(name)
+        for instrument, why in reasons(opened).items():
+            found = cells.get((name, instrument))
+            if found is None:
+                yield name, instrument, "was never tried"
+            elif found.sha256 != opened.sha256:
+                yield name, instrument, "was tried on other weights"
+            elif found.became != (RAN if why is None else UNFIT) or not found.said:
+                yield name, instrument, f"is said to {'not apply' if why else 'run'}, but {found.became}: {found.said}"
+
+
+def main() -> None:
+    """Writes the page, or tries everything."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", action="store_true", help="runs instead of writing")
+    parser.add_argument("--missing", action="store_true", help="with --run: what the record lacks alone")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of checkpoints or instruments (default: all)")
+    args = parser.parse_args()
+    if not args.run:
+        atomic.write(PAGE, page())
+        return
+    checkpoints = [entry["name"] for entry in checkpoint.available()]
+    if unknown := sorted({*args.names} - {*checkpoints, *NAMES}):
+        parser.error(f"{unknown[0]!r} is neither a shipped checkpoint nor an instrument")
+    wanted = [name for name in NAMES if name in args.names] or NAMES
+    chosen = [name for name in checkpoints if name in args.names] or checkpoints
+    cells = [(name, instrument) for name in chosen for instrument in wanted]
+    if args.missing:
+        lacking = {(name, instrument) for name, instrument, _ in gaps()}
+        cells = [cell for cell in cells if cell in lacking]
+    for name, instrument in cells:
+        found = trial(checkpoint.load(name), instrument)
+        keep([found])  # one by one: what was tried stays when the rest is stopped
+        print(found, flush=True)
+
+
+if __name__ == "__main__":
+    main()

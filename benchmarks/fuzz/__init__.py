@@ -1,1 +1,0 @@
-"""Every parser of the project on inputs that are nearly right: `python -m benchmarks.fuzz`."""

@@ -1,0 +1,1 @@
+"""What may go wrong: damaged files, full disks, killed trainings, many visits."""

@@ -1,0 +1,190 @@
+"""What a browser has drawn, held against what the CSV under it holds; what differs, if anything.
+
+    python -m benchmarks.robustness.drawn [--only graph-house logic-house-tree] [--pages dynamics probes]
+
+Measures everything on each page, then takes the CSV under each figure that is shown and compares it with the points,
+bars and cells that Plotly holds in the page: of a choice of curves the first. Needs Chromium and some minutes a page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import math
+import re
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Error, Locator, Page, sync_playwright
+
+from benchmarks.robustness.visits import STILL
+from benchmarks.speed.serving import CHROMIUM, serving
+
+PAGES = ("attention", "probes", "interventions", "dynamics", "frontier", "compare")
+
+EDITS = "&edits=hold%20t%3D3"
+"""Something to measure where there is nothing without it."""
+
+MEASURE = re.compile(r"^(Measure.*|Trace this run back|Patch all .* cells|Run the edits)$")
+"""The buttons that start a measurement."""
+
+KEYS = """all => all.map(
+  b => b.disabled || !b.offsetParent ? "" : b.closest("[class*=st-key-]")?.className + b.innerText
+)"""
+
+LONGEST = 600
+"""Seconds that a page may take to measure all it offers."""
+
+READ = """plot => plot.data.map((t, k) => {
+  const full = plot._fullData.find(f => f.index === k) || t, bars = full.error_y || {};
+  const list = v => v == null ? null : Array.from(v, x => typeof x === 'object' && x ? Array.from(x) : x);
+  const ends = bars.array ? [list(bars.array), list(bars.arrayminus || bars.array)] : null;
+  return {type: full.type, x: list(full.x), y: list(full.y), z: list(full.z), ends};
+})"""
+
+
+def _table(page: Page, button: Locator) -> list[dict[str, str]]:
+    with page.expect_download() as saved:
+        button.click()
+    return list(csv.DictReader(io.StringIO(saved.value.path().read_text())))
+
+
+def _rows(series: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """What Plotly holds of a series in the order of the table: x, y, z, low, high."""
+    x, y, z, ends = series["x"], series["y"], series["z"], series["ends"]
+    if series["type"] == "heatmap":
+        columns, lines = x or range(len(z[0])), y or range(len(z))
+        return [(a, b, z[i][j], None, None) for i, b in enumerate(lines) for j, a in enumerate(columns)]
+    rows = []
+    for i, b in enumerate(y):
+        high, low = (None, None) if ends is None or b is None else (b + ends[0][i], b - ends[1][i])
+        rows.append((x[i] if x else i, b, None, low, high))
+    return rows
+
+
+def _same(told: str, drawn: Any) -> bool:
+    """Whether a word of the table is the number or name that is drawn; six digits are told."""
+    if drawn is None or (isinstance(drawn, float) and math.isnan(drawn)):
+        return told == ""
+    try:
+        return math.isclose(float(told), float(drawn), rel_tol=1e-5, abs_tol=1e-9)
+    except ValueError:
+        return told == re.sub("</?[bi]>", "", str(drawn).replace("<br>", "; "))
+
+
+def differences(table: Sequence[dict[str, str]], drawn: Sequence[dict[str, Any]]) -> list[str]:
+    """Where a table and the series of a figure differ.
+
+    Args:
+        table: Rows of the CSV.
+        drawn: Series that Plotly holds, as `READ` gives them.
+
+    Returns:
+        A line for each difference; nothing if they are the same.
+    """
+    due = [row for series in drawn for row in _rows(series)]
+    if len(due) != len(table):
+        return [f"{len(table)} rows, {len(due)} drawn"]
+    names = ("x", "y", "z", "low", "high")
+    return [
+        f"row {i + 1}: {name} is {told.get(name, '')!r}, drawn {value!r}"
+        for i, (told, row) in enumerate(zip(table, due, strict=True))
+        for name, value in zip(names, row, strict=True)
+        if not _same(told.get(name, ""), value)
+    ]
+
+
+def _measure(page: Page) -> list[str]:
+    """Presses every button that measures, one after the other, and waits until all is done."""
+    pressed: list[str] = []
+    end = time.monotonic() + LONGEST
+    while time.monotonic() < end:
+        page.wait_for_selector(STILL, timeout=60_000)
+        page.wait_for_timeout(700)
+        if page.get_by_role("button", name="Cancel", exact=True).count():
+            continue
+        offers = page.get_by_role("button").filter(has_text=MEASURE)
+        for k, key in enumerate(offers.evaluate_all(KEYS)):
+            if key and key not in pressed:
+                with suppress(Error):  # it may be gone: the page runs again while something is measured
+                    offers.nth(k).click(timeout=5000)
+                    pressed.append(key)
+                break
+        else:
+            return pressed
+    raise TimeoutError(f"not done after {LONGEST} s")
+
+
+def _page_differences(page: Page) -> tuple[int, int, list[str]]:
+    """Holds each figure of a page that has been measured against its CSV.
+
+    Args:
+        page: Shows the figures.
+
+    Returns:
+        How many figures were compared, how many points they have, and a line for each difference.
+    """
+    figures, points, wrong = 0, 0, []
+    for button in page.locator("[class*='st-key-csv'] button").all():
+        key = button.evaluate(
+            "b => [...b.closest('[class*=st-key-csv]').classList].find(c => c.startsWith('st-key-csv'))"
+        )
+        stem = key.removeprefix("st-key-csv-")
+        plots = page.locator(f"[class*='st-key-{stem}'] .js-plotly-plot").filter(visible=True)
+        if not button.is_visible() or not plots.count():
+            wrong += [f"{stem}: no figure over its CSV"] if button.is_visible() else []
+            continue
+        drawn = plots.first.evaluate(READ)
+        table = _table(page, button)
+        figures, points = figures + 1, points + len(table)
+        wrong += [f"{stem}: {line}" for line in differences(table, drawn)[:3]]
+    return figures, points, wrong
+
+
+def check(names: Sequence[str], pages: Sequence[str]) -> dict[str, Any]:
+    """Measures everything on the pages with each checkpoint and compares.
+
+    Args:
+        names: Checkpoints.
+        pages: Some of `PAGES`.
+
+    Returns:
+        How many figures and points were compared on each page, and what differs.
+    """
+    found: dict[str, Any] = {}
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        with serving(Path(folder) / "log.txt") as (url, _):
+            for name in names:
+                for at in pages:
+                    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+                    page.set_default_timeout(60_000)
+                    page.goto(f"{url}/{at}?checkpoint={name}{EDITS if at == 'interventions' else ''}")
+                    page.wait_for_selector(f"{STILL} h3", timeout=90_000)
+                    pressed = _measure(page)
+                    figures, points, differing = _page_differences(page)
+                    found[f"{at} {name}"] = {"measured": len(pressed), "figures": figures, "points": points}
+                    wrong += [f"{at} {name}: {line}" for line in differing]
+                    page.context.close()
+            browser.close()
+    return {"compared": found, "wrong": wrong}
+
+
+def main() -> None:
+    """Prints what was compared and what differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=["graph-house"], help="checkpoints")
+    parser.add_argument("--pages", nargs="+", choices=PAGES, default=PAGES)
+    args = parser.parse_args()
+    print(json.dumps(check(args.only, args.pages), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The formats of graphs as parsers: valid files by the project's own writer or networkx's, and the words of each."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from benchmarks.robustness.fuzz.parser import Parser, of_text, solved
+from depthscope.core import tasks
+from depthscope.core.tasks.graph.formats import FORMATS
+
+
+def _examples() -> list[nx.DiGraph | nx.Graph]:
+    path: nx.DiGraph[Any] = nx.DiGraph([("A", "B"), ("B", "C"), ("C", "D"), ("A", "D"), ("D", "E e"), ("é", "A")])
+    nx.set_node_attributes(path, {name: f"label {name}" for name in path}, "label")
+    nx.set_edge_attributes(path, {edge: i / 2 for i, edge in enumerate(path.edges)}, "weight")
+    return [path, nx.path_graph(4, create_using=nx.DiGraph), nx.cycle_graph(5), nx.Graph([(0, 0), (1, 2)])]
+
+
+def _lines_of(writer: Callable[[Any], Any]) -> list[bytes]:
+    return ["\n".join(writer(graph)).encode() for graph in _examples()]
+
+
+def _npy() -> list[bytes]:
+    found = []
+    for values in (np.eye(4, k=1), np.array([[0, 1], [1, 2], [2, 3]]), np.ones((3, 3), bool), np.ones((2, 3), "f4")):
+        stream = io.BytesIO()
+        np.save(stream, values)
+        found.append(stream.getvalue())
+    return found
+
+
+DOT = 'digraph G { rankdir=LR; A -> B -> {C; D} [label="x"]; "n 1":port:n -> A; subgraph s { x; y } }'
+DOT_PLAIN = "strict graph {\n a -- b -- c /* c */\n node [shape=box]; // d\n a -- {d e}\n}\n"
+PAJEK = (
+    '*Vertices 3\n1 "A"\n2 "B b"\n3 C\n*Arcs\n1 2 1.5\n*Edges\n2 3\n*Arcslist\n1 2 3\n*Matrix\n0 1 0\n1 0 0\n0 0 1\n'
+)
+MATRICES = [b"0,1,0\n0,0,1\n0,0,0\n", b",a,b,c\na,0,1,0\nb,0,0,1\nc,1,0,0\n", b"0 1\n1 0\n"]
+TABLES = [*MATRICES, b"source,target,weight\na,b,1\nb,c,2\n", b"1\t2\n2\t3\n", b"Source;Target;Type\nx;y;Undirected\n"]
+
+
+@cache
+def _samples() -> dict[str, list[bytes]]:
+    """Valid files of every graph format."""
+    graph = tasks.get("graph")
+    own = [graph.render(x).encode() for x in graph.generate(4, 2, seed=0)]
+    own += [b'source: A\n"New York" -> B # c\nB,A\nA\tZ\nZ A 3.5\n', b"# target: b\na b {'weight': 1}\n"]
+    return {
+        "edge-list": own,
+        "table": TABLES,
+        "matrix": MATRICES,
+        "npy": _npy(),
+        "graphml": _lines_of(nx.generate_graphml),
+        "gml": _lines_of(lambda g: nx.generate_gml(g, stringizer=str)),
+        "gexf": _lines_of(nx.generate_gexf),
+        "node-link": [json.dumps(nx.node_link_data(g, edges=k)).encode() for g in _examples() for k in ("edges",
+        "links")],
+        "cytoscape": [json.dumps(nx.cytoscape_data(g)).encode() for g in _examples()],
+        "pajek": [PAJEK.encode(), *_lines_of(nx.generate_pajek)],
+        "dot": [DOT.encode(), DOT_PLAIN.encode()],
+    }  # fmt: skip
+
+
+GRAPH_WORDS = {
+    "edge-list": ["source:", "target:", "# source:", "A", "B", '"a b"', "->", ",", ";", "\t", "{}", "1.5", "#"],
+    "table": ["source,target", "a", "b", "0", "1", ",", "\n", ";", "\t", '"', "Undirected", "type", "#"],
+    "matrix": ["0", "1", ",", "\n", "a", ";", "\t", '"', "0,1\n1,0"],
+    "npy": ["\x93NUMPY\x01\x00", "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), }", "|O", "<U3", "v",
+    "\n"],
+    "graphml": [
+        "<graphml>", "</graphml>", '<graph edgedefault="directed">', "</graph>", '<node id="a"/>', '<node id="b">',
+        "</node>", '<edge source="a" target="b"/>', '<key id="k" for="node" attr.name="label" attr.type="int"/>',
+        '<data key="k">x</data>', '<?xml version="1.0" encoding="utf-16"?>', "<!DOCTYPE a [<!ENTITY b 'c'>]>", "&b;",
+        "<![CDATA[", "]]>", "<!--", "-->", ' xmlns:y="u"', "<port/>", "<hyperedge/>",
+    ],
+    "gml": [
+        "graph [", "node [", "edge [", "]", "id 0", "id 1", "source 0", "target 1", 'label "a"', "directed 1", "id",
+        "multigraph 1", "key 0", "&#9;", '"', "# c", "label 1", "id 1.5", "graphics [",
+    ],
+    "gexf": [
+        "<gexf>", "</gexf>", '<gexf version="1.2">', '<graph defaultedgetype="directed" mode="dynamic">', "</graph>",
+        "<nodes>", "</nodes>", '<node id="0" label="a" pid="1"/>', "<edges>", "</edges>",
+        '<edge id="0" source="0" target="1" type="mutual" weight="x"/>', '<attributes class="node">', "</attributes>",
+        '<attribute id="0" title="t" type="integer"/>', '<attvalue for="0" value="x" start="1"/>', "<spells>",
+        '<viz:size value="3"/>',
+    ],
+    "node-link": ['{"nodes": [', '{"id": 1}', '], "links": [', '{"source": 1, "target": 1}', "]}", ",", "NaN", '"id"'],
+    "cytoscape": ['{"elements": {"nodes": [', '{"data": {"id": "a"}}', '], "edges": [', "]}}", ",", "[", "]"],
+    "pajek": ["*Vertices 2\n", "*Arcs\n", "*Edges\n", "*Arcslist\n", "*Matrix\n", "1 2\n", '1 "a"\n', "%",
+    "*Vertices", "*Network x\n"],
+    "dot": ["digraph", "graph", "strict", "{", "}", "a", "b", "->", "--", ";", "[", "]", "=", ":", '"c d"', "<b>",
+    "subgraph", "node", "+", "//", "/*", "*/", "#"],
+}  # fmt: skip
+GRAPH_KEYS = {
+    "node-link": [
+        "nodes", "edges", "links", "id", "source", "target", "directed", "multigraph", "graph", "label", "name", "key",
+        "data", "elements",
+    ],
+    "cytoscape": [
+        "elements", "nodes", "edges", "data", "id", "source", "target", "directed", "multigraph", "value", "name",
+        "label", "group", "key",
+    ],
+}  # fmt: skip
+
+
+def parsers() -> list[Parser]:
+    """One for each format, and one that goes by the content."""
+
+    def read(data: bytes, form: str | None) -> object:
+        return solved(tasks.get("graph").parse(data, format=form))
+
+    found = [
+        Parser(
+            f"graph {form}",
+            partial(read, form=form),
+            partial(lambda form: _samples()[form], form),
+            of_text(GRAPH_WORDS[form], GRAPH_KEYS.get(form, ())),
+        )
+        for form in FORMATS
+    ]
+
+    def every() -> list[bytes]:
+        return [x for form, some in _samples().items() if form != "matrix" for x in some if not x.startswith(b",")]
+
+    words = [word for some in GRAPH_WORDS.values() for word in some]
+    keys = [key for some in GRAPH_KEYS.values() for key in some]
+    return [*found, Parser("graph by its content", partial(read, form=None), every, of_text(words, keys))]

@@ -1,0 +1,230 @@
+"""What is fuzzed: each parser with samples by the project's own writers and the words of its format."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.robustness.fuzz import files, graphs
+from benchmarks.robustness.fuzz.parser import Parser, of_text, solved
+from depthscope.core import tasks
+from depthscope.core.commands.generate import described
+from depthscope.core.files.strict_json import dumps
+from depthscope.core.tasks import many as lines, read as inputs
+from depthscope.core.training import overrides
+
+
+def parsers() -> dict[str, Parser]:
+    """All of them, by name."""
+    return {p.name: p for p in (*graphs.parsers(), *_tasks(), *_many(), *_words(), *_session(), *files.parsers())}
+
+
+# formulas and texts
+
+LOGIC = [b"(T & F) | !T", b"x -> y <=> !z\nx=1, y=T; z = false", "¬a ∧ b ⊕ c ∨ T where a = 0, b = 1, c = 1".encode()]
+LOGIC_WORDS = [
+    "T", "F", "true", "false", "1", "0", "&", "|", "^", "!", "and", "or", "xor", "not", "=>", "<=>", "(", ")", "x",
+    "y",
+    "where", "x=1", "y = T,", "∧", "∨", "⊕", "¬", "&&", "||", "~", "#",
+]  # fmt: skip
+TEXT = [
+    b"Ada is the parent of Bea. Bea is the parent of Cy.\nquery: Ada is the grandparent of Cy\n",
+    b"A is the child of B . C is the sibling of B. Is A the child of C?",
+    b"Mary Ann is the parent of Tom.\nIs Mary Ann the great-great-grandparent of Tom?\n# c\n",
+]
+TEXT_WORDS = [
+    "Ada", "Bea", "Cy", "is", "the", "of", "parent", "child", "sibling", "grandparent", "great-grandparent", ".", "?",
+    "query:", "Is", "A is the parent of B.", "B is the child of A.", "[CLS]", "[SEP]", "\n", "great-" * 14, "uncle",
+]  # fmt: skip
+
+
+def _tasks() -> list[Parser]:
+    found = []
+    for name, own, words in (("logic", LOGIC, LOGIC_WORDS), ("text", TEXT, TEXT_WORDS)):
+        task = tasks.get(name)
+
+        def samples(task: Any = task, own: list[bytes] = own) -> list[bytes]:
+            return [*own, *(task.render(x).encode() for d in (2, 5) for x in task.generate(d, 2, seed=1))]
+
+        read = partial(lambda task, data: solved(task.parse(data)), task)
+        found.append(Parser({"logic": "formula", "text": "text"}[name], read, samples, of_text(words)))
+    return found
+
+
+# many instances in one file
+
+
+MOST_INSTANCES = 1000
+"""That a page takes from one file."""
+
+
+def _many() -> list[Parser]:
+    def samples() -> list[bytes]:
+        each = ((tasks.get(name), tasks.get(name).generate(3, 3, seed=2)) for name in ("graph", "logic", "text"))
+        return ["\n".join(dumps(described(task, x)) for x in instances).encode() for task, instances in each]
+
+    def read(data: bytes, name: str) -> object:
+        text = inputs.decode(data, name)
+        lines.is_table(text)
+        found = lines.entries(text, name)
+        text = "\n".join(dumps(vars(entry)) for entry in found[:MOST_INSTANCES])
+        return [solved(instance) for _, instance in lines.read(_task_of(data), text, "x.jsonl")]
+
+    words = [
+        '{"input": "A B"}',
+        '{"input": "T & F"}',
+        '{"input":',
+        '"source": "A"',
+        "}",
+        "\n",
+        ",",
+        '"target": 3',
+        "null",
+    ]
+    keys = ["input", "source", "target", "label", "task"]
+    tables = [
+        b'input,source,target\n"A B\nB C",A,C\n"A B",,\n',
+        b"input,label\n(T & F),0\nT,1\n",
+        b"input\n" + TEXT[0].replace(b"\n", b" ") + b"\n",
+    ]
+    table_words = ["input", "source", "target", ",", "\n", "\r", '"', "A B", "T", "\t", "label"]
+    return [
+        Parser("lines of JSON", partial(read, name="x.jsonl"), samples, of_text(words, keys)),
+        Parser("table of instances", partial(read, name="x.csv"), lambda: tables, of_text(table_words)),
+    ]  # fmt: skip
+
+
+def _task_of(data: bytes) -> str:
+    """The task that a file of lines is read for: by a word in it, so that each is met."""
+    return "text" if b" is the " in data else "logic" if any(x in data for x in (b"&", b"T,", b"!")) else "graph"
+
+
+# what a person types or passes on
+
+
+def _words() -> list[Parser]:
+    from depthscope.probes.editing import language as edits
+
+    samples = [
+        b"zero t=3 node=5,6\nnoise t=3 node=5 amount=.5 seed=3\nswap t=3 node=5,6",
+        b"patch t=3 parts=state,mask,input\nrepeat t=3 amount=2\ngate t=3.. node=A amount=.1",
+        b"cut t=4..6 edge=A<1 head=0\nsilence t=4 edge=#5<2\nadd t=3 node='a b' amount=2 direction=probe",
+    ]
+    rows = [edit for sample in samples for edit in edits.loads(sample.decode(), LABELS)]
+    samples += [edits.dumps([edit]).encode() for edit in rows]
+    words = [
+        *edits.KINDS,
+        "t=3",
+        "t=3..",
+        "node=A",
+        "node=#1",
+        "edge=A<1",
+        "head=0",
+        "amount=.5",
+        "seed=1",
+        "direction=d",
+    ]
+    keys = ["kind", "step", "until", "nodes", "edges", "heads", "amount", "direction", "parts", "seed", *edits.KINDS]
+
+    def read(data: bytes) -> object:
+        found = edits.loads(data.decode("utf-8", "replace"), LABELS)
+        edits.check(found, len(LABELS), 4, 40)
+        return [edits.parse(edits.written(edit, LABELS), LABELS) for edit in found]
+
+    settings = [b"alpha=1", b"model.gate_bias=null", b"difficulty=[1, 5]", b"model.position=rope", b"batches=400"]
+    setting_words = ["=", ".", "model.width", "curriculum.start", "[1, 5]", "null", "true", "rope", "steps"]
+    return [
+        Parser("edits", read, lambda: samples, of_text(words, keys)),
+        Parser("settings of a recipe", _set, lambda: settings, of_text(setting_words)),
+        _plan(),
+    ]
+
+
+LABELS = ("A", "B", "B", "a b", "1", "e,f", "#2", "(", "x<y", "é")
+
+
+def _set(data: bytes) -> object:
+    from depthscope.core.training import recipes
+
+    field, value = overrides.assignment(data.decode("utf-8", "replace"))
+    return recipes.varied(recipes.get("graph", "house"), {field: value})
+
+
+def _plan() -> Parser:
+    from depthscope.core.sweeps.plan import read_plan
+
+    root = Path(__file__).parents[2] / "plans"
+    samples = [path.read_bytes() for path in sorted(root.glob("*.toml"))]
+    samples += [
+        json.dumps({"runs": [{"task": "graph", "recipe": "house", "seeds": [0, 1], "measure": False}]}).encode()
+    ]
+    keys = [
+        "runs",
+        "task",
+        "recipe",
+        "seeds",
+        "set",
+        "name",
+        "variants",
+        "measure",
+        "difficulty",
+        "graph",
+        "house",
+        "model",
+    ]
+    words = [
+        "[[runs]]",
+        'task = "graph"',
+        'recipe = "house"',
+        "seeds = [0]",
+        "[runs.variants]",
+        "a = {}",
+        "measure = false",
+        "\n",
+    ]
+
+    def read(data: bytes) -> object:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / ("plan.json" if data.lstrip()[:1] in (b"{", b"[") else "plan.toml")
+            path.write_bytes(data)
+            return read_plan(path)
+
+    return Parser("plan of a sweep", read, lambda: samples, of_text(words, keys))
+
+
+def _session() -> list[Parser]:
+    from depthscope.ui.visit.selection import TWIN, Example, Generated, Own, Selection, from_query, to_query
+    from depthscope.ui.visit.session_file import MARK, dump, load
+
+    chosen = [
+        Selection("graph-house", Example("a"), "A", "B", 12, "graph-paper", TWIN),
+        Selection("graph-house", Generated(12, "paper", 3, 0), beside=Own(b"T & F", "x.txt")),
+        Selection("logic-house-tree", Own(b"A B\nB C\n", "x.csv", "table")),
+        Selection("graph-house", Own(bytes(range(256)) * 20, "x.npy")),
+    ]
+    samples = [dump(selection).encode() for selection in chosen]
+    links = [json.dumps(to_query(selection)).encode() for selection in chosen]
+    keys = [*to_query(chosen[0]), *to_query(chosen[1]), "text", "content", "file", "format", "query", "contents", MARK]
+
+    def first(name: str) -> Example:
+        return Example(name)
+
+    def link(data: bytes) -> object:
+        """Parameters of a URL, which are text by text, from JSON."""
+        try:
+            given = json.loads(data)
+        except (ValueError, RecursionError):
+            given = {"text": data.decode("utf-8", "replace")}
+        query = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {"checkpoint": str(given)}
+        found = from_query(query, chosen[0], lambda _: b"A B", first)
+        return from_query(to_query(found), chosen[0], lambda _: b"A B", first)
+
+    return [
+        Parser(
+            "session file", lambda data: load(data, first), lambda: samples, of_text([MARK, '"query"', "{", "}"], keys)
+        ),
+        Parser("link", link, lambda: links, of_text(["twin", "beside-", "text", "steps", "-1", "{", "}"], keys)),
+    ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""What the app and the library cost, in time and memory."""

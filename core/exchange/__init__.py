@@ -1,0 +1,1 @@
+"""Checkpoints and traces as files that others read and write."""

@@ -1,0 +1,1 @@
+"""Reachability in a directed graph."""

@@ -1,0 +1,185 @@
+"""A formula as a tree, and its oracle: value, depth, kappa and earliest step of every subformula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from depthscope.core.tasks import default_steps
+
+TASK = "logic"
+CONCEPT = "value"
+VOCABULARY = ("[PAD]", "[CLS]", "T", "F", "&", "|", "!", "(", ")", "^")
+PAD, CLS, T, F, AND, OR, NOT, OPEN, CLOSE, XOR = range(10)
+BINARY = (AND, OR, XOR)
+
+
+@dataclass(frozen=True)
+class LogicInstance:
+    """A formula over T, F, & | ^ and !, as a tree of subformulas in the order of their tokens.
+
+    The canonical text brackets every binary operator and nothing else: `((T&F)|!(T^T))`; `text` is this text.
+
+    Attributes:
+        kind: (m,) int8 vocabulary index (T, F, AND, OR, XOR, NOT) of each subformula, ordered by the position of its
+            operator or atom in the canonical text.
+        left: (m,) int32 index of the left (or only) child, -1 for atoms.
+        right: (m,) int32 index of the right child, -1 for atoms and NOT.
+        root: Index of the whole formula.
+        notes: Sentences about what reading rewrote (variables replaced, => rewritten, ...).
+    """
+
+    kind: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    root: int
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    task = TASK
+    concept = CONCEPT
+
+    def __post_init__(self) -> None:
+        shapes = {self.kind.shape, self.left.shape, self.right.shape}
+        if len(shapes) != 1:
+            raise ValueError(f"kind, left and right differ in shape: {sorted(map(str, shapes))}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LogicInstance):
+            return NotImplemented
+        pairs = ((self.kind, other.kind), (self.left, other.left), (self.right, other.right))
+        return self.root == other.root and all(np.array_equal(a, b) for a, b in pairs)
+
+    def __hash__(self) -> int:
+        return hash((self.kind.tobytes(), self.left.tobytes(), self.right.tobytes(), self.root))
+
+    @property
+    def n_subformulas(self) -> int:
+        """Number of subformulas, m."""
+        return len(self.kind)
+
+    @cached_property
+    def bottom_up(self) -> np.ndarray:
+        """Indices of all subformulas, children before parents, (m,)."""
+        order, stack = [], [self.root]
+        while stack:
+            i = stack.pop()
+            order.append(i)
+            stack.extend(int(c) for c in (self.left[i], self.right[i]) if c >= 0)
+        return np.array(order[::-1])
+
+    @cached_property
+    def value(self) -> np.ndarray:
+        """Truth value of each subformula, (m,) int8."""
+        value = np.zeros(len(self.kind), dtype=np.int8)
+        for i in self.bottom_up:
+            kind, a, b = self.kind[i], value[self.left[i]], value[self.right[i]]
+            value[i] = {T: 1, F: 0, NOT: 1 - a, AND: a & b, OR: a | b, XOR: a ^ b}[int(kind)]
+        return value
+
+    def _earliest(self, cost_of_not: int) -> np.ndarray:
+        """Fewest top levels that fix each subformula's value (Kleene evaluation, all below unknown), (m,) int32."""
+        levels = np.zeros(len(self.kind), dtype=np.int32)
+        for i in self.bottom_up:
+            kind, a, b = int(self.kind[i]), int(self.left[i]), int(self.right[i])
+            if kind == NOT:
+                levels[i] = levels[a] + cost_of_not
+            elif kind in BINARY:
+                controlling = {AND: 0, OR: 1}.get(kind)
+                sure = [levels[c] for c in (a, b) if self.value[c] == controlling]
+                levels[i] = 1 + (min(sure) if sure else max(levels[a], levels[b]))
+        return levels
+
+    @cached_property
+    def kappa(self) -> int:
+        """Fewest top levels of binary operators that fix the value of the whole formula; `!` adds none."""
+        return int(self._earliest(0)[self.root])
+
+    @cached_property
+    def decided_from(self) -> np.ndarray:
+        """First step at which each subformula is decidable when one step carries one tree level, (m,) int32.
+
+        Here `!` costs a step, since it is a node of its own in the tree.
+        """
+        return self._earliest(1)
+
+    @cached_property
+    def level(self) -> np.ndarray:
+        """Distance of each subformula from the root in the tree, `!` counted, (m,) int32."""
+        level = np.zeros(len(self.kind), dtype=np.int32)
+        for i in self.bottom_up[::-1]:
+            for c in (self.left[i], self.right[i]):
+                if c >= 0:
+                    level[c] = level[i] + 1
+        return level
+
+    @cached_property
+    def depth(self) -> int:
+        """Binary operators on the deepest path; `!` adds none."""
+        depth = np.zeros(len(self.kind), dtype=np.int32)
+        for i in self.bottom_up:
+            below = max((int(depth[c]) for c in (self.left[i], self.right[i]) if c >= 0), default=0)
+            depth[i] = below + (int(self.kind[i]) in BINARY)
+        return int(depth[self.root])
+
+    @property
+    def label(self) -> int:
+        """Value of the whole formula."""
+        return int(self.value[self.root])
+
+    @property
+    def difficulty(self) -> int:
+        """Nesting depth."""
+        return self.depth
+
+    @property
+    def default_steps(self) -> int:
+        """Steps run when none are asked for: 3 * depth + 12."""
+        return default_steps(TASK, self.depth)
+
+    @cached_property
+    def _layout(self) -> tuple[np.ndarray, np.ndarray]:
+        """Canonical token ids, and the position of each subformula's operator or atom among them (0 = first token)."""
+        size = np.ones(len(self.kind), dtype=np.int64)
+        for i in self.bottom_up:
+            size[i] += sum(int(size[c]) for c in (self.left[i], self.right[i]) if c >= 0)
+            size[i] += 2 * (int(self.kind[i]) in BINARY)
+        start = np.zeros_like(size)
+        position = np.zeros_like(size)
+        ids = np.zeros(int(size[self.root]), dtype=np.int64)
+        for i in self.bottom_up[::-1]:
+            kind, a, b = int(self.kind[i]), int(self.left[i]), int(self.right[i])
+            position[i] = start[i]
+            if kind in BINARY:
+                start[a] = start[i] + 1
+                position[i] = start[a] + size[a]
+                start[b] = position[i] + 1
+                ids[start[i]], ids[start[i] + size[i] - 1] = OPEN, CLOSE
+            elif kind == NOT:
+                start[a] = start[i] + 1
+            ids[position[i]] = kind
+        return ids, position
+
+    @property
+    def token_ids(self) -> np.ndarray:
+        """Vocabulary indices of the canonical text, (n_tokens,) int64, without [CLS]."""
+        return self._layout[0]
+
+    @property
+    def position(self) -> np.ndarray:
+        """Index of each subformula's operator or atom in `token_ids`, (m,) int64, increasing."""
+        return self._layout[1]
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical text: every binary operator in brackets, no spaces."""
+        return "".join(VOCABULARY[i] for i in self.token_ids)
+
+    def ceiling(self, steps: int) -> np.ndarray:
+        """Expected accuracy of the observer of T = 1..steps on the tree, (steps,): 1 once decidable, else a coin."""
+        return np.where(np.arange(1, steps + 1) >= self.first_decidable_step(), 1.0, 0.5)
+
+    def first_decidable_step(self) -> int:
+        """First T at which the top T levels of the tree fix the value."""
+        return int(self.decided_from[self.root])

@@ -1,0 +1,51 @@
+"""The twin of a formula: one atom flipped, and the value of the whole turns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from depthscope.core.errors import InputError
+from depthscope.core.tasks.logic.instance import VOCABULARY, XOR, F, LogicInstance, T
+
+
+def twin(instance: LogicInstance, seed: int = 0) -> tuple[LogicInstance, str]:
+    """A formula with the other value that differs in one atom, the deepest that decides.
+
+    Args:
+        instance: Any formula.
+        seed: Which of the deepest.
+
+    Returns:
+        The twin and a sentence on what was changed.
+
+    Raises:
+        InputError: If no single atom turns the value.
+    """
+    deciding = np.flatnonzero(decides(instance) & (instance.left < 0))
+    if not len(deciding):
+        raise InputError("this formula has no twin: no single atom turns its value")
+    deepest = deciding[instance.level[deciding] == instance.level[deciding].max()]
+    atom = int(np.random.default_rng(seed).choice(deepest))
+    kind = instance.kind.copy()
+    kind[atom] = F if kind[atom] == T else T
+    before, after = VOCABULARY[instance.kind[atom]], VOCABULARY[kind[atom]]
+    return replace(instance, kind=kind), f"{before} became {after} at token {instance.position[atom] + 1}"
+
+
+def decides(instance: LogicInstance) -> np.ndarray:
+    """Whether turning a subformula's value would turn the whole, all else equal, (m,) bool."""
+    turns = np.zeros(instance.n_subformulas, dtype=bool)
+    turns[instance.root] = True
+    for i in instance.bottom_up[::-1]:
+        a, b, kind = int(instance.left[i]), int(instance.right[i]), int(instance.kind[i])
+        if a < 0:
+            continue
+        if b < 0 or kind == XOR:  # a negation, or an exclusive or: either child always turns it
+            turns[[c for c in (a, b) if c >= 0]] = turns[i]
+            continue
+        silent = 1 if VOCABULARY[kind] == "&" else 0  # the value of a sibling that lets the other decide
+        turns[a] = turns[i] and instance.value[b] == silent
+        turns[b] = turns[i] and instance.value[a] == silent
+    return turns

@@ -1,0 +1,1 @@
+"""A relation between two people, from facts about parents, children and siblings."""

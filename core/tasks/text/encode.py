@@ -1,0 +1,225 @@
+"""How a text becomes nodes for a model: its words, or its facts with mentions joined by equal names.
+
+Words: `[CLS] A is the parent of B . ... query : A is the grandparent of C [SEP]`, full attention.
+
+Facts: three nodes a fact, (subject, relation, object), and four of the question, which begins with `query`. The two
+mentions of a fact attend to each other, and mentions of a name to its other mentions. A mention's token is what it is
+to the other one, so that "A is the parent of B" and "B is the child of A" are one fact; the question states none, and
+its mentions only tell which is which.
+
+One plan serves a batch of training and a single instance alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from depthscope.core.config import ModelConfig
+from depthscope.core.encoding import NEVER, NOTHING, SOURCE, TARGET, Batch, Encoding, Lesson
+from depthscope.core.errors import InputError
+from depthscope.core.tasks.text.generate import TextArrays
+from depthscope.core.tasks.text.instance import (
+    CLS,
+    FIRST_NAME,
+    FIRST_RELATION,
+    OFFSETS,
+    SEP,
+    TASK,
+    TOKEN,
+    VOCABULARY,
+    TextInstance,
+)
+
+SUBJECT, OBJECT = FIRST_NAME, FIRST_NAME + 1
+"""Tokens of the question's mentions along edges, where names have no identity and no place in the sentence."""
+
+RELATION_TOKEN = np.zeros(2 * max(OFFSETS) + 1, np.int64)
+RELATION_TOKEN[np.array(OFFSETS) + max(OFFSETS)] = FIRST_RELATION + np.arange(len(OFFSETS))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Texts as rows of tokens, padded to n.
+
+    Attributes:
+        tokens: (B, n) vocabulary index, 0 where padded.
+        person: (B, n) index of the person mentioned, -1 for none.
+        sentence: (B, n) index of the sentence, -1 for none.
+        source: (B,) place of the question's subject.
+        answer: (B,) place of the question's object.
+        asked: (B,) place of the question's relation.
+    """
+
+    tokens: np.ndarray
+    person: np.ndarray
+    sentence: np.ndarray
+    source: np.ndarray
+    answer: np.ndarray
+    asked: np.ndarray
+
+    def __post_init__(self) -> None:
+        if not self.tokens.shape == self.person.shape == self.sentence.shape:
+            raise ValueError(f"tokens have shape {self.tokens.shape}, persons {self.person.shape}")
+
+    def read_by(self, config: ModelConfig) -> np.ndarray:
+        """The tokens that a model reads, (B, n).
+
+        A readout of a sum is told by itself what is asked, so that the word for it is hidden from the states: they
+        would else prejudge offsets that training never affirmed.
+        """
+        if config.readout != "sum":
+            return self.tokens
+        tokens = self.tokens.copy()
+        tokens[np.arange(len(tokens)), self.asked] = TOKEN["query"]
+        return tokens
+
+
+def lay(facts: np.ndarray, n_facts: np.ndarray, query: np.ndarray, token: np.ndarray, *, words: bool) -> Layout:
+    """Puts facts and question into rows.
+
+    Args:
+        facts: (B, F, 3) subject, offset, object.
+        n_facts: (B,) facts used.
+        query: (B, 3).
+        token: (B, m) vocabulary index of each person's name.
+        words: Whether all words are there, or mentions and relations alone.
+    """
+    b, f, _ = facts.shape
+    rows = np.arange(b)
+    word = [TOKEN[w] for w in ("is", "the", "of", ".", "query", ":")]
+    # a fact, the question: (part, what): 0 subject, 1 relation, 2 object, or a fixed word
+    fact_plan = [(0, 0), (9, word[0]), (9, word[1]), (1, 0), (9, word[2]), (2, 0), (9, word[3])]
+    query_plan = [(9, word[4]), (9, word[5]), *fact_plan[:6], (9, SEP)]
+    if not words:
+        fact_plan = [step for step in fact_plan if step[0] != 9]
+        query_plan = [query_plan[0], *fact_plan]
+    start, each, last = int(words), len(fact_plan), len(query_plan)
+    n = start + each * f + last
+    tokens, person, sentence = np.zeros((b, n), np.int64), np.full((b, n), -1), np.full((b, n), -1)
+    if words:
+        tokens[:, 0] = CLS
+    used = np.arange(f)[None] < n_facts[:, None]
+    end = start + each * n_facts  # where the question begins
+    for j, (part, what) in enumerate(fact_plan):
+        places = start + each * np.arange(f) + j
+        tokens[:, places] = np.where(used, _tokens(facts, part, what, token, words), 0)
+        sentence[:, places] = np.where(used, np.arange(f)[None], -1)
+        if part in (0, 2):
+            person[:, places] = np.where(used, facts[..., part], -1)
+    for j, (part, what) in enumerate(query_plan):
+        if words or part not in (0, 2):
+            tokens[rows, end + j] = _tokens(query[:, None], part, what, token, words)[:, 0]
+        else:
+            tokens[rows, end + j] = SUBJECT if part == 0 else OBJECT
+        sentence[rows, end + j] = f
+        if part in (0, 2):
+            person[rows, end + j] = query[:, part]
+    parts = [part for part, _ in query_plan]
+    used_columns = int((end + last).max())
+    cut = (x[:, :used_columns] for x in (tokens, person, sentence))
+    return Layout(*cut, source=end + parts.index(0), answer=end + parts.index(2), asked=end + parts.index(1))
+
+
+def _tokens(facts: np.ndarray, part: int, what: int, token: np.ndarray, words: bool) -> np.ndarray:
+    """Vocabulary indices of one part of every fact, (B, F)."""
+    if part == 9:
+        return np.full(facts.shape[:2], what)
+    if words and part != 1:
+        return np.take_along_axis(token, facts[..., part], axis=1)
+    offset = -facts[..., 1] if part == 2 else facts[..., 1]  # what the object is to the subject
+    return RELATION_TOKEN[offset + max(OFFSETS)]
+
+
+def allowed(layout: Layout) -> np.ndarray:
+    """Which keys each query may attend to along facts and equal names, (B, n, n) bool; padding attends to itself."""
+    sentence, person = layout.sentence, layout.person
+    mention = (person >= 0)[:, :, None] & (person >= 0)[:, None, :]
+    said = (sentence < sentence.max(1, keepdims=True))[:, :, None]  # the last sentence asks
+    same = (sentence[:, :, None] == sentence[:, None, :]) & said
+    equal = person[:, :, None] == person[:, None, :]
+    return ((same | equal) & mention) | np.eye(sentence.shape[1], dtype=bool)[None]
+
+
+def lesson(arrays: TextArrays, config: ModelConfig) -> Lesson:
+    """Texts with the oracle's word on every mention: its offset, and from which step; those apart are never joined."""
+    token = FIRST_NAME + (arrays.name if config.identity == "vocabulary" else np.zeros_like(arrays.name))
+    words = config.attention == "full"
+    layout = lay(arrays.facts, arrays.n_facts, arrays.query, token, words=words)
+    person, rows = layout.person, np.arange(len(arrays))
+    mention = person >= 0
+    offset = np.take_along_axis(arrays.offset, np.maximum(person, 0), axis=1)
+    distance = np.take_along_axis(arrays.distance, np.maximum(person, 0), axis=1)
+    roles = np.zeros_like(layout.tokens)
+    roles[rows, layout.source] |= SOURCE
+    roles[rows, layout.answer] |= TARGET
+    ids = torch.from_numpy(layout.read_by(config))
+    batch = Batch(
+        token_ids=ids,
+        roles=torch.from_numpy(roles),
+        valid=ids > 0,
+        answer=torch.from_numpy(layout.answer),
+        source=torch.from_numpy(layout.source),
+        allowed=None if words else torch.from_numpy(allowed(layout)),
+        entity=torch.from_numpy(person + 1),
+        asked=torch.from_numpy(arrays.query[:, 1]),
+    )
+    return Lesson(
+        batch,
+        torch.from_numpy(arrays.label),
+        torch.from_numpy(np.where(mention, offset, NOTHING)),
+        torch.from_numpy(np.where(mention & (distance >= 0), distance, NEVER)),
+        torch.zeros(ids.shape, dtype=torch.long),
+    )
+
+
+def encode(instance: TextInstance, config: ModelConfig) -> Encoding:
+    """A text as a model reads it: its words, or its facts.
+
+    Args:
+        instance: The text.
+        config: Of the model; where its names have an identity, they are the paper's twenty.
+
+    Raises:
+        InputError: If the model is of another task, or knows fewer names than there are people.
+    """
+    if config.task != TASK:
+        raise InputError(f"this checkpoint reads {config.task}, not a text")
+    words, notes = config.attention == "full", ()
+    token = np.full(instance.n_names, FIRST_NAME)
+    if config.identity == "vocabulary":
+        from depthscope.core.tasks.text.names import known_names
+
+        ids, notes = known_names(instance)
+        token = np.array(ids)
+    query = np.array([instance.query])
+    layout = lay(instance.facts[None], np.array([len(instance.facts)]), query, token[None], words=words)
+    tokens, person = layout.tokens[0], layout.person[0]
+    mention, where = person >= 0, np.maximum(person, 0)
+    joined = mention & (instance.distance[where] >= 0)
+    distance = np.where(joined, instance.distance[where], NEVER)
+    roles = np.zeros(len(tokens), np.int64)
+    roles[layout.source[0]] |= SOURCE
+    roles[layout.answer[0]] |= TARGET
+    return Encoding(
+        interface="tokens" if words else "edges",
+        labels=tuple(
+            instance.names[p] if p >= 0 else VOCABULARY[t]
+            for t, p in zip(tokens.tolist(), person.tolist(), strict=True)
+        ),
+        token_ids=layout.read_by(config)[0],
+        roles=roles,
+        edge_index=None if words else np.stack(np.nonzero(allowed(layout)[0])),
+        answer=int(layout.answer[0]),
+        source=int(layout.source[0]),
+        value=np.where(mention, instance.offset[where], NOTHING).astype(np.int16),
+        true_from=distance,
+        known_from=distance,
+        subformula=person,
+        entity=person + 1,
+        asked=instance.query[1],
+        before=NOTHING,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,1 @@
+"""Recipes, batches and the training loop."""

@@ -1,0 +1,1 @@
+"""Attention at every step and head, and one map enlarged."""

@@ -1,0 +1,1 @@
+"""Accuracy over difficulty and steps, and the paper's beside it."""

@@ -1,0 +1,1 @@
+"""The figures of each instrument, one module for each."""

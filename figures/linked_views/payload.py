@@ -1,0 +1,316 @@
+"""The linked views: what they are given (`payload`) and the component that draws them (`HTML`, `CSS`, `JS`).
+
+Owns the packing of a Trace for the browser and nothing of the drawing, which is plain JavaScript on canvases in
+`linked_views/`, joined here in the order of `MODULES` into one ES module with a default export. The same text serves a
+Streamlit component and an offline page.
+
+A payload is JSON all through. Arrays are base64 text of their little-endian bytes under the top-level names below
+(Streamlit carries no bytes inside a dictionary); shapes are in "meta". Probabilities of nodes and attention are
+quantised to a byte, the answer never is. n is the number of drawn nodes, T the steps.
+
+    xy            float32 (n, 2)        positions, y down
+    readings      uint8 (R, T+1, n)     0..254 = 0..1, 255 = this node has none
+    oracle        uint8 (T+1, n)        bit 1 has the asked value, bit 2 known by this step, bit 4 has a concept
+    states        float32 (T+1, n, 3)   principal components, one basis for all steps
+    bars          float32 (T+1,)        change of the whole state, |h[t]-h[t-1]| / |h[t-1]|; 0 at step 0
+    probability   float32 (T+1,)        of the answer 1
+    logits        float32 (T+1,)
+    edges         uint16 (2, E)         (from, to): drawn nodes, in the direction information flows (key to query); from
+                                        n on they are ghosts, nodes of the instance that the model has no node for
+    ghost_xy      float32 (g, 2)        positions of ghosts; meta.ghosts says what they stand for
+    edge_kind     uint8 (E,)            bit 1 on a decisive path, bit 2 part of the instance, bit 4 stands for a chain
+    attention     uint8 (T, H, E)       0..255 = 0..1, where attention runs along the edges
+    flow_from, flow_to uint16 (F,), flow_head, flow_weight uint8 (F,), flow_start uint32 (T+1,)
+                                        the strongest keys of each query, step by step, where attention is full
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from depthscope.core.encoding import NEVER, SOURCE, TARGET, Encoding
+from depthscope.core.tasks.graph.instance import GraphInstance
+from depthscope.core.tasks.text.instance import TextInstance
+from depthscope.core.trace import Trace
+from depthscope.figures.linked_views.drawn import Drawn, choose, pairs
+from depthscope.figures.linked_views.labels import MAX_LABEL, ghosts, labels, meanings, names
+from depthscope.figures.linked_views.layout import one_node_each
+from depthscope.figures.style.palette import ACCENT, HEADS, WRONG, sequential
+from depthscope.figures.summary import clipped, first_decidable, right_from, sentence, words
+from depthscope.probes.instruments.convergence import changes
+from depthscope.probes.instruments.pca import state_components
+
+MAX_ATTENTION_BYTES = 8_000_000
+KEYS_A_QUERY = 3
+FLOWS_A_STEP = 2000
+MIN_FLOW, MIN_OF_UNIFORM = 0.08, 1.5
+"""Full attention: at most this many keys of each query and head are drawn, at most this many edges a step in all, and
+none with less weight than MIN_FLOW, or, among many nodes, than this many times an even share."""
+
+MODULES = (
+    "cursor",
+    "payload",
+    "vector",
+    "canvas",
+    "lines",
+    "structure",
+    "editor",
+    "trajectories",
+    "wavefront",
+    "answer",
+    "scrubber",
+    "mount",
+)
+_FOLDER = Path(__file__).parent
+
+
+def palette() -> str:
+    """The colours of both schemes, as a line of JavaScript."""
+    schemes = {
+        scheme: {
+            "ramp": sequential(scheme).tolist(),
+            "accent": ACCENT[scheme],
+            "wrong": WRONG[scheme],
+            "heads": HEADS[scheme],
+        }
+        for scheme in ("light", "dark")
+    }
+    return f"const PALETTE = {json.dumps(schemes, separators=(',', ':'))};\n"
+
+
+HTML: str = (_FOLDER / "linked_views.html").read_text(encoding="utf-8")
+CSS: str = (_FOLDER / "linked_views.css").read_text(encoding="utf-8")
+JS: str = palette() + "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
+
+
+def _base64(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
+
+
+def as_bytes(share: np.ndarray) -> np.ndarray:
+    """Shares in [0, 1] as 0..254, NaN as 255, uint8."""
+    return np.where(np.isnan(share), 255, np.round(254 * np.clip(share, 0, 1))).astype(np.uint8)
+
+
+def _along_edges(trace: Trace, drawn: Drawn) -> np.ndarray | None:
+    """Attention on the drawn edges, (T, heads, E) float32; None where attention is full or there is none."""
+    if trace.attention is None or (trace.edge_index is None and trace.encoding.edge_index is None):
+        return None
+    key, query = drawn.nodes[drawn.edges]
+    if trace.edge_index is None:
+        return trace.attention[:, :, query, key]
+    n = trace.n_nodes
+    have = pairs(trace.edge_index, n)
+    order = np.argsort(have)
+    want = query * n + key
+    at = np.minimum(np.searchsorted(have, want, sorter=order), len(have) - 1)
+    found = have[order[at]] == want
+    return np.where(found, trace.attention[:, :, order[at]], np.float32(0))
+
+
+def _strongest(trace: Trace, drawn: Drawn) -> dict[str, np.ndarray]:
+    """Full attention as the strongest keys of each query, head and step, bounded; a node's own key is left out."""
+    assert trace.attention is not None
+    steps, heads = trace.attention.shape[:2]
+    n = len(drawn.nodes)
+    k = max(1, min(KEYS_A_QUERY, n - 1, FLOWS_A_STEP // max(1, heads * n) + 1))
+    parts: list[tuple[np.ndarray, ...]] = []
+    for t in range(steps):
+        weight = trace.attention[t][:, drawn.nodes[:, None], drawn.nodes[None]].copy()
+        weight[:, np.arange(n), np.arange(n)] = 0
+        key = np.argpartition(-weight, k - 1, axis=-1)[..., :k]
+        top = np.take_along_axis(weight, key, axis=-1)
+        head, query, place = np.nonzero(top >= min(MIN_FLOW, MIN_OF_UNIFORM / n))
+        weights = top[head, query, place]
+        best = np.argsort(-weights, kind="stable")[:FLOWS_A_STEP]
+        parts.append((key[head, query, place][best], query[best], head[best], weights[best]))
+    start = np.cumsum([0] + [len(p[0]) for p in parts])
+    joined = [np.concatenate([p[i] for p in parts]) for i in range(4)]
+    return {
+        "flow_from": joined[0].astype(np.uint16),
+        "flow_to": joined[1].astype(np.uint16),
+        "flow_head": joined[2].astype(np.uint8),
+        "flow_weight": np.round(255 * np.clip(joined[3], 0, 1)).astype(np.uint8),
+        "flow_start": start.astype(np.uint32),
+    }
+
+
+def is_belief(name: str) -> bool | str:
+    """Whether a reading is a probability of the asked value, or of "the truth", so that it can be right or wrong."""
+    return "the truth" if name.removeprefix("probe: ") == "true offset" else name.startswith(("model readout", "probe"))
+
+
+def payload(
+    trace: Trace,
+    readings: dict[str, np.ndarray],
+    *,
+    title: str,
+    trained_steps: tuple[int, int] | None,
+    beside: Sequence[np.ndarray] = (),
+    max_edges: int = 2000,
+) -> dict[str, object]:
+    """Packs a trace for the linked views; see the module's docstring for the arrays.
+
+    Args:
+        trace: The trace.
+        readings: Name to (T+1, n) values in [0, 1], NaN where a node has none. Names that start with "model readout"
+            or "probe" are beliefs about the task's concept and are compared with the oracle, and so is "true offset",
+            the model's own or a probe's, which is wrong while it is small. "change of state" is added here.
+        title: Heading of the views, any text.
+        trained_steps: Fewest and most steps the checkpoint was trained with, or None.
+        beside: States (T'+1, n', d) of the runs of one model whose trajectories are drawn in one basis, this one's
+            among them; none for a basis of its own.
+        max_edges: Most edges drawn.
+
+    Returns:
+        "meta" and the arrays, all JSON.
+
+    Raises:
+        ValueError: If a reading has another shape than (T+1, n).
+    """
+    encoding, steps = trace.encoding, trace.steps
+    check_shapes(trace, readings)
+    n_heads = trace.attention.shape[1] if trace.attention is not None else 0
+    drawn = choose(trace, max(1, min(max_edges, MAX_ATTENTION_BYTES // max(1, steps * n_heads))))
+    nodes = drawn.nodes
+    per_node, bars = changes(trace.hidden, nodes)
+    largest_change = float(per_node.max()) or 1.0
+    shown = {name: values[:, nodes] for name, values in readings.items()}
+    shown["change of state"] = per_node / largest_change
+    states, explained, extent = state_components(trace.hidden, nodes, beside)
+
+    arrays: dict[str, np.ndarray] = {
+        "xy": drawn.xy.astype(np.float32),
+        "readings": np.stack([as_bytes(np.asarray(v, dtype=np.float64)) for v in shown.values()]),
+        "oracle": (
+            (trace.truth[:, nodes] == encoding.asked) + 2 * trace.known[:, nodes] + 4 * encoding.carries[nodes][None]
+        ).astype(np.uint8),
+        "states": states,
+        "bars": bars.astype(np.float32),
+        "edges": drawn.edges.astype(np.uint16),
+        "edge_kind": drawn.kind,
+    }
+    if drawn.ghosts is not None:
+        arrays["ghost_xy"] = drawn.ghosts.xy.astype(np.float32)
+    weights = _along_edges(trace, drawn)
+    if weights is not None:
+        arrays["attention"] = np.round(255 * np.clip(weights, 0, 1)).astype(np.uint8)
+    elif trace.attention is not None:
+        arrays.update(_strongest(trace, drawn))
+
+    fronts = front(encoding)[nodes]
+    # By the oracle's step; after those the answer's token, where it carries no concept, and the brackets.
+    group = np.where(encoding.carries[nodes], 0, np.where(nodes == encoding.answer, 1, 2))
+    place = (nodes, encoding.subformula[nodes]) if drawn.lines else drawn.xy.T
+    order = np.lexsort((*place, fronts, group))
+    instance = trace.instance
+    meta: dict[str, object] = {
+        "n_nodes": len(nodes),
+        "n_edges": int(drawn.edges.shape[1]),
+        "labels": labels(trace, nodes),
+        "names": names(trace, nodes),
+        "node": nodes.tolist(),
+        "instance_node": encoding.subformula[nodes].tolist(),
+        "source": np.flatnonzero(encoding.roles[nodes] & SOURCE).tolist(),
+        "target": np.flatnonzero(encoding.roles[nodes] & TARGET).tolist(),
+        "answer_node": int(np.searchsorted(nodes, encoding.answer)),
+        "layered": isinstance(instance, GraphInstance) and one_node_each(encoding),
+        "hops": instance.distance[encoding.subformula[nodes]].tolist() if isinstance(instance, GraphInstance) else None,
+        "lines": drawn.lines,
+        "ghosts": None if drawn.ghosts is None else ghosts(trace, nodes, drawn.ghosts.subformula),
+        "meanings": meanings(trace, nodes),
+        "order": order.tolist(),
+        "front": np.where(fronts == NEVER, -1, fronts).tolist(),
+        "always_known": bool(trace.known[:, encoding.carries].all()),
+        "largest_change": largest_change,
+        "explained": explained.tolist(),
+        "extent": extent.tolist(),
+        "notice": drawn.notice,
+    }
+    return packed(trace, arrays, meta, list(shown), title, trained_steps)
+
+
+def check_shapes(trace: Trace, readings: dict[str, np.ndarray]) -> None:
+    """Refuses readings of another shape than (T+1, n).
+
+    Raises:
+        ValueError: With both shapes.
+    """
+    expected = (trace.steps + 1, trace.n_nodes)
+    for name, values in readings.items():
+        if values.shape != expected:
+            raise ValueError(f"reading {name!r} has shape {values.shape}, expected {expected}")
+
+
+def packed(
+    trace: Trace,
+    arrays: dict[str, np.ndarray],
+    drawn: dict[str, object],
+    shown: list[str],
+    title: str,
+    trained_steps: tuple[int, int] | None,
+) -> dict[str, object]:
+    """The payload: arrays as text, and what is said of the drawn nodes with what is said of the whole trace.
+
+    Args:
+        trace: The trace.
+        arrays: Those of the drawn nodes.
+        drawn: What "meta" says of them.
+        shown: Names of the readings.
+        title: Heading of the views, any text.
+        trained_steps: Fewest and most steps the checkpoint was trained with, or None.
+    """
+    encoding, instance = trace.encoding, trace.instance
+    label: int | None = getattr(instance, "label", None)
+    meta: dict[str, object] = {
+        "title": clipped(title, MAX_LABEL),
+        "task": str(getattr(instance, "task", "")),
+        "concept": str(getattr(instance, "concept", "concept")),
+        "checkpoint": trace.checkpoint,
+        "interface": encoding.interface,
+        "sentence": sentence(trace),
+        "steps": trace.steps,
+        "n_nodes_total": trace.n_nodes,
+        "n_heads": trace.attention.shape[1] if trace.attention is not None else 0,
+        "ends": [int(instance.source), int(instance.target)] if isinstance(instance, GraphInstance) else None,
+        "lines": (),
+        "ghosts": None,
+        "meanings": None,
+        "roles": ["subject", "object"] if isinstance(instance, TextInstance) else ["source", "target"],
+        "readings": [{"name": name, "belief": is_belief(name)} for name in shown],
+        "first_decidable": first_decidable(trace),
+        "commitment": trace.commitment_step,
+        "right_from": None if label is None else right_from(trace, label),
+        "label": label,
+        "words": list(words(instance)),
+        "trained": None if trained_steps is None else [int(trained_steps[0]), int(trained_steps[1])],
+        "notes": [note[:400] for note in (*encoding.notes, *trace.notes)],
+        **drawn,
+    }
+    arrays = {
+        **arrays,
+        "probability": (1 / (1 + np.exp(-trace.logits.astype(np.float64)))).astype(np.float32),
+        "logits": trace.logits.astype(np.float32),
+    }
+    text = {name: _base64(array) for name, array in arrays.items()}
+    # The same run has the same id whatever readings and title it is shown with: the cursor stays where it is.
+    digest = hashlib.blake2b(digest_size=12)
+    for part in (trace.checkpoint, json.dumps([meta["labels"], meta["ends"]]), text["states"], text["logits"]):
+        digest.update(part.encode("utf-8", "surrogatepass"))
+    meta["id"] = digest.hexdigest()
+    return {"meta": meta, **text}
+
+
+def front(encoding: Encoding) -> np.ndarray:
+    """Step at which the oracle has its last word on each node, (n,): a value known, a node reached; NEVER if never.
+
+    A node that is 0 to the end has its last word once that is known, unless it still waits to become true.
+    """
+    changes_at = np.where(encoding.value > 0, encoding.true_from, 0)
+    return np.where(~encoding.carries, NEVER, np.maximum(encoding.known_from, changes_at))

@@ -1,0 +1,1 @@
+"""Changes to a run: the language of edits, and what carries them out."""

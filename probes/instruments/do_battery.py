@@ -1,0 +1,252 @@
+"""The battery of edits: every kind at every step, against one as large, the same elsewhere and in an untrained model.
+
+    zero      h[t] of the nodes becomes 0
+    mean      ... the mean state after t steps of nodes of the same kind in other instances
+    resample  ... the state after t steps of a random node of the same kind in one other instance
+    swap      pairs of nodes of the instance exchange their states
+    noise     h[t] gains Gaussian noise, as wide as the states' spread
+    skip      the update that makes h[t] is left out
+    repeat    it is done twice
+    gate      its gate is frozen: the run's mean gate at every node
+
+Owns which edits are run where; what is made of their answers stands in `probes.instruments.do_damage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from depthscope.core import trace
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.model import DepthRecurrentTransformer
+from depthscope.core.tasks import paths as routes
+from depthscope.core.trace import Trace
+from depthscope.probes.editing import runner as intervene
+from depthscope.probes.editing.ablation import Others
+from depthscope.probes.editing.language import Edit
+from depthscope.probes.editing.runner import Material
+from depthscope.probes.instruments.do_damage import Damage, score
+from depthscope.probes.measuring import controls
+from depthscope.probes.measuring.results import Progress, refuse_over
+from depthscope.probes.reading import margins as reading
+from depthscope.probes.reading.nodes import groups_of
+
+KINDS = ("zero", "mean", "resample", "swap", "noise", "skip", "repeat", "gate")
+ARMS = ("whole step", "same size", "path", "random nodes", "untrained")
+
+MAX_AT = 24
+"""Steps that are edited at most, evenly spaced over a longer run."""
+
+
+@dataclass(frozen=True)
+class Battery:
+    """The battery on N instances.
+
+    Attributes:
+        checkpoint: Its name.
+        sha256: Of its weights.
+        seed: Of noise, other instances, controls and bootstrap.
+        steps: T.
+        instances: N.
+        without_path: Instances without a path to the answer, or without a node off it.
+        at: (A,) steps that are edited.
+        kinds: Kinds of edits.
+        arms: Where they are made: all nodes; the same nodes moved as far in random directions; nodes of the path;
+            as many random nodes off it; all nodes of an untrained model.
+        damage: One for every kind and arm, kind by kind; NaN where an arm does not exist.
+    """
+
+    checkpoint: str
+    sha256: str
+    seed: int
+    steps: int
+    instances: int
+    without_path: int
+    at: np.ndarray
+    kinds: tuple[str, ...]
+    arms: tuple[str, ...]
+    damage: tuple[Damage, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.damage) != len(self.kinds) * len(self.arms):
+            raise ValueError(f"{len(self.damage)} damages, but {len(self.kinds)} kinds and {len(self.arms)} arms")
+
+    def of(self, kind: str, arm: str) -> Damage:
+        """The damage of one kind in one arm."""
+        return self.damage[self.kinds.index(kind) * len(self.arms) + self.arms.index(arm)]
+
+
+def run(
+    checkpoint: Checkpoint,
+    instances: Sequence[Any],
+    steps: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Battery:
+    """Runs the battery; see `probes.instruments.do.measure`."""
+    steps = reading.steps_for(checkpoint, instances, steps)
+    at = np.unique(np.linspace(1, steps, min(steps, MAX_AT)).round().astype(np.int64))
+    kinds = KINDS if _gated(checkpoint) else KINDS[:-1]
+    shape = (len(instances), len(kinds), len(ARMS), len(at), steps + 1)
+    refuse_over(16 * np.prod(shape, dtype=np.float64), "the battery", "take fewer instances or steps")
+    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
+    sides = (Others(checkpoint, steps, seed), Others(plain, steps, seed))
+    after, before = np.full(shape, np.nan, dtype=np.float32), np.empty((len(instances), 2, steps + 1))
+    without = 0
+    for i, instance in enumerate(instances):
+        rng = np.random.default_rng([seed, i])
+        base, blank = trace.record(checkpoint, instance, steps), trace.record(plain, instance, steps)
+        n, d = base.hidden.shape[1:]
+        refuse_over(
+            24 * len(kinds) * len(at) * n * d, f"displacements of {n} nodes", "run fewer steps or a smaller input"
+        )
+        before[i] = base.logits, blank.logits
+        path, other = _path(checkpoint, base, rng)
+        without += not len(path)
+        taken, taken_blank = (
+            Material(donor=side.resampled(run, rng), mean=side.mean(run.encoding))
+            for side, run in zip(sides, (base, blank), strict=True)
+        )
+        everywhere = _programs(base, kinds, at, np.arange(n), rng)
+        after[i, :, 0] = _logits(checkpoint, base, everywhere, taken)
+        after[i, :, 1] = _as_large(checkpoint, base, everywhere, taken, at, rng)
+        for arm, nodes in ((2, path), (3, other)):
+            if len(nodes):
+                after[i, :, arm] = _logits(checkpoint, base, _programs(base, kinds, at, nodes, rng), taken)
+        after[i, :, 4] = _logits(plain, blank, _programs(blank, kinds, at, np.arange(n), rng), taken_blank)
+        if progress is not None:
+            progress(i + 1, len(instances))
+    group = groups_of(instances)
+    damage = tuple(
+        score(f"{kind}, {arm}", before[:, int(arm == "untrained")], after[:, k, a], at, group, seed)
+        for k, kind in enumerate(kinds)
+        for a, arm in enumerate(ARMS)
+    )
+    return Battery(
+        checkpoint.name, checkpoint.sha256, seed, steps, len(instances), without, at, kinds, ARMS, damage
+    )  # fmt: skip
+
+
+def _gated(checkpoint: Checkpoint) -> bool:
+    model = checkpoint.model
+    return isinstance(model, DepthRecurrentTransformer) and model.block.gate is not None
+
+
+def _path(checkpoint: Checkpoint, base: Trace, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """Nodes on the path to the answer and random others, as many of each as there are of the fewer; ascending."""
+    encoding, instance = base.encoding, reading.as_given(base.instance, checkpoint)
+    on = routes.routes(instance, encoding, checkpoint.config).nodes(encoding.n_nodes) & encoding.carries
+    both = np.flatnonzero(on), np.flatnonzero(encoding.carries & ~on)
+    count = min(map(len, both))
+    return tuple(np.sort(rng.choice(nodes, count, replace=False)) for nodes in both)
+
+
+Programs = list[list[list[Edit] | None]]
+"""Kind by step; None where a kind cannot be done at those nodes."""
+
+
+def _programs(
+    base: Trace, kinds: Sequence[str], at: np.ndarray, nodes: np.ndarray, rng: np.random.Generator
+) -> Programs:
+    """Each kind at each step on some nodes."""
+    whole = len(nodes) == base.n_nodes
+    mine = None if whole else tuple(nodes.tolist())
+    gate = 0.0 if base.gate is None else float(base.gate.mean())
+
+    def one(kind: str, t: int) -> list[Edit] | None:
+        match kind:
+            case "swap":
+                mixed = rng.permutation(nodes).tolist()
+                pairs = zip(mixed[::2], mixed[1::2], strict=False)
+                return [Edit("swap", t, nodes=pair) for pair in pairs] or None
+            case "noise":
+                return [Edit("noise", t, nodes=mine, amount=1.0, seed=int(rng.integers(1 << 31)))]
+            case "resample":
+                return [Edit("patch", t, nodes=mine)]
+            case "skip":
+                return [Edit("hold", t, nodes=mine)]
+            case "repeat":
+                return [Edit("repeat", t)] if whole else None
+            case "gate":
+                return [Edit("gate", t, nodes=mine, amount=min(max(gate, 0.0), 1.0))]
+        return [Edit(kind, t, nodes=mine)]
+
+    return [[one(kind, t) for t in at.tolist()] for kind in kinds]
+
+
+def _logits(checkpoint: Checkpoint, base: Trace, programs: Programs, taken: Material) -> np.ndarray:
+    """Logits of the answer after each program, (kinds, A, T+1); NaN without one."""
+    flat = [program for row in programs for program in row]
+    there = [i for i, program in enumerate(flat) if program is not None]
+    logits = np.full((len(flat), base.steps + 1), np.nan, dtype=np.float32)
+    logits[there] = intervene.run(checkpoint, base, [flat[i] or [] for i in there], taken).logits
+    return logits.reshape(len(programs), -1, base.steps + 1)
+
+
+def _as_large(
+    checkpoint: Checkpoint, base: Trace, programs: Programs, taken: Material, at: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Logits where h[t] of every node moves as far as a program moves it, in a random direction, (kinds, A, T+1)."""
+    moved = np.zeros((len(programs), len(at), *base.hidden.shape[1:]), dtype=np.float32)
+    for j, t in enumerate(at.tolist()):
+        first = [row[j] or [] for row in programs]
+        out = intervene.run(checkpoint, _until(base, t), first, taken, hidden=True).hidden
+        assert out is not None
+        moved[:, j] = controls.random_direction(out[:, t] - base.hidden[t], rng)
+    logits = np.empty((len(programs), len(at), base.steps + 1), dtype=np.float32)
+    for k in range(len(programs)):
+        hidden = base.hidden.copy()
+        hidden[at] += moved[k]
+        patches = [[Edit("patch", t)] for t in at.tolist()]
+        logits[k] = intervene.run(checkpoint, base, patches, Material(donor=replace(base, hidden=hidden))).logits
+    return logits
+
+
+def _until(base: Trace, t: int) -> Trace:
+    """The same run, stopped after t steps."""
+    rows = ("hidden", "readout", "logits", "truth", "known")
+    cut: dict[str, Any] = {name: None if (x := getattr(base, name)) is None else x[: t + 1] for name in rows}
+    cut |= {name: None if (x := getattr(base, name)) is None else x[:t] for name in ("attention", "gate")}
+    return replace(base, **cut)
+
+
+def table(result: Battery) -> str:
+    """Flips, KL and recovery of every kind and arm, and the step graph of skipping."""
+    lines = [
+        f"{result.checkpoint}: {result.instances} instances, T = {result.steps}, edits at {len(result.at)} steps, "
+        f"seed {result.seed}; {result.without_path} without a path",
+        "means over the edits before the last step, 95% by bootstrap over instances and their twins",
+        f"{'':9}{'where':14}"
+        + "".join(f"{x:>22}" for x in ("last answer turns", "of 1 to 0", "of 0 to 1", "KL, nats"))
+        + "".join(f"{x:>22}" for x in ("disturbed", "come back", "after steps"))
+        + "   most at one step (Wilson)",
+    ]
+    for kind in result.kinds:
+        for arm in result.arms:
+            d = result.of(kind, arm)
+            if d.n.any():
+                lines.append(f"{kind:9}{arm:14}{_figures(d)}   {_worst(d, result.at)}")
+    lines += ["", "E(t -> s) of skipping the whole step: mean |change| of the answer's logit at step s"]
+    d, columns = (
+        result.of("skip", "whole step"),
+        np.unique(np.linspace(1, result.steps, min(16, result.steps), dtype=int)),
+    )
+    lines.append("   t   s=" + "".join(f"{s:6}" for s in columns))
+    for t, row in zip(result.at, d.graph, strict=True):
+        lines.append(f"{t:4}     " + "".join("      " if np.isnan(x) else f"{x:6.2f}" for x in row[columns]))
+    return "\n".join(lines)
+
+
+def _figures(d: Damage) -> str:
+    names = ("turned", "turned_one", "turned_zero", "loss", "disturbed", "recovered", "recovery")
+    spans = [[getattr(d, f"{name}{end}") for end in ("", "_low", "_high")] for name in names]
+    return "".join(f"{f'{value:.3f} [{low:.3f}, {high:.3f}]':>22}" for value, low, high in spans)
+
+
+def _worst(d: Damage, at: np.ndarray) -> str:
+    j = int(np.nanargmax(np.where(at < at[-1], d.flips, -1)))
+    return f"t={at[j]}: {d.flips[j]:.3f} [{d.flips_low[j]:.3f}, {d.flips_high[j]:.3f}]"

@@ -1,0 +1,220 @@
+"""What can be had without thinking: rules that look at counts, shallow levels or words, for the same table as models.
+
+    graph   degree            "reachable" if the source has an edge out and the target an edge in
+    logic   top 4 levels      the value where four levels of binary operators fix it, else a coin
+    text    word counter      a forest on how often parent, child and sibling occur, and on the question's offset
+            near the count    "yes" if the question is within two of #parent - #child
+            joined count      "yes" if it is #parent - #child among facts whose two people are both named elsewhere
+
+And two controls of a model: a text whose names have been scrambled, with the answer of the original, and the instances
+that a rule gets wrong, where a model that is right has not used the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+
+from depthscope.core import tasks
+from depthscope.core.answers import batches, logits_by_step
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.errors import InputError
+from depthscope.core.frontier import default_steps, wilson
+from depthscope.core.tasks.text.instance import TextInstance
+from depthscope.probes.measuring import results
+
+TOP_LEVELS, NEAR_COUNT, LEARNED_ON = 4, 2, 8000
+
+
+@dataclass(frozen=True)
+class RuleScores:
+    """Accuracy of one rule over difficulty.
+
+    Attributes:
+        rule: Its name.
+        difficulty: (D,).
+        accuracy: (D,) share of right answers; a coin counts one half.
+        low: (D,) lower end of the 95% interval (Wilson).
+        high: (D,) upper end.
+        n: (D,) instances.
+    """
+
+    rule: str
+    difficulty: np.ndarray
+    accuracy: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n: np.ndarray
+
+
+Rule = Callable[[Sequence[Any]], np.ndarray]
+"""Instances to the probability, (n,), that the rule answers 1 to each; one half is a coin."""
+
+
+def degree(instances: Sequence[Any]) -> np.ndarray:
+    """Reachable if the source has an edge out and the target an edge in."""
+    return np.array([float(x.source in x.edges[:, 0] and x.target in x.edges[:, 1]) for x in instances])
+
+
+def top_levels(instances: Sequence[Any]) -> np.ndarray:
+    """The value if the top levels fix it, else a coin."""
+    return np.array([float(x.label) if x.kappa <= TOP_LEVELS else 0.5 for x in instances])
+
+
+def counts(instances: Sequence[TextInstance]) -> np.ndarray:
+    """How often parent, child and sibling occur, and the offset that is asked for, (n, 4)."""
+    return np.array([[*((x.facts[:, 1] == word).sum() for word in (1, -1, 0)), x.query[1]] for x in instances])
+
+
+def near_count(instances: Sequence[TextInstance]) -> np.ndarray:
+    """Yes if the question is within two of #parent - #child."""
+    parent, child, _, asked = counts(instances).T
+    return (np.abs(asked - (parent - child)) <= NEAR_COUNT).astype(float)
+
+
+def joined_count(instances: Sequence[TextInstance]) -> np.ndarray:
+    """Yes if the question is #parent - #child among the facts whose two people are both named elsewhere.
+
+    No fact has to be followed for it: whoever stands between two people is named twice, and most others are named once.
+    """
+    said = []
+    for x in instances:
+        people = x.facts[:, [0, 2]]
+        named = np.bincount([*people.ravel(), x.query[0], x.query[2]])
+        said.append(x.facts[(named[people] > 1).all(1), 1].sum() == x.query[1])
+    return np.array(said, dtype=float)
+
+
+@lru_cache(maxsize=8)
+def word_counter(data: str, chains: Sequence[int], seed: int) -> Rule:
+    """A forest on the counts, learned on the training stream over the trained lengths of chain."""
+    drawn = [x for chain in chains for x in tasks.get("text").generate(chain, LEARNED_ON, data, seed, "train")]
+    model = RandomForestClassifier(60, min_samples_leaf=15, random_state=seed)
+    model.fit(counts(drawn), [x.label for x in drawn])
+    return lambda instances: model.predict(counts(instances)).astype(float)
+
+
+def rules_for(checkpoint: Checkpoint, data: str, seed: int) -> dict[str, Rule]:
+    """The rules of a checkpoint's task by name; what is learned is learned on the checkpoint's trained difficulties."""
+    task = checkpoint.config.task
+    if task == "graph":
+        return {"degree": degree}
+    if task == "logic":
+        return {f"top {TOP_LEVELS} levels": top_levels}
+    low, high = checkpoint.training.get("difficulty", (2, 5))
+    learned = word_counter(data, range(low, high + 1), seed)
+    return {"word counter": learned, "near the count": near_count, "joined count": joined_count}
+
+
+def score(
+    checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str, seed: int
+) -> list[RuleScores]:
+    """Every rule of a checkpoint's task on the instances that `core.frontier` measures the checkpoint on.
+
+    Raises:
+        InputError: If the task cannot make such instances, or memory is short.
+    """
+    drawn, labels = _drawn(checkpoint.config.task, difficulties, instances, data, seed)
+    out = []
+    for name, rule in rules_for(checkpoint, data, seed).items():
+        right = [np.where(label == 1, p, 1 - p).mean() for p, label in zip(map(rule, drawn), labels, strict=True)]
+        out.append(_scores(name, difficulties, np.array(right), np.array([len(row) for row in drawn])))
+    return out
+
+
+def where_wrong(
+    checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str, seed: int
+) -> list[RuleScores]:
+    """Accuracy of the checkpoint itself, at T fixed beforehand, on those instances that each rule gets wrong.
+
+    A model that used the rule would be wrong there, one that tosses a coin right on half. NaN where a rule gets none
+    wrong; a coin of the rule counts as neither.
+
+    Raises:
+        InputError: If the task cannot make such instances, or memory is short.
+    """
+    drawn, labels = _drawn(checkpoint.config.task, difficulties, instances, data, seed)
+    steps = [default_steps(checkpoint, difficulty, data=data) for difficulty in difficulties]
+    right = [_answers(checkpoint, row, t) == label for row, t, label in zip(drawn, steps, labels, strict=True)]
+    out = []
+    for name, rule in rules_for(checkpoint, data, seed).items():
+        wrong = [np.abs(rule(row) - label) > 0.5 for row, label in zip(drawn, labels, strict=True)]
+        share = [r[w].mean() if w.any() else np.nan for r, w in zip(right, wrong, strict=True)]
+        n = np.array([int(w.sum()) for w in wrong])
+        out.append(_scores(f"{name} wrong", difficulties, np.array(share), n))
+    return out
+
+
+def _drawn(
+    task: str, difficulties: Sequence[int], instances: int, data: str, seed: int
+) -> tuple[list[list[Any]], list[np.ndarray]]:
+    """Instances of each difficulty, and their labels."""
+    _refuse_many(task, difficulties, instances, data, seed)
+    drawn = [tasks.get(task).generate(difficulty, instances, data=data, seed=seed) for difficulty in difficulties]
+    return drawn, [_labels(row) for row in drawn]
+
+
+def _labels(drawn: Sequence[Any]) -> np.ndarray:
+    return np.array([x.label for x in drawn])
+
+
+def _answers(checkpoint: Checkpoint, drawn: Sequence[Any], steps: int) -> np.ndarray:
+    """What the checkpoint answers after T steps, (n,) bool."""
+    encodings = [tasks.get(checkpoint.config.task).encode(x, checkpoint.config) for x in drawn]
+    answer = np.zeros(len(drawn), dtype=bool)
+    for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
+        answer[index] = logits_by_step(checkpoint, [encodings[i] for i in index], steps)[-1] > 0
+    return answer
+
+
+OBJECT_BYTES = 4096
+"""Of an instance and what it has worked out, beside its arrays."""
+
+
+def _refuse_many(task: str, difficulties: Sequence[int], instances: int, data: str, seed: int) -> None:
+    """Refuses more instances than fit in memory; of each difficulty two are drawn to see how large they are."""
+    size = 0.0
+    for difficulty in difficulties:
+        for one in tasks.get(task).generate(difficulty, 2, data=data, seed=seed):
+            held = sum(x.nbytes for x in vars(one).values() if isinstance(x, np.ndarray))
+            size += instances / 2 * (held + OBJECT_BYTES)
+    what = f"{instances:,} instances of {len(difficulties)} difficulties"
+    results.refuse_over(size, what, "take fewer with --instances, or fewer difficulties")
+
+
+def _scores(name: str, difficulties: Sequence[int], accuracy: np.ndarray, n: np.ndarray) -> RuleScores:
+    some = np.maximum(n, 1)  # of none the accuracy is NaN, and so is its interval
+    return RuleScores(name, np.array(difficulties), accuracy, *wilson(accuracy * some, some), n)
+
+
+def scrambled(instance: TextInstance, rng: np.random.Generator) -> TextInstance:
+    """The same words with the names of all facts dealt out anew; the question stays."""
+    people = rng.permutation(instance.facts[:, [0, 2]].ravel()).reshape(-1, 2)
+    return replace(instance, facts=np.column_stack([people[:, 0], instance.facts[:, 1], people[:, 1]]))
+
+
+def scramble(
+    checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str, seed: int
+) -> list[RuleScores]:
+    """Accuracy of a text checkpoint on texts as they are and with their names scrambled, at T fixed beforehand.
+
+    Raises:
+        InputError: If the checkpoint does not read texts, or memory is short.
+    """
+    if checkpoint.config.task != "text":
+        raise InputError(f"names can be scrambled in texts alone; {checkpoint.name} reads {checkpoint.config.task}")
+    _refuse_many("text", difficulties, instances, data, seed)
+    task, rng = tasks.get("text"), np.random.default_rng([seed, 4])
+    found: dict[str, list[float]] = {"names as they are": [], "names scrambled": []}
+    for difficulty in difficulties:
+        drawn = task.generate(difficulty, instances, data=data, seed=seed)
+        steps = default_steps(checkpoint, difficulty)
+        for name, texts in zip(found, (drawn, [scrambled(x, rng) for x in drawn]), strict=True):
+            found[name].append(float((_answers(checkpoint, texts, steps) == _labels(drawn)).mean()))
+    n = np.full(len(difficulties), instances)
+    return [_scores(name, difficulties, np.array(right), n) for name, right in found.items()]

@@ -1,0 +1,1 @@
+"""What all instruments share: intervals, controls, instances, progress."""

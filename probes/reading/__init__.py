@@ -1,0 +1,1 @@
+"""What can be read from a state: the readout, linear probes, their margins and scores."""

@@ -1,0 +1,256 @@
+"""What is read at every node after every step, beside what the oracle says: shared by instruments of waves and sets.
+
+A margin is the log-odds that a node's concept has the value that the oracle gives it once it is true: "reached" for
+every node of a graph, the subformula's value, the person's offset. It is read by the model's own readout of nodes, or
+by the probes stored with the checkpoint. Where a node carries no concept it is NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from depthscope.core import tasks
+from depthscope.core.answers import batches
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.encoding import MAX_OFFSET, NEVER, NOTHING, Batch, Encoding, collate
+from depthscope.core.errors import InputError
+from depthscope.core.tasks import concepts
+from depthscope.core.tasks.logic.instance import XOR, LogicInstance
+from depthscope.core.tasks.logic.rewrite import without_xor
+from depthscope.probes.measuring import results
+from depthscope.probes.measuring.results import Progress
+from depthscope.probes.reading import linear_probe, nodes as sample
+from depthscope.probes.reading.linear_probe import LinearProbe
+from depthscope.probes.reading.nodes import FIT, groups_of
+
+READOUT, PROBE = "readout", "probe"
+READERS = (READOUT, PROBE)
+
+FEWER = "take fewer instances or steps"
+"""What makes reading smaller."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """Instances as a checkpoint was given them, and what was read in their runs of T steps.
+
+    Attributes:
+        encodings: N instances as nodes.
+        group: (N,) twins share a group, so do equal formulas.
+        margins: N arrays (T+1, n), row 0 is before the first step.
+    """
+
+    encodings: list[Encoding]
+    group: np.ndarray
+    margins: list[np.ndarray]
+
+    def __post_init__(self) -> None:
+        for encoding, margin in zip(self.encodings, self.margins, strict=True):
+            if margin.shape[1:] != (encoding.n_nodes,):
+                raise ValueError(f"a margin has shape {margin.shape}, but its instance has {encoding.n_nodes} nodes")
+
+
+def unfit(checkpoint: Checkpoint) -> str | None:
+    """Why nothing can be read at the nodes of a checkpoint; None if something can."""
+    if checkpoint.config.reads_nodes or linear_probe.load(checkpoint) is not None:
+        return None
+    return "it reads out one answer and no node, and no probes are stored with it"
+
+
+def reader_of(checkpoint: Checkpoint, wanted: str | None) -> str:
+    """Who reads: whom somebody wants, or else the readout where the model has one at every node.
+
+    Raises:
+        InputError: If the checkpoint has no such reader.
+    """
+    reader = wanted or (READOUT if checkpoint.config.reads_nodes else PROBE)
+    if reader not in READERS:
+        raise InputError(f"a reader is one of {', '.join(READERS)} (got {reader!r:.40})")
+    if reader == READOUT and not checkpoint.config.reads_nodes:
+        raise InputError(f"{checkpoint.name} reads out one answer and no node; take --reader probe")
+    if reader == PROBE and linear_probe.load(checkpoint) is None:
+        raise InputError(
+            f"no probes are stored with {checkpoint.name}; fit them with: depthscope probe fit, where it can"
+        )
+    return reader
+
+
+def steps_for(checkpoint: Checkpoint, instances: Sequence[Any], steps: int | None) -> int:
+    """T: what is asked for, or what the hardest instance needs; those without a difficulty count if all are."""
+    known = [instance for instance in instances if instance.difficulty is not None]
+    return results.steps_for(checkpoint, known or instances, steps)
+
+
+def encoded(checkpoint: Checkpoint, instances: Sequence[Any]) -> list[Encoding]:
+    """Instances as a checkpoint reads them."""
+    task = tasks.get(checkpoint.config.task)
+    return [task.encode(instance, checkpoint.config) for instance in instances]
+
+
+def read(
+    checkpoint: Checkpoint,
+    instances: Sequence[Any],
+    steps: int,
+    reader: str,
+    model: Any = None,
+    probe: LinearProbe | None = None,
+    progress: Progress | None = None,
+) -> Read:
+    """Runs instances and reads every node after 0..T steps.
+
+    Args:
+        checkpoint: What runs, and whose probes read.
+        instances: Of its task, at least one.
+        steps: T.
+        reader: READOUT or PROBE.
+        model: Runs in place of the checkpoint's own, for a control.
+        probe: Reads in place of those stored, if the reader is PROBE.
+        progress: Called with the instances done and in all; what it raises stops the work.
+    """
+    encodings = encoded(checkpoint, instances)
+    results.refuse_over(held(checkpoint, encodings, steps), f"reading {len(encodings)} runs of {steps} steps", FEWER)
+    return Read(
+        encodings, groups_of(instances), margins(checkpoint, encodings, steps, reader, model, probe, progress=progress)
+    )
+
+
+def held(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int) -> float:
+    """Bytes that the margins of some runs take: as wide as the widest of each batch, and one batch twice."""
+    shapes = checkpoint.model.shapes
+    parts = [len(i) * max(encodings[k].n_nodes for k in i) for i in batches(encodings, shapes.width, shapes.heads)]
+    return 8.0 * (steps + 1) * (sum(parts) + max(parts, default=0))
+
+
+@torch.inference_mode()
+def margins(
+    checkpoint: Checkpoint,
+    encodings: list[Encoding],
+    steps: int,
+    reader: str,
+    model: Any = None,
+    probe: LinearProbe | None = None,
+    against: Sequence[Encoding] | None = None,
+    progress: Progress | None = None,
+) -> list[np.ndarray]:
+    """The margins of N runs, (T+1, n) each; `against` are the encodings whose oracle is asked, their own if None."""
+    model, against = checkpoint.model if model is None else model, encodings if against is None else against
+    found: list[np.ndarray] = [np.empty(0)] * len(encodings)
+    probe, done = (probe or linear_probe.load(checkpoint)) if reader == PROBE else None, 0
+    like = next(model.parameters())
+    for index in batches(encodings, model.shapes.width, model.shapes.heads):
+        batch = collate([encodings[i] for i in index]).to(like.device)
+        value = np.full((len(index), batch.n_nodes), NOTHING)
+        for row, i in enumerate(index):
+            value[row, : against[i].n_nodes] = against[i].value
+        due = torch.from_numpy(value).to(like.device)
+        context = model.prepare(batch)
+        state, rows = model.initial(context), []
+        for t in range(steps + 1):
+            rows.append(_margin(model, state, batch, due, probe, t).double().cpu())
+            if t < steps:
+                state = model.step(state, t, context)
+        stacked = torch.stack(rows).numpy()  # (T+1, B, n)
+        for row, i in enumerate(index):
+            found[i] = stacked[:, row, : encodings[i].n_nodes]
+        done += len(index)
+        if progress is not None:
+            progress(done, len(encodings))
+    return found
+
+
+def held_by_fit(checkpoint: Checkpoint) -> float:
+    """Bytes that fitting probes of another model takes: the states of all steps, and one step's in float64 thrice."""
+    return (4.0 * (linear_probe.STEPS + 1) + 24) * sample.MAX_NODES * checkpoint.model.shapes.width
+
+
+def probe_of(checkpoint: Checkpoint, model: Any, seed: int) -> LinearProbe:
+    """Probes of another model, fitted on the nodes that the checkpoint's own would be fitted on; not scored."""
+    subject = concepts.concept_for(checkpoint.config)
+    nodes = sample.draw(checkpoint, subject, linear_probe.STEPS, linear_probe.default_instances(checkpoint), seed)
+    nodes = nodes.take(nodes.purpose == FIT)
+    hidden = sample.states(model, nodes, linear_probe.STEPS)
+    return linear_probe.fit_steps(hidden, nodes.truth, subject.name, values=subject.values)
+
+
+def _margin(model: Any, state: Tensor, batch: Batch, value: Tensor, probe: LinearProbe | None, t: int) -> Tensor:
+    """Log-odds of the oracle's value at every node after step t, (B, n, d) -> (B, n)."""
+    if probe is None:
+        if model.config.readout == "offset":
+            return log_odds(model.concept(state, batch), value + MAX_OFFSET, value.abs() <= MAX_OFFSET)
+        logit = model.readout(state, batch)[1]
+    else:
+        weight, bias = (torch.from_numpy(np.asarray(x)).to(state.device) for x in probe.at(t))
+        logit = state.double() @ weight.t() + bias  # (B, n) or (B, n, K): t() leaves a vector as it is
+        if probe.values:
+            same = value[..., None] == torch.tensor(probe.values, device=value.device)
+            return log_odds(logit, same.long().argmax(-1), same.any(-1))
+    return torch.where(value == NOTHING, torch.nan, torch.where(value == 1, logit, -logit).double())
+
+
+def log_odds(classes: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+    """Log-odds of one class of each node against all others, (B, n, K) -> (B, n); NaN where it is not known."""
+    share = classes.double().log_softmax(-1)
+    own = share.gather(-1, wanted.clamp(0, classes.shape[-1] - 1)[..., None])[..., 0]
+    others = torch.log((-torch.expm1(own)).clamp(min=1e-300))
+    return torch.where(known, own - others, torch.nan)
+
+
+def arrival(margin: np.ndarray, threshold: float = 0.9) -> np.ndarray:
+    """First step from which a node is read right with a probability that stays at a threshold or above.
+
+    Args:
+        margin: (T+1, n) log-odds; NaN is below.
+        threshold: In (0, 1).
+
+    Returns:
+        (n,) int64, 0..T; -1 where it does not.
+
+    Raises:
+        InputError: If the threshold is outside (0, 1).
+    """
+    if not 0 < threshold < 1:
+        raise InputError(f"the threshold should lie between 0 and 1 (got {threshold})")
+    below = ~(margin >= np.log(threshold / (1 - threshold)))
+    rows = len(margin)
+    first = np.where(below.any(0), rows - np.argmax(below[::-1], axis=0), 0)
+    return np.where(first == rows, -1, first)
+
+
+def has_from(task: str, encoding: Encoding) -> np.ndarray:
+    """First step at which the oracle has a node's concept, a hop, fact or level of the tree a step, (n,); or NEVER."""
+    return np.where(encoding.carries, encoding.known_from if task == "logic" else encoding.true_from, NEVER)
+
+
+def as_given(instance: Any, checkpoint: Checkpoint) -> Any:
+    """The formula that a model is in fact given: without ^ where it does not know it; anything else as it is."""
+    if isinstance(instance, LogicInstance) and checkpoint.config.vocabulary <= XOR and (instance.kind == XOR).any():
+        return without_xor(instance)
+    return instance
+
+
+def orders(checkpoint: Checkpoint, instance: Any, encoding: Encoding) -> dict[str, np.ndarray]:
+    """In which order a wave could reach the nodes: name to how far each is, (n,) int64, -1 where it is not in it.
+
+    Graph and text: hops from the source, facts from the queried person. Logic: height above the atoms (bottom-up),
+    kappa of the subformula (the fewest of its top levels that fix its value), level below the root (top-down); for a
+    model that reads token by token the place at which the value is certain.
+    """
+    if not isinstance(instance, LogicInstance):
+        near = encoding.carries & (encoding.true_from != NEVER)
+        return {"distance" if instance.task == "graph" else "facts": np.where(near, encoding.true_from, -1)}
+    if checkpoint.config.attention == "none":
+        return {"place": np.where(encoding.carries, encoding.known_from, -1)}
+    formula: LogicInstance = as_given(instance, checkpoint)
+    height = np.zeros(formula.n_subformulas, dtype=np.int64)
+    for i in formula.bottom_up:
+        children = [height[c] for c in (formula.left[i], formula.right[i]) if c >= 0]
+        height[i] = 1 + max(children) if children else 0
+    which = np.where(encoding.subformula >= 0, encoding.subformula, formula.root)  # [CLS] speaks of the whole
+    far = {"height": height, "kappa": formula.decided_from, "level": formula.level}
+    return {name: np.where(encoding.carries, values[which], -1).astype(np.int64) for name, values in far.items()}

@@ -1,0 +1,226 @@
+"""Exit rules on answers that settle at a known step, and on noise, where there is nothing to find."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from depthscope.core import frontier, tasks
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.encoding import Batch
+from depthscope.core.errors import InputError
+from depthscope.core.protocol import Shapes, Sink
+from depthscope.probes.cli import main
+from depthscope.probes.instruments import exit as exit_rules
+from depthscope.probes.instruments.exit import ExitCurve, Observed
+from depthscope.probes.measuring import results
+from tests.probes.hand_made import CONFIGS, flood, untrained
+
+Captured = pytest.CaptureFixture[str]
+
+DIFFICULTIES = [2, 3, 6]
+
+
+def settles(source: Any) -> Any:
+    """The step from which an instance's answer is right and stays, by the number of its source."""
+    return 2 + source % 4
+
+
+class Settling(nn.Module):
+    """Answers by turns wrong and right, is wrong at the last step before it settles, and then right for good."""
+
+    shapes = Shapes(width=2, heads=0, gate=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config, self.steps_run = CONFIGS["graph"], 0
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def prepare(self, batch: Batch) -> tuple[Batch, Tensor]:
+        assert batch.allowed is not None
+        reached = (batch.roles == 1).float()[..., None]
+        for _ in range(batch.allowed.shape[1]):
+            reached = (batch.allowed.float() @ reached).clamp(max=1)
+        return batch, 2 * reached[torch.arange(len(batch)), batch.answer, 0] - 1
+
+    def initial(self, context: tuple[Batch, Tensor]) -> Tensor:
+        return self._state(0, context)
+
+    def step(self, state: Tensor, t: int, context: tuple[Batch, Tensor], sink: Sink | None = None) -> Tensor:
+        self.steps_run += 1
+        return self._state(t + 1, context)
+
+    def readout(self, state: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        return state[..., 0, 0], state[..., 0]
+
+    def _state(self, t: int, context: tuple[Batch, Tensor]) -> Tensor:
+        batch, truth = context
+        left = (settles(batch.source) - t).clamp(min=0)
+        logit = 3 * truth * torch.where(left % 2 == 0, 1.0, -1.0)
+        return torch.stack([logit, torch.ones_like(logit)], -1)[:, None].expand(-1, batch.token_ids.shape[1], -1)
+
+
+def drawn(of: Checkpoint, difficulties: list[int], count: int) -> list[Any]:
+    return [x for _, group in frontier.drawn(of, difficulties, count) for x in group]
+
+
+def test_an_answer_that_settles_is_taken_one_step_later() -> None:
+    model: Any = Settling()
+    ours = Checkpoint("settling", model, CONFIGS["graph"], "", {}, {}, "", 0, None)
+    instances = drawn(ours, DIFFICULTIES, 80)
+    due = np.array([settles(instance.source) for instance in instances])
+    assert set(due) == {2, 3, 4, 5}
+    scores = exit_rules.measure(ours, instances, steps=12)
+    assert model.steps_run == 12  # one pass a batch
+    assert scores.n == 240
+    for name in ("kl", "change_answer", "change_all"):
+        rule = scores.rules[name]
+        np.testing.assert_array_equal(rule.accuracy[:5], 1)
+        np.testing.assert_allclose(rule.steps[:5], due.mean() + 1)
+        assert (rule.control[:5] < 0.95).all()
+        assert (rule.gain_low[:5] > 0.02).all()
+        assert ((rule.steps_low < due.mean() + 1) & (due.mean() + 1 < rule.steps_high))[:5].all()
+    stable = scores.rules["stable"]
+    np.testing.assert_array_equal(stable.threshold, [1, 2, 3, 4, 6, 8])
+    np.testing.assert_array_equal(stable.accuracy, 1)
+    np.testing.assert_allclose(stable.steps, [np.minimum(due + k, 12).mean() for k in stable.threshold])
+    needed = [x.first_decidable_step() for x in instances]
+    np.testing.assert_allclose(scores.oracle.steps, np.minimum(needed, 12).mean())
+    idle = scores.untrained
+    assert set(idle) == {*scores.rules, "fixed", "oracle"}
+    assert all(curve.accuracy.max() < 0.7 for curve in idle.values())  # it has learned nothing
+
+
+def test_noise_has_nothing_to_find() -> None:
+    rng, n, steps = np.random.default_rng(0), 2000, 16
+    shape = (steps, n)
+    noise = Observed(
+        rng.normal(size=(steps + 1, n)),
+        10 ** rng.uniform(-3, 0, shape),
+        10 ** rng.uniform(-3, 0, shape),
+        rng.random(n) < 0.5,
+        rng.integers(1, steps, n),
+        np.repeat([1, 2], n // 2),
+    )
+    rules, fixed, oracle = exit_rules.score(noise)
+    covered = []
+    for curve in (*rules.values(), fixed, oracle):
+        np.testing.assert_allclose(curve.accuracy, 0.5, atol=0.05)
+        np.testing.assert_allclose(curve.accuracy, curve.control, atol=0.05)
+        covered += list((curve.gain_low <= 0) & (curve.gain_high >= 0))
+    assert np.mean(covered) > 0.9
+
+
+def test_a_fixed_number_of_steps_is_the_frontier() -> None:
+    scores = exit_rules.measure(flood(), drawn(flood(), DIFFICULTIES, 30), steps=7)
+    whole = frontier.run(flood(), DIFFICULTIES, 7, 30)
+    np.testing.assert_allclose(scores.fixed.accuracy, whole.accuracy.mean(0))
+    np.testing.assert_allclose(scores.fixed.steps, whole.steps)
+    np.testing.assert_allclose(scores.fixed.control, scores.fixed.accuracy)
+    np.testing.assert_array_equal(scores.oracle.accuracy, 1)
+    assert scores.difficulty == (2, 3, 6)
+
+
+def test_changes_are_those_of_the_nodes_alone(tmp_path: Path) -> None:
+    ours = untrained(tmp_path / "ours", "graph")
+    task = tasks.get("graph")
+    encodings = [task.encode(task.generate(hops, 1)[0], ours.config) for hops in (2, 9)]  # one is padded
+    logits, near, everywhere = exit_rules._observe(ours.model, encodings, 4)
+    for i, encoding in enumerate(encodings):
+        with torch.inference_mode():
+            alone = exit_rules.collate([encoding])
+            context = ours.model.prepare(alone)
+            states = [ours.model.initial(context)]
+            for t in range(4):
+                states.append(ours.model.step(states[-1], t, context))
+        h = torch.stack(states)[:, 0].double().numpy()
+        moved, size = np.diff(h, axis=0), h[:-1]
+        due = np.linalg.norm(moved, axis=(1, 2)) / np.linalg.norm(size, axis=(1, 2))
+        np.testing.assert_allclose(everywhere[:, i], due, rtol=1e-4)
+        moved, size = moved[:, encoding.answer], size[:, encoding.answer]
+        np.testing.assert_allclose(near[:, i], np.linalg.norm(moved, axis=1) / np.linalg.norm(size, axis=1), rtol=1e-4)
+        assert logits.shape == (5, 2)
+
+
+def test_kl_by_hand_and_far_out() -> None:
+    p, q = 0.8, 0.3
+    logit = lambda x: np.log(x / (1 - x))  # noqa: E731
+    due = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
+    found = exit_rules.kl(np.array([[logit(p), 900.0, 40.0, 3.0], [logit(q), -900.0, 41.0, 3.0]]))
+    assert found[0] == pytest.approx([due, 900, 0, 0])
+
+
+def test_exits_and_runs_by_hand() -> None:
+    values = np.array([[3, 9, 1], [1, 9, 0], [0, 9, 5]])
+    np.testing.assert_array_equal(exit_rules.exits(values, 1), [2, 3, 1])
+    logits = np.array([-1, 1, 1, 1, -1, -1])[:, None]
+    np.testing.assert_array_equal(exit_rules.unchanged(logits)[:, 0], [0, 1, 2, 0, 1])
+
+
+def test_what_cannot_be_measured(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="steps"):
+        exit_rules.measure(flood(), drawn(flood(), [2], 4), steps=0)
+    with pytest.raises(InputError, match="no instance"):
+        exit_rules.measure(flood(), [], steps=3)
+    nobody = tasks.get("text").parse("A is the parent of B.\nC is the parent of D.\nquery: A is the parent of D")
+    with pytest.raises(InputError, match="no right answer"):
+        exit_rules.measure(untrained(tmp_path / "text", "text"), [nobody], steps=3)
+
+
+def test_a_graph_without_a_path_counts_with_its_twin() -> None:
+    instances = drawn(flood(), [3, 5], 4)
+    assert {x.difficulty for x in instances} == {3, 5, None}
+    assert exit_rules._difficulties(instances).tolist() == [3] * 4 + [5] * 4
+    alone = exit_rules.measure(flood(), instances[1:2], steps=4)
+    assert alone.difficulty == (None,)
+    assert np.isnan(results.arrays(alone)["difficulty"]).all()
+
+
+def test_shapes_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"change_all.*\(2, 2\).*\(4, 2\)"):
+        Observed(np.zeros((4, 2)), np.zeros((3, 2)), np.zeros((2, 2)), np.ones(2), np.ones(2), np.ones(2))
+    with pytest.raises(ValueError, match=r"low.*\(2,\).*\(3,\)"):
+        ExitCurve("x", np.zeros(3), np.zeros(3), np.zeros(2), *[np.zeros(3)] * 7)
+
+
+def test_the_command(tmp_path: Path, capsys: Captured) -> None:
+    ours = untrained(tmp_path / "ours", "tree")
+    command = ["exit", str(ours.folder), "--difficulty", "1-2", "--instances", "10", "--steps", "5"]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    for word in ("fixed number of steps", "oracle", "random exits", "all states still", "untrained"):
+        assert word in out
+    assert main([*command, "--json", "--seed", "2"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["rules"]) == {"kl", "change_answer", "change_all", "stable"}
+    assert (found["difficulty"], found["max_steps"], found["n"], found["seed"]) == ([1, 2], 5, 20, 2)
+    assert len(found["fixed"]["accuracy"]) == 5
+    assert found["oracle"]["threshold"] == [None]
+    assert main(["exit", str(ours.folder), "--instances", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["difficulty"] == list(range(1, 9))
+    assert found["max_steps"] == 3 * 8 + 12
+    (tmp_path / "own.txt").write_text("(T & F) | T")
+    kept = tmp_path / "kept.npz"
+    assert (
+        main(["exit", str(ours.folder), str(tmp_path / "own.txt"), "--steps", "4", "--json", "--out", str(kept)]) == 0
+    )
+    found = json.loads(capsys.readouterr().out)
+    assert (found["n"], found["max_steps"]) == (1, 4)
+    with np.load(kept, allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["fixed.accuracy"], found["fixed"]["accuracy"])
+        assert arrays["untrained.kl.steps"].shape == arrays["rules.kl.steps"].shape
+    many = tmp_path / "many.txt"
+    many.write_text('{"input": "T & F"}\n{"input": "(T | F) & T"}\n')
+    assert main(["exit", str(ours.folder), "--input", str(many), "--steps", "4", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 2
+    assert main(["exit", str(ours.folder), str(many), "--input", str(many)]) == 2
+    assert "give no INPUT" in capsys.readouterr().err
+    assert main(["exit", str(ours.folder), "--difficulty", "90000"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

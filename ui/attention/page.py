@@ -1,0 +1,171 @@
+"""The Attention page, on the open instance: where attention goes, as maps, against the path, and traced back."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import streamlit as st
+from streamlit.components.v2 import component
+
+from depthscope.core.files.strict_json import dumps
+from depthscope.figures.attention_maps import payload as attention_maps
+from depthscope.figures.instruments import attention as drawing
+from depthscope.probes.instruments.attention import AttentionScores, Figure
+from depthscope.ui.attention import run as attention_run, traced_back
+from depthscope.ui.frontier import figures as frontier_figures
+from depthscope.ui.interventions import run as intervention_runs
+from depthscope.ui.shell import help as guide
+from depthscope.ui.trace import views
+from depthscope.ui.visit import session
+from depthscope.ui.visit.cache import recent
+from depthscope.ui.visit.view import View
+from depthscope.ui.widgets.card import card
+from depthscope.ui.widgets.text import plain, whole
+from depthscope.ui.work import work as background
+
+FIGURES = {"mass": "Mass", "auroc": "AUROC", "rollout_mass": "Rollout, mass", "rollout_auroc": "Rollout, AUROC"}
+
+READ = {
+    "mass": "The share of its attention that a node on the path gives to the path, mean over those nodes. A node with "
+    "one way in gives it half whatever it has learned: compare with the dotted line.",
+    "auroc": "The chance that a link on the path has more attention than one off it; .5 is a coin.",
+    "rollout_mass": "Heads and steps multiplied out, with the recorded gates: the share of the answer's state after t "
+    "steps that comes from the path's other nodes.",
+    "rollout_auroc": "The chance that a node on the path has more of that than one off it, among those that can reach "
+    "the answer at all.",
+}
+
+_maps = component("depthscope_attention_maps", html=attention_maps.HTML, css=attention_maps.CSS, js=attention_maps.JS)
+
+
+def draw(view: View) -> None:
+    """All that the page shows of the open run; what fails in one part leaves the others."""
+    if view.trace.attention is None:
+        _without(view)
+        return
+    found = None
+    with session.calm():
+        found = attention_run.scores(view)
+        _headline(view, found)
+    shown = attention_run.with_readings(view)
+    with st.container():  # the player stays in sight as far as what it moves
+        views.linked(view, key="player", role="scrubber", pick_ends=False, readings=shown)
+        views.linked(view, key="attention views", role="structure wavefront", readings=shown)
+        st.caption(
+            "Lines are attention into this step, along the structure. Choose a head above; “rollout” under *fill* "
+            "shows how much of each state ends up in the answer, as a share of the largest at that step."
+        )
+        with session.calm():
+            _draw_maps(view)
+    with session.calm():
+        _against_chance(view, found)
+    with session.calm():
+        traced_back.section(view)
+
+
+def _without(view: View) -> None:
+    """One sentence, the linked views, and the one question that needs no attention."""
+    with st.container(gap="xxsmall"):
+        st.markdown("### This model has no attention to look at")
+        st.caption(
+            f"{plain(view.checkpoint.name)} passes its state from one place to the next. Effective interaction, below, "
+            f"asks of any model where its answer comes from. {plain(views.size(view))}."
+        )
+    views.linked(view, key="attention views", readings=attention_run.with_readings(view))
+    with session.calm():
+        traced_back.section(view)
+
+
+def _headline(view: View, found: AttentionScores | None) -> None:
+    path, _ = drawing.path_of(view.instance)
+    with st.container(gap="xxsmall"):
+        if found is not None:
+            st.markdown(f"### {plain(drawing.where(found, view.instance))}")
+            st.caption(plain(f"{drawing.chance(found)} {whole(views.size(view))}"))
+        elif not attention_run.has_path(view):
+            st.markdown(f"### {plain(whole(_no_path(view)))}")
+            st.caption(plain(f"The maps show where it goes all the same. {whole(views.size(view))}"))
+        else:
+            st.markdown(f"### {plain(f'Does attention run along {path}?')}")
+            st.caption(plain(f"This run is large: measure it below. {whole(views.size(view))}"))
+
+
+def _no_path(view: View) -> str:
+    path, _ = drawing.path_of(view.instance)
+    missing = path.replace("the path", "path") if view.instance.task == "graph" else path.replace("the ", "", 1)
+    return f"There is no {missing}, so nothing that attention could follow to the answer"
+
+
+def _draw_maps(view: View) -> None:
+    """The maps under the cursor, and their numbers."""
+    route, trace, title = attention_run.route_of(view), view.trace, view.checkpoint.name
+    name = f"{title}-{view.key[:8]}-attention.csv"
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown("#### Maps")
+        st.download_button(
+            "CSV", lambda: attention_maps.as_csv(trace, route), name, "text/csv", on_click="ignore", key="maps csv"
+        )
+    data = recent("attention maps", 128 << 20).make(
+        view.key,
+        lambda: attention_maps.payload(trace, route, title=title),
+        lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 50_000,
+    )
+    _maps(data={**data, "picture": guide.picture()}, key="attention maps")
+    rows = (
+        "nodes in the order in which the oracle has them: where a wave passes, full cells move down beside the diagonal"
+    )
+    if trace.encoding.interface == "tokens":
+        rows = "tokens as the model reads them, or in the order in which the oracle has them"
+    st.caption(f"Rows and columns are {rows}. The maps follow the step, the node and the head of the views above.")
+
+
+def _against_chance(view: View, found: AttentionScores | None) -> None:
+    """Attention of this run against its path, step by step and head by head, beside the controls."""
+    with card("Attention on the path against chance, in this run", "attention", height="content"):
+        if found is None:
+            _ask(view)
+            return
+        chosen = st.segmented_control(
+            "Figure", FIGURES, default="mass", format_func=FIGURES.__getitem__, key="attention figure",
+            label_visibility="collapsed", required=True,
+        ) or "mass"  # fmt: skip
+        shown: Figure = getattr(found, chosen)
+        fig = drawing.path_over_steps(shown, frontier_figures.scheme(), view.trained_steps)
+        name = f"{view.checkpoint.name}-{view.key[:8]}-path"
+        frontier_figures.plot(fig, f"attention {chosen}", f"{name}-{chosen}", f"{FIGURES[chosen]} over steps")
+        st.caption(
+            f"{READ[chosen]} Permuted: the same weights dealt out anew among each node's keys. One run has no "
+            "interval; the cards below have one."
+        )
+        offers = [("All four as CSV", f"{name}.csv", "text/csv", lambda: as_csv(found))]
+        offers += [("JSON", f"{name}.json", "application/json", lambda: dumps(found))]
+        offers += [intervention_runs.instance_offer(view)]
+        command, code = (make(view, "attention") for make in (intervention_runs.command, intervention_runs.code))
+        frontier_figures.take_away("attention here", offers, command, code)
+
+
+def _ask(view: View) -> None:
+    if not attention_run.has_path(view):
+        st.info(f"{plain(whole(_no_path(view)))} Open an instance with a path, or measure drawn ones below.")
+        return
+    work = attention_run.scores_work(view)
+    if not background.under_way(work):
+        st.caption("This run has many weights; measuring them against the path takes some seconds.")
+        st.button("Measure this run", on_click=background.start, args=(work,), key="attention measure here")
+
+
+def as_csv(found: AttentionScores) -> str:
+    """Every figure at every step and head with its controls, a line each."""
+    out = io.StringIO()
+    table = csv.writer(out)
+    columns = ("value", "low", "high", "uniform", "permuted", "untrained")
+    table.writerow(["figure", "step", "head", *columns])
+    for name in FIGURES:
+        figure: Figure = getattr(found, name)
+        for t, h in np.ndindex(figure.value.shape):
+            numbers = [getattr(figure, column)[t, h] for column in columns]
+            head = h if figure.value.shape[1] > 1 else "all"
+            table.writerow([name, t + 1, head, *("" if np.isnan(x) else f"{x:.6g}" for x in numbers)])
+    return out.getvalue()

@@ -1,0 +1,234 @@
+"""A card for each checkpoint: what it reads, what it was trained with, what it reached; and the way to open it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from depthscope.core.checkpoint import CHECKPOINTS, CONFIG
+from depthscope.core.errors import InputError
+from depthscope.core.exchange import bundle
+from depthscope.core.exchange.about import About, about
+from depthscope.core.kinds import DEFAULT, TITLES
+from depthscope.figures.training import accuracy_cells, told
+from depthscope.ui.frontier.figures import scheme
+from depthscope.ui.shell.sidebar import UNIT
+from depthscope.ui.visit import session, uploads as own, view as opening
+from depthscope.ui.visit.uploads import Brought
+from depthscope.ui.widgets.text import plain, whole
+
+MAX_CARD, MAX_VALUE = 12_000, 80
+"""Characters of a card and of a value that are drawn."""
+
+COLUMNS = 3
+SUPERVISION = {"node": "every node", "answer": "the answer"}
+ATTENTION = {"edges": "along edges", "full": "as tokens", "none": "token by token"}
+SHORT_KINDS = {"act": "ACT", "gru": "GRU", "fixed-depth": "fixed depth"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A checkpoint with a card.
+
+    Attributes:
+        entry: As `depthscope list --json` prints it.
+        folder: Where it lies.
+        brought: How it came, where it is this visit's own.
+    """
+
+    entry: dict[str, Any]
+    folder: Path
+    brought: Brought | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.entry["name"]
+
+
+def shown() -> list[Shown]:
+    """All that can be opened: those in the folder, then this visit's own."""
+    in_folder = [Shown(entry, CHECKPOINTS / Path(entry["name"]).name) for entry in opening.in_folder()]
+    return [*in_folder, *(Shown(held.entry, held.folder, held) for held in own.mine())]
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def said_of(folder: str) -> About | str:
+    """What a checkpoint says of itself, or one sentence why that cannot be read."""
+    try:
+        return about(Path(folder))
+    except InputError as error:
+        return str(error).replace(f"{folder}/", "")
+
+
+def unreadable() -> dict[str, str]:
+    """Folders that look like checkpoints and are passed over: name and why."""
+    listed = {one.folder for one in shown()}
+    others = [path.parent for path in sorted(CHECKPOINTS.glob(f"*/{CONFIG}")) if path.parent not in listed]
+    return {folder.name: said for folder in others if isinstance(said := said_of(str(folder)), str)}
+
+
+def known() -> list[About]:
+    """What the checkpoints in the folder say of themselves."""
+    said = [said_of(str(one.folder)) for one in shown() if one.brought is None]
+    return [one for one in said if isinstance(one, About)]
+
+
+def grid(cards: list[Shown], below: Callable[[Shown], None]) -> None:
+    """Cards side by side.
+
+    Args:
+        cards: What they are about.
+        below: Draws what a card has besides, at its foot.
+    """
+    for start in range(0, len(cards), COLUMNS):
+        for column, one in zip(st.columns(COLUMNS, gap="small"), cards[start : start + COLUMNS], strict=False):
+            with column:
+                _card(one, below)
+
+
+def _card(one: Shown, below: Callable[[Shown], None]) -> None:
+    said, opened = said_of(str(one.folder)), session.chosen() == one.name
+    with st.container(border=True, height="stretch", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.markdown(f"**{plain(one.name, 60)}**", width="content")
+            if opened:
+                st.badge("open", color="primary")
+            if one.brought is not None:
+                st.badge(plain(one.brought.came, 40), color="green")
+        if isinstance(said, str):
+            st.warning(plain(whole(said)))
+        else:
+            st.markdown(" ".join(f":{hue}-badge[{plain(text, 60)}]" for text, hue in badges(one.entry, said)))
+            _reached(one.entry, said)
+            st.caption(_small(one))
+        with st.container(horizontal=True, gap="xsmall"):
+            if st.button("Open in Trace", key=f"open {one.name}", on_click=session.choose, args=(one.name,)):
+                st.switch_page("pages/trace.py")
+            st.download_button(
+                "Download", lambda: bundle.pack(one.folder, one.name), f"{one.name}.zip", "application/zip",
+                key=f"zip {one.name}", on_click="ignore", help="A zip of its files as they are",
+            )  # fmt: skip
+        if isinstance(said, About):
+            with st.expander("What it was trained with"), st.container(key=f"settings-{one.name}"):
+                st.markdown(table(said))
+            if said.card:
+                with st.expander("Its card"), st.container(key=f"card-{one.name}"):
+                    if not said.card_is_original:
+                        st.caption("It was edited since the checkpoint was written.")
+                    card_text(said.card, trusted=one.brought is None)
+        below(one)
+
+
+def badges(entry: dict[str, Any], said: About) -> list[tuple[str, str]]:
+    """What tells checkpoints apart at a glance: text and hue."""
+    found, hints = [(ATTENTION[said.config.attention], "blue")], said.config.hints
+    kind: str = entry["kind"]
+    if kind != DEFAULT:
+        found.append((SHORT_KINDS.get(kind, kind), "orange"))
+    if hints not in ("none", "edges"):
+        found.append((f"hint: {hints.removeprefix('edges, ')}", "orange"))
+    supervision, alpha = said.settings.get("supervision"), said.settings.get("alpha")
+    if isinstance(supervision, str) and supervision in SUPERVISION and isinstance(alpha, int | float):
+        when = "last step" if alpha == 0 else "every step" if alpha == 1 else f"alpha {alpha:g}"
+        found.append((f"loss: {SUPERVISION[supervision]}, {when}", "violet"))
+    data = said.training.get("data")
+    if data in ("paper", "audited"):
+        found.append((f"{data} data", "gray"))
+    if span := said.training.get("difficulty"):
+        found.append((f"trained on {span[0]}–{span[1]} {UNIT[entry['task']]}", "gray"))
+    if span := said.training.get("steps"):
+        found.append((f"in {_range(span)} steps", "gray"))
+    if said.training.get("finished") is False:
+        found.append(("training not finished", "red"))
+    return found
+
+
+def _range(span: list[int]) -> str:
+    return str(span[0]) if span[0] == span[1] else f"{span[0]}–{span[1]}"
+
+
+def _reached(entry: dict[str, Any], said: About) -> None:
+    """Accuracy of the last validation, drawn and told."""
+    if not said.accuracy:
+        st.caption("It does not say what it reached; the Frontier page measures that.")
+        return
+    span = said.training.get("difficulty")
+    with st.container(gap=None):
+        st.html(accuracy_cells(said.accuracy, scheme(), (span[0], span[1]) if span else None))
+        st.caption(plain(f"Validation: {told(said.accuracy)} {UNIT[entry['task']]}", 200))
+
+
+def _small(one: Shown) -> str:
+    entry, parts = one.entry, []
+    if isinstance(entry["parameters"], int):
+        parts.append(f"{entry['parameters']:,} weights")
+    parts.append(f"recipe {plain(entry['recipe'], 40)}" if entry["recipe"] else "no recipe")
+    parts.append(f"sha256 `{str(entry['sha256'])[:12]}`" if entry["sha256"] else "no sha256")
+    return " · ".join(parts)
+
+
+def table(said: About) -> str:
+    """Training and architecture as a Markdown table of two columns."""
+    recipe, training, config = said.settings, said.training, said.config
+    kind: str = said.entry["kind"]
+    curriculum = recipe.get("curriculum")
+    rows = {
+        "Model": TITLES.get(kind, kind).rstrip(","),
+        "Recipe": said.entry["recipe"],
+        "Varied by": training.get("overrides"),
+        "Goes on from": recipe.get("start"),
+        "Data": training.get("data"),
+        "Batches": training.get("batches"),
+        "Batch size": recipe.get("batch_size"),
+        "Training set": "drawn afresh" if "samples" in recipe and recipe["samples"] is None else recipe.get("samples"),
+        "Learning rate": recipe.get("learning_rate"),
+        "Supervision": recipe.get("supervision"),
+        "alpha": recipe.get("alpha"),
+        "Curriculum": "none" if "curriculum" in recipe and curriculum is None else curriculum,
+        "Seed": training.get("seed"),
+        "Seconds": training.get("seconds"),
+        "Machine": training.get("machine"),
+        "Width, heads, hidden": f"{config.width}, {config.heads}, {config.hidden}",
+        "Attention": f"{config.attention}{', to the nearest match' if config.geometric else ''}",
+        "Hints": config.hints,
+        "Position, identity": f"{config.position}, {config.identity}",
+        "Readout": config.readout,
+        "Recall, state norm": f"{_yes(config.recall)}, {_yes(config.state_norm)}",
+        "Gate bias at the start": "no gate" if config.gate_bias is None else f"{config.gate_bias:g}",
+        "Step embedding": config.depth_embedding or "none",
+        "State noise": f"{config.state_noise:g}",
+    }
+    lines = [f"| {name} | {_value(value)} |" for name, value in rows.items() if value not in (None, "", {}, [])]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        value = ", ".join(f"{k} {v}" for k, v in list(value.items())[:12])
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = f"{value:,}"
+    return plain(str(value), MAX_VALUE)
+
+
+def card_text(text: str, trusted: bool) -> None:
+    """A card: as Markdown, but for images, if it lies in the checkout; as the text it is if somebody sent it."""
+    cut = text[:MAX_CARD] + ("\n…" if len(text) > MAX_CARD else "")
+    if trusted:
+        body = cut.partition("\n")[2] if cut.startswith("# ") else cut
+        st.markdown(body.replace("![", "!\\["))
+    else:
+        st.code(visible(cut), language=None, wrap_lines=True, height=320)
+
+
+def visible(text: str) -> str:
+    """Text without characters that are not seen or turn the direction of writing; lines stay."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

@@ -1,0 +1,226 @@
+"""Training on the page: the run under way with its live curves, those before it, and a form for the next.
+
+The training is a process of its own (`ui.checkpoints.training_run`) that goes on while the page does other things; what
+is drawn is read from the log that it writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import streamlit as st
+
+from depthscope.core.errors import InputError
+from depthscope.core.exchange import bundle
+from depthscope.core.files.strict_json import dumps
+from depthscope.core.training import log as training_log
+from depthscope.core.training.log import Log
+from depthscope.figures import training as training_curves
+from depthscope.ui.checkpoints import cards as checkpoint_cards, training_form, training_run
+from depthscope.ui.checkpoints.training_request import Request, duration
+from depthscope.ui.checkpoints.training_run import Desk, Done, Run
+from depthscope.ui.frontier.figures import plot, scheme
+from depthscope.ui.visit import session, uploads as own
+from depthscope.ui.widgets.text import plain, whole
+
+POLL_SECONDS = 1.5
+STATES = {"running": "under way", "stopped": "stopped", "done": "done", "failed": "failed"}
+
+
+def under_way() -> None:
+    """One line on the training that runs on this server, for whoever does something else."""
+    name = training_run.desk().running
+    if name is None:
+        return
+    try:
+        run = training_run.desk().run(name)
+    except InputError:
+        return
+    done, batches = training_log.read(run.folder).last, run.request.varied.batches
+    st.caption(f"Under way on this server: training {plain(name)}, {done:,} of {batches:,} batches.")
+
+
+def draw() -> None:
+    """The form, the run that is shown, and all runs."""
+    desk = training_run.desk()
+    runs, busy = desk.runs(), desk.running
+    problem = st.session_state.pop("training problem", None)
+    if problem:
+        st.error(plain(whole(problem)))
+    left, right = st.columns([1, 2], gap="small")
+    with left, st.container(border=True, height="stretch", gap="small"):
+        st.markdown("**A model of your own**")
+        training_form.draw(_start, busy)
+    with right, st.container(border=True, height="stretch", gap="small"):
+        _shown(runs, busy)
+    _list(runs, busy)
+
+
+def _start(request: Request) -> None:
+    _do(lambda desk: desk.start(request, _done()))
+
+
+def _resume(name: str) -> None:
+    _do(lambda desk: desk.resume(name, _done()))
+
+
+def _remove(name: str) -> None:
+    _do(lambda desk: desk.remove(name))
+
+
+def _do(what: Callable[[Desk], str | None]) -> None:
+    """Something asked of the desk; what it cannot do is said by the coming run. For callbacks."""
+    try:
+        st.session_state["training shown"] = what(training_run.desk())
+    except InputError as error:
+        st.session_state["training problem"] = str(error)
+
+
+def _done() -> Done:
+    """What becomes of a training that has ended: it stands beside the others for the visit that asked for it."""
+    shelf, visit = own.shelf(), own.visit() or ""
+
+    def take_in(folder: Path, name: str) -> None:
+        shelf.add(bundle.read(folder), name, "trained here", visit)
+
+    return take_in
+
+
+def _shown(runs: list[Run], busy: str | None) -> None:
+    wanted = busy or st.session_state.get("training shown")
+    run = next((run for run in runs if run.name == wanted), runs[0] if runs else None)
+    if run is None:
+        st.markdown("**Live loss and frontier**")
+        st.info("Nothing has been trained here yet. Choose a recipe and start: the first one is done while you watch.")
+        return
+    st.markdown(f"**{plain(run.name)}**, {STATES[run.state]}")
+    if run.state == "running":
+        st.fragment(_live, run_every=POLL_SECONDS)(run)
+        return
+    log = training_log.read(run.folder)
+    if run.error:
+        st.error(plain(whole(f"It ended with an error: {run.error}")))
+    _actions(run, log)
+    _curves(run, log)
+    _take_away(run, log)
+
+
+def _live(run: Run) -> None:
+    desk = training_run.desk()
+    if desk.running != run.name:
+        st.rerun()
+    log, batches = training_log.read(run.folder), run.request.varied.batches
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(min(1.0, log.last / batches), _progress(log, batches))
+        st.button("Cancel", on_click=desk.cancel, key="training cancel", help="What is done is kept, to go on later.")
+    _curves(run, log)
+    st.caption("It is a process of its own: leave this page as you like. It ends with the server, and can be resumed.")
+
+
+def _progress(log: Log, batches: int) -> str:
+    if not log.last:
+        return "Getting ready …"
+    seconds = float(log.seconds[-1])
+    left = seconds / log.last * (batches - log.last)
+    told = f"{log.last:,} of {batches:,} batches in {duration(seconds)}"
+    return f"{told}, about {duration(left)} left" if log.last < batches else f"{told}, writing the checkpoint"
+
+
+def _curves(run: Run, log: Log) -> None:
+    recipe = run.request.varied
+    due = [*range(recipe.validate_every, recipe.batches, recipe.validate_every), recipe.batches]
+    left, right = st.columns(2, gap="small")
+    with left:
+        fig = training_curves.loss_over_batches(log, recipe.batches, scheme())
+        plot(fig, "training loss", f"{run.name}-loss", "Loss over batches")
+        st.caption(
+            "The loss of each batch and its running mean; dotted, the loss before anything was learned. "
+            + (
+                f"Right now batches go up to difficulty {log.level[-1]}."
+                if recipe.curriculum and len(log.level)
+                else ""
+            )
+        )
+    with right:
+        beside = _beside(run.request)
+        fig = training_curves.validation_over_batches(
+            log, due, recipe.validation, recipe.task, scheme(), recipe.difficulty, beside
+        )
+        plot(fig, "training validation", f"{run.name}-validation", "Validation accuracy by difficulty over batches")
+        st.caption(
+            "The frontier as it grows: accuracy on instances that no batch holds, within the frame those difficulties "
+            "it trains on; chance recedes into the page."
+            + (f" The last column is {plain(beside[0])}, made by the same recipe." if beside else "")
+        )
+
+
+def _beside(request: Request) -> tuple[str, dict[int, float]] | None:
+    """A checkpoint in the folder by the same recipe, with what its last validation was."""
+    for said in checkpoint_cards.known():
+        same = (said.entry["task"], said.entry["recipe"]) == (request.task, request.recipe)
+        if same and said.accuracy:
+            return said.entry["name"], said.accuracy
+    return None
+
+
+def _actions(run: Run, log: Log) -> None:
+    """What can be done with a run that has ended."""
+    busy, batches = training_run.desk().running, run.request.varied.batches
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+        if run.state == "done":
+            opened = st.button("Open in Trace", key="training open", type="primary", on_click=_open, args=(run,))
+            if opened and "training problem" not in st.session_state:
+                st.switch_page("pages/trace.py")
+            here = any(held.name.startswith(f"{run.name}-") for held in own.mine())
+            st.caption(
+                "It stands beside the others on every page of this visit; **Open** above has its card."
+                if here
+                else "Once opened, it stands beside the others on every page of this visit."
+            )
+            return
+        st.button(
+            "Resume", on_click=_resume, args=(run.name,), disabled=busy is not None, key="training resume",
+            type="primary", help="Goes on from the last save, to the same weights as if it had never stopped.",
+        )  # fmt: skip
+        st.caption(f"{log.last:,} of {batches:,} batches are done.")
+
+
+def _open(run: Run) -> None:
+    """Takes a finished run in, unless this visit has it, and chooses it; for callbacks."""
+    try:
+        session.choose(own.add(bundle.read(run.folder), run.name, "trained here").name)
+    except InputError as error:
+        st.session_state["training problem"] = str(error)
+
+
+def _take_away(run: Run, log: Log) -> None:
+    said = {"request": run.request.as_json(), **vars(log)}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, ending, mime, make in (
+            ("All as CSV", "csv", "text/csv", lambda: training_curves.as_csv(log)),
+            ("JSON", "json", "application/json", lambda: dumps(said)),
+        ):
+            st.download_button(label, make, f"{run.name}.{ending}", mime, on_click="ignore", key=f"training {label}")
+        st.caption("Numbers of exactly what is shown, with the time and the accuracy of each batch.")
+
+
+def _list(runs: list[Run], busy: str | None) -> None:
+    """All runs on this server."""
+    if not runs:
+        return
+    st.markdown("#### Trainings on this server")
+    st.caption(
+        f"Each has a folder in `{Path(*training_run.RUNS.parts[-2:])}` of the checkout, which git does not see and "
+        "which stays when the server stops."
+    )
+    for run in runs:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"{plain(run.name)}", width=320)
+            st.caption(STATES[run.state], width=90)
+            st.button("Show", key=f"show {run.name}", on_click=_show, args=(run.name,), disabled=busy is not None)
+            st.button("Remove", key=f"drop {run.name}", on_click=_remove, args=(run.name,), disabled=busy == run.name)
+
+
+def _show(name: str) -> None:
+    st.session_state["training shown"] = name

@@ -1,0 +1,173 @@
+"""What the Compare page shows below the two sides: where they differ, on a batch too, and what they are made with."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from depthscope.core import frontier
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.exchange.differences import differences
+from depthscope.figures.instruments import two_checkpoints as drawing
+from depthscope.figures.style.curves import share
+from depthscope.probes.instruments.agreement import Agreement
+from depthscope.probes.instruments.similarity import Similarity
+from depthscope.probes.measuring import instances as subjects
+from depthscope.probes.measuring.two_runs import Disagreement
+from depthscope.ui.compare.page import GAP, Pair
+from depthscope.ui.frontier import figures as frontier_figures
+from depthscope.ui.frontier.figures import plot, scheme
+from depthscope.ui.visit import view as opening
+from depthscope.ui.widgets.text import plain
+from depthscope.ui.work.measure import Asked, card
+
+HARDEST = 16
+"""Greatest difficulty that is drawn to compare answers."""
+
+BATCH = 100
+"""Instances of each difficulty."""
+
+
+def apart(pair: Pair, found: Disagreement | str) -> None:
+    """Where the open runs differ: over steps, and node by node."""
+    st.markdown("#### Where these two runs differ")
+    if isinstance(found, str):
+        st.info(plain(found))
+        return
+    first, second = (1 / (1 + np.exp(-side.trace.logits.astype(float))) for side in (pair.first, pair.second))
+    left, right = st.columns(2, gap="small")
+    name = f"{pair.first.checkpoint.name}-{pair.second.checkpoint.name}"
+    with left, frontier_figures.card("Over the steps"):
+        fig = drawing.gap_over_steps(found, scheme(), np.abs(first - second))
+        plot(fig, "compare gap", f"{name}-gap", "Difference of the two over steps")
+        st.caption(
+            f"Mean absolute difference of the two readings over the {len(found.nodes):,} nodes that both have, the "
+            "share of them that say the opposite, and the difference of the answers; shuffled: the second's nodes "
+            "dealt out at random."
+        )
+    with right, frontier_figures.card("Node by node"):
+        fig = drawing.gap_over_steps_and_nodes(found, scheme())
+        plot(fig, "compare nodes", f"{name}-nodes", "Difference of the two by node and step")
+        st.caption(f"Those that differ most are on top. To see it in the views above choose “{GAP}” under *fill*.")
+    st.download_button(
+        "CSV of the differences", lambda: as_csv(found), f"{name}-differences.csv", "text/csv", on_click="ignore"
+    )
+
+
+def as_csv(found: Disagreement) -> str:
+    """Both readings and their difference at every step and node, as the figures show them."""
+    import csv
+    import io
+
+    out = io.StringIO()
+    table = csv.writer(out)
+    table.writerow(["step", "node", "first", "second", "difference"])
+    for t in range(len(found.first)):
+        for i, name in enumerate(found.nodes):
+            values = (found.first[t, i], found.second[t, i], found.gap[t, i])
+            table.writerow([t, name, *(f"{value:.6g}" for value in values)])
+    return out.getvalue()
+
+
+def measured(pair: Pair) -> None:
+    """What is measured of two checkpoints on drawn instances, each when it is asked for."""
+    first, second = pair.first.checkpoint, pair.second.checkpoint
+    task = first.config.task
+    span = opening.trained(first, "difficulty") or (1, subjects.trained(first))
+    hard = min(max(span[1] + 1, 2 * span[1]), HARDEST)
+    levels = tuple(range(max(1, span[0]), hard + 1))
+    st.markdown("#### On drawn instances")
+    st.caption(f"Instances that no training saw, difficulty {levels[0]} to {levels[-1]}, the same for both.")
+    other = second.name if any(second.name == e["name"] for e in opening.offered()) else str(second.folder)
+    steps = steps_of(first, second, levels[-1])
+    asked = Asked("agreement", first, difficulty=levels, instances=BATCH, steps=steps, options={"other": other})
+    card(
+        "Answers", asked,
+        "How often do the two give the same answer, who is right where they do not, and how far does each carry? "
+        "Up to a minute.",
+        lambda found: _answers(found, task, pair),
+    )  # fmt: skip
+    card(
+        "States", Asked("similarity", first, steps=steps, options={"other": other}),
+        "How alike are the states of the two, step by step, up to rotation and scale?", _states,
+    )  # fmt: skip
+
+
+def steps_of(first: Checkpoint, second: Checkpoint, hardest: int) -> int:
+    """T of both: what the Frontier page gives the hardest of the difficulties, for whoever needs more of it."""
+    return max(frontier.default_steps(side, hardest) for side in (first, second))
+
+
+def _answers(found: Agreement, task: str, pair: Pair) -> None:
+    options = {"frontier": "Frontiers", "right": "Who is right", "agree": "Agreement"}
+    shown = st.segmented_control(
+        "Figure", options, default="frontier", format_func=options.__getitem__, key="compare answers",
+        label_visibility="collapsed", required=True,
+    ) or "frontier"  # fmt: skip
+    if shown == "agree":
+        fig = drawing.agreement_over_steps(found, scheme(), opening.trained(pair.first.checkpoint, "steps"))
+    elif shown == "right":
+        fig = drawing.who_is_right(found, task, scheme())
+    else:
+        step = st.slider("Step", 1, found.steps, found.steps, key="compare step")
+        fig = drawing.accuracy_of_both(found, task, scheme(), step)
+    plot(fig, f"compare {shown}", f"{found.checkpoint}-{found.other}-{shown}", options[shown])
+    if shown == "frontier":
+        st.caption(
+            f"Accuracy after the step of the slider, at first the last: T = {found.steps}, which the hardest of these "
+            "is given. It is the column of that step on the Frontier page, but for how many instances are drawn there; "
+            "where a model falls apart with more steps, or needs them, another step shows another wall."
+        )
+    both, one, two, none = found.parts[..., -1].sum(axis=0).tolist()
+    st.caption(
+        f"At step {found.steps} the two agree on {share(found.agree[-1])} [{share(found.low[-1])}, "
+        f"{share(found.high[-1])}] of {found.n:,} instances (by chance {share(found.chance[-1])}; the first with an "
+        f"untrained network {share(found.untrained[-1])}): {both:,} both right, {one:,} only the first, {two:,} only "
+        f"the second, {none:,} neither."
+    )
+
+
+def _states(found: Similarity) -> None:
+    one = {"cka": found.cka, "procrustes": found.procrustes}
+    names = {"cka": "CKA", "procrustes": "Procrustes"}
+    shown = st.segmented_control(
+        "Measure", names, default="cka", format_func=names.__getitem__, key="compare states",
+        label_visibility="collapsed", required=True,
+    ) or "cka"  # fmt: skip
+    left, right = st.columns(2, gap="small")
+    stem = f"{found.checkpoint}-{found.other}-{shown}"
+    with left:
+        plot(drawing.likeness_over_steps(found, one[shown], scheme()), "compare alike", stem, "Similarity over steps")
+    with right:
+        plot(
+            drawing.likeness_square(found, one[shown], scheme()),
+            "compare square",
+            f"{stem}-square",
+            "Every pair of steps",
+        )
+    d = found.dynamics
+    st.caption(
+        f"{found.n_rows} nodes of {found.n} instances; ceiling by {plain(found.ceiling_by)}. What the steps do (DSA) "
+        f"is alike by {share(d.value)} [{share(d.low)}, {share(d.high)}]; ceiling {share(d.ceiling)}, untrained "
+        f"{share(d.untrained)}, steps shuffled {share(d.shuffled)}."
+    )
+
+
+def made_with(first: Checkpoint, second: Checkpoint) -> None:
+    """Settings in which two checkpoints differ."""
+    rows = differences(first, second)
+    st.markdown("#### What they were made with")
+    if not rows:
+        st.caption("Every setting is the same.")
+        return
+    table = [{"setting": name, first.name: _told(a), second.name: _told(b)} for name, a, b in rows]
+    st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)))
+    st.caption(f"{len(rows)} settings differ; the others are the same.")
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " to ".join(map(str, value)) if isinstance(value, list) and len(value) == 2 else str(value)

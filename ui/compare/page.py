@@ -1,0 +1,197 @@
+"""What stands on the other side of a comparison, and the two sides under one cursor.
+
+The other side is a second checkpoint on the same instance, or the same checkpoint on a twin or another instance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import streamlit as st
+
+from depthscope.core import tasks
+from depthscope.core.errors import InputError
+from depthscope.core.tasks import twins
+from depthscope.figures.linked_views.comparison import comparison, of_two_instances
+from depthscope.figures.summary import sentence
+from depthscope.probes.measuring import two_runs
+from depthscope.probes.measuring.two_runs import Disagreement
+from depthscope.ui.shell.sidebar import describe
+from depthscope.ui.trace import views
+from depthscope.ui.visit import examples, session, view as opening
+from depthscope.ui.visit.selection import TWIN, Example, Own
+from depthscope.ui.visit.view import View
+from depthscope.ui.widgets.text import plain, whole
+
+Kind = Literal["checkpoint", "twin", "instance"]
+KINDS: dict[Kind, str] = {"checkpoint": "Checkpoint", "twin": "Twin", "instance": "Instance"}
+GAP = "difference of the two"
+PINNED = "pinned"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sides that are open.
+
+    Attributes:
+        kind: What the other side is.
+        first: The open view.
+        second: The other side.
+        titles: What the sides are called.
+        note: What makes the second another instance, where that can be said.
+    """
+
+    kind: Kind
+    first: View
+    second: View
+    titles: tuple[str, str]
+    note: str = ""
+
+
+def kind_of(view: View) -> Kind:
+    """What the other side of a selection is."""
+    beside = view.selection.beside
+    return "checkpoint" if beside is None else "twin" if isinstance(beside, str) else "instance"
+
+
+def candidates(view: View) -> list[str]:
+    """The other checkpoints of the task."""
+    return [
+        entry["name"]
+        for entry in opening.offered()
+        if entry["task"] == view.instance.task and entry["name"] != view.checkpoint.name
+    ]
+
+
+def chosen(view: View) -> str | None:
+    """The checkpoint on the other side, None if there is no other."""
+    names = candidates(view)
+    return view.selection.against if view.selection.against in names else (names or [None])[0]
+
+
+def choice(view: View) -> None:
+    """The sidebar's choice of the other side."""
+    kind = kind_of(view)
+    st.session_state["beside_widget"] = kind
+
+    def choose() -> None:
+        asked = st.session_state["beside_widget"] or kind
+        first = examples.examples(view.instance.task)[0].name
+        beside = {"checkpoint": None, "twin": TWIN, "instance": Example(first)}[asked]
+        session.change(beside=beside)
+
+    with st.container(gap="xsmall"):
+        st.segmented_control(
+            "Compare with", KINDS, format_func=KINDS.__getitem__, key="beside_widget", on_change=choose, width="stretch"
+        )
+        if kind == "checkpoint":
+            _other_checkpoint(view)
+        elif kind == "instance":
+            _other_instance(view)
+        else:
+            st.caption("The smallest change that turns the answer.")
+
+
+def _other_checkpoint(view: View) -> None:
+    def choose() -> None:
+        session.change(against=st.session_state["against_widget"])
+
+    name = chosen(view)
+    if name is not None:
+        st.session_state["against_widget"] = name
+        st.selectbox(
+            "Second checkpoint", candidates(view), key="against_widget", on_change=choose, label_visibility="collapsed"
+        )
+        st.caption(plain(describe(name)))
+
+
+def _other_instance(view: View) -> None:
+    """One of the examples, or what was open when it was taken over; then the first side can be changed freely."""
+    entries = {entry.name: entry.title for entry in examples.examples(view.instance.task)}
+    beside = view.selection.beside
+    names = [*entries] if isinstance(beside, Example) else [PINNED, *entries]
+    st.session_state["other_widget"] = beside.name if isinstance(beside, Example) else PINNED
+
+    def choose() -> None:
+        session.change(beside=Example(st.session_state["other_widget"]))
+
+    def pin() -> None:
+        content = tasks.get(view.instance.task).render(view.instance).encode()
+        session.change(beside=Own(content))
+
+    st.selectbox(
+        "Second instance", names, format_func=lambda name: entries.get(name, "The one taken over"), key="other_widget",
+        on_change=choose, label_visibility="collapsed",
+    )  # fmt: skip
+    st.button(
+        "Take the open one over", on_click=pin, width="stretch",
+        help="It stays on the second side, while you open or edit another on the first",
+    )  # fmt: skip
+
+
+def other(view: View) -> Pair | str:
+    """The two sides for as many steps, or a sentence why there is no second."""
+    kind, selection = kind_of(view), replace(view.selection, steps=view.trace.steps, beside=None)
+    name = view.checkpoint.name
+    try:
+        if kind == "checkpoint":
+            second = chosen(view)
+            if second is None:
+                return f"There is no second checkpoint for this task beside {name}; train one to compare."
+            opened = opening.open_selection(replace(selection, checkpoint=second))
+            return Pair(kind, view, opened, (name, opened.checkpoint.name))
+        here = replace(selection, source=None, target=None)
+        if kind == "twin":
+            twin = twins.find(view.instance)
+            content = tasks.get(view.instance.task).render(twin.instance).encode()
+            opened = opening.open_selection(replace(here, origin=Own(content)))
+            return Pair(kind, view, opened, ("As it is", "Its twin"), whole(twin.change))
+        assert view.selection.beside is not None
+        assert not isinstance(view.selection.beside, str)
+        opened = opening.open_selection(replace(here, origin=view.selection.beside))
+        return Pair(kind, view, opened, ("First instance", "Second instance"))
+    except InputError as error:
+        what = chosen(view) if kind == "checkpoint" else name
+        return f"{what} cannot run the second side: {whole(str(error))}"
+
+
+def gap(pair: Pair) -> Disagreement | str:
+    """Where the first readings of the two sides differ, or a sentence why they cannot be compared."""
+    sides = (pair.first, pair.second)
+    first = [next(iter(side.readings.items()), None) for side in sides]
+    if first[0] is None or first[1] is None:
+        return "One of the two has no reading of its nodes, so that only the answers can be compared."
+    try:
+        return two_runs.compare(pair.first.trace, pair.second.trace, (first[0][1], first[1][1]))
+    except InputError as error:
+        return whole(str(error))
+
+
+def headline(pair: Pair) -> None:
+    """The sentence of the comparison, and what makes the instances differ."""
+    first, second = pair.first.trace, pair.second.trace
+    said = comparison(first, second) if pair.kind == "checkpoint" else of_two_instances(first, second)
+    with st.container(gap="xxsmall"):
+        st.markdown(f"### {plain(said)}")
+        st.caption(plain(" ".join(filter(None, (pair.note, whole(views.size(pair.first)))))))
+
+
+def sides(pair: Pair, found: Disagreement | str) -> None:
+    """Both sides under one player; where they share nodes, their difference can fill them."""
+    views.linked(pair.first, key="player", role="scrubber", pick_ends=False, readings=_with_gap(pair.first, found, 0))
+    for side, column in enumerate(st.columns(2, gap="medium")):
+        shown = (pair.first, pair.second)[side]
+        with column:
+            with st.container(gap="xxsmall", key=f"side_{side}"):
+                st.markdown(f"**{plain(pair.titles[side])}**")
+                st.caption(plain(sentence(shown.trace)))
+            values, both = _with_gap(shown, found, side), (pair.first, pair.second)
+            views.linked(shown, key=f"views_{side}", role="views", readings=values, sides=both)
+
+
+def _with_gap(view: View, found: Disagreement | str, side: int) -> dict[str, np.ndarray]:
+    if isinstance(found, str):
+        return view.readings
+    return {**view.readings, GAP: found.on(found.of_second if side else found.of_first)}

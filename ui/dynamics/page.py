@@ -1,0 +1,221 @@
+"""The Dynamics page: how the open run comes to rest, and what the update of the model does to states in general."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+
+from depthscope.core import frontier
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.tasks.logic.instance import VOCABULARY
+from depthscope.figures.frontier.words import AXES
+from depthscope.figures.instruments import dynamics as drawing
+from depthscope.probes.instruments import convergence
+from depthscope.probes.instruments.automaton import Automaton
+from depthscope.probes.instruments.convergence import Convergence
+from depthscope.probes.instruments.fixed_points import FixedPoints
+from depthscope.probes.instruments.lyapunov import Lyapunov
+from depthscope.probes.instruments.pca import Pca
+from depthscope.probes.measuring import instances as subjects
+from depthscope.ui.frontier import figures as frontier_figures
+from depthscope.ui.trace import views
+from depthscope.ui.visit import view as opening
+from depthscope.ui.visit.view import View
+from depthscope.ui.widgets.text import plain
+from depthscope.ui.work.measure import Asked, card
+
+PROGRAM = 0.9
+"""Share of the node-steps from which an automaton is said to do what the model does."""
+
+FARTHEST = 4
+"""Times the hardest difficulty trained on, up to which instances are drawn."""
+
+END, CHANGE = "distance from its end", "change of state"
+
+
+def headline(view: View) -> None:
+    """One sentence on how the open run comes to rest."""
+    rest = convergence.rests(view.trace.hidden)
+    change, _ = convergence.changes(view.trace.hidden, np.arange(view.trace.n_nodes))
+    settled = convergence.settled(rest)
+    last = float(change[-1].mean())
+    early = settled[settled < view.trace.steps]
+    moving = f"in step {view.trace.steps} a state still moves by {last:.2g} of its size on average"
+    said = f"No node settles before the end; {moving}."
+    if len(early):
+        said = f"{len(early)} of {len(settled)} nodes settle before the end, the last at step {early.max()}; {moving}."
+    with st.container(gap="xxsmall"):
+        st.markdown(f"### {plain(said)}")
+        st.caption(
+            f"A node has settled from the step on from which it stays within {convergence.SETTLED:.0%} of its size of "
+            f"where it ends, at step {view.trace.steps}. {plain(views.size(view))}."
+        )
+
+
+def instance(view: View) -> None:
+    """The linked views, filled by how far each node is from its end."""
+    rest = np.clip(convergence.rests(view.trace.hidden), 0, 1)
+    views.linked(view, key="dynamics views", readings={END: rest, **view.readings})
+    st.caption(
+        f"Fill: “{END}”, as a share of the size of the last state (1 and more are drawn as 1). Choose “{CHANGE}” or "
+        "the model's readout under *fill*."
+    )
+
+
+def measured(view: View) -> None:
+    """The instruments, each measured when it is asked for."""
+    opened = view.checkpoint
+    st.markdown("#### Measured on drawn instances")
+    level = _level(opened)
+    steps = frontier.default_steps(opened, subjects.trained(opened) if level is None else level)
+    left, right = st.columns(2, gap="small")
+    with left:
+        card(
+            "Coming to rest", Asked("convergence", opened, level, steps=steps),
+            "How far do states still move, do they turn, and do nodes settle in the oracle's order?",
+            lambda found: _rest(found, opened),
+        )  # fmt: skip
+    with right:
+        card(
+            "Directions", Asked("pca", opened, level, steps=steps),
+            "In how few directions do the states move, and are they the same at every step?", _components,
+        )  # fmt: skip
+    left, right = st.columns(2, gap="small")
+    with left:
+        card(
+            "Fixed points and restarts", Asked("fixed-points", opened, level, steps=20),
+            "Where does the update of one instance stand still, and does it matter where a run starts? Some minutes.",
+            _points,
+        )  # fmt: skip
+    with right:
+        card(
+            "Disturbances", Asked("lyapunov", opened, level, instances=4, steps=16),
+            "Does a small disturbance of the states die out along a run, or grow?", _growth,
+        )  # fmt: skip
+    card(
+        "Automaton", Asked("automaton", opened),
+        "Is the model, node by node, a small finite machine, and does that go on ten times larger? Some minutes.",
+        lambda found: _automaton(found, opened.config.task),
+    )  # fmt: skip
+
+
+def _level(opened: Checkpoint) -> int | None:
+    """Difficulty of the drawn instances, as a person chooses it; None for the hardest trained on."""
+    task, trained = opened.config.task, subjects.trained(opened)
+    most = min(FARTHEST * trained, opening.MOST[task]["audited"]) if task in opening.MOST else trained
+    left, right = st.columns([4, 1], gap="small", vertical_alignment="bottom")
+    with right:
+        chosen = st.number_input(
+            AXES.get(task, "difficulty").capitalize(), 1, most, trained, key=f"dynamics level {task} {trained} {most}",
+            persist_state="session", help="Of the instances drawn: beyond the trained ones is where runs fail.",
+        )  # fmt: skip
+    with left:
+        st.caption(
+            f"Instances that no training saw, at the {plain(AXES.get(task, 'difficulty'))} chosen here (trained up to "
+            f"{trained}; the automaton keeps to that), each beside an untrained network of the same architecture."
+        )
+    return None if chosen in (None, trained) else int(chosen)
+
+
+def _plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
+    frontier_figures.plot(fig, f"dynamics {key}", f"{name}-{key}", alt)
+
+
+def _rest(found: Convergence, opened: Checkpoint) -> None:
+    scheme, course = frontier_figures.scheme(), found.trained
+    options = {"change": "Change", "rest": "Distance from the end", "turn": "Turning", "settled": "Settling"}
+    chosen = st.segmented_control(
+        "Figure", options, default="change", format_func=options.__getitem__, key="dynamics rest",
+        label_visibility="collapsed", required=True,
+    ) or "change"  # fmt: skip
+    if chosen == "settled":
+        fig = drawing.settling_against_order(found, scheme)
+    elif chosen == "turn":
+        fig = drawing.turning_over_steps(found, scheme)
+    else:
+        fig = drawing.movement_over_steps(found, chosen, scheme, opening.trained(opened, "steps"))
+    _plot(fig, f"rest {chosen}", found.checkpoint, f"{options[chosen]} over steps")
+    ranks = "no node settles before the end" if np.isnan(course.spearman) else (
+        f"rank correlation of settling with {found.order} {course.spearman:.3f} [{course.spearman_low:.3f}, "
+        f"{course.spearman_high:.3f}]; dealt out at random {course.shuffled[0]:.2f} to {course.shuffled[1]:.2f}"
+    )  # fmt: skip
+    st.caption(
+        f"{len(found.node):,} nodes of {found.n} instances. A run converges where change and distance fall by the same "
+        f"factor; a distance that falls in a straight line to 0 falls only because the run ends there. "
+        f"{ranks[:1].upper()}{ranks[1:]}."
+    )
+
+
+def _components(found: Pca) -> None:
+    scheme = frontier_figures.scheme()
+    options = {"share": "Variance", "angle": "Angles"}
+    chosen = st.segmented_control(
+        "Figure", options, default="share", format_func=options.__getitem__, key="dynamics pca",
+        label_visibility="collapsed", required=True,
+    )  # fmt: skip
+    fig = drawing.angles_over_steps(found, scheme) if chosen == "angle" else drawing.variance_over_steps(found, scheme)
+    _plot(fig, f"pca {chosen}", found.checkpoint, "Principal components over steps")
+    st.caption(
+        f"Three directions shared by all steps hold {found.trained.held.sum():.3f} of the spread of instances they "
+        f"were not fitted to (untrained {found.untrained.held.sum():.3f}, coordinates shuffled "
+        f"{found.permuted.sum():.3f}); the states fill {found.trained.dimension:.1f} dimensions. Few directions alone "
+        "are no sign of training: where nodes have no names an untrained network's lie on a line, too."
+    )
+
+
+def _points(found: FixedPoints) -> None:
+    _plot(drawing.spectrum(found, frontier_figures.scheme()), "spectrum", found.checkpoint, "Eigenvalues")
+    points, paths, many = found.points, found.paths, found.survey
+    kind = "a fixed point" if points.fixed[0] else "a slow point"
+    other, chance = paths.other_same, paths.random_same
+    st.caption(
+        f"Nearest to the end of the run lies {kind} (the update moves it by {points.speed[0]:.1g} of its size; radius "
+        f"{points.radius[0]:.2f}, and below 1 what is near is drawn in); over all {found.n} instances the radius is "
+        f"{many.mean_radius[0]:.2f} [{many.mean_radius[1]:.2f}, {many.mean_radius[2]:.2f}]. Restarted from another "
+        f"instance's end a run comes back to its own end in {other[0]:.2f} of the cases, from random states in "
+        f"{chance[0]:.2f}; untrained {found.control_paths.other_same[0]:.2f} and "
+        f"{found.control_paths.random_same[0]:.2f}."
+    )
+
+
+def _growth(found: Lyapunov) -> None:
+    _plot(drawing.growth_over_steps(found, frontier_figures.scheme()), "growth", found.checkpoint, "Growth over steps")
+    a, b = found.trained, found.untrained
+    said = "heals" if a.mean[0] < 0 else "grows"
+    st.caption(
+        f"A disturbance {said} by a factor of {np.exp(a.mean[0]):.2f} a step ({a.mean[0]:.3f} nats "
+        f"[{a.low[0]:.3f}, {a.high[0]:.3f}]; untrained {b.mean[0]:.3f}). The first line is the direction that grows "
+        "fastest, the others those at right angles to it."
+    )
+
+
+def _automaton(found: Automaton, task: str) -> None:
+    scheme = frontier_figures.scheme()
+    test = found.larger or found.given
+    program, blank = test.programs[0], test.programs[-1]
+    where = f"{test.n} instances of {test.nodes:.0f} nodes, {test.node_steps:,} node-steps"
+    st.markdown(
+        f"{found.n_states} states and {found.n_rules:,} rules do what the model does in {program.both:.4f} of the "
+        f"node-steps and {program.moves:.4f} of the changes of state ({where})."
+    )
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        _plot(drawing.fidelity_of_programs(test, scheme), "fidelity", found.checkpoint, "Fidelity of programs")
+    with right:
+        st.dataframe(drawing.rules(found, symbols(task)), hide_index=True, height=320)
+    states = f"{found.untrained_states} state{'' if found.untrained_states == 1 else 's'}"
+    idle = ": there is nothing to reproduce, and" if blank.both > PROGRAM else ";"
+    st.caption(
+        f"Learned from instances of {found.fitted_nodes:.0f} nodes. The untrained network is reproduced to "
+        f"{blank.both:.3f} by {states}{idle} its answers are right on {blank.accuracy:.2f}."
+        + ("" if program.both > PROGRAM else " This model is no such machine: what it does is not in so few states.")
+    )
+
+
+def symbols(task: str) -> dict[int, str]:
+    """What the symbols of an automaton stand for: four numbers a token, with its role."""
+    if task == "graph":
+        return {4: "node", 5: "source", 6: "target", 7: "source and target"}
+    roles = ("", " (source)", " (target)", " (both)")
+    return {4 * t + r: f"{token}{roles[r]}" for t, token in enumerate(VOCABULARY) for r in range(4)}

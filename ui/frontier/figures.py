@@ -1,0 +1,216 @@
+"""The figures of a frontier, each with a sentence that says how to read it, and what can be taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Literal, cast
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from depthscope.core import tasks
+from depthscope.core.arrival import t75
+from depthscope.core.exchange.npz import frontier_object
+from depthscope.core.files.strict_json import dumps
+from depthscope.core.frontier import Frontier
+from depthscope.figures.frontier import beside_paper, figures as drawing
+from depthscope.figures.frontier.figures import Measured
+from depthscope.figures.frontier.published import SOURCE
+from depthscope.figures.frontier.words import AXES, difficulty_title, in_order
+from depthscope.figures.style.numbers import as_csv
+from depthscope.figures.style.palette import Scheme
+from depthscope.figures.style.plotly import config
+from depthscope.ui.frontier import measuring, request as frontier_request
+from depthscope.ui.frontier.measuring import Subject
+from depthscope.ui.shell import help as guide
+from depthscope.ui.visit import session, view as opening
+from depthscope.ui.visit.selection import Own
+from depthscope.ui.widgets import copy as lines
+
+TITLES: dict[Measured, str] = {
+    "accuracy": "Accuracy",
+    "ceiling": "Ceiling",
+    "tpr": "Positives",
+    "tnr": "Negatives",
+}
+READ: dict[Measured, str] = {
+    "accuracy": "A cell is the share of right answers at one difficulty after T steps; chance recedes into the page.",
+    "ceiling": "The observer: what a rule that may use exactly what T steps can carry would get on these instances.",
+    "tpr": "The share of right answers among instances whose answer is yes; .5 in accuracy can be all-negative.",
+    "tnr": "The share of right answers among instances whose answer is no.",
+}
+
+
+def scheme() -> Scheme:
+    """The scheme the page is shown in."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def card(title: str, height: Literal["stretch", "content"] = "stretch") -> AbstractContextManager:
+    """A framed figure with its title, as high as its neighbour."""
+    box = st.container(border=True, gap="xsmall", height=height)
+    box.markdown(f"**{title}**")
+    return box
+
+
+def plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
+    """A Plotly figure whose modebar saves it in the format that was chosen, with its numbers below it."""
+    st.plotly_chart(fig, theme=None, key=key, config=config(name, guide.picture()), alt=alt)
+    numbers_of(fig, key, name)
+
+
+def numbers_of(fig: go.Figure, key: str, name: str) -> None:
+    """The way to take the numbers of a figure away; they are read from the figure itself."""
+    with st.container(horizontal=True, horizontal_alignment="right", key=f"numbers {key}"):
+        st.download_button(
+            "CSV", lambda: as_csv(fig), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv {key}", type="tertiary",
+            help="Every point and cell of this figure",
+        )  # fmt: skip
+
+
+def draw(what: Subject, found: Frontier, name: str) -> None:
+    """All figures of what is measured so far.
+
+    Args:
+        what: What is measured.
+        found: The rows that are there.
+        name: Of the files that are saved.
+    """
+    paper = beside_paper.has_paper(what.task)
+    top = st.columns(2 if paper else 1, gap="small")
+    with top[0]:
+        _heatmap(what, found, name)
+    if paper:
+        with top[1]:
+            _paper(what, found)
+    left, right = st.columns(2, gap="small")
+    with left:
+        _steps(what, found, name)
+    with right:
+        _arrival(what, found, name)
+    if (t75(found).steps < 0).any():
+        _why()
+    _take_away(what, found, name)
+
+
+def _why() -> None:
+    """Where the other pages say more about a frontier that ends."""
+    with card("Why does it end there?", height="content"):
+        st.caption("*Open one it gets wrong* shows on one instance how far the wave comes. Other pages ask further:")
+        with st.container(horizontal=True, gap="medium", key="frontier_why"):
+            st.page_link("pages/probes.py", label="Probes: when does the wave arrive, where does it stall? →")
+            st.page_link("pages/dynamics.py", label="Dynamics: do the states come to rest? →")
+            st.page_link("pages/compare.py", label="Compare: what does another model do there? →")
+
+
+def _heatmap(what: Subject, found: Frontier, name: str) -> None:
+    trained, steps = (opening.trained(what.checkpoint, of) for of in ("difficulty", "steps"))
+    with card("Accuracy over difficulty and steps"):
+        measured = _which(found)
+        fig = drawing.accuracy_heatmap(found, what.task, scheme(), measured, what.asked, trained, steps)
+        plot(fig, "frontier heatmap", f"{name}-{measured}", f"Heatmap by difficulty and steps: {TITLES[measured]}")
+        line = "the ceiling's" if measured == "ceiling" else "the accuracy's"
+        none = "" if found.ceiling is not None else " With full attention there is no ceiling: one step can carry all."
+        st.caption(f"{READ[measured]} The line is {line} T75, the first T from which it stays at .75 or above.{none}")
+
+
+def _paper(what: Subject, found: Frontier) -> None:
+    graph = what.task == "graph"
+    with card(f"The paper's, {SOURCE}"):
+        st.caption("Accuracy at the steps published, d = 128." if graph else "Accuracy at the best of all steps.")
+        fig = beside_paper.paper_beside(found, what.task, what.checkpoint.name, scheme())
+        plot(fig, "frontier paper", f"paper-{what.task}", "What the paper's author published")
+        own = "The author's numbers, on the author's instances, whose shortcuts audited ones leave out (see below). "
+        st.caption(own + ("Hover for ours in the same cell." if graph else "Bars are 95% intervals."))
+
+
+def _steps(what: Subject, found: Frontier, name: str) -> None:
+    with card("One difficulty, step by step"):
+        row = _row(found, what.task)
+        trained = opening.trained(what.checkpoint, "steps")
+        fig = drawing.accuracy_over_steps(found, row, what.task, scheme(), trained)
+        plot(fig, "frontier steps", f"{name}-steps", "Accuracy over steps at one difficulty")
+        st.caption(
+            f"Accuracy with its 95% interval (Wilson; {found.n[row]:,} instances, {found.distinct[row]:,} of them "
+            "distinct) and its two halves: where they part, the model says the same to all. The ceiling is what a rule "
+            "would get that uses exactly what T steps can carry."
+        )
+        _open_one(what, found, row)
+
+
+def _open_one(what: Subject, found: Frontier, row: int) -> None:
+    """The way from a row to one of its instances on the Trace page; one that is answered wrongly if there is any."""
+    wrong = found.accuracy[row, -1] < 1
+    if st.button(f"Open one {'it gets wrong ' if wrong else ''}in Trace", key="frontier open one"):
+        with st.spinner("Looking for it …"):
+            instance = measuring.first_wrong(what, int(found.difficulty[row]))
+        content = tasks.get(what.task).render(instance).encode()
+        session.change(
+            checkpoint=what.checkpoint.name, origin=Own(content), source=None, target=None, steps=what.request.steps
+        )
+        st.switch_page("pages/trace.py")
+
+
+def _arrival(what: Subject, found: Frontier, name: str) -> None:
+    with card("T75 over difficulty"):
+        st.caption("The first T from which accuracy stays at .75 or above.")
+        trained = opening.trained(what.checkpoint, "difficulty")
+        fig = drawing.arrival_over_difficulty(found, what.task, scheme(), trained)
+        plot(fig, "frontier arrival", f"{name}-t75", "T75 over difficulty, with its line")
+        st.caption(
+            "A straight line is a wave of constant speed: a steps to start, b steps for each unit of difficulty h. "
+            "Difficulties that never stay have no part in it."
+        )
+
+
+def _which(found: Frontier) -> Measured:
+    options: list[Measured] = [name for name in TITLES if getattr(found, name) is not None]
+    chosen = st.segmented_control(
+        "Colour",
+        options,
+        default="accuracy",
+        format_func=lambda name: TITLES[name],
+        key="frontier colour_widget",
+        label_visibility="collapsed",
+        required=True,
+    )
+    return cast(Measured, chosen or "accuracy")
+
+
+def _row(found: Frontier, task: str) -> int:
+    """Index of the row that is drawn step by step; the hardest that is there unless one was chosen."""
+    rows, state = in_order(found.difficulty), st.session_state
+    kept = state.get("frontier row")
+    shown = kept if kept in rows else rows[-1]
+    chosen = st.selectbox(
+        AXES.get(task, "Difficulty").capitalize(),
+        rows,
+        index=rows.index(shown),
+        format_func=lambda d: difficulty_title(task, d, unit=True),
+        key=f"frontier row {rows}",  # a widget whose options change keeps its old choice
+        label_visibility="collapsed",
+    )
+    if chosen != shown:
+        state["frontier row"] = chosen
+    return found.difficulty.tolist().index(chosen)
+
+
+def _take_away(what: Subject, found: Frontier, name: str) -> None:
+    request = what.request
+    of = {"input": request.file} if what.own is not None else {"data": request.data, "seed": request.seed}
+    whole = frontier_object(found, checkpoint=what.checkpoint.name, task=what.task, **of)
+    offers = [
+        ("All as CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(found, what.task)),
+        ("JSON", f"{name}.json", "application/json", lambda: dumps(whole)),
+    ]
+    take_away("frontier", offers, frontier_request.command(request), frontier_request.code(request))
+
+
+def take_away(kind: str, offers: Sequence[tuple], command: str, code: str) -> None:
+    """The numbers as files, and the lines that compute the same."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, file, mime, make in offers:
+            st.download_button(label, make, file, mime, on_click="ignore", key=f"{kind} {label}")
+    with st.expander("Copy as command or code"):
+        lines.show(command, code)

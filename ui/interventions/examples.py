@@ -1,0 +1,128 @@
+"""Edits that are offered by name, made for the open instance: on its path, at an early step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from depthscope.core import tasks
+from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.encoding import NEVER
+from depthscope.core.model import DepthRecurrentTransformer
+from depthscope.core.tasks import paths as routes
+from depthscope.core.trace import Trace
+from depthscope.probes.editing import language
+from depthscope.probes.editing.language import END, Edit
+from depthscope.probes.instruments import patch
+from depthscope.probes.reading import margins as reading
+
+EARLY, NEXT = 3, 4
+"""Steps that the examples take where the run and the path are as long."""
+
+MAX_PAIRS = 12
+MAX_NODES = 6
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An example.
+
+    Attributes:
+        title: On its button.
+        text: The edits, one a line.
+        told: What it asks.
+    """
+
+    title: str
+    text: str
+    told: str
+
+
+def positive(checkpoint: Checkpoint, base: Trace, twin: Any) -> Trace:
+    """The run whose path decides: this one where its label is 1 or it has no twin, else as if of the twin.
+
+    Only instance and encoding are the twin's.
+    """
+    if getattr(base.instance, "label", None) or twin is None:
+        return base
+    encoding = tasks.get(twin.task).encode(twin, checkpoint.config)
+    return replace(base, instance=twin, encoding=encoding) if encoding.n_nodes == base.n_nodes else base
+
+
+def has_gate(checkpoint: Checkpoint) -> bool:
+    """Whether there is an update gate that edits can set."""
+    model = checkpoint.model
+    return isinstance(model, DepthRecurrentTransformer) and model.block.gate is not None
+
+
+def examples(checkpoint: Checkpoint, base: Trace, twin: Any = None) -> list[Offer]:
+    """The examples of an instance; the first is what a fresh page shows.
+
+    Args:
+        checkpoint: What runs.
+        base: Its run.
+        twin: The instance's twin, None if there is none.
+    """
+    labels, steps = base.encoding.labels, base.steps
+    front = _front(checkpoint, base, twin)
+    early, late = _nodes(front, EARLY), _nodes(front, NEXT)
+    skip = min(EARLY, steps)
+    found = []
+    if early is not None:
+        edit = Edit("zero", early[0], nodes=early[1])
+        found.append(
+            (edit, f"Zero the front at step {early[0]}", "The states that the wave has just reached become 0.")
+        )
+    if twin is not None and late is not None:
+        edit = Edit("patch", late[0], nodes=late[1])
+        told = "The states of the path at this step are taken from the twin, which has the other answer."
+        found.append((edit, f"Patch the path from the twin at step {late[0]}", told))
+    found.append((Edit("hold", skip), f"Skip step {skip}", "The update that makes this step is left out."))
+    found.append((Edit("repeat", skip), f"Repeat step {skip}", "The update is done twice."))
+    if has_gate(checkpoint):
+        edit = Edit("gate", skip, END, amount=0.0)
+        found.append((edit, f"Freeze the gate from step {skip}", "No state changes any more from this step on."))
+    pairs = _cut(checkpoint, base)
+    if pairs:
+        edit = Edit("silence", 1, END, edges=pairs)
+        found.append((edit, "Silence the path", "Attention along one link of the path is lost at every step."))
+    if twin is not None:
+        edit = Edit("patch", 0, parts=("state", "mask", "input"))
+        found.append(
+            (edit, "All of the twin", "A check: with state, edges and input of the twin its answer must come.")
+        )
+    return [Offer(title, language.written(edit, labels), told) for edit, title, told in found]
+
+
+def _front(checkpoint: Checkpoint, base: Trace, twin: Any) -> np.ndarray:
+    """The path's nodes at the step at which the oracle has them; any node's where there is no path, (T+1, n) bool."""
+    front, _ = patch.oracle_front(checkpoint, positive(checkpoint, base, twin))
+    if not front.any():
+        due = reading.has_from(base.instance.task, base.encoding)
+        front = np.arange(base.steps + 1)[:, None] == due
+    return front
+
+
+def _nodes(front: np.ndarray, step: int) -> tuple[int, tuple[int, ...]] | None:
+    """The step at or after the wanted one, else the last before it, that has a front; and its first nodes."""
+    there = np.flatnonzero(front.any(1))
+    there = there[there > 0]
+    if not len(there):
+        return None
+    after = there[there >= step]
+    t = int(after[0] if len(after) else there[-1])
+    return t, tuple(np.flatnonzero(front[t])[:MAX_NODES].tolist())
+
+
+def _cut(checkpoint: Checkpoint, base: Trace) -> tuple[tuple[int, int], ...]:
+    """Pairs of attention that part the answer from what decides it, at the cut nearest the middle; none if too many."""
+    if base.attention is None or checkpoint.config.attention == "none":
+        return ()
+    found = routes.routes(reading.as_given(base.instance, checkpoint), base.encoding, checkpoint.config)
+    if not (found.from_step != NEVER).any():
+        return ()
+    choices = [found.cut_pairs(units) for units in found.cuts]
+    choices = [pairs for pairs in choices if 0 < len(pairs) <= MAX_PAIRS]
+    return choices[len(choices) // 2] if choices else ()

@@ -1,0 +1,171 @@
+"""The Probes page: scores of the stored probes, what they read on the open instance, and measurements on demand."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from depthscope.core.errors import InputError
+from depthscope.figures.frontier.words import spans
+from depthscope.figures.instruments import fit as drawing, fit_on_instance as own
+from depthscope.probes.reading import linear_probe
+from depthscope.probes.reading.scores import ProbeScores
+from depthscope.ui.frontier import figures as frontier_figures
+from depthscope.ui.frontier.figures import plot, scheme
+from depthscope.ui.probes import stored as probe_stored
+from depthscope.ui.probes.measures import ARRIVALS, COMMITMENT, LENS
+from depthscope.ui.trace import views
+from depthscope.ui.visit import session, view as opening
+from depthscope.ui.visit.view import View
+from depthscope.ui.widgets.card import card
+from depthscope.ui.widgets.text import plain
+from depthscope.ui.work import probe_measures
+
+SETS = {
+    "unseen": "Unseen distances",
+    "harder": "Harder",
+    "harder_operators": "Harder, operators",
+    "held_out": "Held out",
+    "held_out_operators": "Held out, operators",
+}
+
+
+def draw(view: View) -> None:
+    """All sections; what fails in one leaves the others."""
+    checkpoint = view.checkpoint
+    scores, problem = None, None
+    try:
+        scores = linear_probe.load_scores(checkpoint)
+    except InputError as error:
+        problem = str(error)
+    with session.calm():
+        if scores is None:
+            probe_stored.nothing_stored(checkpoint, problem)
+        else:
+            _scores(view, scores)
+    with session.calm():
+        _on_instance(view)
+    for section in (ARRIVALS, COMMITMENT, LENS):
+        probe_measures.draw(checkpoint, section)
+
+
+def _scores(view: View, scores: ProbeScores) -> None:
+    """The finding, the scores over steps, and the matrix across steps."""
+    n_values = probe_stored.n_values(view.checkpoint, scores)
+    names = [name for name in SETS if name in scores.tests]
+    first = drawing.most_telling(scores)
+    key = f"probe set {view.checkpoint.name}"
+    name = st.session_state.get(key) or first
+    test = scores.tests[name]
+    with st.container(gap="xxsmall"):
+        st.markdown(f"### {plain(drawing.finding(scores, name))}")
+        values = "two values" if n_values == 2 else f"{n_values} values"
+        st.caption(
+            plain(
+                f"The concept is “{scores.meaning}”, of {values}; probes fitted on {scores.n_train:,} nodes of "
+                f"{scores.data} instances that no training saw, scored on {test.n_test:,} nodes of "
+                f"{test.n_instances:,} others ({test.title})."
+            )
+        )
+    stem = re.sub(r"[^\w.-]", "-", f"{view.checkpoint.name}-probes")
+    with card("What a probe of each step reads", "linear-probe", height="content"):
+        st.segmented_control(
+            "Nodes", names, default=first, format_func=SETS.__getitem__, key=key, required=True,
+            label_visibility="collapsed",
+        )  # fmt: skip
+        trained = opening.trained(view.checkpoint, "steps")
+        fig = drawing.accuracy_over_steps(scores, name, scheme(), n_values, trained)
+        plot(fig, "probe scores", f"{stem}-{name}", "Balanced accuracy of the probes over steps, with their controls")
+        clear = drawing.clear_steps(test)
+        where = f"steps {spans(clear)}" if clear else "no step"
+        st.caption(
+            plain(
+                "A probe says something where its line stands clear of all controls; its whole interval does at "
+                f"{where}. Selectivity is accuracy less that of the control task. "
+                f"{drawing.left_out(test, scores.constant)}"
+            )
+        )
+    _across(view, scores, n_values, stem)
+    offers = [
+        ("All as CSV", f"{stem}.csv", "text/csv", lambda: drawing.as_csv(scores)),
+        ("Matrix as CSV", f"{stem}-across.csv", "text/csv", lambda: drawing.across_csv(scores.across)),
+        ("JSON", f"{stem}.json", "application/json", scores.to_json),
+    ]
+    called = view.checkpoint.name
+    code = (
+        "from depthscope.core import checkpoint\nfrom depthscope.probes.reading import linear_probe\n\n"
+        f"opened = checkpoint.load({called!r})\n"
+        f"probe, scores = linear_probe.fit(opened, seed={scores.seed})\nprint(scores.to_json())"
+    )
+    command = f"depthscope probe fit {called} --seed {scores.seed} --json"
+    frontier_figures.take_away("probes", offers, command, code)
+
+
+def _across(view: View, scores: ProbeScores, n_values: int, stem: str) -> None:
+    """Both matrices side by side, or why there are none."""
+    if not np.isfinite(scores.across.accuracy).any():
+        with card("One step's probe on another step's states", height="content"):
+            st.write("These probes were scored before there was such a matrix. Fit them anew to have it:")
+            probe_stored.offer(view.checkpoint, "Fit anew")
+        return
+    st.write(plain(drawing.carried(scores.across)))
+    left, right = st.columns(2, gap="small")
+    with left, card("One step's probe on another step's states"):
+        fig = drawing.accuracy_across_steps(scores.across, "accuracy", scheme(), n_values)
+        plot(fig, "probe across", f"{stem}-across", "Balanced accuracy by the step fitted at and the step read at")
+        st.caption(
+            plain(
+                f"Nodes: {scores.across.title}. A row that stays high to the right: the fact stays written as it was. "
+                "High along the diagonal alone: the code moves on, as a clock would."
+            )
+        )
+    with right, card("The same in an untrained network"):
+        fig = drawing.accuracy_across_steps(scores.across, "untrained", scheme(), n_values)
+        plot(fig, "probe across untrained", f"{stem}-across-untrained", "The same matrix of an untrained network")
+        st.caption("Its own probes on its own states: what mixing neighbours alone would give. Blank: one class alone.")
+
+
+def _on_instance(view: View) -> None:
+    """The linked views, filled by the stored probe, and how right it is on this instance."""
+    try:
+        probe = linear_probe.load(view.checkpoint)
+    except InputError:
+        probe = None  # said above
+    stored = [name for name in view.readings if name.startswith("probe: ")]
+    st.markdown(f"### {'The probe' if stored else 'The model'} on this instance")
+    if probe is not None and stored:
+        found = own.on_instance(view.checkpoint, view.trace, probe)
+        st.caption(plain(own.instance_sentence(found)))
+        views.linked(probe_first(view))
+        _instance_curve(view, found, probe.steps)
+    else:
+        st.caption("Without stored probes the views show what the model itself reads out.")
+        views.linked(view)
+
+
+def probe_first(view: View) -> View:
+    """The same view with the stored probes in front, where the linked views begin unless the URL names a reading."""
+    names = sorted(view.readings, key=lambda name: not name.startswith("probe: "))
+    return replace(view, readings={name: view.readings[name] for name in names})
+
+
+def _instance_curve(view: View, found: own.OnInstance, fitted: int) -> None:
+    name = f"{view.checkpoint.name}-{view.key[:8]}-probe"
+    with card("The probe against the oracle, on this instance", height="content"):
+        fig = own.instance_over_steps(found, scheme(), view.trained_steps)
+        plot(fig, "probe instance", name, "Share of nodes the probe names rightly over steps, on this instance")
+        late = f" Past step {fitted} the probe of step {fitted} reads." if view.trace.steps > fitted else ""
+        st.caption(
+            "The share of this instance's nodes that the probe of each step names as the oracle does, beside the "
+            f"model's own readout and the value that is most frequent at that step.{late}"
+        )
+        offers = [
+            ("All as CSV", f"{name}.csv", "text/csv", lambda: own.instance_csv(found)),
+            ("Readings as CSV", f"{name}-nodes.csv", "text/csv", lambda: views.readings_csv(view)),
+        ]
+        with st.container(horizontal=True):
+            for label, file, mime, make in offers:
+                st.download_button(label, make, file, mime, on_click="ignore", key=f"probe instance {label}")

@@ -1,0 +1,305 @@
+"""The sidebar: which checkpoint, which instance, which ends, how many steps.
+
+Every widget shows the open selection and proposes another; none holds a value of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal
+
+import streamlit as st
+
+from depthscope.core import tasks
+from depthscope.core.tasks.graph.formats import FORMATS
+from depthscope.core.trace import default_steps
+from depthscope.ui import many as batch
+from depthscope.ui.shell import help as guide
+from depthscope.ui.visit import examples, session, view as opening
+from depthscope.ui.visit.cache import fingerprint
+from depthscope.ui.visit.selection import Example, Generated, Origin, Own
+from depthscope.ui.visit.view import View, trained
+from depthscope.ui.widgets.text import plain
+
+Source = Literal["Examples", "Generate", "Type", "Upload"]
+SOURCES: tuple[Source, ...] = ("Examples", "Generate", "Type", "Upload")
+
+MAX_UPLOAD_MB = 32
+MAX_TYPED = 200_000
+MAX_SHOWN = 20_000
+"""Longest instance, in characters, that the text box is filled with."""
+
+EXTENSIONS = {
+    "graph": ["txt", "csv", "tsv", "npy", "graphml", "xml", "gml", "gexf", "json", "cyjs", "net", "paj", "dot", "gv"],
+    "logic": ["txt", "logic", "formula"],
+    "text": ["txt"],
+}
+MANY = ("jsonl", "csv", "tsv")
+"""Files that may hold many instances."""
+
+DIFFICULTY = {"graph": "Hops", "logic": "Nesting depth", "text": "Length of the chain"}
+SCALE = (*range(1, 17), 18, 20, 24, 28, 32, 40, 48, 64, 80, 100, 128, 160, 200, 256)
+UNIT = {"graph": "hops", "logic": "nesting levels", "text": "facts"}
+ANSWERS = {
+    "graph": {1: "Reachable", 0: "Not reachable"},
+    "logic": {1: "True", 0: "False"},
+    "text": {1: "Yes", 0: "No"},
+}
+PLACEHOLDER = {
+    "graph": "A B\nB C\nC D",
+    "logic": "(T & !F) | (F ^ T)",
+    "text": "Ada is the parent of Bea.\nCy is the child of Bea.\nIs Ada the grandparent of Cy?",
+}
+TYPED = {"graph": "Edge list or another format", "logic": "Formula", "text": "Facts and a question"}
+HELP = {
+    "graph": "One edge a line: `from to`.",
+    "logic": "T F & | ^ ! => <=>, words, variables, brackets.",
+    "text": "Facts about parents, children and siblings; then `Is A the grandparent of C?`, or any such relation.",
+}
+DATA = {"audited": "Audited", "paper": "Paper's"}
+
+
+def draw(view: View, more: Callable[[View], None] | None = None) -> None:
+    """The sidebar of a page.
+
+    Args:
+        view: What is open.
+        more: Draws a page's own choice below the checkpoint.
+    """
+    with st.sidebar:
+        checkpoint(view.checkpoint.name)
+        if more is not None:
+            more(view)
+        _instance(view)
+        if view.instance.task == "graph":
+            _ends(view)
+        _steps(view)
+        session.write_address(view)
+        guide.draw()
+
+
+def _show(key: str, value: Any) -> str:
+    """Makes the widget of this key show a value."""
+    st.session_state[key] = value
+    return key
+
+
+def describe(name: str) -> str:
+    """One line on a checkpoint: its size and what it was trained on."""
+    entry, parts = opening.listed(name), []
+    if entry["parameters"]:
+        parts.append(f"{entry['parameters'] / 1000:,.0f}k weights")
+    if entry["difficulty"]:
+        low, high = entry["difficulty"]
+        parts.append(f"trained on {low}–{high} {UNIT[entry['task']]}")
+    return " · ".join(parts)
+
+
+def checkpoint(name: str) -> None:
+    """The choice of the checkpoint, showing the one of this name."""
+
+    def choose() -> None:
+        session.choose(st.session_state["checkpoint_widget"])
+
+    names = [entry["name"] for entry in opening.offered()]
+    with st.container(gap="xsmall"):
+        st.selectbox("Checkpoint", names, key=_show("checkpoint_widget", name), on_change=choose)
+        st.caption(plain(describe(name)))
+
+
+def _instance(view: View) -> None:
+    origin, state = view.selection.origin, st.session_state
+    kind: Source = "Examples" if isinstance(origin, Example) else "Generate"
+    if isinstance(origin, Own):
+        uploaded = origin.file is not None or any(item.origin == origin for item in batch.current(view.instance.task))
+        kind = "Upload" if uploaded else "Type"
+    if state.get("source_of") != origin:  # another instance came in: show where it came from
+        state["source_of"], state["source_widget"] = origin, kind
+    chosen = st.segmented_control(
+        "Instance", SOURCES, key="source_widget", required=True, persist_state="session", width="stretch"
+    )
+    panel = {"Examples": _examples, "Generate": _generate, "Type": _type, "Upload": _upload}
+    panel[chosen or kind](view)
+    batch.choice(view)
+
+
+def _open(origin: Origin) -> None:
+    session.change(origin=origin, source=None, target=None, steps=None)
+
+
+def _examples(view: View) -> None:
+    entries = {entry.name: entry for entry in examples.examples(view.instance.task)}
+    origin = view.selection.origin
+
+    def choose() -> None:
+        _open(Example(st.session_state["example_widget"]))
+
+    st.radio(
+        "Examples",
+        list(entries),
+        index=None,
+        format_func=lambda name: entries[name].title,
+        captions=[entry.caption for entry in entries.values()],
+        key=_show("example_widget", origin.name if isinstance(origin, Example) else None),
+        on_change=choose,
+        label_visibility="collapsed",
+    )
+
+
+def _generate(view: View) -> None:
+    task, origin = view.instance.task, view.selection.origin
+    span = trained(view.checkpoint, "difficulty")
+    shown = origin if isinstance(origin, Generated) else Generated(view.instance.difficulty or 12)
+    most = max(opening.MOST[task][shown.data], shown.difficulty)
+
+    def draw_another(seed: int | None = None) -> None:
+        state = st.session_state
+        seed = int(state["seed_widget"] or 0) if seed is None else seed
+        data = state["data_widget"] or shown.data
+        answer = shown.answer if state["answer_widget"] is None else state["answer_widget"]
+        difficulty = min(int(state["difficulty_widget"]), opening.MOST[task][data])
+        _open(Generated(difficulty, data, seed, answer))
+
+    label = DIFFICULTY[task] + (f" (trained on {span[0]}–{span[1]})" if span else "")
+    scale = sorted({d for d in SCALE if d <= most} | {shown.difficulty})
+    st.select_slider(label, scale, key=_show("difficulty_widget", shown.difficulty), on_change=draw_another)
+    st.segmented_control(
+        "Answer",
+        list(ANSWERS[task]),
+        format_func=lambda answer: ANSWERS[task][answer],
+        key=_show("answer_widget", shown.answer),
+        on_change=draw_another,
+        required=True,
+        width="stretch",
+        help="In audited data the two answers of one seed are twins: minimally different instances.",
+    )
+    st.segmented_control(
+        "Data",
+        list(DATA),
+        format_func=lambda data: DATA[data],
+        key=_show("data_widget", shown.data),
+        on_change=draw_another,
+        required=True,
+        width="stretch",
+        help="Audited: no count or size gives the answer away. Paper's: the generator of the paper.",
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.number_input("Seed", 0, 2**31 - 1, key=_show("seed_widget", shown.seed), on_change=draw_another)
+        fresh = not isinstance(origin, Generated)
+        st.button(
+            "Generate" if fresh else "Another",
+            on_click=draw_another,
+            args=(shown.seed if fresh else shown.seed + 1,),
+            key="another_widget",
+        )
+
+
+def _format(view: View, key: str, on_change: Callable[[], None] | None = None) -> None:
+    """The switch of graph formats, where the extension is not to be believed or there is none."""
+    if view.instance.task == "graph":
+        st.selectbox(
+            "Format",
+            [None, *FORMATS],
+            format_func=lambda name: name or "By its extension or content",
+            key=key,
+            persist_state="session",
+            on_change=on_change,
+        )
+
+
+def _type(view: View) -> None:
+    task, origin, state = view.instance.task, view.selection.origin, st.session_state
+    lost = "type_widget" not in state  # a text that was set for a widget, not typed, does not outlive a page switch
+    if (lost or state.get("typed_for") != view.key) and not state.get("problem"):
+        typed = origin.content if isinstance(origin, Own) and origin.file is None else None
+        text = _rendered(view) if typed is None else typed.decode("utf-8", "replace")
+        state["typed_for"], state["type_widget"] = view.key, text
+
+    def submit() -> None:
+        form = state.get("type_format_widget")
+        _open(Own((state["type_widget"] or "").encode("utf-8", "surrogatepass"), None, form))
+
+    with st.form("type", border=False):
+        st.text_area(
+            TYPED[task],
+            key="type_widget",
+            height=120 if task == "logic" else 190,
+            max_chars=MAX_TYPED,
+            placeholder=PLACEHOLDER[task],
+            persist_state="session",
+            help=HELP[task],
+        )
+        _format(view, "type_format_widget")
+        st.form_submit_button("Run", on_click=submit, width="stretch")
+
+
+def _rendered(view: View) -> str:
+    text = tasks.get(view.instance.task).render(view.instance)
+    return text if len(text) <= MAX_SHOWN else ""
+
+
+def _upload(view: View) -> None:
+    task, origin = view.instance.task, view.selection.origin
+
+    def submit() -> None:
+        files, form = st.session_state["upload_widget"], st.session_state.get("upload_format_widget")
+        read = [(file.name, file.getvalue()) for file in files or []]
+        if len(read) > 1 or any(batch.holds_many(*file) for file in read):
+            batch.take(task, read, form)
+        elif read:
+            batch.close()
+            _open(Own(read[0][1], read[0][0], form))
+        elif isinstance(origin, Own) and origin.file is not None:
+            _open(replace(origin, format=form))
+
+    st.file_uploader(
+        "Files of your own; they stay on this machine",
+        type=[*EXTENSIONS[task], *(end for end in MANY if end not in EXTENSIONS[task])],
+        accept_multiple_files=True,
+        help="One instance a file, or many in one: JSON Lines or a table, with `input` and, for graphs, `source` and "
+        "`target`.",
+        key="upload_widget",
+        on_change=submit,
+        max_upload_size=MAX_UPLOAD_MB,
+    )
+    if isinstance(origin, Own) and origin.file is not None:
+        st.caption(f"Open: {plain(origin.file, 60)} ({len(origin.content) / 1000:,.1f} kB)")
+    _format(view, "upload_format_widget", submit)
+
+
+def _ends(view: View) -> None:
+    graph = view.instance
+    names = list(graph.names)
+
+    def choose() -> None:
+        state = st.session_state
+        session.change(source=state["source_node_widget"], target=state["target_node_widget"])
+
+    if len(names) > opening.MAX_LISTED:
+        st.text_input("From", key=_show("source_node_widget", names[graph.source]), on_change=choose)
+        st.text_input("To", key=_show("target_node_widget", names[graph.target]), on_change=choose)
+        return
+    left, right = st.columns(2)
+    with left:
+        st.selectbox("From", names, key=_show("source_node_widget", names[graph.source]), on_change=choose)
+    with right:
+        st.selectbox("To", names, key=_show("target_node_widget", names[graph.target]), on_change=choose)
+
+
+def _steps(view: View) -> None:
+    steps, default = view.trace.steps, default_steps(view.checkpoint, view.instance)
+    span, now = view.trained_steps, view.selection
+    # A slider for each instance: the value put into one that stands is lost if the run that sends it is cut off, and
+    # the old one then comes back from the browser as if it were chosen.
+    key = f"steps_widget {fingerprint(now.checkpoint, now.origin, now.source, now.target)}"
+
+    def choose() -> None:
+        chosen = int(st.session_state[key])
+        session.change(steps=None if chosen == default else chosen)
+
+    most = max(48, 2 * default, steps, 4 * span[1] if span else 0)
+    told = [f"trained with {span[0]}–{span[1]}"] if span else []
+    with st.container(gap="xsmall"):
+        st.slider("Steps", 1, most, key=_show(key, steps), on_change=choose)
+        st.caption(" · ".join([*told, f"default here {default}"]))

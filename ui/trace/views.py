@@ -1,0 +1,228 @@
+"""What a page shows of a view: the headline, the linked views, and what lies behind them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from streamlit.components.v2 import component
+
+from depthscope.core import tasks
+from depthscope.core.encoding import NOTHING
+from depthscope.core.errors import InputError
+from depthscope.core.exchange.npz import write_npz
+from depthscope.figures.linked_views import payload as linked_views
+from depthscope.figures.report_page import report
+from depthscope.figures.summary import clipped, sentence
+from depthscope.ui.shell import help as guide
+from depthscope.ui.trace import grouping
+from depthscope.ui.visit import session, session_file, view as opening
+from depthscope.ui.visit.view import View
+from depthscope.ui.widgets import copy as lines
+from depthscope.ui.widgets.text import plain, whole
+
+MAX_FORMULA, MAX_NOTE = 160, 140
+"""Characters of a formula and of a note in the line under the headline; whole notes are among the facts."""
+
+_component = component("depthscope_linked_views", html=linked_views.HTML, css=linked_views.CSS, js=linked_views.JS)
+
+
+def nothing_to_open() -> None:
+    """The page without a single checkpoint; where there is one, its error box has said all."""
+    if opening.offered():
+        return
+    st.subheader("No checkpoint here yet")
+    st.write("Train the first one, about a minute on two cores, then reload this page:")
+    st.code("depthscope train graph --recipe house --out checkpoints/graph-house", language="bash")
+
+
+def size(view: View) -> str:
+    """How large the instance is, in words."""
+    instance = view.instance
+    if instance.task == "graph":
+        return f"{instance.n_nodes:,} nodes, {len(instance.edges):,} edges"
+    if instance.task == "logic":
+        return f"{instance.n_subformulas:,} subformulas, depth {instance.depth}: {clipped(instance.text, MAX_FORMULA)}"
+    read = "words" if view.trace.encoding.interface == "tokens" else "mentions and relations"
+    facts = f"{len(instance.facts):,} fact{'' if len(instance.facts) == 1 else 's'}"
+    return f"{facts} about {instance.n_names:,} people, read as {view.trace.n_nodes:,} {read}"
+
+
+def notes(view: View) -> list[str]:
+    """What was rewritten, chosen or assumed on the way from the file to the trace."""
+    return list(dict.fromkeys((*view.instance.notes, *view.trace.encoding.notes, *view.trace.notes)))
+
+
+def headline(view: View) -> None:
+    """The sentence of the trace, and in small what it is about."""
+    with st.container(gap="xxsmall"):
+        st.markdown(f"### {plain(sentence(view.trace))}")
+        parts = [size(view), *(clipped(note, MAX_NOTE) for note in notes(view))]
+        st.caption(" ".join(plain(part if part.endswith("…") else whole(part)) for part in parts))
+
+
+def linked(
+    view: View,
+    *,
+    key: str = "views",
+    role: str = "full",
+    pick_ends: bool = True,
+    on_edit: Callable[[View, Any], None] | None = None,
+    readings: dict[str, np.ndarray] | None = None,
+    sides: Sequence[View] = (),
+) -> None:
+    """The linked views of a trace under the page's cursor.
+
+    Args:
+        view: What is open.
+        key: Names this mount on its page.
+        role: "full"; "scrubber" or "views" alone, where several mounts share one player.
+        pick_ends: Whether clicks set source and target (graphs).
+        on_edit: Takes what a hand did to the instance in the structure; None where it cannot be edited.
+        readings: Name to (T+1, n) values in [0, 1], the first in front; the view's own if None.
+        sides: The runs of a comparison, this one among them; those of one model share the basis of the trajectories,
+            so that a place is the same state on both sides.
+    """
+    shown = view.readings if readings is None else readings
+    here = grouping.chosen(view) if role == "scrubber" else grouping.choose(view, key)
+    drawing = grouping.drawing(view, here, shown, sides, given=readings is not None)
+    is_graph = view.instance.task == "graph"
+
+    def choose_ends() -> None:
+        ends, names = st.session_state[key].ends, view.instance.names
+        if ends:
+            source, target = (names[int(ends[end])] for end in ("source", "target"))
+            session.change(source=source, target=target)
+
+    def take_edit() -> None:
+        if on_edit is not None and (asked := st.session_state[key].edit):
+            on_edit(view, asked)
+
+    def open_group() -> None:
+        if asked := st.session_state[key].group:
+            grouping.open_group(view, here.by, asked.get("group"))
+
+    place = {"initial": session.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and is_graph}
+    place |= {"edit": on_edit is not None and not here.grouped, "open_groups": here.grouped}
+    place["picture"] = guide.picture()
+    data = {
+        name: json.dumps(value) if isinstance(value, dict) else value for name, value in {**drawing, **place}.items()
+    }
+    _component(data=data, key=key, on_ends_change=choose_ends, on_edit_change=take_edit, on_group_change=open_group)
+
+
+def alone(view: View, why: str) -> None:
+    """One side where a second is wanted, with the reason, as markup."""
+    st.warning(why)
+    headline(view)
+    linked(view)
+
+
+def about(view: View) -> None:
+    """The facts of a trace, and its numbers to take away."""
+    with st.expander("About this trace"):
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            rows = "\n".join(f"| {plain(name)} | {plain(value, 4000)} |" for name, value in facts(view).items())
+            with st.container(key="facts"):
+                st.markdown(f"| | |\n|---|---|\n{rows}")
+        with right:
+            _downloads(view)
+        shell, code = as_code(view)
+        st.caption("The same on the command line and in Python, from *Instance as text* saved as `instance.txt`")
+        lines.show(shell, code)
+        _open_session()
+
+
+def as_code(view: View) -> tuple[str, str]:
+    """The line of a shell and the lines of Python that compute what is shown, from the instance saved as text."""
+    name, steps = view.checkpoint.name, view.trace.steps
+    shell = shlex.join(["depthscope", "trace", name, "instance.txt", "--steps", str(steps), "--out", "t.npz"])
+    code = [
+        "from pathlib import Path",
+        "",
+        "from depthscope.core import checkpoint, tasks",
+        "from depthscope.core.trace import record",
+        "from depthscope.probes.reading.of_trace import readings",
+        "",
+        f"opened = checkpoint.load({name!r})",
+        f'instance = tasks.get({view.instance.task!r}).parse(Path("instance.txt").read_text())',
+        f"trace = record(opened, instance, {steps})",
+        "values, notes = readings(opened, trace)  # name -> (T+1, n), what fills the nodes",
+    ]
+    return shell, "\n".join(code)
+
+
+def _open_session() -> None:
+    """The way to open a session file; what cannot be read is said, and what is open stays."""
+
+    def submit() -> None:
+        if (file := st.session_state["session_widget"]) is not None:
+            try:
+                session.propose(session_file.load(file.getvalue(), opening.default_origin))
+            except InputError as error:
+                st.session_state["session_problem"] = str(error)
+
+    st.file_uploader(
+        "Open a session file", type=["json"], key="session_widget", on_change=submit, max_upload_size=64,
+        help="Written by *Session file* above: the checkpoint, the instance and the steps, whatever their length",
+    )  # fmt: skip
+    if problem := st.session_state.pop("session_problem", None):
+        st.error(plain(whole(problem)))
+
+
+def facts(view: View) -> dict[str, str]:
+    """What was run, on what, and what came out: the facts of the offline page, and what a visit knows besides."""
+    trace = view.trace
+    held = sum(v.nbytes for v in vars(trace).values() if isinstance(v, np.ndarray))
+    return {
+        **report.facts(trace, view.checkpoint),
+        "Instance": size(view),
+        "Held in memory": f"{held / 1e6:,.1f} MB, states {' × '.join(map(str, trace.hidden.shape))}",
+        **({"Notes": " ".join(map(whole, notes(view)))} if notes(view) else {}),
+    }
+
+
+def _downloads(view: View) -> None:
+    stem = f"{view.checkpoint.name}-{view.key[:8]}"
+    offers: list[tuple[str, str, str, Callable[[], Any]]] = [
+        ("Trace as npz", f"{stem}.npz", "application/octet-stream", lambda: trace_npz(view)),
+        ("Offline page as HTML", f"{stem}.html", "text/html", lambda: offline_page(view)),
+        ("Readings as CSV", f"{stem}.csv", "text/csv", lambda: readings_csv(view)),
+        ("Session file", f"{stem}.json", "application/json", lambda: session_file.dump(view.selection)),
+        ("Instance as text", f"{stem}.txt", "text/plain", lambda: tasks.get(view.instance.task).render(view.instance)),
+    ]
+    for label, name, mime, make in offers:
+        st.download_button(label, make, name, mime, on_click="ignore", width="stretch", key=f"download {label}")
+
+
+def offline_page(view: View) -> str:
+    """The linked views as one file that plays without a network, as `depthscope report` writes them."""
+    return report.page(view.trace, view.checkpoint, view.readings, about=size(view))
+
+
+def readings_csv(view: View) -> str:
+    """Every reading at every step and node, with what the oracle says, as the views show them."""
+    out, trace = io.StringIO(), view.trace
+    table = csv.writer(out)
+    table.writerow(["step", "node", "label", *view.readings, "truth", "known"])
+    labels = trace.encoding.labels
+    for t in range(trace.steps + 1):
+        for i, label in enumerate(labels):
+            values = [f"{reading[t, i]:.6g}" for reading in view.readings.values()]
+            truth = "" if trace.truth[t, i] == NOTHING else trace.truth[t, i]
+            table.writerow([t, i, label, *values, truth, int(trace.known[t, i])])
+    return out.getvalue()
+
+
+def trace_npz(view: View) -> bytes:
+    """The arrays of a trace under their own names, as `depthscope trace --out` writes them."""
+    file = io.BytesIO()
+    write_npz(view.trace, file)
+    return file.getvalue()

@@ -1,0 +1,1 @@
+"""What a visitor has open: the address, the session, uploads and what is cached."""
