@@ -25,13 +25,12 @@ from depthscope.probes import registry as instruments
 from depthscope.probes.instruments import trivial
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.reading import linear_probe
-from depthscope.probes.registry import INSTRUMENTS
 
 PAGE = Path(__file__).parent.parent / "docs" / "instruments" / "README.md"
 RECORD = PAGE.parent / "runs.json"
 
 FIT, TRIVIAL = "fit", "trivial"
-NAMES = (FIT, TRIVIAL, *(instrument.NAME for instrument in INSTRUMENTS))
+NAMES = (FIT, TRIVIAL, *instruments.NAMES)
 """Rows of the table."""
 
 AGAIN = "python -m benchmarks.applicability --run --missing"
@@ -59,7 +58,7 @@ def _unfit(opened: Checkpoint, name: str) -> str | None:
     if name == TRIVIAL:
         return None
     if name != FIT:
-        return instruments.get(name).load().unfit(opened)
+        return instruments.get(name).unfit(opened)
     try:
         concepts.concept_for(opened.config)
     except InputError as error:
@@ -152,12 +151,12 @@ def _ran(opened: Checkpoint, name: str) -> tuple[str, str]:
             return RAN, ", ".join(f"{x.rule} {x.accuracy[0]:.3f}" for x in found)
     except InputError as error:
         return REFUSED, str(error)
-    module, refused = instruments.get(name).load(), ""
+    instrument, refused = instruments.get(name), ""
     hard = _hard(opened)
     for difficulty, count, steps in ((EASY, FEWER.get(name, FEW), SHORT), (hard, MANY, SHORT), (hard, MANY, HURRIED)):
         try:
             drawn = subjects.draw(opened, [difficulty], count)
-            return RAN, module.table(module.measure(opened, drawn, steps=steps)).splitlines()[0]
+            return RAN, instrument.table(instrument(opened, drawn, steps=steps)).splitlines()[0]
         except InputError as error:
             refused = f"at difficulty {difficulty}: {error}"
     return REFUSED, refused

@@ -11,7 +11,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TextIO
 
 from depthscope.core.commands import check, frontier, generate, importing, listing, seal, sweep, trace, train
@@ -76,17 +76,17 @@ def assemble(program: str, description: str, modules: Sequence[Any], common: Par
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m core") -> int:
     """Runs one command and returns the exit status."""
-    return guarded(parser(program), arguments)
+    return guarded(lambda: parser(program), arguments)
 
 
-def guarded(top: argparse.ArgumentParser, arguments: Sequence[str] | None = None) -> int:
+def guarded(made: Callable[[], argparse.ArgumentParser], arguments: Sequence[str] | None = None) -> int:
     """Runs the command that a parser's `run` default names; what a user can cause becomes one line and a status."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to stop
     try:
-        args = top.parse_args(arguments)
+        args = made().parse_args(arguments)
         _name_adapters(args.adapter)
         args.run(args)
         sys.stdout.flush()

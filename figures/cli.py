@@ -20,4 +20,4 @@ def parser(program: str = "python -m figures") -> Parser:
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m figures") -> int:
     """Runs one command and returns the exit status."""
-    return guarded(parser(program), arguments)
+    return guarded(lambda: parser(program), arguments)

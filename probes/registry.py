@@ -1,260 +1,54 @@
-"""The instruments by name: what each asks, before it is imported.
+"""The instruments by name. Those of the house are modules of `probes.instruments`; others are named at start-up.
 
-An instrument is a module of `probes` with three functions:
-
-    unfit(checkpoint) -> str | None             one sentence why it does not apply, None if it does
-    measure(checkpoint, instances, *, steps=None, seed=0, progress=None, **options) -> result
-    table(result) -> str                        what the command prints
-
-A result is a frozen dataclass of numbers, arrays and texts, with the control and the uncertainty beside each figure;
-`core.files.strict_json.dumps` makes JSON of it, `probes.measuring.results.save_npz` a file of arrays. `progress(done,
-total)` is called now and then; what it raises stops the work. What would take more memory than there should be is
-refused before it starts.
+An instrument of one's own is named as an adapter is: `--instrument MODULE:NAME` on the command line, or with commas
+between them in the environment variable DEPTHSCOPE_INSTRUMENTS, for the app as well.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Any
+import os
+from collections.abc import Iterable
 
-from depthscope.core.arguments import difficulties
+from depthscope.core.named import named
+from depthscope.probes import legacy
+from depthscope.probes.instrument import Instrument
 
+NAMES = (
+    "exit", "wavefront", "attention", "lens", "commitment", "interaction", "patch", "steps", "knockout", "similarity",
+    "foretell", "highway", "steer", "automaton", "invariances", "agreement", "lyapunov", "pca", "convergence",
+    "fixed-points", "repair", "do",
+)  # fmt: skip
+"""Instruments of the house, each the module of that name."""
 
-@dataclass(frozen=True)
-class Option:
-    """An argument of one instrument, as argparse takes it; `flag` without dashes is the keyword of `measure`."""
+VARIABLE = "DEPTHSCOPE_INSTRUMENTS"
 
-    flag: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def keyword(self) -> str:
-        """Its name in `measure`."""
-        return self.flag.lstrip("-").replace("-", "_")
-
-
-@dataclass(frozen=True)
-class Instrument:
-    """What is said of an instrument before it is imported.
-
-    Attributes:
-        NAME: Of the command, and of the page in docs/instruments.
-        SUMMARY: What it asks.
-        module: Where it is.
-        instances: How many instances are drawn when nobody gives any.
-        options: Its own arguments.
-        spread: Whether those drawn are of every difficulty from the easiest trained to twice the hardest, where nobody
-            says; of the hardest trained alone otherwise.
-    """
-
-    NAME: str
-    SUMMARY: str
-    module: str
-    instances: int = 1
-    options: Sequence[Option] = ()
-    spread: bool = False
-
-    def load(self) -> ModuleType:
-        """The module; torch only comes along now."""
-        return importlib.import_module(self.module)
-
-
-INSTRUMENTS: tuple[Instrument, ...] = (
-    Instrument(
-        "exit",
-        "accuracy against mean steps of rules that say when to stop",
-        "depthscope.probes.instruments.exit",
-        instances=200,
-        spread=True,
-    ),
-    Instrument(
-        "wavefront",
-        "from which step each node is read right, and how that grows with its distance",
-        "depthscope.probes.instruments.wavefront",
-        instances=100,
-        options=(
-            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
-            Option("--threshold", {"type": float, "default": 0.9, "help": "of the probability (default .9)"}),
-        ),
-    ),
-    Instrument(
-        "attention",
-        "whether attention lies on the path to the answer, at every step and head and rolled out",
-        "depthscope.probes.instruments.attention",
-        instances=40,
-    ),
-    Instrument(
-        "lens",
-        "what the last readout says of every step's states, as they are and after an affine map",
-        "depthscope.probes.instruments.lens",
-        instances=64,
-    ),
-    Instrument(
-        "commitment",
-        "from which step the answer stays, and from which step a probe of the state knew it",
-        "depthscope.probes.instruments.commitment",
-        instances=200,
-        options=(
-            Option("--probe", {"choices": ("fitted", "stored"), "help": "default: fitted to 40 instances or more"}),
-        ),
-    ),
-    Instrument(
-        "interaction",
-        "how much the answer, or one state, changes with each state before it, attention or not",
-        "depthscope.probes.instruments.interaction",
-        instances=8,
-        options=(
-            Option("--directions", {"type": int, "metavar": "K", "help": "random ones; 0 for all (default: by size)"}),
-            Option("--node", {"metavar": "NAME", "help": "of INPUT, that is influenced (default: the answer's)"}),
-            Option("--at", {"type": int, "metavar": "STEP", "help": "at which it is influenced (default: the last)"}),
-        ),
-    ),
-    Instrument(
-        "patch",
-        "where and when the twin's state, put in alone, brings the twin's answer",
-        "depthscope.probes.instruments.patch",
-        instances=10,
-    ),
-    Instrument(
-        "steps",
-        "whether each step has what the oracle has at that step, and which step's answer is best",
-        "depthscope.probes.instruments.steps",
-        instances=100,
-        options=(
-            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
-            Option("--first", {"type": int, "default": 2, "metavar": "T", "help": "first step looked at (default 2)"}),
-            Option("--pace", {"type": float, "default": 1.0, "help": "steps to one of the oracle's (default 1)"}),
-        ),
-    ),
-    Instrument(
-        "knockout",
-        "whether the answer needs attention along the path: edges taken out, against edges off it",
-        "depthscope.probes.instruments.knockout",
-        instances=80,
-    ),
-    Instrument(
-        "similarity",
-        "how alike the states of every step are to the last, or to those of another checkpoint",
-        "depthscope.probes.instruments.similarity",
-        instances=40,
-        options=(
-            Option("--other", {"metavar": "CKPT", "help": "a checkpoint of the same task to compare with"}),
-            Option(
-                "--ceiling", {"metavar": "CKPT", "help": "of the same recipe and another seed (default: a shipped one)"}
-            ),
-        ),
-    ),
-    Instrument(
-        "foretell",
-        "whether the wave after half of the steps foretells that the last answer will be wrong",
-        "depthscope.probes.instruments.foretell",
-        instances=400,
-        options=(
-            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
-            Option("--fit", {"type": difficulties, "metavar": "D", "help": "to fit on (default: three below)"}),
-            Option("--fit-instances", {"type": int, "default": 200, "help": "of each of them (default 200)"}),
-        ),
-    ),
-    Instrument(
-        "highway",
-        "how much of the gradient is left after many steps back, trained and at the start",
-        "depthscope.probes.instruments.highway",
-        instances=16,
-        options=(
-            Option("--seeds", {"type": int, "default": 3, "help": "untrained networks of each kind (default 3)"}),
-            Option("--trained", {"nargs": "+", "metavar": "DIR", "help": "checkpoints trained with a mechanism off"}),
-        ),
-    ),
-    Instrument(
-        "steer",
-        "whether a state moved along a direction makes happen what should follow from it, and when",
-        "depthscope.probes.instruments.steer",
-        instances=30,
-        options=(
-            Option("--node", {"metavar": "NAME", "help": "the one to steer, or its number (default: three at random)"}),
-            Option("--at", {"type": int, "metavar": "STEP", "help": "where it is steered (default: by the task)"}),
-            Option("--direction", {"choices": ("means", "probe", "readout"), "help": "one alone (default: all)"}),
-        ),
-    ),
-    Instrument(
-        "automaton",
-        "whether the model is, node by node, a small finite machine, and whether that goes on ten times larger",
-        "depthscope.probes.instruments.automaton",
-        instances=20,
-        options=(
-            Option("--messages", {"choices": ("set", "multiset"), "default": "set", "help": "heard (default set)"}),
-            Option("--max-states", {"type": int, "default": 8, "metavar": "K", "help": "most tried (default 8)"}),
-        ),
-    ),
-    Instrument(
-        "invariances",
-        "whether the answer stays under renaming, reordering and rereading, and turns with a twin",
-        "depthscope.probes.instruments.invariances",
-        instances=100,
-    ),
-    Instrument(
-        "agreement",
-        "how often two checkpoints give the same answer, and who is right where they do not",
-        "depthscope.probes.instruments.agreement",
-        instances=200,
-        options=(
-            Option("--other", {"metavar": "CKPT", "help": "the second checkpoint (default: an untrained network)"}),
-        ),
-    ),
-    Instrument(
-        "lyapunov",
-        "how fast a small disturbance of the states grows or dies along a run",
-        "depthscope.probes.instruments.lyapunov",
-        instances=8,
-        options=(Option("--exponents", {"type": int, "default": 3, "metavar": "K", "help": "how many (default 3)"}),),
-    ),
-    Instrument(
-        "pca",
-        "in how few directions the states move, and whether those are the same at every step and for new instances",
-        "depthscope.probes.instruments.pca",
-        instances=40,
-    ),
-    Instrument(
-        "convergence",
-        "how far the states still move, whether they turn, and when each node settles",
-        "depthscope.probes.instruments.convergence",
-        instances=40,
-    ),
-    Instrument(
-        "fixed-points",
-        "where the update of one instance stands still, whether that attracts, and whether the start matters",
-        "depthscope.probes.instruments.fixed_points",
-        instances=4,
-    ),
-    Instrument(
-        "repair",
-        "whether a wrong answer recovers once the first state that leaves the oracle is put right",
-        "depthscope.probes.instruments.repair",
-        instances=200,
-        options=(
-            Option(
-                "--failures", {"type": int, "default": 40, "metavar": "N", "help": "looked at (default at most 40)"}
-            ),
-            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
-        ),
-    ),
-    Instrument(
-        "do",
-        "what becomes of the answer when a run is changed by hand: your edits, or a battery of them at every step",
-        "depthscope.probes.instruments.do",
-        instances=20,
-        options=(
-            Option("--edit", {"action": "append", "metavar": "EDIT", "help": "such as 'zero t=3 node=5'; repeatable"}),
-            Option("--edits", {"metavar": "FILE", "help": "of edits, one a line or as JSON"}),
-            Option("--donor", {"metavar": "FILE", "help": "instance that patches take from (default: the twin)"}),
-        ),
-    ),
-)
+_named: dict[str, Instrument] = {}
+"""Those that the user named since the program began."""
 
 
 def get(name: str) -> Instrument:
     """An instrument by name; KeyError if there is none."""
-    return {instrument.NAME: instrument for instrument in INSTRUMENTS}[name]
+    if name in _named:
+        return _named[name]
+    if name not in NAMES:
+        raise KeyError(name)
+    measure = importlib.import_module(f"depthscope.probes.instruments.{name.replace('-', '_')}").measure
+    return measure if isinstance(measure, Instrument) else legacy.get(name)
+
+
+def names() -> tuple[str, ...]:
+    """All names: those of the house, then those that the user named."""
+    return (*NAMES, *_named)
+
+
+def name_all(instruments: Iterable[str] = ()) -> None:
+    """Imports the instruments that the command line and the environment name.
+
+    Raises:
+        InputError: If there is no such instrument, importing it fails, or its name is taken.
+    """
+    for text in (*instruments, *os.environ.get(VARIABLE, "").split(",")):
+        if text.strip():
+            found = named(text.strip(), Instrument, "an instrument")
+            _named[found.name] = found

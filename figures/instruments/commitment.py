@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from depthscope.figures.style.curves import line, share
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import MAIN, MUTED, colour, figure
-from depthscope.probes.instruments.commitment import NONE, Commitment, Part, Span
+from depthscope.probes.instruments.commitment import NONE, Commitment, Part
+from depthscope.probes.measuring.estimate import Estimate
 
 HEIGHT = 360
 PARTS = {"all": "All answers", "yes": "Yes alone", "no": "No alone"}
@@ -67,11 +68,11 @@ def when(result: Commitment) -> str:
     said = f"An answer is said from step {_mean(part.t_out)} on"
     if result.probe != NONE:
         said += f" and held from step {_mean(part.t_rep)} on (permuted {_mean(part.permuted, False)}"
-        said += f", untrained {_mean(part.untrained, False)})" if np.isfinite(part.untrained.mean) else ")"
+        said += f", untrained {_mean(part.untrained, False)})" if np.isfinite(part.untrained.value) else ")"
     late = part.out_late
-    if np.isfinite(late.mean):
-        side = "after" if late.mean >= 0 else "before"
-        said += f"; said {abs(late.mean):.2f} steps {side} the oracle can decide"
+    if np.isfinite(late.value):
+        side = "after" if late.value >= 0 else "before"
+        said += f"; said {abs(late.value):.2f} steps {side} the oracle can decide"
     return f"{said}. {share(float(result.right.mean()))} of the answers are right."
 
 
@@ -106,8 +107,7 @@ def as_csv(result: Commitment) -> str:
     return out.getvalue()
 
 
-def _mean(span: Span, interval: bool = True) -> str:
-    if not np.isfinite(span.mean):
+def _mean(estimate: Estimate, interval: bool = True) -> str:
+    if not np.isfinite(estimate.value):
         return "–"
-    ends = f" [{span.low:.2f}, {span.high:.2f}]" if interval and np.isfinite(span.low) else ""
-    return f"{span.mean:.2f}{ends}".replace("-", "−")
+    return (f"{estimate:.2f}" if interval else f"{estimate.value:.2f}").replace("-", "−")

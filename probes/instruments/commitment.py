@@ -9,7 +9,7 @@ The probe is a logistic regression per step, cross-validated over groups of inst
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +17,14 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from depthscope.core import tasks
-from depthscope.core.answers import batches
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import NEVER, Encoding, collate
+from depthscope.core.encoding import NEVER, Encoding
 from depthscope.core.errors import InputError
-from depthscope.probes.measuring import controls, estimate, results
-from depthscope.probes.measuring.progress import Count, steps_of_runs
-from depthscope.probes.measuring.results import Progress
+from depthscope.probes.instrument import Bench, instrument, option
+from depthscope.probes.measuring import controls
+from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.results import Result
 from depthscope.probes.reading import linear_probe, margins as reading
-from depthscope.probes.reading.nodes import groups_of
 
 FOLDS, FEWEST = 5, 40
 """Parts of the cross-validation, and the instances it needs."""
@@ -36,15 +34,6 @@ PERMUTATIONS = 5
 
 FITTED, STORED, NONE = "fitted", "stored", "none"
 OWN, PERMUTED, UNTRAINED = "own", "permuted", "untrained"
-
-
-@dataclass(frozen=True)
-class Span:
-    """A mean in steps with its 95% interval, by bootstrap over groups; NaN where there is none."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -65,24 +54,20 @@ class Part:
 
     name: str
     n: int
-    t_out: Span
-    t_rep: Span
-    gap: Span
-    out_late: Span
-    rep_late: Span
-    permuted: Span
-    untrained: Span
+    t_out: Estimate
+    t_rep: Estimate
+    gap: Estimate
+    out_late: Estimate
+    rep_late: Estimate
+    permuted: Estimate
+    untrained: Estimate
 
 
 @dataclass(frozen=True)
-class Commitment:
+class Commitment(Result):
     """When N runs of T steps commit themselves.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        steps: T.
-        seed: Of folds, permutation, untrained model and bootstrap.
         probe: "fitted", "stored", or "none" where there are too few instances and no probe is stored.
         parts: Over all instances, and by the last answer.
         t_out: (N,) steps.
@@ -95,10 +80,6 @@ class Commitment:
         accuracy_untrained: (T+1,) the same of the untrained control.
     """
 
-    checkpoint: str
-    sha256: str
-    steps: int
-    seed: int
     probe: str
     parts: tuple[Part, ...]
     t_out: np.ndarray
@@ -112,72 +93,92 @@ class Commitment:
 
     def __post_init__(self) -> None:
         for name in ("t_rep", "decidable", "answer", "right"):
-            got = getattr(self, name).shape
-            if got != self.t_out.shape:
-                raise ValueError(f"{name} has shape {got}, but t_out has shape {self.t_out.shape}")
+            shape = getattr(self, name).shape
+            if shape != self.t_out.shape:
+                raise ValueError(f"{name} has shape {shape}, but t_out has shape {self.t_out.shape}")
+
+    def table(self) -> str:
+        """The times with their controls, over all and by answer."""
+        of = {FITTED: "a cross-validated probe", STORED: "the stored probe", NONE: "no probe: too few instances"}
+        head = (
+            f"{self.checkpoint}: {len(self.t_out)} instances, T = {self.steps}, {of[self.probe]}; "
+            f"{self.right.mean():.3f} of the answers right"
+        )
+        late = {"out_late": "t_out - oracle", "rep_late": "t_rep - oracle"}
+        late |= {PERMUTED: "t_rep, permuted", UNTRAINED: "t_rep, untrained"}
+        blocks = [({x: x for x in ("t_out", "t_rep", "gap")}, 8), (late, 14)]
+        out = [head]
+        for columns, wide in blocks:
+            count = wide == 8
+            titles = "".join(f"{title:>24}" for title in columns.values())
+            out += ["", f"{'answer':<{wide}}" + f"{'n':>6}" * count + titles]
+            for part in self.parts:
+                cells = "".join(f"{getattr(part, name):.2f}".rjust(24) for name in columns)
+                out.append(f"{part.name:<{wide}}" + f"{part.n:>6}" * count + cells)
+        return "\n".join(out)
 
 
-def unfit(checkpoint: Checkpoint) -> str | None:
-    """Every model has an answer and a state it is read from."""
-    del checkpoint
-    return None
+@dataclass(frozen=True)
+class Options:
+    """Of the command and the form."""
+
+    probe: str | None = option(None, "default: fitted to 40 instances or more", choices=("fitted", "stored"))
 
 
+@instrument(
+    "from which step the answer stays, and from which step a probe of the state knew it", options=Options, instances=200
+)
 @threadpool_limits.wrap(limits=1, user_api="blas")  # many small regressions: threads only wait for each other
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    probe: str | None = None,
-) -> Commitment:
+def measure(bench: Bench, options: Options) -> Commitment:
     """Runs the instances and says from when each answer stands, outside and inside.
-
-    Args:
-        checkpoint: What runs.
-        instances: Of its task; twins side by side fall into the same fold.
-        steps: T; None takes what the hardest of them needs.
-        seed: Of folds, permutation, untrained model and bootstrap.
-        progress: Called with the steps run and regressions done, and both in all; what it raises stops the work.
-        probe: "fitted" or "stored"; None fits one where there are enough instances.
-
-    Raises:
-        InputError: If the checkpoint cannot read an instance, or there is no such probe.
 
     Source:
         Dynamics Within Latent Chain-of-Thought (2026), for the two times; the controls are ours.
     """
-    steps = reading.steps_for(checkpoint, instances, steps)
-    task, n = tasks.get(checkpoint.config.task), len(instances)
-    encodings = [task.encode(instance, checkpoint.config) for instance in instances]
+    checkpoint, steps, n = bench.checkpoint, bench.steps, len(bench.instances)
     wide = checkpoint.model.shapes.width * (1 + (checkpoint.config.readout == "pair"))
-    results.refuse_over(12.0 * (steps + 1) * n * wide, "the states of these answers", "take fewer instances or steps")
-    runs = steps_of_runs(checkpoint.model, encodings, steps)
-    count = Count(progress, 2 * runs + (2 + PERMUTATIONS) * FOLDS * (steps + 1))
-    logits, states = _run(checkpoint.model, encodings, steps, count.more)
-    answer, group = logits[-1] > 0, groups_of(instances)
-    kind = _kind(checkpoint, probe, answer, group)
-    said: dict[str, list[np.ndarray]] = {OWN: [], PERMUTED: [], UNTRAINED: []}
+    bench.reserve(12.0 * (steps + 1) * n * wide, "the states of these answers")
+    count = bench.expect(2 * bench.runs() + (2 + PERMUTATIONS) * FOLDS * (steps + 1))
+    logits, states = _answers(bench)
+    answer = logits[-1] > 0
+    kind = _kind(checkpoint, options.probe, answer, bench.group)
+    predicted: dict[str, list[np.ndarray]] = {OWN: [], PERMUTED: [], UNTRAINED: []}
     if kind == STORED:
-        said[OWN].append(_stored(checkpoint, states, encodings))
+        predicted[OWN].append(_stored(checkpoint, states, bench.encodings))
     elif kind == FITTED:
-        rng = np.random.default_rng([seed, 6])
-        blank = _run(controls.untrained(checkpoint, seed), encodings, steps, count.more)[1]
+        rng = bench.rng("answers")
+        blank = _answers(bench, bench.untrained)[1]
         mixed = [(PERMUTED, states, controls.permuted(answer, rng)) for _ in range(PERMUTATIONS)]
-        plans = [(OWN, states, answer), *mixed, (UNTRAINED, blank, answer)]
-        for name, inputs, labels in plans:
-            said[name].append(_cross_validated(inputs, labels, group, seed, count.more))
+        for name, inputs, labels in [(OWN, states, answer), *mixed, (UNTRAINED, blank, answer)]:
+            predicted[name].append(_cross_validated(bench, inputs, labels))
     count.upto(count.total)
     times, accuracy = {}, {}
-    for name, runs in said.items():
-        stays = [_stays(x > 0, answer, steps + 1) for x in runs] or [np.full(n, np.nan)]
-        right = [((x > 0) == answer).mean(1) for x in runs] or [np.full(steps + 1, np.nan)]
+    for name, rows in predicted.items():
+        stays = [_stays(x > 0, answer, steps + 1) for x in rows] or [np.full(n, np.nan)]
+        right = [((x > 0) == answer).mean(1) for x in rows] or [np.full(steps + 1, np.nan)]
         times[name], accuracy[name] = np.mean(stays, axis=0), np.mean(right, axis=0)
     t_out = _stays(logits > 0, answer, steps + 1)
-    decidable = _decidable(checkpoint, instances, encodings)
-    rows = {"all": np.ones(n, dtype=bool), "yes": answer, "no": ~answer}
+    decidable = _decidable(bench)
+    labels = np.array([-1 if x.label is None else x.label for x in bench.instances])
+    return Commitment(
+        **bench.header,
+        probe=kind,
+        parts=_parts(bench, answer, t_out, times, decidable),
+        t_out=t_out,
+        t_rep=times[OWN],
+        decidable=decidable,
+        answer=answer,
+        right=answer == labels,
+        accuracy=accuracy[OWN],
+        accuracy_permuted=accuracy[PERMUTED],
+        accuracy_untrained=accuracy[UNTRAINED],
+    )
+
+
+def _parts(
+    bench: Bench, answer: np.ndarray, t_out: np.ndarray, times: dict[str, np.ndarray], decidable: np.ndarray
+) -> tuple[Part, ...]:
+    """Means over all instances, and over those with each answer."""
     values = {
         "t_out": t_out.astype(float),
         "t_rep": times[OWN],
@@ -187,27 +188,11 @@ def measure(
         PERMUTED: times[PERMUTED],
         UNTRAINED: times[UNTRAINED],
     }
-    parts = []
-    for name, mask in rows.items():
-        if mask.any():
-            spans = {key: _span(x[mask], group[mask], seed) for key, x in values.items()}
-            parts.append(Part(name, int(mask.sum()), **spans))
-    labels = np.array([-1 if x.label is None else x.label for x in instances])
-    return Commitment(
-        checkpoint=checkpoint.name,
-        sha256=checkpoint.sha256,
-        steps=steps,
-        seed=seed,
-        probe=kind,
-        parts=tuple(parts),
-        t_out=t_out,
-        t_rep=times[OWN],
-        decidable=decidable,
-        answer=answer,
-        right=answer == labels,
-        accuracy=accuracy[OWN],
-        accuracy_permuted=accuracy[PERMUTED],
-        accuracy_untrained=accuracy[UNTRAINED],
+    rows = {"all": np.ones(len(answer), dtype=bool), "yes": answer, "no": ~answer}
+    return tuple(
+        Part(name, int(mask.sum()), **{key: bench.mean(x[mask], bench.group[mask]) for key, x in values.items()})
+        for name, mask in rows.items()
+        if mask.any()
     )
 
 
@@ -250,87 +235,35 @@ def _stored(checkpoint: Checkpoint, states: np.ndarray, encodings: Sequence[Enco
     return reading.log_odds(logits, wanted.expand(logits.shape[:2]), known).numpy()
 
 
-def _cross_validated(
-    states: np.ndarray,
-    labels: np.ndarray,
-    group: np.ndarray,
-    seed: int,
-    each: Callable[[], None],
-) -> np.ndarray:
-    """What a probe per step says of instances it was not fitted on, (T+1, N, d) -> (T+1, N) logits.
-
-    `each` is called after every regression.
-    """
-    names = np.random.default_rng([seed, 7]).permutation(np.unique(group))
-    fold, said = np.zeros(len(group), dtype=int), np.empty(states.shape[:2])
+def _cross_validated(bench: Bench, states: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What a probe per step says of instances it was not fitted on, (T+1, N, d) -> (T+1, N) logits."""
+    names = bench.rng("folds").permutation(np.unique(bench.group))
+    fold, logits = np.zeros(len(labels), dtype=int), np.empty(states.shape[:2])
     for k in range(FOLDS):
-        fold[np.isin(group, names[k::FOLDS])] = k
+        fold[np.isin(bench.group, names[k::FOLDS])] = k
     for k in range(FOLDS):
-        own, rest = fold == k, fold != k
-        probe = linear_probe.fit_steps(states[:, rest], np.tile(labels[rest], (len(states), 1)), "answer", each)
-        said[:, own] = probe.logits(states[:, own])
-    return said
+        inside, rest = fold == k, fold != k
+        probe = linear_probe.fit_steps(states[:, rest], np.tile(labels[rest], (len(states), 1)), "answer", bench.tick)
+        logits[:, inside] = probe.logits(states[:, inside])
+    return logits
 
 
-@torch.inference_mode()
-def _run(
-    model: Any, encodings: Sequence[Encoding], steps: int, each: Callable[[], None]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of the answers, (T+1, N), and the states they are read from, (T+1, N, d): a pair's are answer, source.
-
-    `each` is called after every step.
-    """
-    pair, width = model.config.readout == "pair", model.shapes.width
-    logits = np.empty((steps + 1, len(encodings)))
-    states = np.empty((steps + 1, len(encodings), width * (1 + pair)), dtype=np.float32)
-    for index in batches(encodings, width, model.shapes.heads):
-        batch = collate([encodings[i] for i in index]).to(next(model.parameters()).device)
-        rows = torch.arange(len(index), device=batch.answer.device)
-        context = model.prepare(batch)
-        h = model.initial(context)
-        for t in range(steps + 1):
-            logits[t, index] = model.readout(h, batch)[0].double().cpu().numpy()
-            ends = (batch.answer, batch.source) if pair else (batch.answer,)
-            states[t, index] = torch.cat([h[rows, end] for end in ends], dim=-1).float().cpu().numpy()
-            if t < steps:
-                h = model.step(h, t, context)
-                each()
+def _answers(bench: Bench, model: Any = None) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of the answers, (T+1, N), and the states they are read from, (T+1, N, d): a pair's are answer, source."""
+    logits, states = np.empty((bench.steps + 1, len(bench.instances))), None
+    for now in bench.rollout(model):
+        rows = now.at_answers()
+        if states is None:
+            states = np.empty((*logits.shape, rows.shape[1]), dtype=np.float32)
+        logits[now.t, now.index], states[now.t, now.index] = now.readout()[0], rows
+    assert states is not None
     return logits, states
 
 
-def _decidable(checkpoint: Checkpoint, instances: Sequence[Any], encodings: Sequence[Encoding]) -> np.ndarray:
+def _decidable(bench: Bench) -> np.ndarray:
     """First step at which the oracle can decide the answer, (N,) float; NaN for never."""
-    if checkpoint.config.task == "logic":
-        steps = np.array([encoding.known_from[encoding.answer] for encoding in encodings], dtype=float)
+    if bench.checkpoint.config.task == "logic":
+        steps = np.array([encoding.known_from[encoding.answer] for encoding in bench.encodings], dtype=float)
     else:
-        steps = np.array([instance.first_decidable_step() for instance in instances], dtype=float)
+        steps = np.array([instance.first_decidable_step() for instance in bench.instances], dtype=float)
     return np.where(steps >= NEVER, np.nan, steps)
-
-
-def _span(values: np.ndarray, group: np.ndarray, seed: int) -> Span:
-    return Span(*(float(x) for x in estimate.mean(values, group, seed)))
-
-
-def table(result: Commitment) -> str:
-    """The times with their controls, over all and by answer."""
-    of = {FITTED: "a cross-validated probe", STORED: "the stored probe", NONE: "no probe: too few instances"}
-    out = [
-        f"{result.checkpoint}: {len(result.t_out)} instances, T = {result.steps}, {of[result.probe]}; "
-        f"{result.right.mean():.3f} of the answers right",
-        "",
-        f"{'answer':<8}{'n':>6}" + "".join(f"{name:>24}" for name in ("t_out", "t_rep", "gap")),
-    ]
-    for part in result.parts:
-        out.append(
-            f"{part.name:<8}{part.n:>6}" + "".join(f"{_text(x):>24}" for x in (part.t_out, part.t_rep, part.gap))
-        )
-    out += ["", f"{'answer':<14}" + "".join(f"{x:>24}" for x in ("t_out - oracle", "t_rep - oracle"))]
-    out[-1] += "".join(f"{x:>24}" for x in ("t_rep, permuted", "t_rep, untrained"))
-    for part in result.parts:
-        spans = (part.out_late, part.rep_late, part.permuted, part.untrained)
-        out.append(f"{part.name:<14}" + "".join(f"{_text(x):>24}" for x in spans))
-    return "\n".join(out)
-
-
-def _text(span: Span) -> str:
-    return "-" if np.isnan(span.mean) else f"{span.mean:.2f} [{span.low:.2f}, {span.high:.2f}]"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,57 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import SPARSE_ABOVE, Encoding
 from depthscope.core.errors import InputError
 from depthscope.core.files import atomic
+from depthscope.core.files.strict_json import dumps
 from depthscope.core.protocol import RecurrentModel
 from depthscope.core.trace import MAX_STEPS
+from depthscope.probes.measuring.estimate import Estimate
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an instrument measured: numbers, arrays, texts and Estimates, each with its control beside it.
+
+    Attributes:
+        checkpoint: Name of the checkpoint.
+        sha256: Of its weights.
+        steps: T.
+        seed: Of everything random.
+    """
+
+    checkpoint: str
+    sha256: str
+    steps: int
+    seed: int
+
+    def table(self) -> str:
+        """What the command prints; one row an estimate, where an instrument has no table of its own."""
+        rows = [f"{row['name']:<32}{row['index']:>8}  {row['text']}" for row in estimates(self)]
+        return "\n".join([f"{self.checkpoint}: T = {self.steps}", "", *rows])
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Strict JSON; what is not defined is null."""
+        return dumps(self, indent=indent)
+
+
+def estimates(result: Any, prefix: str = "") -> list[dict[str, Any]]:
+    """Every estimate of a result as a row: name, index ("" for a single one), value, low, high, n, and as text."""
+    rows: list[dict[str, Any]] = []
+    for name, value in (vars(result) if is_dataclass(result) else result).items():
+        if isinstance(value, Estimate):
+            for index in np.ndindex(value.shape):
+                one = value[index]
+                numbers = {key: getattr(one, key).item() for key in ("value", "low", "high", "n")}
+                at = ",".join(map(str, index))
+                rows.append({"name": prefix + name, "index": at, **numbers, "text": f"{one}"})
+        elif is_dataclass(value) or isinstance(value, Mapping):
+            rows += estimates(value, f"{prefix}{name}.")
+        elif isinstance(value, tuple | list) and value and is_dataclass(value[0]):
+            for i, part in enumerate(value):
+                rows += estimates(part, f"{prefix}{name}.{i}.")
+    return rows
+
 
 MAX_BYTES = 4 << 30
 """An instrument that needs more memory than this is refused."""

@@ -70,21 +70,22 @@ class Sample:
 def groups_of(instances: Sequence[Any]) -> np.ndarray:
     """Group of each instance, (n,), from 0: what shares a group must not be on both sides of a split.
 
-    Equal instances share one (short formulas come up again and again), and so do twins, one after the other in audited
-    graphs and texts. Any other instance, a line of a user's file as well, is a group of its own.
+    Equal instances share one (short formulas come up again and again), and so do twins, wherever they stand. Any other
+    instance, a line of a user's file as well, is a group of its own.
     """
     group_of: dict[Any, int] = {}
-    latest: dict[Hashable, Any] = {}
+    alike: dict[Hashable, list[Any]] = {}
     groups = 0
     for instance in instances:
-        frame = kin.shared(instance)
-        before, latest[frame] = latest.get(frame), instance
         if instance in group_of:
             continue
-        if before is not None and kin.together(before, instance):
-            group_of[instance] = group_of[before]
+        earlier = alike.setdefault(kin.shared(instance), [])
+        twin = next((one for one in reversed(earlier) if kin.together(one, instance)), None)
+        if twin is not None:
+            group_of[instance] = group_of[twin]
         else:
             group_of[instance], groups = groups, groups + 1
+        earlier.append(instance)
     return np.array([group_of[instance] for instance in instances], dtype=np.int64)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from depthscope.core import checkpoint
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
 from depthscope.probes import registry as instruments
+from depthscope.probes.instrument import Instrument
 from tests.probes.hand_made import untrained
 
 
@@ -61,10 +63,11 @@ def test_a_trial_runs_an_instrument_or_says_why_not(
     ours = untrained(tmp_path / "without ^", "without ^")
     if became == REFUSED:
 
-        def refuses(*_: object, **__: object) -> None:
+        def refuse(*_: object) -> Any:
             raise InputError("there is no failure")
 
-        monkeypatch.setattr(instruments.get(name).load(), "measure", refuses)
+        refusing = Instrument(name, "nothing", refuse)
+        monkeypatch.setattr(instruments, "get", lambda _: refusing)
     before = sorted(path.name for path in ours.folder.iterdir()) if ours.folder else []
     found = applicability.trial(ours, name)
     assert (found.checkpoint, found.instrument, found.sha256) == ("without ^", name, ours.sha256)

@@ -10,11 +10,11 @@ import pytest
 
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
+from depthscope.probes import registry
 from depthscope.probes.instruments import exit as exit_rules, steps, trivial
 from depthscope.probes.measuring import instances as subjects, results
 from depthscope.probes.measuring.results import Progress
 from depthscope.probes.reading import linear_probe
-from depthscope.probes.registry import INSTRUMENTS
 from tests.probes.hand_made import untrained
 
 COUNTS = {"commitment": 44, "foretell": 40, "repair": 40, "fixed-points": 1, "lyapunov": 2}
@@ -35,12 +35,11 @@ def work(name: str, ours: Checkpoint) -> Callable[[Progress], Any]:
     """The small work of an instrument, or of `fit`."""
     if name == "fit":
         return lambda progress: linear_probe.fit(ours, instances=linear_probe.MIN_INSTANCES, progress=progress)
-    module = {x.NAME: x for x in INSTRUMENTS}[name].load()
     drawn = subjects.draw(ours, [4], COUNTS.get(name, 8))
-    return lambda progress: module.measure(ours, drawn, steps=6, progress=progress)
+    return lambda progress: registry.get(name)(ours, drawn, steps=6, progress=progress)
 
 
-NAMES = ["fit", *(x.NAME for x in INSTRUMENTS if x.NAME not in COARSE)]
+NAMES = ["fit", *(x for x in registry.NAMES if x not in COARSE)]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SLOW])

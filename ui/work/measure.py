@@ -77,18 +77,18 @@ class Asked:
     @property
     def code(self) -> str:
         """The lines of Python that measure the same."""
-        module = instruments.get(self.name).module.removeprefix("depthscope.probes.instruments.")
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
         return "\n".join(
             [
                 "from depthscope.core import checkpoint",
-                f"from depthscope.probes.instruments import {module}",
+                "from depthscope.probes import registry",
                 "from depthscope.probes.measuring import instances",
                 "",
                 f"opened = checkpoint.load({self.checkpoint.name!r})",
                 f"drawn = instances.draw(opened, {self.levels}, {self.count})",
-                f"result = {module}.measure(opened, drawn, steps={self.steps}{options})",
-                f"print({module}.table(result))",
+                f"measure = registry.get({self.name!r})",
+                f"result = measure(opened, drawn, steps={self.steps}{options})",
+                "print(measure.table(result))",
             ]
         )
 
@@ -107,7 +107,7 @@ def card(title: str, asked: Asked, question: str, draw: Callable[[Any], None]) -
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
             st.markdown(f"**{title}**")
             explain.popover(name)
-        why = instruments.get(name).load().unfit(asked.checkpoint)
+        why = instruments.get(name).unfit(asked.checkpoint)
         if why is not None:
             st.caption(f"{question} It does not apply here: {plain(whole(why))}")
             return
@@ -124,20 +124,20 @@ def card(title: str, asked: Asked, question: str, draw: Callable[[Any], None]) -
 
 def _work(asked: Asked) -> Work:
     """The measurement on a thread of its own; its result is kept for every visit."""
-    module = instruments.get(asked.name).load()
 
     def run(progress: Progress) -> Iterator[Any]:
         opened = asked.checkpoint
         drawn = subjects.draw(opened, asked.levels, asked.count, seed=SEED)
-        yield module.measure(opened, drawn, steps=asked.steps, seed=SEED, progress=progress, **asked.options)
+        measure = instruments.get(asked.name)
+        yield measure(opened, drawn, steps=asked.steps, seed=SEED, progress=progress, **asked.options)
 
     return Work(f"instrument {asked.name}", asked.key, run)
 
 
 def _take_away(asked: Asked, found: Any) -> None:
-    name, module = asked.name, instruments.get(asked.name).load()
+    name = asked.name
     with st.expander("Numbers, command and code"):
-        st.code(module.table(found), language=None)
+        st.code(instruments.get(name).table(found), language=None)
         lines.show(asked.command, asked.code)
         file = f"{asked.checkpoint.name}-{name}.json"
         st.download_button(

@@ -96,19 +96,19 @@ def command(asked: Asked) -> str:
 
 def code(asked: Asked) -> str:
     """The lines of Python that compute the same numbers."""
-    module = instruments.get(asked.instrument).module.removeprefix("depthscope.probes.instruments.")
     more = "".join(f", {name}={value!r}" for name, value in asked.options.items())
     drawn = f"{frontier_request.difficulties(asked.difficulty)}, {asked.instances}, seed={asked.seed}"
     return "\n".join(
         [
             "from depthscope.core import checkpoint",
-            f"from depthscope.probes.instruments import {module}",
+            "from depthscope.probes import registry",
             "from depthscope.probes.measuring import instances",
             "",
             f"opened = checkpoint.load({asked.checkpoint!r})",
             f"drawn = instances.draw(opened, {drawn})",
-            f"result = {module}.measure(opened, drawn, seed={asked.seed}{more})",
-            f"print({module}.table(result))",
+            f"measure = registry.get({asked.instrument!r})",
+            f"result = measure(opened, drawn, seed={asked.seed}{more})",
+            "print(measure.table(result))",
         ]
     )
 
@@ -128,8 +128,8 @@ def work_of(asked: Asked, checkpoint: Checkpoint, unit: str) -> Work:
 
     def run(progress: Progress) -> Iterator[Any]:
         drawn = subjects.draw(checkpoint, difficulties, asked.instances, seed=asked.seed)
-        module = instruments.get(asked.instrument).load()
-        yield module.measure(checkpoint, drawn, seed=asked.seed, progress=progress, **asked.options)
+        measure, options = instruments.get(asked.instrument), dict[str, Any](asked.options)
+        yield measure(checkpoint, drawn, seed=asked.seed, progress=progress, **options)
 
     return Work(asked.instrument, fingerprint(checkpoint.sha256, asked, *stored), run, unit)
 
@@ -137,7 +137,7 @@ def work_of(asked: Asked, checkpoint: Checkpoint, unit: str) -> Work:
 def draw(checkpoint: Checkpoint, what: Section) -> None:
     """A section: the form, the work under way, and the result once there is one."""
     with card(what.title, what.instrument, height="content"), session.calm():
-        unfit = instruments.get(what.instrument).load().unfit(checkpoint)
+        unfit = instruments.get(what.instrument).unfit(checkpoint)
         if unfit is not None:
             st.info(plain(whole(f"{what.title} does not apply to {checkpoint.name}: {unfit}")))
             return

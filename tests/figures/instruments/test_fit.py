@@ -20,10 +20,11 @@ from depthscope.figures.instruments import (
     wavefront as arrivals,
 )
 from depthscope.figures.style.curves import share
-from depthscope.probes.instruments.commitment import Commitment, Part, Span
+from depthscope.probes.instruments.commitment import Commitment, Part
 from depthscope.probes.instruments.lens import Curve, Lenses
 from depthscope.probes.instruments.wavefront import TwinControl, Wavefront
 from depthscope.probes.maths.line_fit import OWN, SHUFFLED, UNTRAINED, line
+from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.reading.regression import LinearProbe
 from depthscope.probes.reading.scores import AcrossSteps, ProbeScores, StepScores
 from tests.figures.hand_made import chain, graph_trace
@@ -193,8 +194,16 @@ def test_the_speed_is_said_with_its_controls() -> None:
 
 
 def committed() -> Commitment:
-    span = Span(2.0, 1.5, 2.5)
-    spans = [span, span, Span(0.0, 0.0, 0.0), Span(-1.0, -1.5, -0.5), span, Span(4.0, 3.9, 4.1), Span(5.0, 5.0, 5.0)]
+    span = Estimate(2.0, 1.5, 2.5, 5)
+    spans = [
+        span,
+        span,
+        Estimate(0.0, 0.0, 0.0, 5),
+        Estimate(-1.0, -1.5, -0.5, 5),
+        span,
+        Estimate(4.0, 3.9, 4.1, 5),
+        Estimate(5.0, 5.0, 5.0, 5),
+    ]
     t_out, t_rep = np.array([1, 3]), np.array([1.0, 5.0])
     rows = np.array([0.5, 1, 1, 1, 1]), np.full(5, 0.5), np.full(5, 0.6)
     answer = np.array([True, False])

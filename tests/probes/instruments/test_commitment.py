@@ -63,32 +63,32 @@ def test_what_is_held_before_it_is_said() -> None:
     assert (found.probe, found.steps) == ("fitted", 9)
     whole = found.parts[0]
     assert [part.name for part in found.parts] == ["all", "yes", "no"]
-    assert whole.t_out.mean == pytest.approx(SAID, abs=1)
+    assert whole.t_out.value == pytest.approx(SAID, abs=1)
     assert (found.t_out <= SAID).all()
-    assert HELD - 1.3 < whole.t_rep.mean <= HELD
+    assert HELD - 1.3 < whole.t_rep.value <= HELD
     assert whole.gap.low > 2
-    assert whole.permuted.mean > 5
+    assert whole.permuted.value > 5
     assert (found.accuracy[HELD:] == 1).all()
     assert (found.accuracy[:HELD] < 0.75).all()
     assert found.accuracy_permuted[HELD:].mean() < 0.75
     assert found.right.all()
     np.testing.assert_array_equal(found.decidable, [x.first_decidable_step() for x in graphs(3, 60)])
-    assert whole.out_late.mean == pytest.approx(found.t_out.mean() - found.decidable.mean())
+    assert whole.out_late.value == pytest.approx(found.t_out.mean() - found.decidable.mean())
     assert seen[-1] == (2 * 9 + 35 * 10, 2 * 9 + 35 * 10)  # steps of one batch, twice, and regressions
 
 
 def test_nothing_is_held_by_coins() -> None:
     found = commitment.measure(model(Coins), graphs(3, 100), steps=6)
     assert (found.accuracy < 0.75)[:-1].all()  # the last answer is read off the last state itself
-    assert found.parts[0].t_rep.mean > 4.5
-    assert found.parts[0].gap.mean < 1.5
+    assert found.parts[0].t_rep.value > 4.5
+    assert found.parts[0].gap.value < 1.5
 
 
 def test_few_instances_have_no_probe() -> None:
     found = commitment.measure(wave(), graphs(5, 4))
     assert found.probe == "none"
     assert np.isnan(found.t_rep).all()
-    assert np.isnan(found.parts[0].gap.mean)
+    assert np.isnan(found.parts[0].gap.value)
     reached = np.array([x.label == 1 for x in graphs(5, 4)])
     np.testing.assert_array_equal(found.t_out, np.where(reached, 5, 0))  # one hop a step
     for wanted, word in (("fitted", "at least"), ("stored", "no probes"), ("oracle", "fitted or stored")):
@@ -98,12 +98,12 @@ def test_few_instances_have_no_probe() -> None:
 
 def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured) -> None:
     found = commitment.measure(model(Holding), graphs(2, 40), steps=8)
-    assert json.loads(dumps(found))["parts"][0]["gap"]["mean"] > 0
+    assert json.loads(dumps(found))["parts"][0]["gap"]["value"] > 0
     results.save_npz(found, tmp_path / "c.npz")
     with np.load(tmp_path / "c.npz", allow_pickle=False) as stored:
         np.testing.assert_array_equal(stored["t_rep"], found.t_rep)
     for kind in ("graph", "tokens", "named", "without ^"):
         ours = untrained(tmp_path / kind, kind)
-        assert commitment.unfit(ours) is None
+        assert commitment.measure.unfit(ours) is None
         assert main(["commitment", str(ours.folder), "--difficulty", "2", "--instances", "4", "--steps", "3"]) == 0
         assert "t_out" in capsys.readouterr().out

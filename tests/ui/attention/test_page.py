@@ -80,4 +80,4 @@ def test_large_runs_are_measured_when_they_are_asked_for(monkeypatch: pytest.Mon
 
 
 def test_every_card_is_of_an_instrument() -> None:
-    assert attention_measures.COUNTS.keys() <= {instrument.NAME for instrument in instruments.INSTRUMENTS}
+    assert attention_measures.COUNTS.keys() <= set(instruments.NAMES)

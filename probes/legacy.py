@@ -1,0 +1,245 @@
+"""Instruments that are still declared apart from their modules; goes when the last of them is converted."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from depthscope.core.arguments import difficulties
+from depthscope.probes.instrument import Instrument, NoOptions
+
+
+@dataclass(frozen=True)
+class Option:
+    """An argument."""
+
+    flag: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Legacy:
+    """An instrument as it was declared."""
+
+    NAME: str
+    SUMMARY: str
+    module: str
+    instances: int = 1
+    options: Sequence[Option] = ()
+    spread: bool = False
+
+
+@dataclass(frozen=True)
+class Old(Instrument):
+    """An instrument whose module has measure(checkpoint, instances, ...), unfit and table."""
+
+    module: Any = None
+    flags: Sequence[Option] = ()
+
+    def __call__(self, checkpoint: Any, instances: Any, **settings: Any) -> Any:
+        """Measures."""
+        return self.module.measure(checkpoint, instances, **settings)
+
+    def arguments(self) -> Any:
+        """Its flags."""
+        for one in self.flags:
+            yield one.flag, one.flag.lstrip("-").replace("-", "_"), one.settings
+
+    def table(self, result: Any) -> str:
+        """Its table."""
+        return self.module.table(result)
+
+
+LEGACY: tuple[Legacy, ...] = (
+    Legacy(
+        "exit",
+        "accuracy against mean steps of rules that say when to stop",
+        "depthscope.probes.instruments.exit",
+        instances=200,
+        spread=True,
+    ),
+    Legacy(
+        "wavefront",
+        "from which step each node is read right, and how that grows with its distance",
+        "depthscope.probes.instruments.wavefront",
+        instances=100,
+        options=(
+            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
+            Option("--threshold", {"type": float, "default": 0.9, "help": "of the probability (default .9)"}),
+        ),
+    ),
+    Legacy(
+        "attention",
+        "whether attention lies on the path to the answer, at every step and head and rolled out",
+        "depthscope.probes.instruments.attention",
+        instances=40,
+    ),
+    Legacy(
+        "lens",
+        "what the last readout says of every step's states, as they are and after an affine map",
+        "depthscope.probes.instruments.lens",
+        instances=64,
+    ),
+    Legacy(
+        "interaction",
+        "how much the answer, or one state, changes with each state before it, attention or not",
+        "depthscope.probes.instruments.interaction",
+        instances=8,
+        options=(
+            Option("--directions", {"type": int, "metavar": "K", "help": "random ones; 0 for all (default: by size)"}),
+            Option("--node", {"metavar": "NAME", "help": "of INPUT, that is influenced (default: the answer's)"}),
+            Option("--at", {"type": int, "metavar": "STEP", "help": "at which it is influenced (default: the last)"}),
+        ),
+    ),
+    Legacy(
+        "patch",
+        "where and when the twin's state, put in alone, brings the twin's answer",
+        "depthscope.probes.instruments.patch",
+        instances=10,
+    ),
+    Legacy(
+        "steps",
+        "whether each step has what the oracle has at that step, and which step's answer is best",
+        "depthscope.probes.instruments.steps",
+        instances=100,
+        options=(
+            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
+            Option("--first", {"type": int, "default": 2, "metavar": "T", "help": "first step looked at (default 2)"}),
+            Option("--pace", {"type": float, "default": 1.0, "help": "steps to one of the oracle's (default 1)"}),
+        ),
+    ),
+    Legacy(
+        "knockout",
+        "whether the answer needs attention along the path: edges taken out, against edges off it",
+        "depthscope.probes.instruments.knockout",
+        instances=80,
+    ),
+    Legacy(
+        "similarity",
+        "how alike the states of every step are to the last, or to those of another checkpoint",
+        "depthscope.probes.instruments.similarity",
+        instances=40,
+        options=(
+            Option("--other", {"metavar": "CKPT", "help": "a checkpoint of the same task to compare with"}),
+            Option(
+                "--ceiling", {"metavar": "CKPT", "help": "of the same recipe and another seed (default: a shipped one)"}
+            ),
+        ),
+    ),
+    Legacy(
+        "foretell",
+        "whether the wave after half of the steps foretells that the last answer will be wrong",
+        "depthscope.probes.instruments.foretell",
+        instances=400,
+        options=(
+            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
+            Option("--fit", {"type": difficulties, "metavar": "D", "help": "to fit on (default: three below)"}),
+            Option("--fit-instances", {"type": int, "default": 200, "help": "of each of them (default 200)"}),
+        ),
+    ),
+    Legacy(
+        "highway",
+        "how much of the gradient is left after many steps back, trained and at the start",
+        "depthscope.probes.instruments.highway",
+        instances=16,
+        options=(
+            Option("--seeds", {"type": int, "default": 3, "help": "untrained networks of each kind (default 3)"}),
+            Option("--trained", {"nargs": "+", "metavar": "DIR", "help": "checkpoints trained with a mechanism off"}),
+        ),
+    ),
+    Legacy(
+        "steer",
+        "whether a state moved along a direction makes happen what should follow from it, and when",
+        "depthscope.probes.instruments.steer",
+        instances=30,
+        options=(
+            Option("--node", {"metavar": "NAME", "help": "the one to steer, or its number (default: three at random)"}),
+            Option("--at", {"type": int, "metavar": "STEP", "help": "where it is steered (default: by the task)"}),
+            Option("--direction", {"choices": ("means", "probe", "readout"), "help": "one alone (default: all)"}),
+        ),
+    ),
+    Legacy(
+        "automaton",
+        "whether the model is, node by node, a small finite machine, and whether that goes on ten times larger",
+        "depthscope.probes.instruments.automaton",
+        instances=20,
+        options=(
+            Option("--messages", {"choices": ("set", "multiset"), "default": "set", "help": "heard (default set)"}),
+            Option("--max-states", {"type": int, "default": 8, "metavar": "K", "help": "most tried (default 8)"}),
+        ),
+    ),
+    Legacy(
+        "invariances",
+        "whether the answer stays under renaming, reordering and rereading, and turns with a twin",
+        "depthscope.probes.instruments.invariances",
+        instances=100,
+    ),
+    Legacy(
+        "agreement",
+        "how often two checkpoints give the same answer, and who is right where they do not",
+        "depthscope.probes.instruments.agreement",
+        instances=200,
+        options=(
+            Option("--other", {"metavar": "CKPT", "help": "the second checkpoint (default: an untrained network)"}),
+        ),
+    ),
+    Legacy(
+        "lyapunov",
+        "how fast a small disturbance of the states grows or dies along a run",
+        "depthscope.probes.instruments.lyapunov",
+        instances=8,
+        options=(Option("--exponents", {"type": int, "default": 3, "metavar": "K", "help": "how many (default 3)"}),),
+    ),
+    Legacy(
+        "pca",
+        "in how few directions the states move, and whether those are the same at every step and for new instances",
+        "depthscope.probes.instruments.pca",
+        instances=40,
+    ),
+    Legacy(
+        "convergence",
+        "how far the states still move, whether they turn, and when each node settles",
+        "depthscope.probes.instruments.convergence",
+        instances=40,
+    ),
+    Legacy(
+        "fixed-points",
+        "where the update of one instance stands still, whether that attracts, and whether the start matters",
+        "depthscope.probes.instruments.fixed_points",
+        instances=4,
+    ),
+    Legacy(
+        "repair",
+        "whether a wrong answer recovers once the first state that leaves the oracle is put right",
+        "depthscope.probes.instruments.repair",
+        instances=200,
+        options=(
+            Option(
+                "--failures", {"type": int, "default": 40, "metavar": "N", "help": "looked at (default at most 40)"}
+            ),
+            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
+        ),
+    ),
+    Legacy(
+        "do",
+        "what becomes of the answer when a run is changed by hand: your edits, or a battery of them at every step",
+        "depthscope.probes.instruments.do",
+        instances=20,
+        options=(
+            Option("--edit", {"action": "append", "metavar": "EDIT", "help": "such as 'zero t=3 node=5'; repeatable"}),
+            Option("--edits", {"metavar": "FILE", "help": "of edits, one a line or as JSON"}),
+            Option("--donor", {"metavar": "FILE", "help": "instance that patches take from (default: the twin)"}),
+        ),
+    ),
+)
+
+
+def get(name: str) -> Old:
+    """The instrument of a module that is not converted."""
+    old = next(x for x in LEGACY if name == x.NAME)
+    module = importlib.import_module(old.module)
+    return Old(
+        name, old.SUMMARY, module.measure, NoOptions, module.unfit, old.instances, old.spread, module, old.options
+    )
