@@ -84,9 +84,12 @@ def test_a_page_draws_so_much_and_no_more() -> None:
         checked(Request("x", "5-6", MAX_CELLS))
 
 
+PARSERS = ((["depthscope"], parser()), (["depthscope", "probe"], probes_parser(command="exit")))
+
+
 @given(drawn | own)
 def test_the_lines_to_copy_ask_the_same(request_: Request) -> None:
-    for start, made in ((["depthscope"], parser()), (["depthscope", "probe"], probes_parser())):
+    for start, made in PARSERS:
         named = "frontier" if made.prog.endswith("core") else "probe exit"
         words = shlex.split(command(request_, named))
         assert words[: len(start)] == start
