@@ -3,7 +3,7 @@
     python -m benchmarks [NAME ...] [--rounds N] [--write] [--json]
 
 Without names all of them run, which takes about three quarters of an hour on two cores. `--write` keeps the table
-(benchmarks/table.json) and puts it in its place in RESULTS.md; figures of benchmarks that did not run stay as they are.
+(benchmarks/table.json) and docs/results/speed.md; figures of benchmarks that did not run stay as they are.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.speed.figure import LOST, Figure
-from benchmarks.tables.table import Table, keep
+from benchmarks.tables.table import ROOT, Table, keep
 from depthscope.core.files.strict_json import dumps
 
+PAGE = ROOT / "docs" / "results" / "speed.md"
 NAMES = ("capture", "frontier", "effect_map", "probe_fit", "generation", "growth", "training", "sweep", "browser")
 KEPT = Path(__file__).parent / "table.json"
 
@@ -36,7 +37,7 @@ def kept() -> dict[str, dict[str, Any]]:
 
 def run(name: str, rounds: int | None) -> list[Figure]:
     """The figures of one benchmark, measured in a fresh process."""
-    command = [sys.executable, "-m", f"benchmarks.{name}", "--json"]
+    command = [sys.executable, "-m", f"benchmarks.speed.{name}", "--json"]
     command += [] if rounds is None else ["--rounds", str(rounds)]
     found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return [Figure(**row) for row in json.loads(found.stdout)]
@@ -60,10 +61,10 @@ def table(measured: dict[str, dict[str, Any]]) -> Table:
                 "median": middle,
                 "quartiles": f"{figure.low:.3g}-{figure.high:.3g}",
                 "rounds": figure.rounds,
-                "asked": limit,
-                "kept": {None: "", True: "yes", False: "**no**"}[figure.holds],
-                "of it": figure.details,
-                "command": f"`python -m benchmarks.{name}`",
+                "limit": limit,
+                "met": {None: "", True: "yes", False: "**no**"}[figure.holds],
+                "details": figure.details,
+                "command": f"`python -m benchmarks.speed.{name}`",
             })  # fmt: skip
     places = dict.fromkeys(f"{entry['machine']} ({entry['date']})" for entry in measured.values())
     return Table(
@@ -71,8 +72,8 @@ def table(measured: dict[str, dict[str, Any]]) -> Table:
         title="Benchmarks",
         command="python -m benchmarks --write",
         notes=(
-            "Ratios are of runs in turn in one process: medians with quartiles, of fewer than four rounds the range. "
-            "Measured on: " + "; ".join(places) + ".",
+            "Ratios compare runs that alternate in one process: medians with quartiles, or the range for fewer than "
+            "four rounds. Measured on: " + "; ".join(places) + ".",
         ),
         rows=tuple(rows),
     )
@@ -91,7 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--rounds", type=int, help="in place of each benchmark's own")
-    parser.add_argument("--write", action="store_true", help="keeps the figures and changes RESULTS.md")
+    parser.add_argument("--write", action="store_true", help="stores the figures and changes docs/results/speed.md")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     unknown = sorted(set(args.names) - set(NAMES))
@@ -108,7 +109,7 @@ def main() -> None:
     if args.write:
         whole = json.loads(dumps({**before, **measured}))
         whole = {name: whole[name] for name in NAMES if name in whole}
-        keep(KEPT, whole, table(whole))
+        keep(KEPT, whole, PAGE, table(whole))
 
 
 if __name__ == "__main__":

@@ -82,8 +82,7 @@ def page() -> str:
 
 def _link(instrument: str) -> str:
     """Its name, as a link to its page where there is one."""
-    file = {"fit": "linear-probe", "exit": "exit-rules"}.get(instrument, instrument)
-    return f"[{instrument}]({file}.md)" if (PAGE.parent / f"{file}.md").is_file() else instrument
+    return f"[{instrument}]({instrument}.md)" if (PAGE.parent / f"{instrument}.md").is_file() else instrument
 
 
 EASY, FEW, SHORT = 2, 8, 8

@@ -8,7 +8,7 @@ it; a recurrent model of another kind needs the methods of `RecurrentModel` and 
     notes(steps)               sentences that a reader of a run of T steps should know
     penalty(state, batch)      a cost that training adds, weighted by the recipe (`ponder`)
 
-docs/adapters.md has an example; `depthscope check MODULE:CLASS` says what is missing.
+docs/guides/add-a-kind.md has an example; `depthscope check MODULE:CLASS` says what is missing.
 """
 
 from __future__ import annotations

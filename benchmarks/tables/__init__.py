@@ -1,1 +1,1 @@
-"""The tables of RESULTS.md, each remade by one command: `python -m benchmarks.tables NAME`."""
+"""The tables of docs/results/tables.md, each remade by one command: `python -m benchmarks.tables NAME`."""

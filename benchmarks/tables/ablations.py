@@ -37,9 +37,9 @@ def make(runs: Path) -> Table:
         command=f"depthscope sweep {PLAN} --out runs/ablations && "
         "python -m benchmarks.tables ablations --runs runs/ablations",
         notes=(
-            "Median over seeds (least-greatest where they differ) of the accuracy at T fixed beforehand, audited.",
-            f"Gradient: what one step back does to |dL/dh| on average over {STEPS} steps, at the start and trained; "
-            "at 1 nothing is lost.",
+            "Accuracy on audited data at T fixed beforehand: median over seeds (minimum-maximum where they differ).",
+            f"Gradient: mean factor by which one step back changes |dL/dh|, over {STEPS} steps, before and after "
+            "training; 1 means no loss.",
         ),
         rows=even([row for _, row in sorted(made.items(), key=lambda item: (order[item[0][0]], within[item[0]]))]),
     )

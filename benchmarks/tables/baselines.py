@@ -39,8 +39,8 @@ def make(runs: Path, instances: int, seed: int) -> Table:
         command=f"depthscope sweep {PLAN} --out runs/baselines && "
         f"python -m benchmarks.tables baselines --runs runs/baselines --instances {instances} --seed {seed}",
         notes=(
-            "Task, data, loss, batches, batch size, width and T of the house recipe. Models: median over seeds "
-            "(least-greatest); rules: accuracy with its 95% interval.",
+            "Task, data, loss, batches, batch size, width and T are those of the house recipe. Models: median over "
+            "seeds (minimum-maximum where they differ); rules: accuracy with its 95% interval.",
         ),
         rows=even(rows),
     )

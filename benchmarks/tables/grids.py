@@ -53,10 +53,11 @@ def make(instances: int, seed: int, task: str | None = None) -> Table:
         title="Table 1. The paper's grids and ours",
         command=f"python -m benchmarks.tables grids{span} --instances {instances} --seed {seed}",
         notes=(
-            "Columns are hops, depths or facts on the chain. The author's figures are at the best number of steps of "
-            "each column, and so are ours where it says so, of the same instances; otherwise at T fixed beforehand: "
-            "hops + 8, 3 * depth + 12, 2 * chain + 8, and no more than a paper checkpoint has step embeddings. A cell "
-            "is empty where a checkpoint cannot read the instances: too many names, or operators unknown to it.",
+            'Columns are hops, depths or facts on the chain. T "best" is the best number of steps for each column, as '
+            "in the author's figures, chosen on the instances that are scored; "
+            'T "fixed" is set beforehand: hops + 8, 3 * depth + 12 or 2 * chain + 8, limited for paper checkpoints to '
+            "the number of step embeddings. A cell is empty where a checkpoint cannot read the instances: too many "
+            "names, or unknown operators.",
         ),
         rows=tuple(rows),
     )

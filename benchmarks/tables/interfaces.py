@@ -42,8 +42,8 @@ def make(instances: int, seed: int) -> Table:
         title="Table 4. Interface and task",
         command=f"python -m benchmarks.tables interfaces --instances {instances} --seed {seed}",
         notes=(
-            f"Audited data, one seed each. `factor` is the largest difficulty with an accuracy of {ENOUGH} or more, of "
-            "those tried up to the first that falls short, over the largest trained on.",
+            f"Audited data, one seed each. `factor` divides the largest difficulty with an accuracy of {ENOUGH} or "
+            "more, before the first that falls short, by the largest in training.",
         ),
         rows=tuple(rows),
     )

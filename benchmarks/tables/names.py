@@ -43,7 +43,7 @@ def make(instances: int, seed: int) -> Table:
         command=f"python -m benchmarks.tables names --instances {instances} --seed {seed}",
         notes=(
             f"Audited twins, T = {STEPS}, {instances} instances a cell: accuracy with its 95% interval, then the share "
-            "of right answers among reachable and among unreachable. With 16 nodes all names were seen in training.",
+            "of right answers among reachable and among unreachable. With 16 nodes every name occurs in training.",
         ),
         rows=tuple(rows),
     )

@@ -14,7 +14,7 @@ from depthscope.core.files.atomic import write
 from depthscope.core.files.strict_json import dumps
 
 ROOT = Path(__file__).parents[2]
-RESULTS, KEPT = ROOT / "RESULTS.md", ROOT / "checkpoints" / "tables"
+PAGE, KEPT = ROOT / "docs" / "results" / "tables.md", ROOT / "checkpoints" / "tables"
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class Table:
         return "\n\n".join([f"**{self.title}.** `{self.command}`", body, *self.notes])
 
 
-def keep(path: Path, content: Any, table: Table, name: str | None = None) -> None:
-    """Writes what a table is made of as JSON, and the table into its place in RESULTS.md."""
+def keep(path: Path, content: Any, page: Path, table: Table, name: str | None = None) -> None:
+    """Writes what a table is made of as JSON, and the table between its marks on a page of docs/results."""
     write(path, dumps(content, indent=1) + "\n")
-    write(RESULTS, placed(RESULTS.read_text(), name or table.name, table.markdown()))
+    write(page, placed(page.read_text(), name or table.name, table.markdown()))
 
 
 def placed(page: str, name: str, body: str) -> str:
-    """The page with a table between its two marks; marks that are not there yet are put at its end."""
+    """The page with a table between its two marks; a table without marks is added at the end."""
     start, end = f"<!-- table {name} -->", f"<!-- end of table {name} -->"
     block = f"{start}\n{body}\n{end}"
     if start not in page:

@@ -71,7 +71,7 @@ def _scores(view: View, scores: ProbeScores) -> None:
             )
         )
     stem = re.sub(r"[^\w.-]", "-", f"{view.checkpoint.name}-probes")
-    with card("What a probe of each step reads", "linear-probe", height="content"):
+    with card("What a probe of each step reads", "fit", height="content"):
         st.segmented_control(
             "Nodes", names, default=first, format_func=SETS.__getitem__, key=key, required=True,
             label_visibility="collapsed",

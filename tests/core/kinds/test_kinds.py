@@ -26,7 +26,7 @@ from depthscope.core.kinds.check import PRESENTATIONS
 from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.core.protocol import Shapes
 
-DOCS = Path(__file__).parents[3] / "docs" / "adapters.md"
+DOCS = Path(__file__).parents[3] / "docs" / "guides" / "add-a-kind.md"
 CONFIG = ModelConfig("graph", vocabulary=2, width=16, heads=2, hidden=16)
 NAME = "neighbours:Neighbours"
 
