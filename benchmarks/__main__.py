@@ -1,8 +1,8 @@
-"""Runs the benchmarks, each in a process of its own, and holds every figure against its limit and the kept table.
+"""Runs the benchmarks, each in a process of its own, and compares every figure with its limit and the stored table.
 
     python -m benchmarks [NAME ...] [--rounds N] [--write] [--json]
 
-Without names all of them run, which takes about three quarters of an hour on two cores. `--write` keeps the table
+Without names all of them run, which takes about three quarters of an hour on two cores. `--write` stores the table
 (benchmarks/table.json) and docs/results/speed.md; figures of benchmarks that did not run stay as they are.
 """
 

@@ -39,13 +39,13 @@ RUNS = "runs"
 
 HEAD = """# Instruments
 
-One page each: the question, the formula, the controls, how to read it, the pitfalls. `depthscope probe NAME --help`
-lists the options; every command takes your own instance, a file of many, or draws some.
+Each has a page with the question, the formula, the controls, how to read it, and the pitfalls. `depthscope probe NAME
+--help` lists the options. Every command measures an instance of yours, a file of many, or generated ones.
 
-Which instrument runs on which shipped checkpoint; a number stands for the sentence below that says why not. The table
-is written by `python -m benchmarks.applicability`, and a test fails when it is out of date. What came of each cell on a
-few easy instances is in [runs.json](runs.json), written by `python -m benchmarks.applicability --run`; a test fails
-when a cell was never tried on the weights that are shipped.
+The table shows which instrument runs on which shipped checkpoint; a number refers to the sentence below the table that
+says why it does not. `python -m benchmarks.applicability` writes the table, and a test fails when it is out of date.
+[runs.json](runs.json) has the outcome of each cell on a few easy instances, written by `python -m
+benchmarks.applicability --run`; a test fails when a cell was never run on the shipped weights.
 """
 
 

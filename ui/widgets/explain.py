@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -12,8 +13,9 @@ DOCS = Path(__file__).parents[2] / "docs" / "instruments"
 
 @cache
 def page(name: str) -> str:
-    """The documentation of an instrument, its title as a small heading."""
-    return (DOCS / f"{name}.md").read_text(encoding="utf-8").replace("\n# ", "\n### ").replace("# ", "### ", 1)
+    """The documentation of an instrument, its title as a small heading; links to other files lead nowhere here."""
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8").replace("\n# ", "\n### ").replace("# ", "### ", 1)
+    return re.sub(r"\[([^\]]+)\]\([^)]*\.md\)", r"\1", text)
 
 
 def popover(name: str) -> None:

@@ -1,0 +1,70 @@
+"""What a guide tells a reader to run does run."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from depthscope.__main__ import main
+from depthscope.core import checkpoint
+
+GUIDES = Path(__file__).parents[2] / "docs" / "guides"
+SHORT = ["--set", "batches=2", "--set", "validation=[1]", "--threads", "1"]
+
+
+def blocks(guide: str, language: str) -> list[str]:
+    """The code blocks of a guide in one language."""
+    text = (GUIDES / f"{guide}.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder whose `checkpoints` is where named checkpoints are looked up."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(checkpoint, "CHECKPOINTS", tmp_path / "checkpoints")
+    monkeypatch.setattr("depthscope.core.training.batches.VALIDATION_COUNT", {"graph": 8})
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "roads.csv").write_text("Here,Bridge\nBridge,There\n")
+    return tmp_path
+
+
+def run(line: str) -> int:
+    """A line of a guide, its training cut short."""
+    words = shlex.split(line)
+    if words[0] == "cp":
+        shutil.copytree(words[2], words[3])
+        return 0
+    assert words[0] == "depthscope"
+    return main([*words[1:], *(SHORT if words[1] == "train" else [])])
+
+
+def test_a_checkpoint_is_trained_put_in_its_place_and_sealed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line for block in blocks("add-a-checkpoint", "sh") for line in block.splitlines()]
+    fit, seal = "depthscope probe fit graph-short", "depthscope seal runs/graph-short"
+    assert {fit, seal} <= set(lines)
+    for line in lines:
+        if line == fit:  # half a minute; tested elsewhere. What it needs is the name:
+            assert checkpoint.load("graph-short").config.task == "graph"
+        elif line == seal:
+            (here / "runs" / "graph-short" / "metrics.json").write_text("{}")
+            assert main(["trace", "runs/graph-short", "roads.csv"]) == 2
+            assert "depthscope seal" in capsys.readouterr().err
+            assert run(line) == 0
+            assert main(["trace", "runs/graph-short", "roads.csv"]) == 0
+        else:
+            assert run(line) == 0, line
+    assert [entry["name"] for entry in checkpoint.available(here / "checkpoints")] == ["graph-short"]
+
+
+def test_a_checkpoint_is_saved_from_python(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [code] = blocks("add-a-checkpoint", "python")
+    (here / "save.py").write_text(code)
+    runpy.run_path("save.py")
+    assert main(["trace", "runs/graph-untrained", "roads.csv", "--source", "Here", "--target", "There"]) == 0
+    assert capsys.readouterr().out
