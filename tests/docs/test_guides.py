@@ -13,14 +13,19 @@ import pytest
 from depthscope.__main__ import main
 from depthscope.core import checkpoint
 
-GUIDES = Path(__file__).parents[2] / "docs" / "guides"
+ROOT = Path(__file__).parents[2]
+GUIDES = ROOT / "docs" / "guides"
 SHORT = ["--set", "batches=2", "--set", "validation=[1]", "--threads", "1"]
 
 
 def blocks(guide: str, language: str) -> list[str]:
     """The code blocks of a guide in one language."""
-    text = (GUIDES / f"{guide}.md").read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return code_of(GUIDES / f"{guide}.md", language)
+
+
+def code_of(page: Path, language: str) -> list[str]:
+    """The code blocks of a page in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
 
 
 @pytest.fixture
@@ -68,3 +73,11 @@ def test_a_checkpoint_is_saved_from_python(here: Path, capsys: pytest.CaptureFix
     runpy.run_path("save.py")
     assert main(["trace", "runs/graph-untrained", "roads.csv", "--source", "Here", "--target", "There"]) == 0
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_example_in_python_runs(page: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [code] = code_of(ROOT / page, "python")
+    (tmp_path / "example.py").write_text(code)
+    runpy.run_path(str(tmp_path / "example.py"))
+    assert len(capsys.readouterr().out.strip("[]\n").split()) == 13
