@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from depthscope.__main__ import main
 from depthscope.core import checkpoint
+from depthscope.probes import registry
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
@@ -73,6 +76,24 @@ def test_a_checkpoint_is_saved_from_python(here: Path, capsys: pytest.CaptureFix
     runpy.run_path("save.py")
     assert main(["trace", "runs/graph-untrained", "roads.csv", "--source", "Here", "--target", "There"]) == 0
     assert capsys.readouterr().out
+
+
+def test_an_instrument_is_named_and_run(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checkpoint, "CHECKPOINTS", ROOT / "checkpoints")
+    monkeypatch.setattr(registry, "_named", {})
+    monkeypatch.syspath_prepend(here)
+    [code], [command] = blocks("add-an-instrument", "python"), blocks("add-an-instrument", "sh")
+    (here / "changes.py").write_text(code)
+    try:
+        assert main([*shlex.split(command)[1:], "--json"]) == 0
+    finally:
+        sys.modules.pop("changes", None)
+    result = json.loads(capsys.readouterr().out)
+    trained, untrained = (result[name]["value"] for name in ("change", "untrained"))
+    assert len(trained) == len(untrained) == 6
+    assert trained[-1] < untrained[-1]  # the trained network has settled after 3 hops
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])

@@ -11,11 +11,12 @@ import pytest
 from benchmarks.__main__ import PAGE as SPEED, kept, table as speed_table
 from benchmarks.tables.table import KEPT, PAGE as TABLES, Share, Table
 from depthscope.__main__ import usage
-from depthscope.probes.registry import INSTRUMENTS
+from depthscope.probes.registry import NAMES
 from depthscope.ui.widgets import explain
 
 ROOT = Path(__file__).parents[2]
-INSTRUMENT_NAMES = ("fit", "trivial", *(instrument.NAME for instrument in INSTRUMENTS))
+INSTRUMENT_NAMES = ("fit", "trivial", *NAMES)
+EXAMPLES = ("changes",)  # instruments of the guides
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -47,14 +48,14 @@ def test_every_command_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for command, name in re.findall(r"\bdepthscope ([a-z]+)(?: ([a-z-]+))?", "\n".join(re.findall(r"`[^`]+`", text))):
         assert command in commands, command
-        assert command != "probe" or not name or name in INSTRUMENT_NAMES, name
+        assert command != "probe" or not name or name in (*INSTRUMENT_NAMES, *EXAMPLES), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_file_that_is_named_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"`((?:core|probes|figures|ui|benchmarks|tests)/[\w/]+\.\w+)`", text):
-        assert (ROOT / name).exists(), name
+        assert "NAME" in name or (ROOT / name).exists(), name
 
 
 def test_the_map_names_folders_that_are_there() -> None:
