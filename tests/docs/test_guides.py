@@ -36,7 +36,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder whose `checkpoints` is where named checkpoints are looked up."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(checkpoint, "CHECKPOINTS", tmp_path / "checkpoints")
-    monkeypatch.setattr("depthscope.core.training.batches.VALIDATION_COUNT", {"graph": 8})
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "roads.csv").write_text("Here,Bridge\nBridge,There\n")
     return tmp_path
