@@ -211,8 +211,7 @@ def _list(runs: list[Run], busy: str | None) -> None:
         return
     st.markdown("#### Trainings on this server")
     st.caption(
-        f"Each has a folder in `{Path(*training_run.RUNS.parts[-2:])}` of the checkout, which git does not see and "
-        "which stays when the server stops."
+        f"Each has a folder in `{Path(*training_run.RUNS.parts[-3:])}`, which stays when the server stops."
     )
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -1,8 +1,8 @@
 """Trainings that pages start: one process at a time on this server, each run in a folder of its own.
 
-The folders lie in `runs/app` of the checkout, so that a run that was stopped goes on after the server has been started
-again. Owns the process and the folders; what a run is asked for is `ui.checkpoints.training_request`'s, what it shows
-its log's.
+The folders lie in `runs/app` of the checkout (once installed: of the user's own folder), so that a run that was stopped
+goes on after the server has been started again. Owns the process and the folders; what a run is asked for is
+`ui.checkpoints.training_request`'s, what it shows its log's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import streamlit as st
 from depthscope.core.checkpoint import CONFIG
 from depthscope.core.cli import BAD_INPUT
 from depthscope.core.errors import InputError
-from depthscope.core.files import atomic
+from depthscope.core.files import atomic, places
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.training.train import STATE
 from depthscope.ui.checkpoints import training_request
@@ -36,8 +36,7 @@ from depthscope.ui.shell import startup
 
 LOG = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parents[2]
-RUNS = ROOT / "runs" / "app"
+RUNS = places.home() / "runs" / "app"
 REQUEST, ERRORS = "request.json", "stderr.txt"
 MAX_RUNS = 50
 UNSAID = "it ended with an error that it could not write down; perhaps the disk is full"
@@ -209,7 +208,7 @@ class Desk:
         with atomic.written("the folder of the training"), (folder / ERRORS).open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-m", "depthscope.ui.checkpoints.training_child", str(os.getpid()), *words],
-                cwd=ROOT,
+                cwd=places.IMPORTS,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
