@@ -86,7 +86,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def _settle(file: Path) -> None:
     """Waits until a file is on the disk; some disks say only then that they are full."""
-    with file.open("rb") as opened:
+    with file.open("r+b") as opened:  # Windows settles only what is open for writing
         os.fsync(opened.fileno())
 
 

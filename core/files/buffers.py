@@ -13,10 +13,12 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import shutil
 import sys
 import tempfile
 import threading
 import weakref
+from typing import IO
 
 import numpy as np
 
@@ -30,6 +32,8 @@ SMALLEST_BYTES = 1 << 18
 
 FREE_BYTES = 1 << 30
 """So much of a disk is left free."""
+
+WRITTEN_AT_ONCE = 1 << 20
 
 CALLED = "a recording too large for memory, in the folder for temporary files,"
 """What a refusal calls a file."""
@@ -78,7 +82,7 @@ def on_disk(*shape: int) -> np.ndarray:
     if not count:
         return np.empty(shape, dtype=np.float32)
     with atomic.written(CALLED), tempfile.TemporaryFile(prefix="depthscope-") as file:
-        os.posix_fallocate(file.fileno(), 0, 4 * count)  # a map of a file that has no room yet could end the process
+        _fill(file, 4 * count)  # a map of a file that has no room yet could end the process
         mapped = mmap.mmap(file.fileno(), 4 * count)
     array = np.frombuffer(mapped, dtype=np.float32)
     with _lock:
@@ -87,8 +91,24 @@ def on_disk(*shape: int) -> np.ndarray:
     return array.reshape(shape)
 
 
+def _fill(file: IO[bytes], size: int) -> None:
+    """Gives a file its room on the disk, by writing it where the system has no shorter way."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    zeros = bytes(min(size, WRITTEN_AT_ONCE))
+    for start in range(0, size, len(zeros)):
+        file.write(zeros[: size - start])
+    file.flush()
+
+
 def forget(array: np.ndarray) -> None:
-    """Gives back the memory behind an array that lies in a file, which is read again when it is looked at."""
+    """Gives back the memory behind an array that lies in a file, which is read again when it is looked at.
+
+    Where the system cannot be told so, it finds out by itself when memory is short.
+    """
+    if not hasattr(mmap, "MADV_DONTNEED"):
+        return
     where = array.ctypes.data
     for reference, start, size in _mapped:
         mapped = reference()
@@ -98,5 +118,4 @@ def forget(array: np.ndarray) -> None:
 
 def free_on_disk() -> int:
     """Bytes that recordings may still take of the disk."""
-    space = os.statvfs(tempfile.gettempdir())
-    return max(0, space.f_bavail * space.f_frsize - FREE_BYTES)
+    return max(0, shutil.disk_usage(tempfile.gettempdir()).free - FREE_BYTES)

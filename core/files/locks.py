@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from depthscope.core.files import atomic
 
-PAUSE = 0.1
+FOREVER, PAUSE = 1e9, 0.1
+"""Seconds; filelock takes a wait without end for a mistake where the holder is this thread."""
+ALONE = ".lock"
 
 
 @contextmanager
-def held(path: Path, give_up: Callable[[], bool]) -> Iterator[bool]:
+def held(path: Path, give_up: Callable[[], bool] = lambda: True) -> Iterator[bool]:
     """Holds the lock on a file for the block; yields whether it was had.
 
     Args:
@@ -25,48 +26,39 @@ def held(path: Path, give_up: Callable[[], bool]) -> Iterator[bool]:
     Raises:
         InputError: If the file cannot be made.
     """
-    with atomic.written(path):
+    lock = FileLock(path)
+    with atomic.written(path), suppress(Timeout):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        lock.acquire(FOREVER, PAUSE, cancel_check=give_up)
     try:
-        while not (had := _taken(handle, fcntl.LOCK_EX)) and not give_up():
-            time.sleep(PAUSE)
-        yield had
+        yield lock.is_locked
     finally:
-        os.close(handle)  # which lets go of the lock
+        lock.release()
 
 
 @contextmanager
 def alone_in(folder: Path) -> Iterator[bool]:
-    """Holds the lock on a folder itself for the block, so that no file is left in it; yields whether it was had.
+    """Holds the lock on a folder for the block, by a file in it that is gone afterwards; yields whether it was had.
 
     Raises:
-        InputError: If the folder cannot be made.
+        InputError: If the folder cannot be made or written.
     """
-    with atomic.written(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
-    try:
-        yield _taken(handle, fcntl.LOCK_EX)
-    finally:
-        os.close(handle)
+    path = folder / ALONE
+    with held(path) as had:
+        try:
+            yield had
+        finally:
+            if had:
+                with suppress(OSError):  # some systems keep a file while it is open
+                    path.unlink()
 
 
 def is_held(path: Path) -> bool:
-    """Whether someone holds the lock on a file."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
+    """Whether someone holds the lock on a file; true where the file may not be written, and so nobody can tell."""
+    if not path.exists():
         return False
     try:
-        return not _taken(handle, fcntl.LOCK_SH)
-    finally:
-        os.close(handle)
-
-
-def _taken(handle: int, how: int) -> bool:
-    try:
-        fcntl.flock(handle, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except (Timeout, OSError):
+        return True

@@ -210,9 +210,7 @@ def _list(runs: list[Run], busy: str | None) -> None:
     if not runs:
         return
     st.markdown("#### Trainings on this server")
-    st.caption(
-        f"Each has a folder in `{Path(*training_run.RUNS.parts[-3:])}`, which stays when the server stops."
-    )
+    st.caption(f"Each has a folder in `{Path(*training_run.RUNS.parts[-3:])}`, which stays when the server stops.")
     for run in runs:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"{plain(run.name)}", width=320)

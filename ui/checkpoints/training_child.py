@@ -1,9 +1,9 @@
 """The process of a training that a page started: `python -m core`, for as long as the server lives.
 
-    python -m depthscope.ui.checkpoints.training_child PARENT core train ...
+    python -m depthscope.ui.checkpoints.training_child core train ...
 
-It cannot outlive the server for long, however that one ends: once PARENT is no longer its parent it is told to stop,
-as Ctrl-C would, and keeps its state.
+Its standard input is a pipe that the server holds open. When that is closed, by the server or by its end, however it
+ends, the training is told to stop, as Ctrl-C would, and keeps its state.
 """
 
 from __future__ import annotations
@@ -12,26 +12,23 @@ import os
 import signal
 import sys
 import threading
-import time
 
-LOOK_SECONDS = 1.0
 NICE = 10
 
 
-def follow(parent: int) -> None:
-    """Stops this process, resumably, once it has another parent."""
-    while os.getppid() == parent:
-        time.sleep(LOOK_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
+def follow() -> None:
+    """Stops this process, resumably, once its standard input ends."""
+    sys.stdin.buffer.read()
+    signal.raise_signal(signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
     """Runs one command of `core` at low priority, followed from a thread."""
-    parent, program, *words = arguments
+    program, *words = arguments
     assert program == "core"
     if hasattr(os, "nice"):
         os.nice(NICE)
-    threading.Thread(target=follow, args=(int(parent),), daemon=True).start()
+    threading.Thread(target=follow, daemon=True).start()
     from depthscope.core.cli import main as core
 
     return core(words)

@@ -12,7 +12,6 @@ import json
 import logging
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -128,8 +127,8 @@ class Desk:
 
     def cancel(self) -> None:
         """Stops the run that is under way after the batch in hand; its state is kept."""
-        if self.running:
-            self._signal(signal.SIGTERM)
+        if self.running and self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()  # which tells it, see `training_child`
 
     def runs(self) -> list[Run]:
         """All runs, the latest first; folders that are none are passed over."""
@@ -207,10 +206,10 @@ class Desk:
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         with atomic.written("the folder of the training"), (folder / ERRORS).open("wb") as errors:
             process = subprocess.Popen(
-                [sys.executable, "-m", "depthscope.ui.checkpoints.training_child", str(os.getpid()), *words],
+                [sys.executable, "-m", "depthscope.ui.checkpoints.training_child", *words],
                 cwd=places.IMPORTS,
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 start_new_session=True,
@@ -222,8 +221,9 @@ class Desk:
 
     def _wait(self, process: subprocess.Popen[bytes], name: str, done: Done | None) -> None:
         """Reaps the process; a run that has ended well is handed on."""
-        if process.wait() == BAD_INPUT:
-            self._refused.add(name)
+        with process:  # which closes its standard input as well
+            if process.wait() == BAD_INPUT:
+                self._refused.add(name)
         if done is None:
             return
         try:
@@ -232,11 +232,6 @@ class Desk:
                 done(run.folder, name)
         except Exception:
             LOG.exception("a finished training could not be taken in")
-
-    def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):
-            if self._process is not None:
-                self._process.send_signal(number)
 
 
 def _refuse_if_read_only() -> None:

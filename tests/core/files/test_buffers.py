@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
+import os
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -52,3 +56,18 @@ def test_free_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_small_arrays_are_not_kept() -> None:
     buffers.take(10, 10)
     assert not buffers._blocks
+
+
+@pytest.mark.parametrize("lacking", [[], [(os, "posix_fallocate"), (mmap, "MADV_DONTNEED")]], ids=["posix", "plain"])
+def test_an_array_on_disk_without_what_posix_has(
+    monkeypatch: pytest.MonkeyPatch, lacking: list[tuple[Any, str]]
+) -> None:
+    for module, name in lacking:
+        monkeypatch.delattr(module, name)
+    monkeypatch.setattr(buffers, "WRITTEN_AT_ONCE", 1000)
+    array = buffers.on_disk(3, 7, 100)
+    assert not array.any()
+    array[...] = np.arange(2100).reshape(3, 7, 100)
+    buffers.forget(array)
+    assert array.sum() == 2099 * 2100 // 2
+    assert buffers.free_on_disk() > 0

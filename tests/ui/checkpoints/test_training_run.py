@@ -107,8 +107,8 @@ def test_what_cannot_be_trained_starts_nothing(desk: Desk, tmp_path: Path) -> No
 
 
 def test_a_child_whose_server_is_gone_stops() -> None:
-    code = "from depthscope.ui.checkpoints.training_child import follow; follow(1_000_000_000)"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30, check=False)
+    code = "from depthscope.ui.checkpoints.training_child import follow; follow()"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30, check=False, stdin=subprocess.DEVNULL)
     assert ended.returncode == -signal.SIGTERM
 
 
