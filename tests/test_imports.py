@@ -25,9 +25,6 @@ NEVER = {  # libraries a part knows nothing of
     "figures": {"streamlit"},
 }
 NO_PICKLE = {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
-SWEEP = ROOT / "core" / "sweeps" / "run.py"
-JOBLIB = {"Parallel", "delayed", "parallel_config"}
-"""What the sweep, and it alone, takes from joblib, whose load and dump are pickle."""
 
 
 def sources() -> list[Path]:
@@ -72,19 +69,7 @@ def test_imports_point_down(path: Path) -> None:
     part, found = part_of(path), imports(path)
     assert not (found & OURS) - BELOW[part]
     assert not found & NEVER.get(part, set())
-    assert not found & (NO_PICKLE - {"joblib"} if path == SWEEP else NO_PICKLE)
-
-
-def test_joblib_only_hands_out_the_runs_of_a_sweep() -> None:
-    for node in ast.walk(ast.parse(SWEEP.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            assert not any(alias.name.split(".")[0] == "joblib" for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "joblib":
-            assert node.module == "joblib"
-            assert {alias.name for alias in node.names} <= JOBLIB
-        elif isinstance(node, ast.Constant):
-            assert not str(node.value).startswith("joblib.")
-            assert node.value != "joblib"
+    assert not found & NO_PICKLE
 
 
 def test_the_parts_are_there() -> None:

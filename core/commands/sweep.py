@@ -17,10 +17,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "plan", type=Path, nargs="?", metavar="PLAN", help="TOML or JSON; core/sweeps/plan.py shows one"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="a folder each run, and sweep.sqlite with the records")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="a folder each run, and their records")
     parser.add_argument("--workers", type=positive, default=2, help="processes (default 2)")
     parser.add_argument("--threads", type=positive, default=1, help="of torch, in each worker (default 1)")
-    parser.add_argument("--backend", choices=("loky", "dask"), default="loky", help="default loky: processes here")
+    parser.add_argument("--backend", choices=("processes", "dask"), default="processes",
+                        help="default: processes of this machine")  # fmt: skip
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that sees DIR (default: one here)")
     parser.add_argument("--show", type=Path, metavar="DIR", help="prints the records of a sweep, and does nothing else")
 
@@ -28,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Makes what is not made yet, then prints the records."""
     if args.show is not None:
-        from depthscope.core.sweeps.ledger import records
+        from depthscope.core.sweeps.records import records
 
         if args.plan is not None or args.out is not None:
             raise InputError("--show takes the folder of a sweep and no plan")
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _print(found: list[dict[str, Any]], as_json: bool) -> None:
     from depthscope.core.files.strict_json import dumps
-    from depthscope.core.sweeps.ledger import line
+    from depthscope.core.sweeps.records import line
 
     if as_json:
         print(dumps(found))

@@ -1,41 +1,41 @@
 """The sweep: the runs of a plan, trained and measured by workers side by side, resumable whatever happens to it.
 
-joblib hands the runs to its processes or to a Dask cluster, and the progress over all of them is shown. What a worker
-does with a run is in `core.sweeps.work`, the records are in `core.sweeps.ledger`.
+The workers are processes of this machine or of a Dask cluster; both are given the runs in the same way. What a worker
+does with a run is in `core.sweeps.work`, the records are in `core.sweeps.records`.
 """
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import multiprocessing.connection
+import os
 import signal
-import socket
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from joblib import Parallel, delayed, parallel_config
 from tqdm import tqdm
 
 from depthscope.core.errors import InputError
 from depthscope.core.files.locks import held
 from depthscope.core.files.strict_json import plain
-from depthscope.core.sweeps.ledger import FILE, LOCK, Ledger, line, records
+from depthscope.core.sweeps import records as ledger
 from depthscope.core.sweeps.plan import Measure, Run, read_plan
-from depthscope.core.sweeps.work import LOOK_SECONDS, made, work
+from depthscope.core.sweeps.records import LOCK, line, records
+from depthscope.core.sweeps.work import AT_WORK, LOOK_SECONDS, finished, work
 from depthscope.core.training.train import Stop
 
 __all__ = ["Measure", "Run", "read_plan", "records", "run"]
 
 LOCK_SECONDS = 2.0
 """A reader may hold the lock of a sweep for a moment."""
-IDLE_SECONDS = 15
-"""A worker without a run leaves after so long; one whose conductor was killed has no other way to know."""
 CONNECT_SECONDS = 20
 
 
@@ -44,7 +44,7 @@ def run(
     out: Path | str,
     *,
     workers: int = 2,
-    backend: Literal["loky", "dask"] = "loky",
+    backend: Literal["processes", "dask"] = "processes",
     scheduler: str | None = None,
     threads: int = 1,
     device: str | None = None,
@@ -54,8 +54,8 @@ def run(
     Args:
         plan: The runs.
         out: Folder of the sweep; on a cluster all workers have to see it.
-        workers: Processes; with a scheduler, its workers count instead.
-        backend: "loky" for processes of joblib, "dask" for a Dask cluster.
+        workers: Processes (one works in this process); with a scheduler, its workers count instead.
+        backend: "processes" of this machine, or "dask" for a Dask cluster.
         scheduler: Address of a Dask scheduler; None starts a cluster on this machine.
         threads: Of torch, in each worker.
         device: None takes a GPU where there is one.
@@ -72,44 +72,45 @@ def run(
     with ExitStack() as stack:
         if not stack.enter_context(held(out / LOCK, lambda: time.monotonic() > patience)):
             raise InputError(f"another sweep is at work in {out}")
-        due, fresh = _due(plan, out)
-        session = uuid.uuid4().hex
-        errors: list[BaseException] = []
+        due = _enter(plan, out)
         stop = stack.enter_context(Stop())
-        client = stack.enter_context(_cluster(workers, scheduler)) if backend == "dask" and due else None
-        ledger = Ledger(out)
-        ledger.create("delete" if client is not None and _is_spread(client) else "wal")
-        ledger.begin(session, [_row(run, i) for i, run in enumerate(plan)], [run.name for run in due], fresh)
-        jobs = [delayed(work)(run, out, session, threads, device) for run in due]
-        dispatch = threading.Thread(target=_dispatch, args=(jobs, workers, threads, client, errors), daemon=True)
-        dispatch.start()
-        names = {run.name for run in plan}
-        _watch(dispatch, ledger, session, names, stop)
-        ledger.settle()
+        if due:
+            session = ledger.begin(out)
+            pool = stack.enter_context(_cluster(workers, scheduler) if backend == "dask" else _local(workers, due))
+            stack.callback(ledger.stop, out, session)  # whatever ends this ends the workers
+            futures = {pool.submit(work, r, out, session, threads, device): r.name for r in due}
+            _watch(futures, plan, out, session, stop)
+            _raise(futures)
     if stop.asked:
         raise KeyboardInterrupt
-    if errors:
-        raise errors[0]
+    names = {planned.name for planned in plan}
     return [record for record in records(out) if record["name"] in names]
 
 
-def _due(plan: Sequence[Run], out: Path) -> tuple[list[Run], list[str]]:
-    """The runs that are not done, and the names of those whose measurements are of no use any more."""
-    known = {record["name"]: record for record in records(out)} if (out / FILE).exists() else {}
-    due, fresh = [], []
-    for planned in plan:
-        record, opened = known.get(planned.name), made(planned, out)
-        if record is not None and record["settings"] != planned.settings():
+def _enter(plan: Sequence[Run], out: Path) -> list[Run]:
+    """Writes the records of a plan as it is now; returns the runs that are not done."""
+    known, due = ledger.read_all(out), []
+    for record in known.values():
+        if record["status"] == "running":  # of a sweep that died
+            ledger.write(out, record | {"status": "queued"})
+    for i, planned in enumerate(plan):
+        settings = plain(_settings(planned, i))
+        before, opened = known.get(planned.name), finished(planned, out)
+        if before is not None and before["settings"] != settings["settings"]:
             raise InputError(f"{out / planned.name} is a run with other settings; name the variant anew, or the folder")
-        if record is not None and record["measure"] != plain(planned.measure):
-            fresh.append(planned.name)
-        elif record is not None and record["status"] == "done" and opened and opened.sha256 == record["sha256"]:
+        record = ledger.new(settings) if before is None else before | settings
+        if before is not None and before["measure"] != settings["measure"]:
+            record |= {k: [] for k in ledger.MEASURED}
+        elif record["status"] == "done" and opened is not None and opened.sha256 == record["sha256"]:
+            if record != before:
+                ledger.write(out, record)
             continue
+        ledger.write(out, record | {"status": "queued", "error": None})
         due.append(planned)
-    return due, fresh
+    return due
 
 
-def _row(planned: Run, position: int) -> dict[str, Any]:
+def _settings(planned: Run, position: int) -> dict[str, Any]:
     return {
         "name": planned.name, "position": position, "task": planned.task, "recipe": planned.recipe,
         "variant": planned.variant, "seed": planned.seed, "overrides": dict(planned.changes),
@@ -122,13 +123,38 @@ def _ignore_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def _begin_process() -> None:
+    """In a process of this machine: it leaves with its conductor, once its run is saved."""
+    _ignore_ctrl_c()
+    parent = multiprocessing.parent_process()
+
+    def leave() -> None:
+        multiprocessing.connection.wait([parent.sentinel] if parent else [])
+        with AT_WORK:
+            os._exit(1)
+
+    threading.Thread(target=leave, daemon=True).start()
+
+
 @contextmanager
-def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
-    """A client of a Dask cluster whose workers take one run at a time."""
+def _local(workers: int, due: Sequence[Run]) -> Iterator[Executor]:
+    """Processes of this machine; one run at a time needs none beside this one."""
+    if min(workers, len(due)) == 1:
+        pool: Executor = ThreadPoolExecutor(1)
+    else:
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(min(workers, len(due)), context, _begin_process)
+    with pool:
+        yield pool
+
+
+@contextmanager
+def _cluster(workers: int, scheduler: str | None) -> Iterator[Executor]:
+    """A Dask cluster whose workers take one run at a time."""
     try:
-        from distributed import Client, KilledWorker, LocalCluster
+        from distributed import Client, LocalCluster
     except ImportError:
-        raise InputError("the backend dask needs its extra: pip install -e '.[dask]'") from None
+        raise InputError("the backend dask needs its extra: pip install 'depthscope[dask]'") from None
     logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection
     local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
     with ExitStack() as stack:
@@ -141,55 +167,38 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[Any]:
             client.run(_ignore_ctrl_c)
         if any(count > 1 for count in client.nthreads().values()):
             raise InputError("torch's random numbers are one for a process: start Dask's workers with --nthreads 1")
-        try:
-            yield client
-        except KilledWorker as error:
-            raise InputError(f"Dask's workers were killed: {error}") from None
+        yield stack.enter_context(client.get_executor())
 
 
-def _is_spread(client: Any) -> bool:
-    """Whether some worker is on another machine."""
-    return bool(set(client.run(socket.gethostname).values()) - {socket.gethostname()})
+def _raise(futures: Sequence[Future[None]] | dict[Future[None], str]) -> None:
+    """Says what went wrong with the workers themselves; what goes wrong in a run is in its record."""
+    for future in futures:
+        error = future.exception()
+        if isinstance(error, BrokenProcessPool) or type(error).__name__ == "KilledWorker":
+            raise InputError("a worker was killed, perhaps for want of memory; the same command goes on") from None
+        if error is not None:
+            raise error
 
 
-def _dispatch(jobs: list[Any], workers: int, threads: int, client: Any, errors: list[BaseException]) -> None:
-    """Hands out the runs and waits for the last; what goes wrong is left in `errors`."""
-    if not jobs:
-        return
-    backend: dict[str, Any] = {"backend": "dask", "client": client, "n_jobs": -1}
-    if client is None:
-        backend = {"backend": "loky", "inner_max_num_threads": threads, "n_jobs": min(workers, len(jobs)),
-                   "initializer": _ignore_ctrl_c, "idle_worker_timeout": IDLE_SECONDS}  # fmt: skip
-    try:
-        with parallel_config(**backend):
-            Parallel(batch_size=1, pre_dispatch="n_jobs")(jobs)  # pyright: ignore[reportArgumentType]
-    except BrokenProcessPool:
-        errors.append(InputError("a worker was killed, perhaps for want of memory; the same command goes on"))
-    except BaseException as error:  # raised again by the conductor
-        errors.append(error)
-
-
-def _watch(dispatch: threading.Thread, ledger: Ledger, session: str, names: set[str], stop: Stop) -> None:
+def _watch(futures: dict[Future[None], str], plan: Sequence[Run], out: Path, session: str, stop: Stop) -> None:
     """Shows the progress of all runs until they end, and passes Ctrl-C on to the workers."""
-    found = [record for record in records(ledger.path) if record["name"] in names]
-    ended = {record["name"] for record in found if record["status"] == "done"}
-    told = False
-    bar = tqdm(total=sum(r["batches"] for r in found), initial=sum(r["batch"] for r in found), file=sys.stderr,
-               desc=ledger.path.parent.name, unit="batch", mininterval=1.0, smoothing=0.05)  # fmt: skip
+    names = {planned.name for planned in plan}
+    found = {name: record for name, record in ledger.read_all(out).items() if name in names}
+    told, left = False, set(futures)
+    bar = tqdm(total=sum(r["batches"] for r in found.values()), initial=sum(r["batch"] for r in found.values()),
+               file=sys.stderr, desc=out.name, unit="batch", mininterval=1.0, smoothing=0.05)  # fmt: skip
     with bar:
-        while True:
-            alive = dispatch.is_alive()
-            found = [record for record in records(ledger.path) if record["name"] in names]
-            for record in found:
-                if record["status"] in ("done", "failed") and record["name"] not in ended:
-                    ended.add(record["name"])
+        while left:
+            ended, waiting = wait(left, LOOK_SECONDS)
+            for name in (futures[future] for future in left):
+                found[name] = ledger.read(out / ledger.FOLDER / f"{name}.json")
+            for record in (found[futures[future]] for future in ended):
+                if record["status"] in ("done", "failed"):
                     tqdm.write(line(record), file=sys.stderr)
-            count = {s: sum(r["status"] == s for r in found) for s in ("running", "done", "failed")}
+            count = {s: sum(r["status"] == s for r in found.values()) for s in ("running", "done", "failed")}
             bar.set_postfix({"runs": len(found), **count}, refresh=False)
-            bar.update(sum(r["batch"] for r in found) - bar.n)
-            if not alive:
-                return
+            bar.update(sum(r["batch"] for r in found.values()) - bar.n)
+            left = waiting
             if stop.asked and not told:
-                ledger.stop(session)
+                ledger.stop(out, session)
                 told = True
-            dispatch.join(LOOK_SECONDS)

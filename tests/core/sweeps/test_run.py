@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,8 +22,8 @@ from depthscope.core import checkpoint, frontier
 from depthscope.core.cli import main
 from depthscope.core.errors import InputError
 from depthscope.core.files import locks
-from depthscope.core.sweeps import run as sweep
-from depthscope.core.sweeps.ledger import LOCK, LOCKS, Ledger
+from depthscope.core.sweeps import records as ledger, run as sweep
+from depthscope.core.sweeps.records import FOLDER, LOCK
 from depthscope.core.training import train
 
 ROOT = Path(__file__).parents[3]
@@ -106,7 +108,7 @@ def test_a_finished_run_is_never_repeated(tmp_path: Path, monkeypatch: pytest.Mo
     plan(tmp_path, {"measure": {"difficulty": 2, "instances": 4}})
     again = made(path, out)
     assert (again[0]["difficulty"], again[0]["n"], again[0]["status"]) == ([2], [4], "done")
-    (out / "sweep.sqlite").unlink()  # the checkpoints are still there
+    shutil.rmtree(out / FOLDER)  # the checkpoints are still there
     anew = made(path, out)
     assert {**anew[0], "seconds": 0} == {**again[0], "seconds": 0}
 
@@ -142,7 +144,7 @@ def test_what_is_in_the_way(tmp_path: Path) -> None:
     made(path, out)
     with pytest.raises(InputError, match="other settings"):
         made(plan(tmp_path, batches=5), out)
-    (out / "sweep.sqlite").unlink()
+    shutil.rmtree(out / FOLDER)
     with pytest.raises(InputError, match="other settings"):
         made(plan(tmp_path, batches=5), out)
     with locks.held(out / LOCK, lambda: True), pytest.raises(InputError, match="another sweep is at work"):
@@ -153,16 +155,39 @@ def test_a_worker_waits_for_its_run_and_heeds_the_end(tmp_path: Path, monkeypatc
     """A worker whose sweep is over does nothing, also when the run is held by one that was left behind."""
     path, out = plan(tmp_path), tmp_path / "out"
     run = sweep.read_plan(path)[0]
-    monkeypatch.setattr("depthscope.core.sweeps.work._train", lambda *_: pytest.fail("trained"))
-    ledger = Ledger(out)
-    ledger.create("wal")
-    ledger.begin("new", [], [])
-    with locks.held(out / LOCKS / run.name, lambda: True):
-        sweep.work(run, out, "new", 1, "cpu")  # no sweep is at work
-        with locks.held(out / LOCK, lambda: True):
+    monkeypatch.setattr("depthscope.core.sweeps.work.train", lambda *_, **__: pytest.fail("trained"))
+    sweep._enter([run], out)
+    new = ledger.begin(out)
+    with locks.alone_in(out / run.name):
+        sweep.work(run, out, new, 1, "cpu")  # no sweep is at work
+        with locks.held(out / LOCK):
             sweep.work(run, out, "old", 1, "cpu")  # another has taken its place
-            ledger.stop("new")
-            sweep.work(run, out, "new", 1, "cpu")  # it was stopped
+            assert [r["status"] for r in sweep.records(out)] == ["queued"]
+            waiting = threading.Thread(target=sweep.work, args=(run, out, new, 1, "cpu"))
+            waiting.start()
+            waiting.join(0.3)
+            assert waiting.is_alive()  # for the one that was left behind
+            ledger.stop(out, new)
+            waiting.join(PATIENCE)
+            sweep.work(run, out, new, 1, "cpu")  # it was stopped
+    assert [r["status"] for r in sweep.records(out)] == ["queued"]
+
+
+def test_a_worker_of_an_earlier_sweep_writes_nothing_into_a_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = plan(tmp_path), tmp_path / "out"
+    run = sweep.read_plan(path)[0]
+    sweep._enter([run], out)
+
+    def replaced(*_: Any, **__: Any) -> None:
+        ledger.begin(out)
+        raise InputError("this is not for the new sweep")
+
+    monkeypatch.setattr("depthscope.core.sweeps.work.train", replaced)
+    with locks.held(out / LOCK):
+        sweep.work(run, out, ledger.begin(out), 1, "cpu")
+        assert [r["status"] for r in sweep.records(out)] == ["running"]
 
 
 KILLED = """
@@ -204,7 +229,6 @@ def started(path: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
         start_new_session=True, preexec_fn=heed_ctrl_c,
     ) as process:  # fmt: skip
         before = max([r["batch"] for r in sweep.records(out)], default=0) if out.exists() else 0
-        until(lambda: (out / "sweep.sqlite").exists())
         until(lambda: _at_work(out) and max(r["batch"] for r in sweep.records(out)) > before)
         assert process.poll() is None
         yield process
@@ -231,15 +255,19 @@ def test_ctrl_c_and_a_killed_conductor_leave_everything_resumable(tmp_path: Path
     with started(path, out) as process:
         process.kill()
         process.wait(PATIENCE)
-    until(lambda: not any(locks.is_held(lock) for lock in (out / LOCKS).iterdir()))  # the workers left, too
+    until(lambda: not any(locks.is_held(lock) for lock in out.glob(f"*/{locks.ALONE}")))  # the workers left, too
     done = subprocess.run(command(path, "--out", out, "--json"), cwd=ROOT, capture_output=True, check=True)
     due = made(path, tmp_path / "whole")
     assert [r["sha256"] for r in json.loads(done.stdout)] == [r["sha256"] for r in due]
 
 
+def die(*_: Any) -> None:
+    os._exit(1)
+
+
 def test_a_killed_worker_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, out = plan(tmp_path, {"seeds": [0, 1]}), tmp_path / "out"
-    monkeypatch.setattr(sweep, "delayed", lambda _: lambda *_: (os._exit, (1,), {}))
+    monkeypatch.setattr(sweep, "work", die)
     with pytest.raises(InputError, match="a worker was killed"):
         made(path, out, workers=2)
     assert [r["status"] for r in sweep.records(out)] == ["queued", "queued"]
