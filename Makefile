@@ -7,14 +7,22 @@ WORKERS ?= 2
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11 python,\
 	$(shell $(p) -c 'import sys; print("$(p)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
 
-.PHONY: app test lint format browser venv lock clean
+.PHONY: app test quick record lint format browser venv lock clean
 
 app: venv
 	$(BIN)/depthscope app
 
-# Tests of a file stay together, since they share what is slow to make. For one process: make test WORKERS=0
+# For one process: make test WORKERS=0
 test: venv browser
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+# Most of the tests, in less than a minute.
+quick: venv
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow and not browser" $(ARGS)
+
+# Runs every instrument on every checkpoint whose weights or code are not those in docs/instruments/runs.json.
+record: venv
+	$(BIN)/python -m benchmarks.applicability --run --restamp --workers $(WORKERS)
 
 lint: venv
 	$(BIN)/ruff check .

@@ -3,22 +3,34 @@
 python -m benchmarks.applicability                     rewrites the table
 python -m benchmarks.applicability --run [NAME ...]    runs every instrument that applies, on a few easy instances, and
                                                    keeps in docs/instruments/runs.json what came of each
-python -m benchmarks.applicability --run --missing     only what is not in the record, or was tried on other weights
+python -m benchmarks.applicability --run --restamp     only what is not in the record, or was tried on other weights or
+                                                   with other code; nothing is stamped that was not run
+
+`make record` is the last of these. A row is stamped with digests of the weights and of the instrument's code: its
+module and all that this imports of `depthscope.probes`, without comments, docstrings and spaces.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import io
 import json
+import multiprocessing
 import time
+import tokenize
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import torch
 
 from depthscope.core import checkpoint
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
-from depthscope.core.files import atomic
+from depthscope.core.files import atomic, digests
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.tasks import concepts
 from depthscope.probes import registry as instruments
@@ -33,7 +45,7 @@ FIT, TRIVIAL = "fit", "trivial"
 NAMES = (FIT, TRIVIAL, *instruments.NAMES)
 """Rows of the table."""
 
-AGAIN = "python -m benchmarks.applicability --run --missing"
+AGAIN = "make record"
 
 RUNS = "runs"
 
@@ -44,9 +56,48 @@ Each has a page with the question, the formula, the controls, how to read it, an
 
 The table shows which instrument runs on which shipped checkpoint; a number refers to the sentence below the table that
 says why it does not. `python -m benchmarks.applicability` writes the table, and a test fails when it is out of date.
-[runs.json](runs.json) has the outcome of each cell on a few easy instances, written by `python -m
-benchmarks.applicability --run`; a test fails when a cell was never run on the shipped weights.
+[runs.json](runs.json) has the outcome of each cell on a few easy instances, written by `make record`; a test fails when
+a cell was never run on the shipped weights with the code as it is.
 """
+
+
+def code(name: str) -> str:
+    """Digest of the code of an instrument: its module and all that this imports of probes."""
+    module = {FIT: linear_probe, TRIVIAL: trivial}.get(name) or instruments.get(name).load()
+    files, left = {module.__name__}, [module.__name__]
+    while left:
+        found = _read(left.pop())[1] - files
+        files |= found
+        left += found
+    return digests.of("".join(_read(file)[0] for file in sorted(files)).encode())
+
+
+@cache
+def _read(module: str) -> tuple[str, frozenset[str]]:
+    """What a module of ours says, without comments, docstrings and spaces, and which modules of probes it imports."""
+    path = _file(module)
+    assert path is not None
+    text = path.read_text(encoding="utf-8")
+    tree, lines = ast.parse(text), text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            lines[token.start[0] - 1] = lines[token.start[0] - 1][: token.start[1]]
+    imported = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines[node.lineno - 1 : node.end_lineno] = [""] * ((node.end_lineno or node.lineno) - node.lineno + 1)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+    own = frozenset(name for name in imported if name.startswith("depthscope.probes.") and _file(name))
+    return "".join("".join(lines).split()), own
+
+
+def _file(module: str) -> Path | None:
+    """The file of a module of ours, if it is one."""
+    path = PAGE.parents[2].joinpath(*module.split(".")[1:])
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
 def reasons(opened: Checkpoint, names: Iterable[str] = NAMES) -> dict[str, str | None]:
@@ -114,6 +165,7 @@ class Trial:
         checkpoint: Its name.
         instrument: Name of the instrument.
         sha256: Of the weights.
+        code: Digest of the instrument's code.
         became: RAN, UNFIT or REFUSED.
         said: First line of its table, or the sentence why it does not apply or was refused.
         seconds: That it took.
@@ -122,6 +174,7 @@ class Trial:
     checkpoint: str
     instrument: str
     sha256: str
+    code: str
     became: str
     said: str
     seconds: float
@@ -135,7 +188,7 @@ def trial(opened: Checkpoint, name: str) -> Trial:
     start, why = time.perf_counter(), reasons(opened, [name])[name]
     became, said = (UNFIT, why) if why is not None else _ran(opened, name)
     seconds = round(time.perf_counter() - start, 1)
-    return Trial(opened.name, name, opened.sha256, became, said, seconds)
+    return Trial(opened.name, name, opened.sha256, code(name), became, said, seconds)
 
 
 def _ran(opened: Checkpoint, name: str) -> tuple[str, str]:
@@ -169,7 +222,8 @@ def recorded(path: Path | None = None) -> list[Trial]:
     """
     path = RECORD if path is None else path
     try:
-        return [Trial(**row) for row in json.loads(path.read_text())] if path.exists() else []
+        rows = json.loads(path.read_text()) if path.exists() else []
+        return [Trial(**{"code": "", **row}) for row in rows]  # rows of earlier versions name no code
     except (ValueError, TypeError):
         raise InputError(f"{path} is no record of trials; make it anew: {AGAIN}") from None
 
@@ -193,6 +247,8 @@ def gaps(path: Path | None = None) -> Iterator[tuple[str, str, str]]:
                 yield name, instrument, "was never tried"
             elif found.sha256 != opened.sha256:
                 yield name, instrument, "was tried on other weights"
+            elif found.code != code(instrument):
+                yield name, instrument, "was tried with other code"
             elif found.became != (RAN if why is None else UNFIT) or not found.said:
                 yield name, instrument, f"is said to {'not apply' if why else 'run'}, but {found.became}: {found.said}"
 
@@ -201,7 +257,8 @@ def main() -> None:
     """Writes the page, or tries everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", action="store_true", help="runs instead of writing")
-    parser.add_argument("--missing", action="store_true", help="with --run: what the record lacks alone")
+    parser.add_argument("--restamp", action="store_true", help="with --run: only what the record lacks or has stale")
+    parser.add_argument("--workers", type=int, default=1, help="processes, of one thread each (default 1)")
     parser.add_argument("names", nargs="*", metavar="NAME", help="of checkpoints or instruments (default: all)")
     args = parser.parse_args()
     if not args.run:
@@ -213,13 +270,31 @@ def main() -> None:
     wanted = [name for name in NAMES if name in args.names] or NAMES
     chosen = [name for name in checkpoints if name in args.names] or checkpoints
     cells = [(name, instrument) for name in chosen for instrument in wanted]
-    if args.missing:
+    if args.restamp:
         lacking = {(name, instrument) for name, instrument, _ in gaps()}
         cells = [cell for cell in cells if cell in lacking]
-    for name, instrument in cells:
-        found = trial(checkpoint.load(name), instrument)
+    before = {(x.checkpoint, x.instrument): x for x in recorded()}
+    for found in _tried(cells, args.workers):
         keep([found])  # one by one: what was tried stays when the rest is stopped
-        print(found, flush=True)
+        earlier = before.get((found.checkpoint, found.instrument))
+        differs = earlier is not None and (earlier.became, earlier.said) != (found.became, found.said)
+        print(f"{found}\n    BEFORE: {earlier.became}: {earlier.said}" if earlier and differs else found, flush=True)
+
+
+def _tried(cells: list[tuple[str, str]], workers: int) -> Iterator[Trial]:
+    """Trials of these cells as they end; those that took longest before begin."""
+    if workers == 1:
+        yield from (_try(*cell) for cell in cells)
+        return
+    took = {(x.checkpoint, x.instrument): x.seconds for x in recorded()}
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, torch.set_num_threads, (1,)) as pool:
+        trials = [pool.submit(_try, *cell) for cell in sorted(cells, key=lambda cell: -took.get(cell, 0))]
+        yield from (done.result() for done in as_completed(trials))
+
+
+def _try(name: str, instrument: str) -> Trial:
+    return trial(checkpoint.load(name), instrument)
 
 
 if __name__ == "__main__":

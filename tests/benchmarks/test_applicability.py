@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from depthscope.core.errors import InputError
 from depthscope.probes import registry as instruments
 from depthscope.probes.instrument import Instrument
 from tests.probes.hand_made import untrained
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_table_in_the_docs_is_up_to_date() -> None:
@@ -78,15 +81,15 @@ def test_a_trial_runs_an_instrument_or_says_why_not(
 
 def test_a_record_is_merged_cell_by_cell(tmp_path: Path) -> None:
     record = tmp_path / "runs.json"
-    first = [Trial("a", "lens", "1", RAN, "a table", 2.0), Trial("a", "pca", "1", REFUSED, "no", 1.0)]
+    first = [Trial("a", "lens", "1", "c", RAN, "a table", 2.0), Trial("a", "pca", "1", "c", REFUSED, "no", 1.0)]
     applicability.keep(first, record)
     assert applicability.recorded(record) == first
-    again = Trial("a", "pca", "2", RAN, "a table", 3.0)
+    again = Trial("a", "pca", "2", "c", RAN, "a table", 3.0)
     applicability.keep([again], record)
     assert applicability.recorded(record) == [first[0], again]
     assert all(isinstance(row, dict) for row in json.loads(record.read_text()))
     record.write_text("[{}]")
-    with pytest.raises(InputError, match="--run --missing"):
+    with pytest.raises(InputError, match="make record"):
         applicability.recorded(record)
 
 
@@ -96,9 +99,12 @@ def test_a_gap_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(checkpoint, "load", lambda name: ours)
     assert {why for *_, why in applicability.gaps(record)} == {"was never tried"}
 
-    def told(sha256: str, **became: str) -> list[Trial]:
+    def told(sha256: str, code: str | None = None, **became: str) -> list[Trial]:
         whole = {name: UNFIT if why else RAN for name, why in applicability.reasons(ours).items()}
-        return [Trial("text", name, sha256, what, "so", 1.0) for name, what in {**whole, **became}.items()]
+        return [
+            Trial("text", name, sha256, code or applicability.code(name), what, "so", 1.0)
+            for name, what in {**whole, **became}.items()
+        ]
 
     applicability.keep(told(ours.sha256), record)
     assert not list(applicability.gaps(record))
@@ -108,6 +114,37 @@ def test_a_gap_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     found = list(applicability.gaps(record))
     assert len(found) == len(applicability.NAMES)
     assert {why for *_, why in found} == {"was tried on other weights"}
+    applicability.keep(told(ours.sha256, "other"), record)
+    assert {why for *_, why in applicability.gaps(record)} == {"was tried with other code"}
+    applicability.keep(told(ours.sha256), record)
+    rows = [{k: v for k, v in row.items() if k != "code"} for row in json.loads(record.read_text())]
+    record.write_text(json.dumps(rows))  # as records were before they named the code
+    assert {why for *_, why in applicability.gaps(record)} == {"was tried with other code"}
+
+
+def test_the_digest_is_of_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comments and docstrings do not count; what an instrument imports of probes does, at any distance."""
+    shutil.copytree(ROOT / "probes", tmp_path / "probes")
+    monkeypatch.setattr(applicability, "PAGE", tmp_path / "docs" / "instruments" / "README.md")
+
+    def digests() -> dict[str, str]:
+        applicability._read.cache_clear()
+        return {name: applicability.code(name) for name in applicability.NAMES}
+
+    before = digests()
+    assert len(set(before.values())) == len(before)
+    lens = tmp_path / "probes" / "instruments" / "lens.py"
+    text = lens.read_text()
+    lens.write_text(text.replace('"""', '"""In other words: ', 1) + "\n# more\n")
+    assert digests() == before
+    lens.write_text(text + "\nMORE = 1\n")
+    assert {name for name, digest in digests().items() if digest != before[name]} >= {"lens"}
+    assert digests()["pca"] == before["pca"]
+    shared = tmp_path / "probes" / "measuring" / "results.py"
+    shared.write_text(shared.read_text() + "\nMORE = 1\n")
+    changed = {name for name, digest in digests().items() if digest != before[name]}
+    assert changed >= {"lens", "wavefront", "fixed-points"}
+    applicability._read.cache_clear()
 
 
 def test_the_command_keeps_what_it_tries(
@@ -119,7 +156,7 @@ def test_the_command_keeps_what_it_tries(
 
     def quick(opened: Checkpoint, name: str) -> Trial:
         tried.append(name)
-        return Trial(opened.name, name, opened.sha256, RAN, "a table", 0.1)
+        return Trial(opened.name, name, opened.sha256, "c", RAN, "a table", 0.1)
 
     monkeypatch.setattr(applicability, "trial", quick)
     applicability.main()
