@@ -78,6 +78,7 @@ def test_the_parts_are_there() -> None:
     assert parts <= set(BELOW)
 
 
+@pytest.mark.slow
 def test_only_the_import_reads_pt_files() -> None:
     for path in sources():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
 GRAPH = "source: a\ntarget: d\na b\nb c\nc d\n"
 
 

@@ -21,6 +21,7 @@ from tests.probes.hand_made import untrained
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_the_table_in_the_docs_is_up_to_date() -> None:
     assert applicability.PAGE.read_text() == applicability.page(), "write it anew: python -m benchmarks.applicability"
 
@@ -49,6 +50,7 @@ def test_every_cell_was_tried_on_the_weights_that_are_shipped() -> None:
     assert not lacking, f"{len(lacking)} cells; try them with: {applicability.AGAIN}\n" + "\n".join(lacking)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "became", "said"),
     [

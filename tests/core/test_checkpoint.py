@@ -290,6 +290,7 @@ def test_a_checkpoint_of_ours_opens_by_from_pretrained(tmp_path: Path) -> None:
     assert torch.equal(again.token.weight, model.token.weight)
 
 
+@pytest.mark.slow
 def test_opening_a_checkpoint_loads_no_compiler() -> None:
     """Drawing first values on weights without memory would load torch's compiler, which takes seconds."""
     code = (

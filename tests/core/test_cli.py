@@ -357,6 +357,7 @@ def test_help_is_quick_and_whole() -> None:
     assert time.monotonic() - start < 5  # torch is not imported
 
 
+@pytest.mark.slow
 def test_from_the_shell(saved: dict[str, Path]) -> None:
     good = shell("trace", saved["logic"], "-", "--json", "--steps", "3", stdin="T & !F")
     assert (good.returncode, good.stderr) == (0, "")
@@ -365,6 +366,7 @@ def test_from_the_shell(saved: dict[str, Path]) -> None:
     assert (bad.returncode, bad.stdout, bad.stderr.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_quietly(saved: dict[str, Path]) -> None:
     command = [
         sys.executable,

@@ -143,6 +143,7 @@ def test_full_attention_has_no_ceiling(saved: dict[str, Any]) -> None:
     assert result.accuracy.shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_steps_are_those_of_the_plain_forward_pass(saved: dict[str, Any]) -> None:
     for kind in ("graph", "paper", "logic", "tokens"):
         ours = checkpoint.load(saved[kind])

@@ -170,6 +170,7 @@ def test_the_command_keeps_what_is_named(
     assert "--out" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_thousand_steps_along_a_chain(checkpoint: Checkpoint) -> None:
     n = 1001
     chain = GraphInstance(tuple(map(str, range(n))), np.stack([np.arange(n - 1), np.arange(1, n)], axis=1), 0, n - 1)

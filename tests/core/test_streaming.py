@@ -66,6 +66,7 @@ def test_a_file_is_read_as_its_text_is(tmp_path: Path) -> None:
         list(lines.stream("graph", path))
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_whole_lines(saved: dict[str, Path], tmp_path: Path) -> None:
     path, task = tmp_path / "many.jsonl", tasks.get("graph")
     drawn = [json.dumps({"input": task.render(x)}) for x in task.generate(8, 20)]

@@ -59,6 +59,7 @@ def refused_or_taken(read: object, data: bytes) -> None:
     assert time.process_time() - start < MAX_SECONDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARSERS)
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 def test_damage_is_refused_in_a_sentence(name: str) -> None:

@@ -57,6 +57,7 @@ def test_an_unknown_benchmark_is_named(capsys: pytest.CaptureFixture[str], monke
     assert "no benchmark 'speed'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_hooks_keep_what_a_capture_keeps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capture, "STEPS", 3)
     model, batch = capture.subject(2)
@@ -66,5 +67,6 @@ def test_hooks_keep_what_a_capture_keeps(monkeypatch: pytest.MonkeyPatch) -> Non
     assert capture.differs(ours, capture.by_hooks(model, batch)) > 1e-3
 
 
+@pytest.mark.slow
 def test_the_loop_draws_what_the_generator_draws() -> None:
     generation.check(3)

@@ -19,6 +19,7 @@ def test_a_graph_is_random_but_the_same_each_time() -> None:
     assert not np.array_equal(edges, scale.edge_list(300, 1200, seed=1))
 
 
+@pytest.mark.slow
 def test_every_part_gives_figures() -> None:
     row = scale.graph(700, 2800, 20)
     assert row["right"]

@@ -8,6 +8,7 @@ from depthscope.core import checkpoint, tasks
 from depthscope.core.errors import InputError
 
 
+@pytest.mark.slow
 def test_a_fact_on_the_chain_counts_and_one_apart_does_not() -> None:
     opened = checkpoint.load("text-house-sum-on-paper-equal")
     texts = tasks.get("text").generate(4, 6, data="paper", seed=5)

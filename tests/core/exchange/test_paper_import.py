@@ -160,6 +160,7 @@ def _seed() -> None:
     torch.manual_seed(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 4, 6, 15])
 def test_graph_logits_are_the_papers(tmp_path: Path, steps: int) -> None:
     theirs = reference("graph")

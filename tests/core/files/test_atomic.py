@@ -66,6 +66,7 @@ def ended(words: list[str], **streams: object) -> subprocess.CompletedProcess[st
     return subprocess.run(command, text=True, cwd=ROOT, check=False, **streams)  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_output_that_nobody_can_keep() -> None:
     listing = ["from depthscope.core.cli import main; raise SystemExit(main(['list']))"]
@@ -81,6 +82,7 @@ def test_output_that_nobody_can_keep() -> None:
         assert (done.returncode, done.stdout) == (2, "")
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow(tmp_path: Path) -> None:
     """A real refusal, on the way: the system lets files have 1,000 bytes."""
     path = tmp_path / "t.npz"

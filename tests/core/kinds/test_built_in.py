@@ -113,6 +113,7 @@ def states(model: Any, batch: Any, steps: int) -> torch.Tensor:
     return state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe", [r for r in RECIPES if r.kind != adapters.DEFAULT], ids=lambda r: f"{r.task}-{r.name}"
 )

@@ -77,6 +77,7 @@ def saved_batch(folder: Path) -> int:
         return 0
 
 
+@pytest.mark.slow
 def test_runs_are_trained_measured_and_recorded(tmp_path: Path) -> None:
     path, out = plan(tmp_path, {"seeds": [0, 1]}), tmp_path / "out"
     found = made(path, out)
@@ -139,6 +140,7 @@ def test_a_failure_stops_no_other_run_and_is_tried_again(tmp_path: Path, capsys:
     assert made(path, out)[0]["status"] == "done"
 
 
+@pytest.mark.slow
 def test_what_is_in_the_way(tmp_path: Path) -> None:
     path, out = plan(tmp_path, {"measure": False}), tmp_path / "out"
     made(path, out)
@@ -199,6 +201,7 @@ sweep.run(sweep.read_plan(sys.argv[1]), sys.argv[2], workers=1)
 """
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, out = plan(tmp_path, batches=100), tmp_path / "out"
     due = made(path, tmp_path / "whole")[0]
@@ -242,6 +245,7 @@ def _at_work(out: Path) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_a_killed_conductor_leave_everything_resumable(tmp_path: Path) -> None:
     batches = 250
     path, out = plan(tmp_path, {"seeds": [0, 1]}, batches=batches), tmp_path / "out"
@@ -265,6 +269,7 @@ def die(*_: Any) -> None:
     os._exit(1)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, out = plan(tmp_path, {"seeds": [0, 1]}), tmp_path / "out"
     monkeypatch.setattr(sweep, "work", die)
@@ -273,6 +278,7 @@ def test_a_killed_worker_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
     assert [r["status"] for r in sweep.records(out)] == ["queued", "queued"]
 
 
+@pytest.mark.slow
 def test_dask_with_two_local_workers(tmp_path: Path) -> None:
     path, out = plan(tmp_path, {"seeds": [0, 1]}), tmp_path / "out"
     done = subprocess.run(
@@ -295,6 +301,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_dask_scheduler_by_its_address(tmp_path: Path, threads: int) -> None:
     path, out, script = plan(tmp_path), tmp_path / "out", tmp_path / "cluster.py"

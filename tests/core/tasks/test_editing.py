@@ -27,6 +27,7 @@ def read_back(instance: Any) -> Any:
     return module.parse(module.render(instance))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(sorted(EDITS)), SEEDS, st.data())
 def test_any_row_of_edits_gives_an_instance_that_reads_back(task: str, seed: int, data: st.DataObject) -> None:
@@ -65,6 +66,7 @@ def test_harder_and_easier_move_the_difficulty_by_one_and_keep_the_answer(task: 
         assert back.difficulty == instance.difficulty
 
 
+@pytest.mark.slow
 @given(SEEDS, st.data())
 def test_an_edge_comes_and_goes_as_networkx_says(seed: int, data: st.DataObject) -> None:
     graph = drawn("graph", 3, seed)

@@ -59,6 +59,7 @@ def weights(folder: Path) -> str:
     return hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["graph", "logic"])
 def test_a_stopped_run_resumes_to_the_same_bytes(tmp_path: Path, task: str) -> None:
     train.train(task, "tiny", tmp_path / "whole", threads=1)
@@ -73,6 +74,7 @@ def test_a_stopped_run_resumes_to_the_same_bytes(tmp_path: Path, task: str) -> N
     assert [entry["batch"] for entry in opened.metrics["validation"]] == [6, 12]
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     for seed in (0, 1):
         train.train("graph", "tiny", tmp_path / str(seed), seed=seed, threads=1)
@@ -125,6 +127,7 @@ def test_the_learning_rate_rises_then_falls_to_zero() -> None:
     assert rates[1:] == sorted(rates[1:], reverse=True)
 
 
+@pytest.mark.slow
 def test_the_curriculum_grows() -> None:
     run = train.Run(TINY_LOGIC, Path("unused"), 0, "cpu", 1)
     assert run.progress.level == 1
@@ -133,6 +136,7 @@ def test_the_curriculum_grows() -> None:
     assert run.progress.level > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_resumes(tmp_path: Path, how: signal.Signals) -> None:
     """The real command, killed or interrupted, then resumed: the run goes on from its last save."""
@@ -163,6 +167,7 @@ def _progress(out: Path) -> int:
         return int(json.loads(file.metadata()["progress"])["batch"])
 
 
+@pytest.mark.slow
 def test_a_second_training_in_the_folder_is_refused(tmp_path: Path) -> None:
     def meanwhile(progress: train.Progress) -> bool:
         if progress.batch == 3:
@@ -211,6 +216,7 @@ def test_a_changed_state_is_named(tmp_path: Path) -> None:
         train.train("graph", "tiny", tmp_path / "run", threads=1, resume=True)
 
 
+@pytest.mark.slow
 def test_a_state_from_before_a_setting_was_known_goes_on(tmp_path: Path) -> None:
     train.train("graph", "tiny", tmp_path / "whole", threads=1)
     train.train("graph", "tiny", tmp_path / "run", threads=1, max_seconds=0.0)
@@ -231,6 +237,7 @@ def test_a_state_from_before_a_setting_was_known_goes_on(tmp_path: Path) -> None
     assert weights(tmp_path / "run") == weights(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     train.train("logic", "tiny", tmp_path / "first", threads=1)
     first = checkpoint.load(tmp_path / "first")
@@ -247,6 +254,7 @@ def test_a_training_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
     assert "after `" not in (tmp_path / "first" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_resumed_training_does_not_begin_again(tmp_path: Path) -> None:
     train.train("graph", "tiny", tmp_path / "first", threads=1)
     changes = {"start": str(tmp_path / "first")}

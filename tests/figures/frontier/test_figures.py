@@ -118,6 +118,7 @@ def test_words() -> None:
     assert difficulty_title("logic", NO_DIFFICULTY) == "no difficulty"
 
 
+@pytest.mark.slow
 def test_the_papers_numbers_are_drawn_as_published_and_ours_told_beside_them() -> None:
     fig: Any = beside_paper.paper_grid(GRAPH, WAVE, "ours", "light")
     np.testing.assert_array_equal(fig.data[0].z, GRAPH.accuracy)

@@ -91,6 +91,7 @@ def test_the_head_is_chosen_over_the_steps_that_are_defined(scores: AttentionSco
     assert np.isnan(curves.mean_over_steps(np.full((2, 2), np.nan))).all()
 
 
+@pytest.mark.slow
 def test_influence_is_drawn_beside_untrained_and_rollout(graphs: list[Any]) -> None:
     found = interaction.measure(wave(), graphs[:4], steps=6)
     fig: Any = curves.influence_over_steps(found.mass, "light")
@@ -106,6 +107,7 @@ def test_influence_is_drawn_beside_untrained_and_rollout(graphs: list[Any]) -> N
     assert agreement.layout.yaxis.range[0] <= np.nanmin([0, *found.agreement, *found.agreement_low])
 
 
+@pytest.mark.slow
 def test_cuts_and_gradients(graphs: list[Any]) -> None:
     found = knockout.measure(wave(), graphs, steps=8)
     fig: Any = curves.answers_turned(found, "light")

@@ -21,6 +21,7 @@ def graphs() -> list[Any]:
     return tasks.get("graph").generate(4, 12, "audited", 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_movement_and_settling(graphs: list[Any], scheme: Scheme) -> None:
     found = convergence.measure(wave(), graphs, steps=8)
@@ -39,6 +40,7 @@ def test_movement_and_settling(graphs: list[Any], scheme: Scheme) -> None:
     assert settled["trained"].y[far == 3] == np.median(found.trained.settled[found.far == 3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_directions_and_disturbances(graphs: list[Any], scheme: Scheme) -> None:
     found = pca.measure(wave(), graphs, steps=6)
@@ -54,6 +56,7 @@ def test_directions_and_disturbances(graphs: list[Any], scheme: Scheme) -> None:
     np.testing.assert_allclose(lines[2].y, grown.untrained.growth[:, 0])
 
 
+@pytest.mark.slow
 def test_spectrum_and_rules(graphs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"STARTS": 1, "ITERATIONS": 5, "POINTS": 1, "RESTARTS": 1}.items():
         monkeypatch.setattr(fixed_points, name, value)

@@ -176,6 +176,7 @@ def test_few_edges_are_drawn_and_those_on_the_path_first(small: Trace) -> None:
     assert (array(made, "edge_kind", "u1", 10) & 1).sum() >= 5
 
 
+@pytest.mark.slow
 def test_large_graph_degrades_quickly() -> None:
     graph = layered_graph((1, *[1000] * 19, 1), stranded=998, seed=1)
     trace = graph_trace(graph, 3, n_heads=2)

@@ -59,6 +59,7 @@ def any_edit(draw: st.DrawFn) -> Edit:
     return Edit(kind, step, **given)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(any_edit())
 def test_text_and_json_give_the_edit_back(edit: Edit) -> None:
@@ -68,6 +69,7 @@ def test_text_and_json_give_the_edit_back(edit: Edit) -> None:
     assert json.loads(dumps([edit]))[0]["kind"] == edit.kind
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60) | st.builds(lambda k, w: f"{k} t=1 {w}", st.sampled_from(KINDS), st.text(max_size=40)))
 def test_no_text_is_a_crash(text: str) -> None:

@@ -123,6 +123,7 @@ def test_the_forward_pass_by_hand_is_that_of_the_model(case: tuple[Checkpoint, T
     np.testing.assert_allclose(base.logits, logits.numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_edits_do_what_they_say(case: tuple[Checkpoint, Trace]) -> None:
     opened, base = case
     d, (q, k) = base.hidden.shape[-1], pair_of(base)
@@ -261,6 +262,7 @@ def test_before_its_step_an_edit_changes_nothing(case: tuple[Checkpoint, Trace])
         assert not np.array_equal(out.hidden[row, 3], base.hidden[3])
 
 
+@pytest.mark.slow
 def test_a_batch_is_as_one_by_one(case: tuple[Checkpoint, Trace], monkeypatch: pytest.MonkeyPatch) -> None:
     opened, base = case
     q, k = pair_of(base)
@@ -286,6 +288,7 @@ def test_a_batch_is_as_one_by_one(case: tuple[Checkpoint, Trace], monkeypatch: p
     assert told[-1] == (len(programs) - 1, len(programs) - 1)
 
 
+@pytest.mark.slow
 def test_answers_alone_are_those_beside_all_states(case: tuple[Checkpoint, Trace]) -> None:
     """Where nothing but answers is kept, nodes that cannot bear on one are not computed; swaps read any node."""
     opened, base = case

@@ -68,6 +68,7 @@ def test_the_links_of_texts() -> None:
     assert on_path(text, "text", facts)[1] == links
 
 
+@pytest.mark.slow
 def test_the_wave_takes_its_first_step_along_the_path() -> None:
     graphs = tasks.get("graph").generate(4, 12)
     scores = attention.measure(wave(), graphs)
@@ -135,6 +136,7 @@ def test_controls_of_geometric_attention_stay_on_the_side_that_a_head_sees(tmp_p
     assert np.isfinite(scores.mass.uniform).any()
 
 
+@pytest.mark.slow
 def test_an_untrained_network_does_not_know_the_path(tmp_path: Path) -> None:
     ours = untrained(tmp_path / "ours", "graph")
     scores = attention.measure(ours, tasks.get("graph").generate(4, 24), steps=5)
@@ -172,6 +174,7 @@ def test_sparse_and_dense_attention_agree(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert np.isnan(dense.mass.low).all()  # one instance has nothing to resample
 
 
+@pytest.mark.slow
 def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     seen: list[tuple[int, int]] = []
     scores = attention.measure(wave(), [GRAPH], progress=lambda *x: seen.append(x))

@@ -30,6 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(automaton, name, value)
 
 
+@pytest.mark.slow
 def test_the_wave_is_a_known_automaton(tmp_path: Path) -> None:
     ours = wave()
     found = automaton.measure(ours, subjects.draw(ours, [4], 6), steps=8)
@@ -81,6 +82,7 @@ class Noise(nn.Module):
         return state[..., torch.arange(len(batch)), batch.answer, 0], state[..., 0]
 
 
+@pytest.mark.slow
 def test_noise_follows_no_rule() -> None:
     model: Any = Noise()
     ours = Checkpoint("noise", model, CONFIGS["graph"], "", {}, {}, "", 0, None)
@@ -121,6 +123,7 @@ def test_a_multiset_counts_up_to_its_cap() -> None:
         np.testing.assert_array_equal(machine.decode(codes[:1], 2, messages)[2][0], due)
 
 
+@pytest.mark.slow
 def test_progress_comes_often_and_ends_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"FIT": 2, "VALIDATE": 2, "LARGER": 2, "STARTS": 2}.items():
         monkeypatch.setattr(automaton, name, value)
@@ -135,6 +138,7 @@ def test_progress_comes_often_and_ends_at_all(monkeypatch: pytest.MonkeyPatch) -
     assert len(set(done)) > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "match"), [(1 << 16, "states of"), (1 << 21, "clusters of")])
 def test_what_does_not_fit_is_refused_before_anything_runs(
     limit: int, match: str, monkeypatch: pytest.MonkeyPatch
@@ -165,6 +169,7 @@ def test_what_it_does_not_apply_to(tmp_path: Path) -> None:
         automaton.measure(wave(), subjects.draw(wave(), [2], 2), max_states=30, messages="multiset")
 
 
+@pytest.mark.slow
 def test_names_are_no_symbols(tmp_path: Path) -> None:
     ours = untrained(tmp_path / "named", "named")
     encoding = tasks.get("graph").encode(subjects.draw(ours, [3], 2)[0], ours.config)

@@ -57,6 +57,7 @@ def graphs(hops: int, count: int) -> list[Any]:
     return tasks.get("graph").generate(hops, count, "audited", 0)
 
 
+@pytest.mark.slow
 def test_what_is_held_before_it_is_said() -> None:
     seen: list[tuple[int, int]] = []
     found = commitment.measure(model(Holding), graphs(3, 60), steps=9, progress=lambda a, b: seen.append((a, b)))
@@ -77,6 +78,7 @@ def test_what_is_held_before_it_is_said() -> None:
     assert seen[-1] == (2 * 9 + 35 * 10, 2 * 9 + 35 * 10)  # steps of one batch, twice, and regressions
 
 
+@pytest.mark.slow
 def test_nothing_is_held_by_coins() -> None:
     found = commitment.measure(model(Coins), graphs(3, 100), steps=6)
     assert (found.accuracy < 0.75)[:-1].all()  # the last answer is read off the last state itself
@@ -84,6 +86,7 @@ def test_nothing_is_held_by_coins() -> None:
     assert found.parts[0].gap.value < 1.5
 
 
+@pytest.mark.slow
 def test_few_instances_have_no_probe() -> None:
     found = commitment.measure(wave(), graphs(5, 4))
     assert found.probe == "none"
@@ -96,6 +99,7 @@ def test_few_instances_have_no_probe() -> None:
             commitment.measure(wave(), graphs(5, 4), probe=wanted)
 
 
+@pytest.mark.slow
 def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured) -> None:
     found = commitment.measure(model(Holding), graphs(2, 40), steps=8)
     assert json.loads(dumps(found))["parts"][0]["gap"]["value"] > 0

@@ -75,6 +75,7 @@ def test_noise_never_settles_and_follows_no_order() -> None:
     assert np.isnan([found.trained.spearman, *found.trained.shuffled]).all()
 
 
+@pytest.mark.slow
 def test_settling_in_any_order_follows_none() -> None:
     rng, nodes, rows = np.random.default_rng(1), 200, 13
     until, far, instance = rng.integers(1, rows, nodes), rng.integers(1, 9, nodes), np.arange(nodes) // 20
@@ -90,6 +91,7 @@ def test_settling_in_any_order_follows_none() -> None:
     assert ordered.shuffled[1] < 0.5
 
 
+@pytest.mark.slow
 def test_one_pair_has_no_interval_and_every_kind_runs(tmp_path: Path) -> None:
     ours = known(lambda h: 0.5 * h)
     one = convergence.measure(ours, subjects.draw(ours, [2], 2), steps=5)

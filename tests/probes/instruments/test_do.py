@@ -50,6 +50,7 @@ def test_a_skipped_step_delays_the_wave_by_exactly_one_step(t: int) -> None:
     assert np.flatnonzero((run.after > 0) != (run.before > 0)).tolist() == [5]
 
 
+@pytest.mark.slow
 def test_a_step_skipped_after_the_arrival_delays_nothing_and_a_repeated_one_hastens() -> None:
     late = replay("hold t=6").runs[0]
     np.testing.assert_array_equal(late.after > 0, late.before > 0)
@@ -59,6 +60,7 @@ def test_a_step_skipped_after_the_arrival_delays_nothing_and_a_repeated_one_hast
     assert np.flatnonzero(twice.after > 0)[0] == 3
 
 
+@pytest.mark.slow
 def test_nothing_is_changed_to_the_bit_where_nothing_is_done() -> None:
     null = (
         replay("add t=3 amount=0 direction=random"),
@@ -92,6 +94,7 @@ def test_recovery_is_counted_from_the_edit_to_the_last_difference() -> None:
     np.testing.assert_array_equal(steps, [[3, np.inf, 0, np.nan]])
 
 
+@pytest.mark.slow
 def test_a_patch_takes_the_twin_or_a_named_donor(tmp_path: Path) -> None:
     whole = replay("patch t=0 parts=state,mask,input", steps=8)
     assert whole.edited.flips[0] == 1.0, "the twin has the other answer"
@@ -111,6 +114,7 @@ def test_a_patch_takes_the_twin_or_a_named_donor(tmp_path: Path) -> None:
         replay("patch t=1", instances=[alone])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["graph-house", "logic-house-tree", "text-house-facts"])
 def test_steering_is_replayed_with_the_same_logits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `steer` runs is run again from its text: the same places, along `means` as long as it takes them."""
@@ -137,6 +141,7 @@ def test_steering_is_replayed_with_the_same_logits(name: str, monkeypatch: pytes
         assert not np.allclose(again.runs[i].after, again.runs[i].before, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_directions_between_means_are_as_long_as_their_distance() -> None:
     opened = checkpoint.load("graph-house")
     instances = subjects.draw(opened, [2], 2, None, 1)
@@ -154,6 +159,7 @@ def test_directions_between_means_are_as_long_as_their_distance() -> None:
         replay("add t=1 amount=1 direction=means@99", steps=4)
 
 
+@pytest.mark.slow
 def test_edits_are_words_lines_or_json_with_nodes_by_name(tmp_path: Path) -> None:
     given = tmp_path / "edits.json"
     given.write_text('[{"kind": "hold", "step": 2, "nodes": [3]}]')
@@ -165,6 +171,7 @@ def test_edits_are_words_lines_or_json_with_nodes_by_name(tmp_path: Path) -> Non
             replay(text)
 
 
+@pytest.mark.slow
 def test_the_battery_finds_the_wave_and_its_controls() -> None:
     found = drill(wave(), [line(), line()], steps=9)
     assert found.kinds == do_battery.KINDS[:-1], "the wave has no gate"
@@ -198,6 +205,7 @@ def test_the_same_size_is_the_same_size() -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_untrained_model_is_not_damaged(tmp_path: Path) -> None:
     instances = graph.generate(4, 2, data="audited", seed=1)
     found = drill(untrained(tmp_path, "graph"), instances, steps=6)
@@ -211,6 +219,7 @@ def test_an_untrained_model_is_not_damaged(tmp_path: Path) -> None:
     assert found.without_path == 1
 
 
+@pytest.mark.slow
 def test_every_kind_of_checkpoint_runs() -> None:
     for name, difficulty in (("logic-gru", 3), ("graph-act", 2), ("logic-house-tree", 2)):
         opened = checkpoint.load(name)
@@ -249,6 +258,7 @@ def test_a_cut_at_random_leaves_every_query_something() -> None:
         replay(f"cut t=1..4 edge=#{alone}<#{only}", opened=opened, instances=[formula], steps=4)
 
 
+@pytest.mark.slow
 def test_results_are_stored_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, many, all_ = replay("zero t=2"), replay("zero t=2 node=C", instances=[line()] * 2), drill(wave(), [line()])
     assert json.loads(dumps(one))["runs"][0]["after"][0] == pytest.approx(float(one.runs[0].after[0]))

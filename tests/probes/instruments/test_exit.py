@@ -97,6 +97,7 @@ def test_an_answer_that_settles_is_taken_one_step_later() -> None:
     assert all(curve.accuracy.max() < 0.7 for curve in idle.values())  # it has learned nothing
 
 
+@pytest.mark.slow
 def test_noise_has_nothing_to_find() -> None:
     rng, n, steps = np.random.default_rng(0), 2000, 16
     shape = (steps, n)
@@ -189,6 +190,7 @@ def test_shapes_are_checked() -> None:
         ExitCurve("x", np.zeros(3), np.zeros(3), np.zeros(2), *[np.zeros(3)] * 7)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, capsys: Captured) -> None:
     ours = untrained(tmp_path / "ours", "tree")
     command = ["exit", str(ours.folder), "--difficulty", "1-2", "--instances", "10", "--steps", "5"]

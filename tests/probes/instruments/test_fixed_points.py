@@ -69,6 +69,7 @@ def two_attractors(h: Tensor) -> Tensor:
     return torch.tanh(2 * h.mean(dim=(1, 2), keepdim=True).expand_as(h))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dense_up_to", [0, 10_000])
 def test_a_linear_map_has_its_own_eigenvalues(dense_up_to: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("depthscope.probes.maths.step_map.DENSE_UP_TO", dense_up_to)
@@ -103,6 +104,7 @@ def test_where_arnoldi_does_not_converge(what: str, monkeypatch: pytest.MonkeyPa
         assert np.isnan(of.eigenvalues(of.start, 0, of.size + 3)).sum() == 3
 
 
+@pytest.mark.slow
 def test_points_without_a_spectrum_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("depthscope.probes.maths.step_map.MOST_RESTARTS", 3)
     monkeypatch.setattr("depthscope.probes.maths.step_map.DENSE_UP_TO", 0)
@@ -129,6 +131,7 @@ def test_a_map_that_only_moves_on_has_none() -> None:
     np.testing.assert_allclose(found.radius[:1], 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_restarts_forget_or_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fixed_points, "STARTS", 2)  # the search has tests of its own
     monkeypatch.setattr(fixed_points, "ITERATIONS", 20)
@@ -153,6 +156,7 @@ def test_restarts_forget_or_remember(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "random states" in fixed_points.table(result)
 
 
+@pytest.mark.slow
 def test_every_instance_is_surveyed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each node takes a twentieth of the sum: the one eigenvalue that is not 0 is a twentieth of the nodes."""
     monkeypatch.setattr(fixed_points, "STARTS", 1)

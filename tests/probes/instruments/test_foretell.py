@@ -61,6 +61,7 @@ def graphs(hops: int, count: int = 60) -> list[Any]:
     return tasks.get("graph").generate(hops, count, "audited", 0)
 
 
+@pytest.mark.slow
 def test_a_stall_foretells_the_failure() -> None:
     seen: list[tuple[int, int]] = []
     found = foretell.measure(
@@ -87,6 +88,7 @@ def test_a_stall_foretells_the_failure() -> None:
     assert {80, 160, 220, 280, 360} < set(done), "each pass is counted: waves, answers, those of the given, untrained"
 
 
+@pytest.mark.slow
 def test_nothing_foretells_a_failure_without_a_sign() -> None:
     found = foretell.measure(failing(stalls=False), graphs(7, 200), fit=[5, 6], fit_instances=150, steps=16)
     assert abs(found.score().auroc - 0.5) < 0.1
@@ -124,6 +126,7 @@ def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.
         foretell.measure(failing(stalls=True), graphs(6, 30), fit=[5], fit_instances=20, steps=100)
 
 
+@pytest.mark.slow
 def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured) -> None:
     found = foretell.measure(failing(stalls=True), graphs(6, 40), fit=[5], fit_instances=40, steps=16)
     assert json.loads(dumps(found))["scores"][0]["predictors"] == "speed and residual"

@@ -114,6 +114,7 @@ def trained(folder: Path, seed: int, **changes: Any) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_checkpoints_trained_with_a_mechanism_off_stand_beside(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,6 +26,7 @@ from tests.probes.hand_made import CONFIGS, untrained, wave
 GRAPH = tasks.get("graph").parse("A B\nB C\nC D\nF D\nG F\nA G\nA H\n", "x.txt").with_ends("A", "D")
 
 
+@pytest.mark.slow
 def test_a_wave_stops_at_its_bridge_and_nowhere_else() -> None:
     scores = knockout.measure(wave(), tasks.get("graph").generate(4, 16))
     assert (scores.n, scores.left_out, scores.wrong) == (8, 8, 0)
@@ -113,6 +114,7 @@ def test_the_untrained_network_is_cut_in_the_same_places() -> None:
     assert cut.untrained_change_low <= cut.untrained_change <= cut.untrained_change_high
 
 
+@pytest.mark.slow
 def test_a_cut_is_made_again_by_its_edit(tmp_path: Path) -> None:
     scores = knockout.measure(wave(), tasks.get("graph").generate(3, 4), seed=1)
     assert len(scores.inputs) == scores.n

@@ -101,6 +101,7 @@ def test_means_of_groups_by_hand() -> None:
     assert np.isnan(estimate.mean(values, np.zeros(4), 0)[1]).all()
 
 
+@pytest.mark.slow
 def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lens, "ITERATIONS", 3)
     monkeypatch.setattr(lens, "FIT_INSTANCES", 8)

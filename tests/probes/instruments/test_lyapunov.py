@@ -16,6 +16,7 @@ from tests.probes.hand_made import untrained, wave
 from tests.probes.instruments.test_fixed_points import TURN, known, step_map
 
 
+@pytest.mark.slow
 def test_a_linear_map_has_the_logs_of_its_eigenvalues() -> None:
     of = step_map(lambda h: h @ TURN.to(h).T + 1)
     found = lyapunov.growth(of, 200, of.size)
@@ -25,6 +26,7 @@ def test_a_linear_map_has_the_logs_of_its_eigenvalues() -> None:
     np.testing.assert_allclose(found.sum(axis=1), n * np.log(0.85 * 0.5))  # the determinant, at every step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.5, 1.0, 1.5])
 def test_contracting_neutral_and_expanding(factor: float) -> None:
     ours = known(lambda h: factor * h)

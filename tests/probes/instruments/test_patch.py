@@ -43,6 +43,7 @@ def test_the_map_is_the_wave_beyond_the_cut() -> None:
     np.testing.assert_array_equal(at_need.effect > 0.5, (i == t) & np.isin(i, beyond))
 
 
+@pytest.mark.slow
 def test_the_summary_holds_front_and_controls() -> None:
     instances = graph.generate(4, 8, data="audited", seed=1)
     found = patch.measure(wave(), instances, seed=2)
@@ -106,6 +107,7 @@ def test_a_cell_is_patched_again_by_its_edit(tmp_path: Path) -> None:
             np.testing.assert_allclose((after - before) / (found.clean - before), found.effect[t, i], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_untrained_network_is_patched_as_well() -> None:
     one = patch.measure(wave(), graph.generate(4, 4, data="audited", seed=1), seed=2).summaries[0]
     assert one.front > one.front_untrained_high

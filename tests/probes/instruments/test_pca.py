@@ -88,6 +88,7 @@ def test_the_wave_lies_in_one_direction_and_noise_in_none(tmp_path: Path) -> Non
     assert "held out" in pca.table(found)
 
 
+@pytest.mark.slow
 def test_every_kind_and_too_few(tmp_path: Path) -> None:
     for kind in ("tokens", "text", "without ^"):
         ours = untrained(tmp_path / kind, kind)

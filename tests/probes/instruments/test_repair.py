@@ -154,6 +154,7 @@ def test_a_model_without_failures_says_so() -> None:
     assert "one state that reads" in str(repair.unfit(checkpoint.load("logic-gru")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tokens", "text"])
 def test_it_reads_formulas_and_texts(kind: str, tmp_path: Path) -> None:
     opened = untrained(tmp_path / "x", kind)

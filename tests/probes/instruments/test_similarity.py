@@ -138,6 +138,7 @@ def other(monkeypatch: pytest.MonkeyPatch, noise: bool) -> Checkpoint:
     return made
 
 
+@pytest.mark.slow
 def test_a_model_in_other_coordinates_is_the_same_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
     other(monkeypatch, noise=False)
     graphs = tasks.get("graph").generate(5, 12, seed=1)
@@ -151,6 +152,7 @@ def test_a_model_in_other_coordinates_is_the_same_at_every_step(monkeypatch: pyt
     assert found.dynamics.value > 0.99
 
 
+@pytest.mark.slow
 def test_a_model_of_noise_is_like_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     other(monkeypatch, noise=True)
     graphs = tasks.get("graph").generate(5, 12, seed=1)
@@ -159,6 +161,7 @@ def test_a_model_of_noise_is_like_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     assert (found.procrustes.value < 0.5).all()
 
 
+@pytest.mark.slow
 def test_the_steps_of_a_wave_grow_alike_to_the_last() -> None:
     graphs = tasks.get("graph").generate(5, 16, seed=1)
     found = similarity.measure(wave(), graphs, steps=8)
@@ -179,6 +182,7 @@ def seeded(folder: Path, seed: int, recipe: str = "house", kind: str = "graph") 
     return checkpoint.load(folder)
 
 
+@pytest.mark.slow
 def test_a_second_seed_is_the_ceiling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = seeded(tmp_path / "a", 1), seeded(tmp_path / "b", 2)
     graphs = tasks.get("graph").generate(3, 8)

@@ -24,6 +24,7 @@ from depthscope.probes.reading import linear_probe
 from tests.probes.hand_made import flood, untrained, wave
 
 
+@pytest.mark.slow
 def test_the_wave_follows_and_chance_does_not(tmp_path: Path) -> None:
     found = steer.measure(wave(width=32), graph.generate(4, 12, data="audited", seed=1), seed=2)
     by_name = {r.direction: r for r in found.responses}
@@ -49,6 +50,7 @@ def test_the_wave_follows_and_chance_does_not(tmp_path: Path) -> None:
     assert found.responses[0].edits[0][at[1.0]] in told
 
 
+@pytest.mark.slow
 def test_nobody_follows_in_a_network_that_learned_nothing(tmp_path: Path) -> None:
     found = steer.measure(untrained(tmp_path, "graph"), graph.generate(4, 8, data="audited", seed=1))
     assert max(float(r.f1.max()) for r in found.responses) < 0.5

@@ -20,6 +20,7 @@ def test_a_scrambled_text_keeps_its_words() -> None:
         assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["audited", "paper"])
 def test_counting_words_answers_the_papers_texts_alone(data: str) -> None:
     rule = trivial.word_counter(data, (2, 3), seed=0)

@@ -129,6 +129,7 @@ def test_later_steps_take_the_last_probe() -> None:
     np.testing.assert_array_equal(probe.logits(np.ones((4, 1, 1)))[:, 0], [1, 3, 3, 3])
 
 
+@pytest.mark.slow
 def test_a_flood_is_read_at_every_distance() -> None:
     probe, scores = linear_probe.fit(flood(), instances=200)
     for t, weight in enumerate(probe.weight):
@@ -152,6 +153,7 @@ class Turning(Flood):
         return plain if t % 2 else plain[..., order]
 
 
+@pytest.mark.slow
 def test_probes_read_other_steps_where_the_code_stays_and_only_there() -> None:
     still = linear_probe.fit(flood(), instances=80)[1].across
     assert (still.accuracy[1:, 1:] > 0.99).all()
@@ -209,6 +211,7 @@ def test_every_kind_of_model_is_fitted_stored_and_read(kind: str, tmp_path: Path
     np.testing.assert_allclose(values[9, has], by_hand[has], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_same_seed_same_probes() -> None:
     ours = flood()
     rows = [linear_probe.fit(replace(ours, model=flood().model), instances=40, seed=s)[0].weight for s in (1, 1, 2)]
@@ -223,6 +226,7 @@ def stored(folder: Path) -> tuple[checkpoint.Checkpoint, Path]:
     return ours, linear_probe.save(ours, probe, scores)[0]
 
 
+@pytest.mark.slow
 def test_probes_of_other_weights_are_refused(tmp_path: Path) -> None:
     ours, path = stored(tmp_path / "ours")
     other = untrained(tmp_path / "other", "graph", seed=4)
@@ -262,6 +266,7 @@ def test_files_that_are_not_whole_are_refused(tmp_path: Path) -> None:
             linear_probe.load(ours)
 
 
+@pytest.mark.slow
 def test_the_command_stores_and_prints(tmp_path: Path, capsys: Captured) -> None:
     ours = untrained(tmp_path / "ours", "tree")
     assert main(["fit", str(ours.folder), "--instances", "40"]) == 0

@@ -91,6 +91,7 @@ def test_a_split_holds_out_whole_groups() -> None:
     assert sample.split(np.random.default_rng(0), np.array([0, 0, 1, 1])).sum() == 2
 
 
+@pytest.mark.slow
 def test_labels_and_states_are_those_of_the_nodes(tmp_path: Path) -> None:
     for kind in CONFIGS:
         ours = untrained(tmp_path / kind, kind)

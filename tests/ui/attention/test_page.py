@@ -27,6 +27,7 @@ def opened(name: str, example: str | None = None) -> View:
     return open_selection(Selection(name, Example(example or FIRST[SHIPPED[name]])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_the_answer_of_every_checkpoint_can_be_traced_back(name: str) -> None:
     view = opened(name)
@@ -41,6 +42,7 @@ def test_the_answer_of_every_checkpoint_can_be_traced_back(name: str) -> None:
             assert shown[made][-1].argmax() == view.trace.encoding.answer
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_what_the_library_measures() -> None:
     view = opened("graph-house")
     found, traced = attention_run.scores(view), attention_run.influence(view)
@@ -58,6 +60,7 @@ def test_what_is_shown_is_what_the_library_measures() -> None:
     json.loads(dumps(found))
 
 
+@pytest.mark.slow
 def test_without_a_path_nothing_is_held_against_it() -> None:
     view = opened("graph-house", "twelve-hops-cut")
     assert not attention_run.has_path(view)
@@ -69,6 +72,7 @@ def test_without_a_path_nothing_is_held_against_it() -> None:
     assert page._no_path(strangers).startswith("There is no chain of facts,")
 
 
+@pytest.mark.slow
 def test_large_runs_are_measured_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     view = opened("graph-house", "cycle")
     monkeypatch.setattr(attention_run, "AT_ONCE", 10)

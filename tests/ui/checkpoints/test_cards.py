@@ -91,6 +91,7 @@ def test_badges_of_odd_types_are_left_out(tmp_path: Path) -> None:
     assert checkpoint_cards.badges(said.entry, said) == [("along edges", "blue")]
 
 
+@pytest.mark.slow
 def test_a_strangers_card_is_text_and_ours_loads_no_picture() -> None:
     def cards() -> None:
         from depthscope.ui.checkpoints import cards as checkpoint_cards

@@ -45,6 +45,7 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_training_runs_beside_and_is_handed_on(desk: Desk) -> None:
     came, done = [], threading.Event()
 
@@ -66,6 +67,7 @@ def test_a_training_runs_beside_and_is_handed_on(desk: Desk) -> None:
     assert desk.runs() == []
 
 
+@pytest.mark.slow
 def test_a_cancelled_training_keeps_its_state_and_goes_on(desk: Desk) -> None:
     name = desk.start(LONG)
     folder = desk.run(name).folder
@@ -112,6 +114,7 @@ def test_a_child_whose_server_is_gone_stops() -> None:
     assert ended.returncode == -signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_a_killed_server_leaves_no_training(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from depthscope.ui.checkpoints.training_run import Desk; "

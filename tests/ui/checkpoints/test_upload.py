@@ -53,6 +53,7 @@ def test_bare_weights_with_the_architecture_alone(folder: Path) -> None:
     assert held.entry["sha256"] == checkpoint.load(folder).sha256
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["graph", "logic"])
 def test_the_papers_pt(task: str) -> None:
     out = io.BytesIO()

@@ -52,6 +52,7 @@ def test_a_list_in_a_link_is_the_same_list() -> None:
     assert Edits('[{"kind": "hold",\n "step": 2}]').texts == ['[{"kind": "hold",\n "step": 2}]']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "example"),
     [
@@ -77,6 +78,7 @@ def test_every_example_can_be_run(name: str, example: str) -> None:
         assert isinstance(found, Replay)
 
 
+@pytest.mark.slow
 def test_examples_on_a_graph_lie_on_the_path() -> None:
     opened = checkpoint.load("graph-house")
     instance = examples.find("graph", "twelve-hops")
@@ -90,6 +92,7 @@ def test_examples_on_a_graph_lie_on_the_path() -> None:
     assert not any("twin" in offer.title for offer in alone)
 
 
+@pytest.mark.slow
 def test_a_map_with_progress_is_the_map_of_the_command() -> None:
     for name, example in (("graph-house", "three-hops"), ("logic-house-tree", "shortcut")):
         opened = checkpoint.load(name)
@@ -104,6 +107,7 @@ def test_a_map_with_progress_is_the_map_of_the_command() -> None:
         assert len(told) >= 2
 
 
+@pytest.mark.slow
 def test_a_map_can_be_stopped() -> None:
     opened, instance = checkpoint.load("graph-house"), examples.find("graph", "three-hops")
 
@@ -114,6 +118,7 @@ def test_a_map_can_be_stopped() -> None:
         intervention_patching.measure(opened, instance, twins.find(instance), 7, 0, stop)
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_what_the_command_computes() -> None:
     view = open_selection(Selection("graph-house", Example("three-hops")))
     edits = intervention_edits.of_view("zero t=2 node=#3\nhold t=3", view)
@@ -144,6 +149,7 @@ def test_no_twin_is_a_sentence() -> None:
         intervention_runs.run(view, patched)
 
 
+@pytest.mark.slow
 def test_a_long_run_waits_for_its_button() -> None:
     view = open_selection(Selection("graph-house", Example("three-hops")))
     assert not intervention_runs.is_long(view)

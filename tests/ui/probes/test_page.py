@@ -105,6 +105,7 @@ def test_without_probes_there_are_no_scores_and_a_way_to_them(tmp_path: Path) ->
     assert "lies in no folder" in str(probe_stored.why_not(nowhere))
 
 
+@pytest.mark.slow
 def test_the_button_fits_what_the_command_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linear_probe, "default_instances", lambda _: 40)
     ours, seen = untrained(tmp_path, "graph"), []
@@ -198,6 +199,7 @@ def _without_probes(folder: str) -> None:
     probe_stored.nothing_stored(ours, None) if stored is None else probe_stored.st.write("There")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_without_probes_is_fitted_at_the_press_of_a_button(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from depthscope.ui.shell import serve
 
 
+@pytest.mark.slow
 def test_it_runs_streamlit_on_the_app_with_the_arguments_passed_on() -> None:
     code = (
         "import sys; from depthscope.ui.shell import serve; from streamlit.web import cli\n"
@@ -18,6 +21,7 @@ def test_it_runs_streamlit_on_the_app_with_the_arguments_passed_on() -> None:
     assert ran.stdout.split() == ["streamlit", "streamlit", "run", str(serve.APP), "--server.port", "8600"]
 
 
+@pytest.mark.slow
 def test_what_is_imported_ahead_is_not_streamlit() -> None:
     code = (
         "import sys; from depthscope.ui.shell import serve; serve.warm(); "

@@ -12,6 +12,7 @@ from depthscope.ui.visit.view import _run
 from tests.probes.hand_made import untrained
 
 
+@pytest.mark.slow
 def test_stored_probes_are_among_the_readings_and_those_of_other_weights_are_a_note(tmp_path: Path) -> None:
     ours, other = untrained(tmp_path / "ours", "graph"), untrained(tmp_path / "other", "graph", seed=4)
     instance = tasks.get("graph").generate(2, 1)[0]

@@ -59,10 +59,12 @@ def test_top_levels_alone_do_not_tell_the_value_of_an_audited_formula() -> None:
         assert kleene(formula, formula.root, 5, 0) is None
 
 
+@pytest.mark.slow
 def test_both_labels_are_equally_frequent() -> None:
     assert abs(np.mean([formula.label for formula in logic.generate(6, 1000, seed=3)]) - 0.5) < 0.05
 
 
+@pytest.mark.slow
 def test_no_test_formula_is_trained_on() -> None:
     train = {f.text for f in logic.generate(4, 600, split="train") if f.depth > 2}
     test = {f.text for f in logic.generate(4, 600, split="test") if f.depth > 2}
@@ -106,6 +108,7 @@ def test_tokens_carry_values_at_operators_atoms_and_cls() -> None:
     assert encoding.edge_index is None
 
 
+@pytest.mark.slow
 def test_xor_is_rewritten_for_a_vocabulary_without_it() -> None:
     chance = random.Random(0)
     for _ in range(50):

@@ -197,6 +197,7 @@ def test_long_formulas_are_read() -> None:
     assert instance.text == parts[0]
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(), st.binary(), st.text("TF01xyandort&|^!~()=<>-,;#. \n", max_size=40)))
 @settings(deadline=None, max_examples=1000)
 def test_random_input_never_crashes(text: str | bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from depthscope.core.config import ModelConfig
@@ -54,6 +55,7 @@ def completions(prefix: str, length: int) -> set[int]:
     return {v for token in after for v in completions(prefix + token, length)}
 
 
+@pytest.mark.slow
 def test_known_is_when_every_way_to_go_on_gives_one_value() -> None:
     """The whole formula's value, on formulas short enough to try all that could follow."""
     for text in ("(F&T)", "(T&F)", "(T|F)", "(F|T)", "(T^F)", "((F&T)&F)", "(!T&T)", "(F&(T|F))"):

@@ -7,6 +7,7 @@ from depthscope.core.tasks.text import task as text
 from depthscope.core.tasks.text.generate import PAPER_MAX_CHAIN, REACH, audited, paper
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["audited", "paper"])
 def test_generated_texts_read_back_as_themselves(data: str) -> None:
     for difficulty in (1, 2, 3, 5, 8, PAPER_MAX_CHAIN):

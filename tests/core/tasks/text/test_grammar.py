@@ -38,6 +38,7 @@ def _normal(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+@pytest.mark.slow
 @given(instances())
 @settings(deadline=None, max_examples=200)
 def test_a_text_reads_back_as_itself(instance: TextInstance) -> None:
@@ -47,6 +48,7 @@ def test_a_text_reads_back_as_itself(instance: TextInstance) -> None:
     assert (again.label is None) == any("No facts join" in note for note in again.notes)
 
 
+@pytest.mark.slow
 @given(instances(), st.data())
 @settings(deadline=None, max_examples=100)
 def test_order_spelling_and_punctuation_change_nothing(instance: TextInstance, data: st.DataObject) -> None:
@@ -220,6 +222,7 @@ SOUP = st.lists(
 ).map(" ".join)
 
 
+@pytest.mark.slow
 @given(st.one_of(st.text(), st.binary(), SOUP, st.text("AaBis theofparntquey:.?#\n", max_size=60)))
 @settings(deadline=None, max_examples=1000)
 def test_random_input_never_crashes(text: str | bytes) -> None:

@@ -46,6 +46,7 @@ def named_edges(instance: GraphInstance) -> set[tuple[str, str]]:
     return {(instance.names[a], instance.names[b]) for a, b in instance.edges.tolist()}
 
 
+@pytest.mark.slow
 @given(instances())
 @settings(deadline=None, max_examples=60)
 def test_own_text_round_trips(instance: GraphInstance) -> None:
@@ -383,6 +384,7 @@ def test_unknown_formats_and_ends_are_named() -> None:
         parse("A B", target="")
 
 
+@pytest.mark.slow
 def test_limits() -> None:
     with pytest.raises(InputError, match="50 MB"):
         parse(bytes(MAX_BYTES + 1), filename="a.graphml")
@@ -470,6 +472,7 @@ def test_random_input_never_crashes(data: str | bytes, filename: str | None, for
     survives(data, filename, format)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(SAMPLES), FILENAMES, st.data())
 @settings(deadline=None, max_examples=500)
 def test_damaged_files_never_crash(sample: str, filename: str | None, data: st.DataObject) -> None:
