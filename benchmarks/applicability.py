@@ -63,8 +63,8 @@ a cell was never run on the shipped weights with the code as it is.
 
 def code(name: str) -> str:
     """Digest of the code of an instrument: its module and all that this imports of probes."""
-    module = {FIT: linear_probe, TRIVIAL: trivial}.get(name) or instruments.get(name).load()
-    files, left = {module.__name__}, [module.__name__]
+    module = linear_probe.__name__ if name == FIT else f"depthscope.probes.instruments.{name.replace('-', '_')}"
+    files, left = {module}, [module]
     while left:
         found = _read(left.pop())[1] - files
         files |= found

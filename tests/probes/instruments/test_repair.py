@@ -68,6 +68,7 @@ def reads_r(width: int, *, reads: bool = True) -> LinearProbe:
     return LinearProbe("reached", weight, np.full(33, -0.1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["readout", "probe"])
 def test_the_planted_fault_is_the_first_error(reader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if reader == "probe":

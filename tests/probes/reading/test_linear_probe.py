@@ -166,6 +166,7 @@ def test_probes_read_other_steps_where_the_code_stays_and_only_there() -> None:
     assert (turned.high[1:, 1:][~same] < 0.8).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(CONFIGS))
 def test_every_kind_of_model_is_fitted_stored_and_read(kind: str, tmp_path: Path) -> None:
     ours = untrained(tmp_path / "model", kind)

@@ -407,6 +407,7 @@ def test_limits() -> None:
         parse(f"digraph {{ {{ {side} }} -> {{ {side} }} }}")
 
 
+@pytest.mark.slow
 def test_big_edge_lists_are_quick() -> None:
     rng = np.random.default_rng(0)
     text = "\n".join(f"{a} {b}" for a, b in rng.integers(0, 10_000, (100_000, 2)).tolist())
@@ -415,6 +416,7 @@ def test_big_edge_lists_are_quick() -> None:
     assert time.process_time() - start < 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ['"' + '\\"' * 1_000_000, " {" * 500_000 + " x", "# " * 1_000_000 + "->", "/**/" * 500_000,
