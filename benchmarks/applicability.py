@@ -145,8 +145,8 @@ MANY = 40
 HURRIED = 4
 """Steps where a model is right on those as well."""
 
-FEWER = {"fixed-points": 2}
-"""Instances of what takes minutes for each."""
+FEWER = {"fixed-points": 1, "patch": 2, "do": 2, "lyapunov": 2, "interaction": 2, "steer": 4}
+"""Instances of what takes long for each."""
 
 
 def _hard(opened: Checkpoint) -> int:

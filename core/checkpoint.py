@@ -1,8 +1,8 @@
 """Checkpoints on disk: one folder of weights, config, metrics and card, in the Hugging Face layout.
 
     <name>/model.safetensors   weights; never a pickle
-    <name>/config.json         {"name", "kind", "config": fields of ModelConfig, "recipe", "training", "sha256",
-                               "parameters", "files", "digest"}; the kind is looked up in `core.kinds`, never
+    <name>/config.json         {"version", "name", "kind", "config": fields of ModelConfig, "recipe", "training",
+                               "sha256", "parameters", "files", "digest"}; the kind is looked up in `core.kinds`, never
                                imported; the last two and sha256 are the index, see `core.files.digests`
     <name>/metrics.json        what was measured
     <name>/README.md           the card
@@ -40,6 +40,9 @@ CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 WEIGHTS, CONFIG, METRICS, CARD = "model.safetensors", "config.json", "metrics.json", "README.md"
 PROBES = ("probes.safetensors", "probes.json")
 """What `probes` keeps beside the weights; fetched along with them, read there."""
+VERSION = 1
+"""Of the format of config.json; those that name none are of the first."""
+
 MAX_WEIGHT_BYTES = 2 << 30
 MAX_JSON_BYTES = 8 << 20
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
@@ -144,6 +147,7 @@ def save(
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     content = safetensors.torch.save(tensors, metadata={"format": "pt"})
     settings = {
+        "version": VERSION,
         "name": name,
         "kind": adapters.kind_of(model),
         "config": asdict(config),
@@ -197,6 +201,12 @@ def read_settings(folder: Path) -> tuple[dict[str, Any], ModelConfig]:
         InputError: If it cannot be read, was changed since it was written, or the architecture makes no sense.
     """
     settings = _read_json(folder / CONFIG)
+    version = settings.get("version", 1)
+    if not isinstance(version, int) or version > VERSION:
+        raise InputError(
+            f"{folder / CONFIG} is of version {version!r:.20}, and this program reads up to {VERSION}; "
+            "install a newer one"
+        )
     config = _config(settings, folder / CONFIG)
     digests.check_settings(settings, folder / CONFIG)
     return settings, config

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,10 +13,17 @@ from torch import Tensor
 
 from depthscope.core import tasks
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import SPARSE_ABOVE, Batch, Encoding, collate
+from depthscope.core.encoding import NEVER, NOTHING, SPARSE_ABOVE, Batch, Encoding, collate
 from depthscope.core.errors import InputError
-from depthscope.core.files import buffers
+from depthscope.core.exchange import frame
+from depthscope.core.files import buffers, zipped
 from depthscope.core.protocol import RecurrentModel, Sink, steps_of
+
+if TYPE_CHECKING:
+    import pandas
+
+VERSION = 1
+"""Of the npz of a trace; files without one are of the first."""
 
 MEMORY_BYTES = 2 << 30
 """A recording larger than this is kept in files, from which every view reads what it needs."""
@@ -42,7 +50,7 @@ class Trace:
 
     Attributes:
         checkpoint: Name of the checkpoint that ran.
-        instance: The instance it ran on (GraphInstance, LogicInstance).
+        instance: The instance it ran on; None of a trace that was read from a file.
         encoding: The instance as the checkpoint's interface presented it; n nodes.
         hidden: (T+1, n, d) float32; row 0 is the embedding, before the first update. d is 0 where they were not kept.
         attention: (T, heads, n, n) float32, axes (step, head, query, key); with edge_index (T, heads, E). None if the
@@ -85,6 +93,81 @@ class Trace:
             got = getattr(self, name).shape
             if got != shape:
                 raise ValueError(f"{name} has shape {got}, but hidden has shape {self.hidden.shape}, so {shape} is due")
+
+    @classmethod
+    def load(cls, path: Path | str) -> Trace:
+        """The trace in an npz that `trace --out` wrote.
+
+        What the file does not hold is left empty: the instance is None, states that were not kept have width 0, and the
+        encoding has the nodes' labels and what the oracle knew of them, but no token, role or answer (-1).
+
+        Raises:
+            InputError: If the file is no trace, or of a later version.
+        """
+        arrays = zipped.arrays(Path(path), ("logits", "truth", "known", "tokens"), VERSION)
+        truth, known, labels = arrays["truth"], arrays["known"], tuple(map(str, arrays["tokens"]))
+        n, nothing = len(labels), np.full(len(labels), -1)
+        edges = arrays.get("edge_index")
+        try:
+            encoding = Encoding(
+                interface="tokens" if edges is None else "edges",
+                labels=labels,
+                token_ids=nothing,
+                roles=np.zeros(n, dtype=np.int64),
+                edge_index=edges,
+                answer=-1,
+                source=-1,
+                value=truth[-1],
+                true_from=np.argmax(truth == truth[-1], axis=0),
+                known_from=np.where(known.any(0), known.argmax(0), NEVER),
+                subformula=nothing,
+                asked=int(arrays.get("asked", 1)),
+            )
+            return cls(
+                checkpoint=str(arrays.get("checkpoint", "")),
+                instance=None,
+                encoding=encoding,
+                hidden=arrays.get("hidden", np.zeros((len(truth), n, 0), dtype=np.float32)),
+                attention=arrays.get("attention"),
+                edge_index=edges,
+                gate=arrays.get("gate"),
+                readout=arrays.get("readout"),
+                logits=arrays["logits"],
+                truth=truth,
+                known=known,
+            )
+        except (ValueError, IndexError, TypeError) as error:
+            raise InputError(f"{path} is no trace: {error}") from None
+
+    def frame(self) -> pandas.DataFrame:
+        """A table with one row a step and node, in this order.
+
+        Returns:
+            Columns step (0..T), node, token (its label), readout (a logit), gate (of the update that led to the step),
+            truth (of the concept; NaN where a node has none), known, and change (length of the difference of the
+            state from that of the step before). What was not kept, and gate and change at step 0, are NaN.
+
+        Raises:
+            InputError: If pandas is not installed.
+        """
+        rows, n, width = self.hidden.shape
+        empty = np.full((rows, n), np.nan, dtype=np.float32)
+        gate, change = empty.copy(), empty.copy()
+        if self.gate is not None:
+            gate[1:] = self.gate
+        for t in range(1, rows if width else 1):
+            change[t] = np.linalg.norm(self.hidden[t] - self.hidden[t - 1], axis=-1)
+        columns = {
+            "step": np.repeat(np.arange(rows), n),
+            "node": np.tile(np.arange(n), rows),
+            "token": list(self.encoding.labels) * rows,
+            "readout": empty if self.readout is None else self.readout,
+            "gate": gate,
+            "truth": np.where(self.truth == NOTHING, np.nan, self.truth),
+            "known": self.known,
+            "change": change,
+        }
+        return frame.table({k: np.ravel(v) if isinstance(v, np.ndarray) else v for k, v in columns.items()})
 
     @property
     def steps(self) -> int:

@@ -13,7 +13,7 @@ from depthscope.core.arrival import t75
 from depthscope.core.files import buffers
 from depthscope.core.files.atomic import replacing
 from depthscope.core.frontier import NO_DIFFICULTY, Frontier
-from depthscope.core.trace import Trace
+from depthscope.core.trace import VERSION, Trace
 
 WRITTEN_AT_ONCE = 32 << 20
 ARRAYS = ("hidden", "attention", "edge_index", "gate", "readout", "logits", "truth", "known")
@@ -21,13 +21,18 @@ ARRAYS = ("hidden", "attention", "edge_index", "gate", "readout", "logits", "tru
 
 
 def write_npz(trace: Trace, file: IO[bytes]) -> None:
-    """Writes the arrays of a trace, `tokens` (n,), `concept` and the value `asked`; loads with `allow_pickle=False`."""
+    """Writes the arrays of a trace as they load with `allow_pickle=False`.
+
+    Beside them `tokens` (n,), `concept`, the value `asked`, the name `checkpoint` and the `version` of the format.
+    """
     arrays = {name: getattr(trace, name) for name in ARRAYS if getattr(trace, name) is not None}
     if not trace.hidden.shape[-1]:
         del arrays["hidden"]  # they were not kept
     arrays["tokens"] = np.array(trace.encoding.labels, dtype=np.str_)
     arrays["concept"] = np.array(trace.instance.concept, dtype=np.str_)
     arrays["asked"] = np.array(trace.encoding.asked)
+    arrays["checkpoint"] = np.array(trace.checkpoint, dtype=np.str_)
+    arrays["version"] = np.array(VERSION)
     with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:

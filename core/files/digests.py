@@ -16,7 +16,7 @@ from typing import Any
 from depthscope.core.errors import InputError
 
 FILES, DIGEST = "files", "digest"
-KNOWN = {"name", "kind", "config", "recipe", "training", "sha256", "parameters", FILES, DIGEST}
+KNOWN = {"version", "name", "kind", "config", "recipe", "training", "sha256", "parameters", FILES, DIGEST}
 """What config.json says; with an index, anything else is a name that was damaged."""
 
 
