@@ -264,7 +264,7 @@ def cases(inputs: Path) -> list[Case]:
         Case("train --resume", _stopped_run, partial(command, core, [*TRAIN, "--resume"]), partial(_opens, "run"),
              ("training.jsonl",)),
         Case("sweep", nothing, partial(command, core, ["sweep", str(plan), "--out", "DISK/sweep", "--workers", "1"]),
-             partial(_opens, "sweep/graph-house-full-s0"), (".locks", "sweep.sqlite*", "training.jsonl")),
+             partial(_opens, "sweep/graph-house-full-s0"), (".sweep.*", "records", "training.jsonl")),
         Case("list --json >", nothing, partial(printing, ["core", "list", "--json"]), listing, ("out",), STATES[1:]),
         Case("generate --json >", nothing,
              partial(printing, ["core", "generate", "graph", "--difficulty", "3", "--count", "40", "--json"]), listing,

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.robustness.dying import POINTS
+from depthscope.core.files.locks import ALONE
 
 WITHIN = "exactly within a save"
 ROOT = Path(__file__).parents[2]
@@ -108,7 +109,8 @@ def deaths(count: int, rng: random.Random) -> tuple[list[Death], list[Death]]:
 
 def hidden(folder: Path) -> list[str]:
     """Files of a save that is under way."""
-    return [name for name in os.listdir(folder) if name.startswith(".")]  # noqa: PTH208 - there is no time to lose
+    names = os.listdir(folder)  # noqa: PTH208 - there is no time to lose
+    return [name for name in names if name.startswith(".") and name != ALONE]
 
 
 def digest(out: Path) -> str:
