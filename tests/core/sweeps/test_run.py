@@ -260,9 +260,9 @@ def test_ctrl_c_and_a_killed_conductor_leave_everything_resumable(tmp_path: Path
         process.kill()
         process.wait(PATIENCE)
     until(lambda: not any(locks.is_held(lock) for lock in out.glob(f"*/{locks.ALONE}")))  # the workers left, too
-    done = subprocess.run(command(path, "--out", out, "--json"), cwd=ROOT, capture_output=True, check=True)
-    due = made(path, tmp_path / "whole")
-    assert [r["sha256"] for r in json.loads(done.stdout)] == [r["sha256"] for r in due]
+    resumed, due = made(path, out), made(path, tmp_path / "whole")
+    assert [r["status"] for r in resumed] == ["done", "done"]
+    assert [r["sha256"] for r in resumed] == [r["sha256"] for r in due]
 
 
 def die(*_: Any) -> None:
