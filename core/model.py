@@ -124,21 +124,18 @@ class Block(nn.Module):
             u: What attention read.
             branch: What it brought.
             gate: (B, n), the update gate to use instead of the model's own, NaN for its own.
-            keep: Room for the update gate: (B, n) for its mean, (B, n, d) for every unit.
+            keep: (B, n), room for the mean of the update gate.
         """
         y = u + (branch if self.scale1 is None else self.scale1 * branch)
         act = F.relu if self.config.activation == "relu" else F.gelu
         branch = self.dropout(self.down(self.dropout(act(self.up(self.norm2(y))))))
         y = y + (branch if self.scale2 is None else self.scale2 * branch)
         if self.gate is not None:
-            units = keep if keep is not None and keep.ndim == 3 else None
-            z = torch.sigmoid(self.gate(torch.cat([y, h], dim=-1)), out=units)
+            z = torch.sigmoid(self.gate(torch.cat([y, h], dim=-1)))
             if gate is not None:
                 z = torch.where(gate.isnan()[..., None], z, gate[..., None])
             y = torch.lerp(h, y, z.to(y.dtype))  # z * y + (1 - z) * h
-            if units is not None and gate is not None:
-                units.copy_(z)
-            elif keep is not None and units is None:
+            if keep is not None:
                 torch.mean(z, dim=-1, out=keep)
         y = y if self.state_norm is None else self.state_norm(y)
         return y + self.config.state_noise * torch.randn_like(y) if self.training and self.config.state_noise else y
@@ -221,9 +218,7 @@ class DepthRecurrentTransformer(
     @property
     def shapes(self) -> Shapes:
         """What one step leaves."""
-        has_gate = self.config.gate_bias is not None
-        alone = type(self) is DepthRecurrentTransformer  # another class may go on with the mean of the gate
-        return Shapes(self.config.width, self.config.heads, has_gate, has_gate and alone)
+        return Shapes(self.config.width, self.config.heads, self.config.gate_bias is not None)
 
     def embed(self, batch: Batch) -> Float[Tensor, "b n d"]:
         """The state before the first step."""

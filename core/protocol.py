@@ -29,14 +29,11 @@ class Shapes:
         width: d, the width of a state.
         heads: Attention heads; 0 if the model has no attention.
         gate: Whether the model has an update gate.
-        units: Whether a sink's gate may be (B, n, d), for every unit instead of their mean, which then is taken of all
-            steps at once.
     """
 
     width: int
     heads: int
     gate: bool
-    units: bool = False
 
 
 @dataclass
@@ -45,7 +42,7 @@ class Sink:
 
     Attributes:
         attention: (B, heads, n, n), or (heads, E) for attention over an edge list; None if it is not kept.
-        gate: (B, n) mean of the update gate, or (B, n, d) where `Shapes.units` allows it; None if it is not kept.
+        gate: (B, n) mean of the update gate; None if it is not kept.
     """
 
     attention: Tensor | None = None

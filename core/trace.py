@@ -34,10 +34,6 @@ DISK_BYTES = 64 << 30
 READ_BYTES = 64 << 20
 """Of a large recording, so many bytes of states are read out at once."""
 
-SMALL_BYTES = 4 << 20
-"""States of all steps within so many bytes are copied in one go, and so are the means of their gates taken: what an
-operation costs before it does anything counts there."""
-
 MAX_STEPS = 10_000
 
 KEPT = ("hidden", "attention", "gate", "readout")
@@ -235,66 +231,44 @@ def run(model: RecurrentModel, batch: Batch, steps: int, keep: Collection[str] =
         The record; the states of all steps are read out in one go at the end, or in few where they are large or not
         kept.
     """
-    shapes = model.shapes
-    context = model.prepare(batch)
+    shapes, context = model.shapes, model.prepare(batch)
     h = model.initial(context)
     b, n, d = h.shape
-    small = not on_disk and (steps + 1) * h.nbytes <= SMALL_BYTES
     attention = gate = None
     hidden = _room(h, on_disk, steps + 1, b, n, d if "hidden" in keep else 0)
     if shapes.heads and "attention" in keep:
         edges = batch.edge_index
         size = (b, shapes.heads, n, n) if edges is None else (shapes.heads, edges.shape[1])
         attention = _room(h, on_disk, steps, *size)
-    units = None
     if shapes.gate and "gate" in keep:
         gate = _room(h, on_disk, steps, b, n)
-        if shapes.units and small:
-            units = h.new_empty(steps, *h.shape)
-    at_once = max(1, READ_BYTES // max(1, h.nbytes))
-    if "hidden" in keep and (at_once > steps and not on_disk):
-        read = hidden
-    else:
-        read = h.new_empty(min(at_once, steps + 1), b, n, d)
-    # one view a step, made before the run
-    small = small and len(read) == steps + 1
-    states, passed = () if small else read.unbind(0), []
-    rows = hidden.unbind(0) if read is not hidden and hidden.shape[-1] else ()
-    weights = [None] * steps if attention is None else attention.unbind(0)
-    gates = [None] * steps if gate is None else (gate if units is None else units).unbind(0)
-    own = [Sink(*pair) for pair in zip(weights, gates, strict=True)]
+    at_once = min(steps + 1, max(1, READ_BYTES // max(1, h.nbytes)))
+    in_place = "hidden" in keep and at_once > steps and not on_disk
+    read = hidden if in_place else h.new_empty(at_once, b, n, d)
     # a step on another device cannot write into a file
     elsewhere = on_disk and (h.device.type != "cpu" or h.dtype != torch.float32)
-    sink = Sink(*(h.new_empty(x.shape[1:]) if elsewhere and x is not None else None for x in (attention, gate)))
-    answers, nodes, filled = [], [], 0
+    beside = Sink(*(h.new_empty(x.shape[1:]) if elsewhere and x is not None else None for x in (attention, gate)))
+    answers, nodes = [], []
     for t in range(steps + 1):
         if t:
-            h = model.step(h, t - 1, context, sink if elsewhere else own[t - 1])
-            if elsewhere:
-                for to, kept in ((weights[t - 1], sink.attention), (gates[t - 1], sink.gate)):
-                    if to is not None and kept is not None:
-                        to.copy_(kept)
-        if small:
-            passed.append(h)
-        else:
-            states[filled].copy_(h)
-        filled += 1
-        if rows:
-            rows[t].copy_(h)
-        if filled == len(read) or t == steps:
-            if small:
-                torch.stack(passed, out=read)
+            rooms = [None if x is None else x[t - 1] for x in (attention, gate)]
+            h = model.step(h, t - 1, context, beside if elsewhere else Sink(*rooms))
+            for room, kept in zip(rooms, (beside.attention, beside.gate), strict=True):
+                if room is not None and kept is not None:
+                    room.copy_(kept)
+        filled = t % at_once + 1
+        read[filled - 1].copy_(h)
+        if "hidden" in keep and not in_place:
+            hidden[t].copy_(h)
+        if filled == at_once or t == steps:
             logits, readout = model.readout(read[:filled], batch)
             answers.append(logits)
             if readout is not None and "readout" in keep:
                 nodes.append(readout)
-            filled = 0
         if on_disk:
             for kept in (hidden, attention, gate):
                 if kept is not None:
                     buffers.forget(kept.numpy())
-    if units is not None and gate is not None:
-        torch.mean(units, dim=-1, out=gate)
     return Record(hidden, attention, gate, _joined(nodes) if nodes else None, _joined(answers))
 
 

@@ -212,10 +212,6 @@ def _tests(model: Any, config: ModelConfig, adapter: type[nn.Module]) -> Iterato
                         raise Wrong(
                             f"step {t} leaves part of sink.{name} unwritten, though `shapes` says that it has one"
                         )
-                if sink.gate is not None and model.shapes.units:
-                    units = torch.full(state.shape, torch.nan)
-                    model.step(state, t, context, Sink(gate=units))
-                    _same(units.mean(-1), sink.gate, "the mean of a gate kept by unit, and the gate itself")
 
     def asked() -> None:
         for read in (encodings[0], batch):

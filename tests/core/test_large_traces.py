@@ -22,6 +22,7 @@ from depthscope.core.files import buffers
 from depthscope.core.tasks.graph.instance import GraphInstance
 
 STEPS = 7
+ABOUT = {"checkpoint", "version"}
 
 
 def graph(n: int = 420, degree: int = 3) -> GraphInstance:
@@ -161,7 +162,7 @@ def test_the_command_keeps_what_is_named(
     assert main([*command, "--out", str(out), "--keep", "readout,gate"]) == 0
     kept = json.loads(capsys.readouterr().out)
     with np.load(out, allow_pickle=False) as found:
-        assert set(found) == {"readout", "gate", "logits", "truth", "known", "tokens", "concept", "asked"}
+        assert set(found) == {"readout", "gate", "logits", "truth", "known", "tokens", "concept", "asked", *ABOUT}
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out) == kept
     assert main([*command, "--out", str(out), "--keep", "states"]) == 2

@@ -302,22 +302,19 @@ def test_what_a_sink_keeps(config: ModelConfig) -> None:
             assert bool(((sink.gate > 0) & (sink.gate < 1)).all())
 
 
-def test_a_gate_kept_by_unit_has_the_mean_that_is_kept(config: ModelConfig) -> None:
+def test_a_gate_that_is_given_is_the_gate_that_is_kept(config: ModelConfig) -> None:
     model = model_of(config)
-    if not model.shapes.units:
+    if not model.shapes.gate:
         assert model.block.gate is None
         return
     batch = collate([encoding(config, n) for n in (5, 8)])
-    units, mean = Sink(gate=torch.empty(2, 8, config.width)), Sink(gate=torch.empty(2, 8))
+    forced, sink = torch.full((2, 8), 0.25).index_fill(1, torch.tensor([0]), torch.nan), Sink(gate=torch.empty(2, 8))
     with torch.inference_mode():
-        context = model.prepare(batch)
-        for forced in (None, torch.full((2, 8), 0.25).index_fill(1, torch.tensor([0]), torch.nan)):
-            given, state = replace(context, gate=forced), model.initial(context)
-            assert torch.equal(model.step(state, 0, given, units), model.step(state, 0, given, mean))
-            assert units.gate is not None
-            assert mean.gate is not None
-            assert torch.equal(units.gate.mean(-1), mean.gate)
-            assert forced is None or bool((mean.gate[:, 1:] == 0.25).all())
+        context = replace(model.prepare(batch), gate=forced)
+        state = model.initial(context)
+        assert torch.equal(model.step(state, 0, context, sink), model.step(state, 0, context))
+        assert sink.gate is not None
+        assert bool((sink.gate[:, 1:] == 0.25).all())
 
 
 def test_rotary_positions_are_relative() -> None:

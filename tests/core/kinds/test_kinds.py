@@ -258,19 +258,6 @@ class EmptyGate(Echo):
         self.shapes = Shapes(config.width, 0, True)
 
 
-class NoUnits(Echo):
-    """Says that its gate may be kept by unit, and keeps the mean alone."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__(config)
-        self.shapes = Shapes(config.width, 0, True, units=True)
-
-    def step(self, state: torch.Tensor, t: int, context: Any, sink: Any = None) -> torch.Tensor:
-        if sink is not None and sink.gate is not None and sink.gate.ndim == 2:
-            sink.gate.fill_(0.5)
-        return torch.tanh(state)
-
-
 class NoEdgeList(Echo):
     def step(self, state: torch.Tensor, t: int, context: Any, sink: Any = None) -> torch.Tensor:
         return torch.tanh(state + (context.allowed.float() @ state if context.allowed is not None else 0))
@@ -308,7 +295,6 @@ SPOILED: dict[type[nn.Module], tuple[str, str]] = {
     MeanOfAll: ("padding changes nothing", "with others, and alone"),
     LastStateOnly: ("readout of one state and of many", ""),
     EmptyGate: ("a traced step is the plain step, and fills the sink", "sink.gate unwritten"),
-    NoUnits: ("a traced step is the plain step, and fills the sink", "a gate kept by unit"),
     NoEdgeList: ("an edge list gives what the mask gives", "edge_index"),
     Unsaved: ("weights survive a file", "'scale' is not in the state_dict"),
     NoSteps: ("steps_for and notes, where there are any", "from 1"),
