@@ -1,10 +1,5 @@
 """Checkpoints: what can I open?"""
 
-from depthscope.ui.checkpoints import page as checkpoints
-from depthscope.ui.shell import frame
-from depthscope.ui.visit import session
+from depthscope.ui.checkpoints import page
 
-frame.enter("pages/checkpoints.py")
-with session.calm():
-    section = checkpoints.headline()
-    checkpoints.draw(section)
+page.show()

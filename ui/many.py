@@ -14,9 +14,9 @@ from depthscope.core.answer_many import answered
 from depthscope.core.errors import InputError
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.tasks import many as lines
-from depthscope.ui.visit import session, view as opening
+from depthscope.ui.visit import view as opening, visit
+from depthscope.ui.visit.address import UserInput
 from depthscope.ui.visit.cache import fingerprint
-from depthscope.ui.visit.selection import Own
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
@@ -41,9 +41,24 @@ class Item:
     """
 
     name: str
-    origin: Own
+    origin: UserInput
     source: str | None = None
     target: str | None = None
+    problem: str | None = None
+
+
+@dataclass
+class Batch:
+    """What is open of a person's many instances.
+
+    Attributes:
+        task: Task they were read for.
+        items: The instances.
+        problem: Why the last files could not be opened.
+    """
+
+    task: str = ""
+    items: tuple[Item, ...] = ()
     problem: str | None = None
 
 
@@ -69,14 +84,14 @@ def read(task: str, files: Sequence[tuple[str, bytes]], form: str | None = None)
     items: list[Item] = []
     for name, content in files:
         if not holds_many(name, content):
-            items.append(_checked(task, Item(name, Own(content, name, form))))
+            items.append(_checked(task, Item(name, UserInput(content, name, form))))
             continue
         try:
             entries = lines.entries(content.decode("utf-8", "replace"), name)
         except InputError as error:
             if len(files) == 1:
                 raise InputError(f"{name[:80]}: {error}") from None
-            items.append(Item(name, Own(content, name, form), problem=str(error)))
+            items.append(Item(name, UserInput(content, name, form), problem=str(error)))
             continue
         if len(items) + len(entries) > MOST:
             raise InputError(
@@ -84,8 +99,8 @@ def read(task: str, files: Sequence[tuple[str, bytes]], form: str | None = None)
                 "on the command line: depthscope trace CKPT batch.jsonl"
             )
         for entry in entries:
-            own = Own(entry.input.encode("utf-8", "surrogatepass"), None, form)
-            items.append(_checked(task, Item(f"{name}, {entry.number}", own, entry.source, entry.target)))
+            origin = UserInput(entry.input.encode("utf-8", "surrogatepass"), None, form)
+            items.append(_checked(task, Item(f"{name}, {entry.number}", origin, entry.source, entry.target)))
     return tuple(items)
 
 
@@ -117,47 +132,45 @@ def take(task: str, files: Sequence[tuple[str, bytes]], form: str | None = None)
     A file that is added to others is what a person wants to see; where it cannot be read, what was open stays and the
     reason is said.
     """
-    before = current(task)
+    before, batch, here = current(task), visit.part(Batch), visit.visit()
     try:
         items = read(task, files, form)
     except InputError as error:
-        st.session_state["batch_problem"] = whole(str(error))
+        batch.problem = whole(str(error))
         return
-    st.session_state["batch"] = (task, items)
-    for said in ("batch_problem", "problem"):
-        st.session_state.pop(said, None)
-    known, here = {replace(item, problem=None) for item in before}, st.session_state.get("selection")
+    batch.task, batch.items, batch.problem = task, items, None
+    here.problem = None
+    known, address = {replace(item, problem=None) for item in before}, here.address
     fresh = [item for item in items if replace(item, problem=None) not in known]
-    if here is not None:  # a file that came first and alone is no batch yet
-        fresh = [item for item in fresh if item.origin != here.origin] or fresh
+    if address is not None:  # a file that came first and alone is no batch yet
+        fresh = [item for item in fresh if item.origin != address.origin] or fresh
     good = [item for item in fresh if item.problem is None]
     if good:
         show(good[0])
     elif fresh:
-        st.session_state["batch_problem"] = f"{fresh[0].name[:80]}: {whole(fresh[0].problem or '')}"
+        batch.problem = f"{fresh[0].name[:80]}: {whole(fresh[0].problem or '')}"
 
 
 def close() -> None:
     """Forgets the batch; for callbacks."""
-    st.session_state.pop("batch", None)
-    st.session_state.pop("batch_problem", None)
+    batch = visit.part(Batch)
+    batch.items, batch.problem = (), None
 
 
 def show(item: Item) -> None:
     """Opens one instance; for callbacks."""
-    session.change(origin=item.origin, source=item.source, target=item.target, steps=None)
+    visit.change(origin=item.origin, source=item.source, target=item.target, steps=None)
 
 
 def current(task: str) -> tuple[Item, ...]:
     """The batch that is open for a task, empty if there is none."""
-    kept = st.session_state.get("batch")
-    return kept[1] if kept is not None and kept[0] == task else ()
+    batch = visit.part(Batch)
+    return batch.items if batch.task == task else ()
 
 
 def choice(view: View) -> None:
     """In the sidebar: which instance of the batch is open, those before and after it, and what could not be read."""
-    problem = st.session_state.get("batch_problem")
-    if problem:
+    if problem := visit.part(Batch).problem:
         st.error(plain(problem))
     items = current(view.instance.task)
     if not items:
@@ -188,34 +201,35 @@ def choice(view: View) -> None:
 
 
 def _is_open(view: View, item: Item) -> bool:
-    here = view.selection
+    here = view.address
     return here.origin == item.origin and (item.source, item.target) in (
         (here.source, here.target), (None, None),
     )  # fmt: skip
 
 
 def answers(view: View) -> None:
-    """Below the views: what the checkpoint says of every instance of the batch."""
+    """Below the views: what the checkpoint answers on every instance of the batch."""
     items = [item for item in current(view.instance.task) if item.problem is None]
     if not items:
         return
     with st.expander(f"Your batch: {len(items):,} instances", expanded=True):
         work = _work(view, items)
-        found = background.result(work)
-        if found is None:
+        result = background.result(work)
+        if result is None:
             st.caption("Every instance runs for its own number of steps, as `depthscope trace CKPT batch.jsonl` does.")
             if not background.under_way(work):
                 st.button("Answer all", on_click=background.start, args=(work,), key="answer batch")
             return
-        said = [json.loads(line) for line in found["lines"]]
-        rows = [_row(item, answer) for item, answer in zip(items, said, strict=True)]
+        answers = [json.loads(line) for line in result["lines"]]
+        rows = [_row(item, answer) for item, answer in zip(items, answers, strict=True)]
         labelled = [row for row in rows if row["label"] != "–"]
         right = sum(row["right"] == "yes" for row in labelled)
-        yes = sum(answer["label"] == 1 for answer in said)
+        yes = sum(answer["label"] == 1 for answer in answers)
         base = max(yes, len(labelled) - yes)
         if labelled:
             st.markdown(
-                f"**{right:,} of {len(labelled):,} right**; whoever gives the commoner answer to all has {base:,}."
+                f"**{right:,} of {len(labelled):,} right**; always giving the more common answer would be right on "
+                f"{base:,}."
             )
         chosen = st.dataframe(
             rows, hide_index=True, height=min(380, 38 + 35 * len(rows)), on_select="rerun",
@@ -225,7 +239,7 @@ def answers(view: View) -> None:
         if picked and not _is_open(view, items[picked[0]]):
             st.button(f"Open number {picked[0] + 1}", on_click=show, args=(items[picked[0]],), key="open picked")
         st.download_button(
-            "Answers as JSON Lines", lambda: "".join(f"{line}\n" for line in found["lines"]),
+            "Answers as JSON Lines", lambda: "".join(f"{line}\n" for line in result["lines"]),
             f"{view.checkpoint.name}-batch.jsonl", "application/x-ndjson", on_click="ignore",
         )  # fmt: skip
         st.download_button(
@@ -260,11 +274,10 @@ def _row(item: Item, answer: dict[str, Any]) -> dict[str, Any]:
 def _work(view: View, items: Sequence[Item]) -> Work:
     opened, task = view.checkpoint, view.instance.task
     parts = [(item.origin.digest, item.origin.format, item.source, item.target) for item in items]
-    flat = [str(x) for part in parts for x in part]
 
     def run(progress: Progress) -> Iterator[Any]:
         instances = [instance_of(task, item) for item in items]
-        found = answered(opened, instances, progress=lambda done: progress(done, len(instances)))
-        yield {"lines": [dumps(answer) for answer in found]}
+        answers = answered(opened, instances, progress=lambda done: progress(done, len(instances)))
+        yield {"lines": [dumps(answer) for answer in answers]}
 
-    return Work("batch", fingerprint("batch", opened.sha256, *flat), run, "instances")
+    return Work("batch", fingerprint("batch", opened.sha256, parts), run, "instances")

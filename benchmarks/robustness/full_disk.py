@@ -288,9 +288,9 @@ def _keep(root: Path) -> None:
 def _upload(root: Path) -> None:
     from depthscope.core import checkpoint
     from depthscope.core.exchange import bundle
-    from depthscope.ui.visit.uploads import Shelf
+    from depthscope.ui.visit.uploads import UploadStore
 
-    Shelf(root).add(bundle.read(checkpoint.CHECKPOINTS / "graph-house"), "mine", "uploaded", "a visit")
+    UploadStore(root).add(bundle.read(checkpoint.CHECKPOINTS / "graph-house"), "mine", "uploaded", "a visit")
 
 
 def _upload_pt(file: Path, root: Path) -> None:
@@ -308,9 +308,9 @@ def _start(root: Path) -> None:
     from depthscope.core.errors import InputError
     from depthscope.core.training.overrides import assignment
     from depthscope.ui.checkpoints.training_request import Request
-    from depthscope.ui.checkpoints.training_run import Desk
+    from depthscope.ui.checkpoints.training_run import TrainingRuns
 
-    desk = Desk(root / "runs")
+    desk = TrainingRuns(root / "runs")
     name = desk.start(Request("graph", "house", 0, dict(map(assignment, SMALL))))
     desk.wait()
     run = desk.run(name)

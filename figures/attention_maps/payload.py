@@ -53,7 +53,7 @@ CSS: str = linked_views.CSS + (_FOLDER / "attention_maps.css").read_text(encodin
 JS: str = linked_views.palette() + "\n".join(
     path.read_text(encoding="utf-8")
     for path in (
-        *(_SHARED / f"{name}.js" for name in ("cursor", "payload", "vector", "canvas")),
+        *(_SHARED / f"{name}.js" for name in ("address", "cursor", "payload", "vector", "canvas")),
         *(_FOLDER / f"{name}.js" for name in ("thumbnails", "enlarged", "attention_maps")),
     )
 )

@@ -34,13 +34,8 @@ function createCursor(name) {
   function writeAddress() {
     addressTimer = 0;
     addressWritten = performance.now();
-    const url = new URL(window.location.href);
-    const put = (key, value) => (value === null ? url.searchParams.delete(key) : url.searchParams.set(key, value));
-    put("step", String(state.step));
-    put("node", state.node === null ? null : String(state.node));
-    put("head", state.head < 0 ? null : String(state.head));
-    put("reading", state.reading);
-    if (url.href !== window.location.href) window.history.replaceState(window.history.state, "", url);
+    const { step, node, head, reading } = state;
+    writeAddressBar({ step, node, head: head < 0 ? null : head, reading });
   }
 
   function mirror() {

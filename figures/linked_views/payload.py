@@ -54,6 +54,7 @@ MIN_FLOW, MIN_OF_UNIFORM = 0.08, 1.5
 none with less weight than MIN_FLOW, or, among many nodes, than this many times an even share."""
 
 MODULES = (
+    "address",
     "cursor",
     "payload",
     "vector",

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from depthscope.core import checkpoint
-from depthscope.ui.visit.selection import pack
+from depthscope.ui.visit.address import pack
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Visit

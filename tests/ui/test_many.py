@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import streamlit as st
@@ -11,7 +10,8 @@ import streamlit as st
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import many as lines
 from depthscope.ui import many as batch
-from depthscope.ui.visit.selection import Own
+from depthscope.ui.visit import visit
+from depthscope.ui.visit.address import Address, UserInput
 
 JSONL = b'{"input": "a b\\nb c", "source": "a", "target": "c"}\n{"input": "x y", "source": "nobody"}\n'
 
@@ -32,12 +32,12 @@ def test_a_file_that_is_added_is_the_one_that_opens(monkeypatch: pytest.MonkeyPa
     batch.take("graph", [first, bad])
     batch.take("graph", [first, bad, second])
     assert [item.name for item in shown] == ["one.txt", "two.txt"]
-    assert "batch_problem" not in st.session_state
+    assert visit.part(batch.Batch).problem is None
     batch.take("graph", [first, bad, second, ("worse.graphml", b"<graphml>")])
-    assert st.session_state["batch_problem"].startswith("worse.graphml: ")
+    assert (visit.part(batch.Batch).problem or "").startswith("worse.graphml: ")
     assert len(shown) == 2
     st.session_state.clear()
-    st.session_state["selection"] = SimpleNamespace(origin=Own(first[1], first[0]))
+    visit.visit().address = Address("graph-house", UserInput(first[1], first[0]))
     batch.take("graph", [first, second])
     assert shown[-1].name == "two.txt"
 

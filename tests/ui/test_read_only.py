@@ -8,7 +8,7 @@ import pytest
 
 from depthscope.core.errors import InputError
 from depthscope.ui.checkpoints.training_request import Request
-from depthscope.ui.checkpoints.training_run import Desk
+from depthscope.ui.checkpoints.training_run import TrainingRuns
 from depthscope.ui.shell import startup
 
 
@@ -21,7 +21,7 @@ def test_the_environment_says_so(monkeypatch: pytest.MonkeyPatch, value: str, is
 def test_no_training_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DEPTHSCOPE_READ_ONLY", "1")
     with pytest.raises(InputError, match="read-only"):
-        Desk(tmp_path).start(Request("graph", "house", 0))
+        TrainingRuns(tmp_path).start(Request("graph", "house", 0))
     with pytest.raises(InputError, match="read-only"):
-        Desk(tmp_path).resume("any")
+        TrainingRuns(tmp_path).resume("any")
     assert not list(tmp_path.iterdir())

@@ -12,9 +12,9 @@ from depthscope.probes.instruments.attention import AttentionScores
 from depthscope.probes.instruments.highway import HighwayScores
 from depthscope.probes.instruments.interaction import InteractionScores
 from depthscope.probes.instruments.knockout import KnockoutScores
-from depthscope.ui.frontier import figures as frontier_figures
 from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.view import View
+from depthscope.ui.widgets.plot import choice, plot, scheme
 from depthscope.ui.widgets.text import plain
 from depthscope.ui.work.measure import Asked, card
 
@@ -63,22 +63,17 @@ def draw(view: View) -> None:
 
 
 def _plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
-    frontier_figures.plot(fig, f"attention drawn {key}", f"{name}-{key}", alt)
+    plot(fig, f"attention drawn {key}", f"{name}-{key}", alt)
 
 
 def _choice(options: dict[str, str], key: str) -> str:
-    first = next(iter(options))
-    chosen = st.segmented_control(
-        "Figure", options, default=first, format_func=options.__getitem__, key=f"attention drawn {key}_widget",
-        label_visibility="collapsed", required=True,
-    )  # fmt: skip
-    return chosen or first
+    return choice("Figure", options, f"attention drawn {key}_widget")
 
 
 def _attention(found: AttentionScores, view: View) -> None:
     options = {"mass": "Mass", "auroc": "AUROC", "rollout_mass": "Rollout, mass", "rollout_auroc": "Rollout, AUROC"}
     chosen = _choice(options, "attention")
-    fig = drawing.path_over_steps(getattr(found, chosen), frontier_figures.scheme(), view.trained_steps)
+    fig = drawing.path_over_steps(getattr(found, chosen), scheme(), view.trained_steps)
     _plot(fig, chosen, found.checkpoint, f"{options[chosen]} over steps")
     drawn = f"{found.n} instances with a path, {found.left_out} without."
     if chosen.startswith("rollout"):
@@ -108,9 +103,8 @@ def _knockout(found: KnockoutScores) -> None:
     if not found.cut.n:
         options.pop("cut")
     chosen = _choice(options, "knockout")
-    scheme = frontier_figures.scheme()
     effect = found.silence if chosen == "silence" or not found.cut.n else found.cut
-    fig = drawing.answers_turned(found, scheme) if chosen == "turned" else drawing.moment_of_a_cut(effect, scheme)
+    fig = drawing.answers_turned(found, scheme()) if chosen == "turned" else drawing.moment_of_a_cut(effect, scheme())
     _plot(fig, f"knockout-{chosen}", found.checkpoint, options[chosen])
     if chosen != "turned":
         st.caption(plain(f"{drawing.needed_at(effect)} The shade is the 95% interval over instances."))
@@ -130,13 +124,13 @@ def _interaction(found: InteractionScores) -> None:
     options = {"mass": "Share", "auroc": "AUROC", "agreement": "Against rollout", "size": "Memory"}
     if found.agreement.size and not (found.agreement == found.agreement).any():
         options.pop("agreement")
-    chosen, scheme = _choice(options, "interaction"), frontier_figures.scheme()
+    chosen = _choice(options, "interaction")
     if chosen == "agreement":
-        fig = drawing.agreement_over_steps(found, scheme)
+        fig = drawing.agreement_over_steps(found, scheme())
     elif chosen == "size":
-        fig = drawing.memory_over_steps(found, scheme)
+        fig = drawing.memory_over_steps(found, scheme())
     else:
-        fig = drawing.influence_over_steps(getattr(found, chosen), scheme)
+        fig = drawing.influence_over_steps(getattr(found, chosen), scheme())
     _plot(fig, f"interaction-{chosen}", found.checkpoint, f"{options[chosen]} of the effective interaction over steps")
     leak = "none of them has any" if found.beyond_max == 0 else f"the largest has {found.beyond_max:.2g}"
     beyond = f" {found.beyond:,} states are too far away to matter: {leak}." if found.beyond else ""
@@ -144,7 +138,7 @@ def _interaction(found: InteractionScores) -> None:
 
 
 def _highway(found: HighwayScores) -> None:
-    _plot(drawing.gradient_over_steps(found, frontier_figures.scheme()), "highway", found.checkpoint, "Gradient left")
+    _plot(drawing.gradient_over_steps(found, scheme()), "highway", found.checkpoint, "Gradient left")
     rows = {network.title: network for network in found.networks}
     told = [
         f"{plain(title)} {network.factor:.3f} [{network.factor_low:.3f}, {network.factor_high:.3f}]"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import numpy as np
 import streamlit as st
 from streamlit.components.v2 import component
@@ -12,15 +9,15 @@ from streamlit.components.v2 import component
 from depthscope.core.files.strict_json import dumps
 from depthscope.figures.attention_maps import payload as attention_maps
 from depthscope.figures.instruments import attention as drawing
+from depthscope.figures.style.csv_text import csv_text
 from depthscope.probes.instruments.attention import AttentionScores, Figure
-from depthscope.ui.attention import run as attention_run, traced_back
-from depthscope.ui.frontier import figures as frontier_figures
-from depthscope.ui.interventions import run as intervention_runs
-from depthscope.ui.shell import help as guide
+from depthscope.ui.attention import measures, run as attention_run, traced_back
+from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
-from depthscope.ui.visit import session
+from depthscope.ui.visit import visit
 from depthscope.ui.visit.cache import recent
 from depthscope.ui.visit.view import View
+from depthscope.ui.widgets import copy_instance, plot
 from depthscope.ui.widgets.card import card
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
@@ -40,15 +37,25 @@ READ = {
 _maps = component("depthscope_attention_maps", html=attention_maps.HTML, css=attention_maps.CSS, js=attention_maps.JS)
 
 
+def show() -> None:
+    """The page."""
+    instance_page.show("pages/attention.py", draw)
+
+
 def draw(view: View) -> None:
-    """All that the page shows of the open run; what fails in one part leaves the others."""
+    """What the page shows of the open run and of drawn instances; what fails in one part leaves the others."""
+    _run(view)
+    measures.draw(view)
+
+
+def _run(view: View) -> None:
     if view.trace.attention is None:
         _without(view)
         return
-    found = None
-    with session.calm():
-        found = attention_run.scores(view)
-        _headline(view, found)
+    scores = None
+    with visit.error_box():
+        scores = attention_run.scores(view)
+        _headline(view, scores)
     shown = attention_run.with_readings(view)
     with st.container():  # the player stays in sight as far as what it moves
         views.linked(view, key="player", role="scrubber", pick_ends=False, readings=shown)
@@ -57,11 +64,11 @@ def draw(view: View) -> None:
             "Lines are attention into this step, along the structure. Choose a head above; “rollout” under *fill* "
             "shows how much of each state ends up in the answer, as a share of the largest at that step."
         )
-        with session.calm():
+        with visit.error_box():
             _draw_maps(view)
-    with session.calm():
-        _against_chance(view, found)
-    with session.calm():
+    with visit.error_box():
+        _against_chance(view, scores)
+    with visit.error_box():
         traced_back.section(view)
 
 
@@ -74,16 +81,16 @@ def _without(view: View) -> None:
             f"asks of any model where its answer comes from. {plain(views.size(view))}."
         )
     views.linked(view, key="attention views", readings=attention_run.with_readings(view))
-    with session.calm():
+    with visit.error_box():
         traced_back.section(view)
 
 
-def _headline(view: View, found: AttentionScores | None) -> None:
+def _headline(view: View, scores: AttentionScores | None) -> None:
     path, _ = drawing.path_of(view.instance)
     with st.container(gap="xxsmall"):
-        if found is not None:
-            st.markdown(f"### {plain(drawing.where(found, view.instance))}")
-            st.caption(plain(f"{drawing.chance(found)} {whole(views.size(view))}"))
+        if scores is not None:
+            st.markdown(f"### {plain(drawing.where(scores, view.instance))}")
+            st.caption(plain(f"{drawing.chance(scores)} {whole(views.size(view))}"))
         elif not attention_run.has_path(view):
             st.markdown(f"### {plain(whole(_no_path(view)))}")
             st.caption(plain(f"The maps show where it goes all the same. {whole(views.size(view))}"))
@@ -112,7 +119,7 @@ def _draw_maps(view: View) -> None:
         lambda: attention_maps.payload(trace, route, title=title),
         lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 50_000,
     )
-    _maps(data={**data, "picture": guide.picture()}, key="attention maps")
+    _maps(data={**data, "picture": plot.picture()}, key="attention maps")
     rows = (
         "nodes in the order in which the oracle has them: where a wave passes, full cells move down beside the diagonal"
     )
@@ -121,32 +128,30 @@ def _draw_maps(view: View) -> None:
     st.caption(f"Rows and columns are {rows}. The maps follow the step, the node and the head of the views above.")
 
 
-def _against_chance(view: View, found: AttentionScores | None) -> None:
+def _against_chance(view: View, scores: AttentionScores | None) -> None:
     """Attention of this run against its path, step by step and head by head, beside the controls."""
     with card("Attention on the path against chance, in this run", "attention", height="content"):
-        if found is None:
-            _ask(view)
+        if scores is None:
+            _offer(view)
             return
-        chosen = st.segmented_control(
-            "Figure", FIGURES, default="mass", format_func=FIGURES.__getitem__, key="attention figure",
-            label_visibility="collapsed", required=True,
-        ) or "mass"  # fmt: skip
-        shown: Figure = getattr(found, chosen)
-        fig = drawing.path_over_steps(shown, frontier_figures.scheme(), view.trained_steps)
+        chosen = plot.choice("Figure", FIGURES, "attention figure")
+        shown: Figure = getattr(scores, chosen)
+        fig = drawing.path_over_steps(shown, plot.scheme(), view.trained_steps)
         name = f"{view.checkpoint.name}-{view.key[:8]}-path"
-        frontier_figures.plot(fig, f"attention {chosen}", f"{name}-{chosen}", f"{FIGURES[chosen]} over steps")
+        plot.plot(fig, f"attention {chosen}", f"{name}-{chosen}", f"{FIGURES[chosen]} over steps")
         st.caption(
-            f"{READ[chosen]} Permuted: the same weights dealt out anew among each node's keys. One run has no "
-            "interval; the cards below have one."
+            f"{READ[chosen]} Permuted: the same weights in random order among each node's keys. One run has "
+            "no interval; the cards below have one."
         )
-        offers = [("All four as CSV", f"{name}.csv", "text/csv", lambda: as_csv(found))]
-        offers += [("JSON", f"{name}.json", "application/json", lambda: dumps(found))]
-        offers += [intervention_runs.instance_offer(view)]
-        command, code = (make(view, "attention") for make in (intervention_runs.command, intervention_runs.code))
-        frontier_figures.take_away("attention here", offers, command, code)
+        offers = [
+            ("All four as CSV", f"{name}.csv", "text/csv", lambda: as_csv(scores)),
+            ("JSON", f"{name}.json", "application/json", lambda: dumps(scores)),
+            copy_instance.instance_offer(view),
+        ]
+        plot.take_away("attention here", offers, *copy_instance.on_instance(view, "attention"))
 
 
-def _ask(view: View) -> None:
+def _offer(view: View) -> None:
     if not attention_run.has_path(view):
         st.info(f"{plain(whole(_no_path(view)))} Open an instance with a path, or measure drawn ones below.")
         return
@@ -156,16 +161,13 @@ def _ask(view: View) -> None:
         st.button("Measure this run", on_click=background.start, args=(work,), key="attention measure here")
 
 
-def as_csv(found: AttentionScores) -> str:
+def as_csv(scores: AttentionScores) -> str:
     """Every figure at every step and head with its controls, a line each."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    columns = ("value", "low", "high", "uniform", "permuted", "untrained")
-    table.writerow(["figure", "step", "head", *columns])
+    columns, rows = ("value", "low", "high", "uniform", "permuted", "untrained"), []
     for name in FIGURES:
-        figure: Figure = getattr(found, name)
+        figure: Figure = getattr(scores, name)
         for t, h in np.ndindex(figure.value.shape):
             numbers = [getattr(figure, column)[t, h] for column in columns]
             head = h if figure.value.shape[1] > 1 else "all"
-            table.writerow([name, t + 1, head, *("" if np.isnan(x) else f"{x:.6g}" for x in numbers)])
-    return out.getvalue()
+            rows.append([name, t + 1, head, *("" if np.isnan(x) else f"{x:.6g}" for x in numbers)])
+    return csv_text(["figure", "step", "head", *columns], rows)

@@ -53,11 +53,11 @@ def scores(view: View) -> AttentionScores | None:
     if view.trace.attention is None or not has_path(view):
         return None
     work = scores_work(view)
-    found = background.result(work)
-    if found is None and _is_short(view.trace):
-        found = next(work.run(lambda done, total: None))
-        background.kept().put(work.key, found, 5000 * view.trace.steps)
-    return found
+    result = background.result(work)
+    if result is None and _is_short(view.trace):
+        result = next(work.run(lambda done, total: None))
+        background.kept().put(work.key, result, 5000 * view.trace.steps)
+    return result
 
 
 def _is_short(trace: Trace) -> bool:
@@ -80,11 +80,11 @@ def influence(view: View) -> InteractionScores | None:
     if not has_path(view):
         return None
     work = influence_work(view)
-    found = background.result(work)
-    if found is None and view.trace.hidden.size <= AT_ONCE_STATES:
-        found = next(work.run(lambda done, total: None))
-        background.kept().put(work.key, found, 200 * view.trace.steps + 2 * found.first.value.nbytes)
-    return found
+    result = background.result(work)
+    if result is None and view.trace.hidden.size <= AT_ONCE_STATES:
+        result = next(work.run(lambda done, total: None))
+        background.kept().put(work.key, result, 200 * view.trace.steps + 2 * result.first.value.nbytes)
+    return result
 
 
 def rollout(view: View) -> np.ndarray | None:
@@ -101,9 +101,9 @@ def rollout(view: View) -> np.ndarray | None:
 
 def with_readings(view: View) -> dict[str, np.ndarray]:
     """The readings of a view, and what is traced back as shares of each step's largest."""
-    shown, rolled, found = dict(view.readings), rollout(view), influence(view)
+    shown, rolled, result = dict(view.readings), rollout(view), influence(view)
     if rolled is not None:
         shown[ROLLOUT] = traced_back.of_largest(rolled)
-    if found is not None:
-        shown[INTERACTION] = traced_back.of_largest(found.first.value)
+    if result is not None:
+        shown[INTERACTION] = traced_back.of_largest(result.first.value)
     return shown

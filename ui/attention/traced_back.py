@@ -11,9 +11,8 @@ from depthscope.figures.style.curves import share
 from depthscope.probes.instruments.interaction import InteractionScores
 from depthscope.probes.reading.margins import has_from
 from depthscope.ui.attention import run as attention_run
-from depthscope.ui.frontier import figures as frontier_figures
-from depthscope.ui.interventions import run as intervention_runs
 from depthscope.ui.visit.view import View
+from depthscope.ui.widgets import copy_instance, plot
 from depthscope.ui.widgets.card import card
 from depthscope.ui.widgets.text import plain
 from depthscope.ui.work import work as background
@@ -22,24 +21,24 @@ from depthscope.ui.work import work as background
 def section(view: View) -> None:
     """Both ways of tracing the answer back, side by side."""
     st.markdown("#### The answer traced back, in this run")
-    rolled, found = attention_run.rollout(view), attention_run.influence(view)
+    rolled, scores = attention_run.rollout(view), attention_run.influence(view)
     if rolled is None:
-        _interaction(view, found)
+        _interaction(view, scores)
         return
     left, right = st.columns(2, gap="small")
     with left:
         _rollout(view, rolled)
     with right:
-        _interaction(view, found)
+        _interaction(view, scores)
 
 
 def _plot(view: View, value: np.ndarray, key: str, alt: str) -> None:
     encoding = view.trace.encoding
     path = attention_run.route_of(view).nodes(view.trace.n_nodes)
     fig = drawing.answer_traced_back(
-        value, has_from(view.instance.task, encoding), path, encoding.labels, frontier_figures.scheme()
+        value, has_from(view.instance.task, encoding), path, encoding.labels, plot.scheme()
     )
-    frontier_figures.plot(fig, f"attention {key}", _stem(view, key), alt)
+    plot.plot(fig, f"attention {key}", _stem(view, key), alt)
 
 
 def _stem(view: View, key: str) -> str:
@@ -54,15 +53,15 @@ def _rollout(view: View, rolled: np.ndarray) -> None:
         )
         _plot(view, rolled, "rollout", "Rolled-out attention, step by node")
         scores = attention_run.scores(view)
-        told = "A cell is the share of one node's state after step s; read it from right to left. "
+        caption = "A cell is the share of one node's state after step s; read it from right to left. "
         if scores is not None:
             mass = scores.rollout_mass
-            told += (
+            caption += (
                 f"Of the answer after {scores.steps} steps {share(mass.value[-1, 0])} comes from the path's other "
                 f"nodes (spread evenly {share(mass.uniform[-1, 0])}, permuted {share(mass.permuted[-1, 0])}, untrained "
                 f"{share(mass.untrained[-1, 0])}). "
             )
-        st.caption(f"{told}It knows nothing of values and of what states forget.")
+        st.caption(f"{caption}It does not see values, nor what states forget.")
         path = attention_run.route_of(view).nodes(view.trace.n_nodes)
         labels = view.trace.encoding.labels
         with st.container(horizontal=True):
@@ -72,31 +71,34 @@ def _rollout(view: View, rolled: np.ndarray) -> None:
             )  # fmt: skip
 
 
-def _interaction(view: View, found: InteractionScores | None) -> None:
+def _interaction(view: View, scores: InteractionScores | None) -> None:
     with card("Effective interaction", "interaction"):
         st.caption(
             "W: how much the answer's last state would change with each earlier state. It is the derivative itself, "
             "with values, gates and all, whatever the model is made of."
         )
-        if found is None:
-            _ask(view)
+        if scores is None:
+            _offer(view)
             return
-        _plot(view, found.first.value, "interaction", "Effective interaction, step by node")
-        st.caption(plain(curves.traced_back(found)))
+        _plot(view, scores.first.value, "interaction", "Effective interaction, step by node")
+        st.caption(plain(curves.traced_back(scores)))
         path = attention_run.route_of(view).nodes(view.trace.n_nodes)
-        values, labels, name = {"share of W": found.first.value}, view.trace.encoding.labels, _stem(view, "interaction")
+        values, labels, name = (
+            {"share of W": scores.first.value},
+            view.trace.encoding.labels,
+            _stem(view, "interaction"),
+        )
         offers = [
             ("Shares as CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(values, path, labels)),
-            ("JSON", f"{name}.json", "application/json", lambda: dumps(found)),
-            intervention_runs.instance_offer(view),
+            ("JSON", f"{name}.json", "application/json", lambda: dumps(scores)),
+            copy_instance.instance_offer(view),
         ]
-        command, code = (make(view, "interaction") for make in (intervention_runs.command, intervention_runs.code))
-        frontier_figures.take_away("interaction here", offers, command, code)
+        plot.take_away("interaction here", offers, *copy_instance.on_instance(view, "interaction"))
 
 
-def _ask(view: View) -> None:
+def _offer(view: View) -> None:
     if not attention_run.has_path(view):
-        st.info("Nothing lies on a path to this answer, so there is nothing to hold it against. Open another instance.")
+        st.info("Nothing lies on a path to this answer, so there is nothing to compare it with. Open another instance.")
         return
     work = attention_run.influence_work(view)
     if not background.under_way(work):

@@ -15,10 +15,10 @@ from depthscope.core.exchange import bundle
 from depthscope.core.exchange.about import About, about
 from depthscope.core.kinds import DEFAULT, TITLES
 from depthscope.figures.training import accuracy_cells, told
-from depthscope.ui.frontier.figures import scheme
 from depthscope.ui.shell.sidebar import UNIT
-from depthscope.ui.visit import session, uploads as own, view as opening
-from depthscope.ui.visit.uploads import Brought
+from depthscope.ui.visit import uploads, view as opening, visit
+from depthscope.ui.visit.uploads import Upload
+from depthscope.ui.widgets.plot import scheme
 from depthscope.ui.widgets.text import plain, whole
 
 MAX_CARD, MAX_VALUE = 12_000, 80
@@ -31,18 +31,18 @@ SHORT_KINDS = {"act": "ACT", "gru": "GRU", "fixed-depth": "fixed depth"}
 
 
 @dataclass(frozen=True)
-class Shown:
+class Card:
     """A checkpoint with a card.
 
     Attributes:
         entry: As `depthscope list --json` prints it.
         folder: Where it lies.
-        brought: How it came, where it is this visit's own.
+        upload: Where it is from, if it is this visit's own.
     """
 
     entry: dict[str, Any]
     folder: Path
-    brought: Brought | None = None
+    upload: Upload | None = None
 
     @property
     def name(self) -> str:
@@ -50,14 +50,14 @@ class Shown:
         return self.entry["name"]
 
 
-def shown() -> list[Shown]:
+def all_cards() -> list[Card]:
     """All that can be opened: those in the folder, then this visit's own."""
-    in_folder = [Shown(entry, CHECKPOINTS / Path(entry["name"]).name) for entry in opening.in_folder()]
-    return [*in_folder, *(Shown(held.entry, held.folder, held) for held in own.mine())]
+    in_folder = [Card(entry, CHECKPOINTS / Path(entry["name"]).name) for entry in opening.in_folder()]
+    return [*in_folder, *(Card(upload.entry, upload.folder, upload) for upload in uploads.mine())]
 
 
 @st.cache_data(ttl=10, show_spinner=False)
-def said_of(folder: str) -> About | str:
+def info_of(folder: str) -> About | str:
     """What a checkpoint says of itself, or one sentence why that cannot be read."""
     try:
         return about(Path(folder))
@@ -67,18 +67,18 @@ def said_of(folder: str) -> About | str:
 
 def unreadable() -> dict[str, str]:
     """Folders that look like checkpoints and are passed over: name and why."""
-    listed = {one.folder for one in shown()}
+    listed = {one.folder for one in all_cards()}
     others = [path.parent for path in sorted(CHECKPOINTS.glob(f"*/{CONFIG}")) if path.parent not in listed]
-    return {folder.name: said for folder in others if isinstance(said := said_of(str(folder)), str)}
+    return {folder.name: info for folder in others if isinstance(info := info_of(str(folder)), str)}
 
 
 def known() -> list[About]:
     """What the checkpoints in the folder say of themselves."""
-    said = [said_of(str(one.folder)) for one in shown() if one.brought is None]
-    return [one for one in said if isinstance(one, About)]
+    infos = [info_of(str(one.folder)) for one in all_cards() if one.upload is None]
+    return [info for info in infos if isinstance(info, About)]
 
 
-def grid(cards: list[Shown], below: Callable[[Shown], None]) -> None:
+def grid(cards: list[Card], below: Callable[[Card], None]) -> None:
     """Cards side by side.
 
     Args:
@@ -91,79 +91,79 @@ def grid(cards: list[Shown], below: Callable[[Shown], None]) -> None:
                 _card(one, below)
 
 
-def _card(one: Shown, below: Callable[[Shown], None]) -> None:
-    said, opened = said_of(str(one.folder)), session.chosen() == one.name
+def _card(one: Card, below: Callable[[Card], None]) -> None:
+    info, opened = info_of(str(one.folder)), visit.checkpoint_name() == one.name
     with st.container(border=True, height="stretch", gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.markdown(f"**{plain(one.name, 60)}**", width="content")
             if opened:
                 st.badge("open", color="primary")
-            if one.brought is not None:
-                st.badge(plain(one.brought.came, 40), color="green")
-        if isinstance(said, str):
-            st.warning(plain(whole(said)))
+            if one.upload is not None:
+                st.badge(plain(one.upload.source, 40), color="green")
+        if isinstance(info, str):
+            st.warning(plain(whole(info)))
         else:
-            st.markdown(" ".join(f":{hue}-badge[{plain(text, 60)}]" for text, hue in badges(one.entry, said)))
-            _reached(one.entry, said)
+            st.markdown(" ".join(f":{hue}-badge[{plain(text, 60)}]" for text, hue in badges(one.entry, info)))
+            _reached(one.entry, info)
             st.caption(_small(one))
         with st.container(horizontal=True, gap="xsmall"):
-            if st.button("Open in Trace", key=f"open {one.name}", on_click=session.choose, args=(one.name,)):
+            if st.button("Open in Trace", key=f"open {one.name}", on_click=visit.choose_checkpoint, args=(one.name,)):
                 st.switch_page("pages/trace.py")
             st.download_button(
                 "Download", lambda: bundle.pack(one.folder, one.name), f"{one.name}.zip", "application/zip",
                 key=f"zip {one.name}", on_click="ignore", help="A zip of its files as they are",
             )  # fmt: skip
-        if isinstance(said, About):
+        if isinstance(info, About):
             with st.expander("What it was trained with"), st.container(key=f"settings-{one.name}"):
-                st.markdown(table(said))
-            if said.card:
+                st.markdown(table(info))
+            if info.card:
                 with st.expander("Its card"), st.container(key=f"card-{one.name}"):
-                    if not said.card_is_original:
+                    if not info.card_is_original:
                         st.caption("It was edited since the checkpoint was written.")
-                    card_text(said.card, trusted=one.brought is None)
+                    card_text(info.card, trusted=one.upload is None)
         below(one)
 
 
-def badges(entry: dict[str, Any], said: About) -> list[tuple[str, str]]:
+def badges(entry: dict[str, Any], info: About) -> list[tuple[str, str]]:
     """What tells checkpoints apart at a glance: text and hue."""
-    found, hints = [(ATTENTION[said.config.attention], "blue")], said.config.hints
+    badges_, hints = [(ATTENTION[info.config.attention], "blue")], info.config.hints
     kind: str = entry["kind"]
     if kind != DEFAULT:
-        found.append((SHORT_KINDS.get(kind, kind), "orange"))
+        badges_.append((SHORT_KINDS.get(kind, kind), "orange"))
     if hints not in ("none", "edges"):
-        found.append((f"hint: {hints.removeprefix('edges, ')}", "orange"))
-    supervision, alpha = said.settings.get("supervision"), said.settings.get("alpha")
+        badges_.append((f"hint: {hints.removeprefix('edges, ')}", "orange"))
+    supervision, alpha = info.settings.get("supervision"), info.settings.get("alpha")
     if isinstance(supervision, str) and supervision in SUPERVISION and isinstance(alpha, int | float):
         when = "last step" if alpha == 0 else "every step" if alpha == 1 else f"alpha {alpha:g}"
-        found.append((f"loss: {SUPERVISION[supervision]}, {when}", "violet"))
-    data = said.training.get("data")
+        badges_.append((f"loss: {SUPERVISION[supervision]}, {when}", "violet"))
+    data = info.training.get("data")
     if data in ("paper", "audited"):
-        found.append((f"{data} data", "gray"))
-    if span := said.training.get("difficulty"):
-        found.append((f"trained on {span[0]}–{span[1]} {UNIT[entry['task']]}", "gray"))
-    if span := said.training.get("steps"):
-        found.append((f"in {_range(span)} steps", "gray"))
-    if said.training.get("finished") is False:
-        found.append(("training not finished", "red"))
-    return found
+        badges_.append((f"{data} data", "gray"))
+    if span := info.training.get("difficulty"):
+        badges_.append((f"trained on {span[0]}–{span[1]} {UNIT[entry['task']]}", "gray"))
+    if span := info.training.get("steps"):
+        badges_.append((f"in {_range(span)} steps", "gray"))
+    if info.training.get("finished") is False:
+        badges_.append(("training not finished", "red"))
+    return badges_
 
 
 def _range(span: list[int]) -> str:
     return str(span[0]) if span[0] == span[1] else f"{span[0]}–{span[1]}"
 
 
-def _reached(entry: dict[str, Any], said: About) -> None:
+def _reached(entry: dict[str, Any], info: About) -> None:
     """Accuracy of the last validation, drawn and told."""
-    if not said.accuracy:
+    if not info.accuracy:
         st.caption("It does not say what it reached; the Frontier page measures that.")
         return
-    span = said.training.get("difficulty")
+    span = info.training.get("difficulty")
     with st.container(gap=None):
-        st.html(accuracy_cells(said.accuracy, scheme(), (span[0], span[1]) if span else None))
-        st.caption(plain(f"Validation: {told(said.accuracy)} {UNIT[entry['task']]}", 200))
+        st.html(accuracy_cells(info.accuracy, scheme(), (span[0], span[1]) if span else None))
+        st.caption(plain(f"Validation: {told(info.accuracy)} {UNIT[entry['task']]}", 200))
 
 
-def _small(one: Shown) -> str:
+def _small(one: Card) -> str:
     entry, parts = one.entry, []
     if isinstance(entry["parameters"], int):
         parts.append(f"{entry['parameters']:,} weights")
@@ -172,14 +172,14 @@ def _small(one: Shown) -> str:
     return " · ".join(parts)
 
 
-def table(said: About) -> str:
+def table(info: About) -> str:
     """Training and architecture as a Markdown table of two columns."""
-    recipe, training, config = said.settings, said.training, said.config
-    kind: str = said.entry["kind"]
+    recipe, training, config = info.settings, info.training, info.config
+    kind: str = info.entry["kind"]
     curriculum = recipe.get("curriculum")
     rows = {
         "Model": TITLES.get(kind, kind).rstrip(","),
-        "Recipe": said.entry["recipe"],
+        "Recipe": info.entry["recipe"],
         "Varied by": training.get("overrides"),
         "Goes on from": recipe.get("start"),
         "Data": training.get("data"),

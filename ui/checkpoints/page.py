@@ -1,18 +1,19 @@
-"""The Checkpoints page: what can be opened, what a visit brings along, and what it trains here."""
+"""The Checkpoints page: what can be opened, what a visit uploads, and what it trains here."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import streamlit as st
 
 from depthscope.core.errors import InputError
 from depthscope.core.exchange import bundle
-from depthscope.ui.checkpoints import cards as checkpoint_cards, training as training_page, upload
-from depthscope.ui.checkpoints.cards import Shown
-from depthscope.ui.shell import startup
-from depthscope.ui.visit import session, uploads as own, view as opening
-from depthscope.ui.visit.selection import Selection
+from depthscope.ui.checkpoints import cards, training, upload
+from depthscope.ui.checkpoints.cards import Card
+from depthscope.ui.frontier.page import Measured
+from depthscope.ui.shell import frame, startup
+from depthscope.ui.visit import uploads, view as opening, visit
 from depthscope.ui.widgets.text import plain, whole
 
 Section = Literal["Open", "Bring your own", "Train one here"]
@@ -35,49 +36,70 @@ HEADINGS = {
 }
 
 
+@dataclass
+class Remembered:
+    """What a visit remembers of this page.
+
+    Attributes:
+        first: The section that is shown first.
+        message: What the last thing asked for came to, and whether it failed; told once.
+    """
+
+    first: Section | None = None
+    message: tuple[Literal["error", "success"], str] | None = None
+
+
+def show() -> None:
+    """The page."""
+    frame.enter("pages/checkpoints.py")
+    with visit.error_box():
+        draw(headline())
+
+
 def headline() -> Section:
     """How many there are, and the choice of what to do."""
     st.html(f"<style>{_STYLE}</style>")
-    there, brought = len(opening.in_folder()), len(own.mine())
+    there, mine = len(opening.in_folder()), len(uploads.mine())
     with st.container(gap="xxsmall"):
-        whose = f" and {brought} of your own" if brought else ""
+        whose = f" and {mine} of your own" if mine else ""
         count = f"{there} checkpoint{'' if there == 1 else 's'}" if there else "No checkpoint yet"
-        st.markdown(f"### {count}{whose}" + (" can be opened here" if there or brought else ""))
+        st.markdown(f"### {count}{whose}" + (" can be opened here" if there or mine else ""))
         st.caption(
-            "A checkpoint is a trained model: weights, config, and what was measured when it was made. What you bring "
-            "along or train here stands beside the others on every page."
+            "A checkpoint is a trained model: weights, config, and what was measured when it was made. What you upload "
+            "or train here stands beside the others on every page."
         )
     sections = SECTIONS[:-1] if startup.read_only() else SECTIONS
-    asked = {name: section for section, name in IN_URL.items() if section in sections}
-    first = st.session_state.setdefault("checkpoints first", asked.get(st.query_params.get(PARAMETER, ""), "Open"))
+    by_name: dict[str, Section] = {name: section for section, name in IN_URL.items() if section in sections}
+    here = visit.part(Remembered)
+    here.first = here.first or by_name.get(st.query_params.get(PARAMETER, ""), "Open")
     chosen = cast(Section, st.segmented_control(
-        "What to do", sections, key="checkpoints section_widget", default=first, persist_state="session",
+        "What to do", sections, key="checkpoints section_widget", default=here.first, persist_state="session",
         label_visibility="collapsed", required=True,
     ) or "Open")  # fmt: skip
-    session.write_query({PARAMETER: IN_URL[chosen]} if chosen != "Open" else {}, [PARAMETER], in_place=True)
+    visit.write_url({PARAMETER: IN_URL[chosen]} if chosen != "Open" else {})
     if chosen != "Train one here":
-        training_page.under_way()
+        training.under_way()
     _notices()
     return chosen
 
 
 def draw(section: Section) -> None:
     """One of the three sections."""
-    {"Open": _cards, "Bring your own": _bring, "Train one here": training_page.draw}[section]()
+    {"Open": _cards, "Bring your own": _upload, "Train one here": training.draw}[section]()
 
 
 def _cards() -> None:
-    cards = checkpoint_cards.shown()
-    if not cards:
+    there = cards.all_cards()
+    if not there:
         st.info("The first one takes about a minute: choose **Train one here**, or **Bring your own**.")
         return
     _mine()
     for task, heading in HEADINGS.items():
-        among = [one for one in cards if one.brought is None and one.entry["task"] == task]
+        among = [one for one in there if one.upload is None and one.entry["task"] == task]
         if among:
             st.markdown(f"#### {heading}")
-            checkpoint_cards.grid(among, lambda _: None)
-    for name, why in checkpoint_cards.unreadable().items():
+            cards.grid(among, lambda _: None)
+    for name, why in cards.unreadable().items():
         st.warning(plain(whole(f"The folder checkpoints/{name[:60]} is passed over: {why}")))
     st.caption(
         "Numbered cells are difficulties, coloured by the accuracy of the last validation in training, from .5 to 1; "
@@ -86,37 +108,37 @@ def _cards() -> None:
     )
 
 
-def _bring() -> None:
+def _upload() -> None:
     upload.draw()
     _mine()
 
 
 def _mine() -> None:
-    """What this visit brought along."""
-    mine = [one for one in checkpoint_cards.shown() if one.brought is not None]
+    """What this visit uploaded, trained or opened by a link."""
+    mine = [one for one in cards.all_cards() if one.upload is not None]
     if mine:
         st.markdown("#### Your own, for this visit")
         st.caption(
             "They are the server's until it stops or you remove them. Other visits do not see them, unless they follow "
             "a link with the whole name; the command line knows those that are kept."
         )
-        checkpoint_cards.grid(mine, _keep_or_remove)
+        cards.grid(mine, _keep_or_remove)
 
 
 def _notices() -> None:
     """What the last thing asked for came to, said once."""
-    said = st.session_state.pop("checkpoints said", None)
-    if said is not None:
-        kind, sentence = said
+    here = visit.part(Remembered)
+    if here.message is not None:
+        (kind, sentence), here.message = here.message, None
         (st.error if kind == "error" else st.success)(plain(whole(sentence)))
 
 
-def say(kind: Literal["error", "success"], sentence: str) -> None:
+def tell(kind: Literal["error", "success"], sentence: str) -> None:
     """Leaves a sentence for the coming run; for callbacks."""
-    st.session_state["checkpoints said"] = (kind, sentence)
+    visit.part(Remembered).message = (kind, sentence)
 
 
-def _keep_or_remove(one: Shown) -> None:
+def _keep_or_remove(one: Card) -> None:
     field = f"keep name {one.name}"
 
     def keep() -> None:
@@ -126,14 +148,14 @@ def _keep_or_remove(one: Shown) -> None:
         try:
             bundle.keep(one.folder, name)
             opening.in_folder.clear()
-            say("success", f"{name} is in the folder checkpoints now, for every visit and the command line")
+            tell("success", f"{name} is in the folder checkpoints now, for every visit and the command line")
         except InputError as error:
-            say("error", str(error).replace(f"{one.folder}/", ""))
+            tell("error", str(error).replace(f"{one.folder}/", ""))
 
     with st.container(horizontal=True, gap="xsmall"):
         if not startup.read_only():
             with st.popover("Keep in this folder"):
-                proposed = one.name[: -own.DIGITS - 1]
+                proposed = one.name[: -uploads.DIGITS - 1]
                 st.text_input("Its name in the folder checkpoints", proposed, key=field, max_chars=bundle.MAX_NAME)
                 st.button("Keep", on_click=keep, key=f"keep {one.name}", type="primary")
                 st.caption("Nothing there is overwritten. Commands and code find it by this name.")
@@ -142,13 +164,12 @@ def _keep_or_remove(one: Shown) -> None:
 
 def remove(name: str) -> None:
     """Takes a checkpoint of this visit's own away, and whatever is open with it; for callbacks."""
-    state, visit = st.session_state, own.visit()
-    if visit is not None:
-        own.shelf().let_go(name, visit)
-    for key in ("wanted", "selection", "frontier"):
-        if getattr(state.get(key), "checkpoint", None) == name:
-            del state[key]
-    left = opening.offered()
-    if "selection" not in state and left:
-        state["selection"] = Selection(left[0]["name"], opening.default_origin(left[0]["name"]))
-    say("success", f"{name} is gone from this visit")
+    here, measured, visitor = visit.visit(), visit.part(Measured), uploads.visitor()
+    if visitor is not None:
+        uploads.store().release(name, visitor)
+    address, here.proposal, measured.address = (
+        None if one is not None and one.checkpoint == name else one
+        for one in (here.address, here.proposal, measured.address)
+    )
+    here.address = address or (opening.default_address() if opening.offered() else None)
+    tell("success", f"{name} is gone from this visit")

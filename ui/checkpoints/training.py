@@ -7,6 +7,7 @@ is drawn is read from the log that it writes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -17,24 +18,37 @@ from depthscope.core.files.strict_json import dumps
 from depthscope.core.training import log as training_log
 from depthscope.core.training.log import Log
 from depthscope.figures import training as training_curves
-from depthscope.ui.checkpoints import cards as checkpoint_cards, training_form, training_run
+from depthscope.ui.checkpoints import cards, training_form, training_run
 from depthscope.ui.checkpoints.training_request import Request, duration
-from depthscope.ui.checkpoints.training_run import Desk, Done, Run
-from depthscope.ui.frontier.figures import plot, scheme
-from depthscope.ui.visit import session, uploads as own
+from depthscope.ui.checkpoints.training_run import Done, Run, TrainingRuns
+from depthscope.ui.visit import uploads, visit
+from depthscope.ui.widgets.plot import csv_and_json, downloads, plot, scheme
 from depthscope.ui.widgets.text import plain, whole
 
 POLL_SECONDS = 1.5
 STATES = {"running": "under way", "stopped": "stopped", "done": "done", "failed": "failed"}
 
 
+@dataclass
+class Remembered:
+    """What a visit remembers of trainings.
+
+    Attributes:
+        run: Name of the run that is shown.
+        problem: Why the last thing asked for was not done.
+    """
+
+    run: str | None = None
+    problem: str | None = None
+
+
 def under_way() -> None:
     """One line on the training that runs on this server, for whoever does something else."""
-    name = training_run.desk().running
+    name = training_run.trainings().running
     if name is None:
         return
     try:
-        run = training_run.desk().run(name)
+        run = training_run.trainings().run(name)
     except InputError:
         return
     done, batches = training_log.read(run.folder).last, run.request.varied.batches
@@ -43,11 +57,12 @@ def under_way() -> None:
 
 def draw() -> None:
     """The form, the run that is shown, and all runs."""
-    desk = training_run.desk()
-    runs, busy = desk.runs(), desk.running
-    problem = st.session_state.pop("training problem", None)
-    if problem:
-        st.error(plain(whole(problem)))
+    trainings = training_run.trainings()
+    runs, busy = trainings.runs(), trainings.running
+    here = visit.part(Remembered)
+    if here.problem:
+        st.error(plain(whole(here.problem)))
+        here.problem = None
     left, right = st.columns([1, 2], gap="small")
     with left, st.container(border=True, height="stretch", gap="small"):
         st.markdown("**A model of your own**")
@@ -58,38 +73,38 @@ def draw() -> None:
 
 
 def _start(request: Request) -> None:
-    _do(lambda desk: desk.start(request, _done()))
+    _do(lambda trainings: trainings.start(request, _done()))
 
 
 def _resume(name: str) -> None:
-    _do(lambda desk: desk.resume(name, _done()))
+    _do(lambda trainings: trainings.resume(name, _done()))
 
 
 def _remove(name: str) -> None:
-    _do(lambda desk: desk.remove(name))
+    _do(lambda trainings: trainings.remove(name))
 
 
-def _do(what: Callable[[Desk], str | None]) -> None:
-    """Something asked of the desk; what it cannot do is said by the coming run. For callbacks."""
+def _do(what: Callable[[TrainingRuns], str | None]) -> None:
+    """Starts, resumes or removes a training; the coming run says what cannot be done. For callbacks."""
     try:
-        st.session_state["training shown"] = what(training_run.desk())
+        visit.part(Remembered).run = what(training_run.trainings())
     except InputError as error:
-        st.session_state["training problem"] = str(error)
+        visit.part(Remembered).problem = str(error)
 
 
 def _done() -> Done:
     """What becomes of a training that has ended: it stands beside the others for the visit that asked for it."""
-    shelf, visit = own.shelf(), own.visit() or ""
+    store, visitor = uploads.store(), uploads.visitor() or ""
 
     def take_in(folder: Path, name: str) -> None:
-        shelf.add(bundle.read(folder), name, "trained here", visit)
+        store.add(bundle.read(folder), name, "trained here", visitor)
 
     return take_in
 
 
 def _shown(runs: list[Run], busy: str | None) -> None:
-    wanted = busy or st.session_state.get("training shown")
-    run = next((run for run in runs if run.name == wanted), runs[0] if runs else None)
+    name = busy or visit.part(Remembered).run
+    run = next((run for run in runs if run.name == name), runs[0] if runs else None)
     if run is None:
         st.markdown("**Live loss and frontier**")
         st.info("Nothing has been trained here yet. Choose a recipe and start: the first one is done while you watch.")
@@ -107,13 +122,15 @@ def _shown(runs: list[Run], busy: str | None) -> None:
 
 
 def _live(run: Run) -> None:
-    desk = training_run.desk()
-    if desk.running != run.name:
+    trainings = training_run.trainings()
+    if trainings.running != run.name:
         st.rerun()
     log, batches = training_log.read(run.folder), run.request.varied.batches
     with st.container(horizontal=True, vertical_alignment="center"):
         st.progress(min(1.0, log.last / batches), _progress(log, batches))
-        st.button("Cancel", on_click=desk.cancel, key="training cancel", help="What is done is kept, to go on later.")
+        st.button(
+            "Cancel", on_click=trainings.cancel, key="training cancel", help="What is done is kept, to go on later."
+        )
     _curves(run, log)
     st.caption("It is a process of its own: leave this page as you like. It ends with the server, and can be resumed.")
 
@@ -123,13 +140,13 @@ def _progress(log: Log, batches: int) -> str:
         return "Getting ready …"
     seconds = float(log.seconds[-1])
     left = seconds / log.last * (batches - log.last)
-    told = f"{log.last:,} of {batches:,} batches in {duration(seconds)}"
-    return f"{told}, about {duration(left)} left" if log.last < batches else f"{told}, writing the checkpoint"
+    progress = f"{log.last:,} of {batches:,} batches in {duration(seconds)}"
+    return f"{progress}, about {duration(left)} left" if log.last < batches else f"{progress}, writing the checkpoint"
 
 
 def _curves(run: Run, log: Log) -> None:
     recipe = run.request.varied
-    due = [*range(recipe.validate_every, recipe.batches, recipe.validate_every), recipe.batches]
+    at = [*range(recipe.validate_every, recipe.batches, recipe.validate_every), recipe.batches]
     left, right = st.columns(2, gap="small")
     with left:
         fig = training_curves.loss_over_batches(log, recipe.batches, scheme())
@@ -145,34 +162,34 @@ def _curves(run: Run, log: Log) -> None:
     with right:
         beside = _beside(run.request)
         fig = training_curves.validation_over_batches(
-            log, due, recipe.validation, recipe.task, scheme(), recipe.difficulty, beside
+            log, at, recipe.validation, recipe.task, scheme(), recipe.difficulty, beside
         )
         plot(fig, "training validation", f"{run.name}-validation", "Validation accuracy by difficulty over batches")
         st.caption(
             "The frontier as it grows: accuracy on instances that no batch holds, within the frame those difficulties "
-            "it trains on; chance recedes into the page."
+            "it trains on; chance level is drawn pale."
             + (f" The last column is {plain(beside[0])}, made by the same recipe." if beside else "")
         )
 
 
 def _beside(request: Request) -> tuple[str, dict[int, float]] | None:
     """A checkpoint in the folder by the same recipe, with what its last validation was."""
-    for said in checkpoint_cards.known():
-        same = (said.entry["task"], said.entry["recipe"]) == (request.task, request.recipe)
-        if same and said.accuracy:
-            return said.entry["name"], said.accuracy
+    for info in cards.known():
+        same = (info.entry["task"], info.entry["recipe"]) == (request.task, request.recipe)
+        if same and info.accuracy:
+            return info.entry["name"], info.accuracy
     return None
 
 
 def _actions(run: Run, log: Log) -> None:
     """What can be done with a run that has ended."""
-    busy, batches = training_run.desk().running, run.request.varied.batches
+    busy, batches = training_run.trainings().running, run.request.varied.batches
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if run.state == "done":
             opened = st.button("Open in Trace", key="training open", type="primary", on_click=_open, args=(run,))
-            if opened and "training problem" not in st.session_state:
+            if opened and visit.part(Remembered).problem is None:
                 st.switch_page("pages/trace.py")
-            here = any(held.name.startswith(f"{run.name}-") for held in own.mine())
+            here = any(upload.name.startswith(f"{run.name}-") for upload in uploads.mine())
             st.caption(
                 "It stands beside the others on every page of this visit; **Open** above has its card."
                 if here
@@ -189,20 +206,15 @@ def _actions(run: Run, log: Log) -> None:
 def _open(run: Run) -> None:
     """Takes a finished run in, unless this visit has it, and chooses it; for callbacks."""
     try:
-        session.choose(own.add(bundle.read(run.folder), run.name, "trained here").name)
+        visit.choose_checkpoint(uploads.add(bundle.read(run.folder), run.name, "trained here").name)
     except InputError as error:
-        st.session_state["training problem"] = str(error)
+        visit.part(Remembered).problem = str(error)
 
 
 def _take_away(run: Run, log: Log) -> None:
-    said = {"request": run.request.as_json(), **vars(log)}
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for label, ending, mime, make in (
-            ("All as CSV", "csv", "text/csv", lambda: training_curves.as_csv(log)),
-            ("JSON", "json", "application/json", lambda: dumps(said)),
-        ):
-            st.download_button(label, make, f"{run.name}.{ending}", mime, on_click="ignore", key=f"training {label}")
-        st.caption("Numbers of exactly what is shown, with the time and the accuracy of each batch.")
+    values = {"request": run.request.as_json(), **vars(log)}
+    downloads("training", csv_and_json(run.name, lambda: training_curves.as_csv(log), lambda: dumps(values)))
+    st.caption("Numbers of exactly what is shown, with the time and the accuracy of each batch.")
 
 
 def _list(runs: list[Run], busy: str | None) -> None:
@@ -220,4 +232,4 @@ def _list(runs: list[Run], busy: str | None) -> None:
 
 
 def _show(name: str) -> None:
-    st.session_state["training shown"] = name
+    visit.part(Remembered).run = name

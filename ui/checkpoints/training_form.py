@@ -1,4 +1,4 @@
-"""What a training is asked for: the recipe with its honest time, the seed, and the few settings that can be varied."""
+"""The form of a training: the recipe with its honest time, the seed, and the few settings that can be varied."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from depthscope.core.errors import InputError
 from depthscope.core.kinds import DEFAULT
 from depthscope.core.training import recipes
 from depthscope.core.training.recipes import Recipe
-from depthscope.ui.checkpoints import cards as checkpoint_cards, training_request
+from depthscope.ui.checkpoints import cards, training_request
 from depthscope.ui.checkpoints.training_request import MAX_SEED, Request, duration, estimate
 from depthscope.ui.widgets.text import plain, whole
 
@@ -26,7 +26,7 @@ def draw(start: Callable[[Request], None], busy: str | None) -> None:
         start: Starts a training; for a callback.
         busy: Name of the training that is under way.
     """
-    request = _asked()
+    request = _request()
     try:
         recipe = request.varied
     except InputError as error:
@@ -41,9 +41,9 @@ def draw(start: Callable[[Request], None], busy: str | None) -> None:
         st.code(request.command(f"runs/{request.name}"), language="bash", wrap_lines=True)
 
 
-def _asked() -> Request:
+def _request() -> Request:
     """What the widgets say."""
-    known = checkpoint_cards.known()
+    known = cards.known()
 
     def title(offer: tuple[str, str]) -> str:
         found = estimate(Request(*offer), known)
@@ -61,7 +61,7 @@ def _asked() -> Request:
             changes["batches"] = int(batches)
         alpha = st.slider(
             "alpha", 0.0, 1.0, recipe.alpha, 0.05, key=f"training alpha {of}",
-            help="0: loss at the last step alone, the wave is not told; 1: at every step; between them a mixture.",
+            help="0: loss at the last step alone, not along the wave; 1: at every step; between them a mixture.",
         )  # fmt: skip
         if alpha != recipe.alpha:
             changes["alpha"] = float(alpha)
@@ -83,7 +83,7 @@ def _gate(recipe: Recipe, of: str) -> dict[str, Any]:
 
 def _about(recipe: Recipe, request: Request) -> str:
     """What will be done, and how long that took elsewhere."""
-    found = estimate(request, checkpoint_cards.known())
+    found = estimate(request, cards.known())
     least, most = recipe.difficulty
     what = (
         f"{f'Goes on from {recipe.start}. ' if recipe.start else ''}"
@@ -91,7 +91,7 @@ def _about(recipe: Recipe, request: Request) -> str:
         f"{'loss on every node' if recipe.supervision == 'node' else 'loss on the answer alone'}."
     )
     if found is None:
-        return plain(f"{what} Nobody has timed this recipe here; the time left is told once it runs.")
+        return plain(f"{what} No timing for this recipe yet; the remaining time appears once it runs.")
     return plain(
         f"{what} About {duration(found.seconds)} on one thread, at the pace of {found.name} "
         f"({found.machine}); longer where the cores are busy."

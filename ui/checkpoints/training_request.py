@@ -5,7 +5,6 @@ Owns the form of a request and its command line; the process is `ui.checkpoints.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from depthscope.core.errors import InputError
 from depthscope.core.exchange.about import About
 from depthscope.core.training import overrides, recipes
 from depthscope.core.training.recipes import RECIPES, Recipe
+from depthscope.ui.widgets.copy_instance import command
 
 MAX_SEED = 2**31 - 1
 FIRST = (("graph", "house"), ("logic", "house-tree"))
@@ -58,7 +58,7 @@ class Request:
 
     def command(self, out: str) -> str:
         """The line of a shell that trains the same."""
-        return shlex.join(["depthscope", *self.arguments(out)[1:]])
+        return command(*self.arguments(out)[1:])
 
     def as_json(self) -> dict[str, Any]:
         """The request as JSON has it."""
@@ -107,12 +107,12 @@ def estimate(request: Request, known: Iterable[About]) -> Estimate | None:
         known: Checkpoints that say how they were made.
     """
     for one in known:
-        said = one.training
-        seconds, batches, threads = (said.get(k, 0) for k in ("seconds", "batches", "threads"))
+        info = one.training
+        seconds, batches, threads = (info.get(k, 0) for k in ("seconds", "batches", "threads"))
         if (one.entry["task"], one.entry["recipe"]) != (request.task, request.recipe):
             continue
         if all(isinstance(x, int | float) and x > 0 for x in (seconds, batches, threads)):
-            each, machine = seconds * threads / batches, str(said.get("machine", "an unnamed machine"))
+            each, machine = seconds * threads / batches, str(info.get("machine", "an unnamed machine"))
             return Estimate(each * request.varied.batches, one.entry["name"], machine)
     return None
 

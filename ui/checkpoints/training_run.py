@@ -38,7 +38,7 @@ LOG = logging.getLogger(__name__)
 RUNS = places.home() / "runs" / "app"
 REQUEST, ERRORS = "request.json", "stderr.txt"
 MAX_RUNS = 50
-UNSAID = "it ended with an error that it could not write down; perhaps the disk is full"
+UNKNOWN_ERROR = "it ended with an error that it could not write down; perhaps the disk is full"
 EXIT_SECONDS = 3.0
 """How long the end of the server waits; the process ends by itself soon after."""
 
@@ -65,8 +65,8 @@ class Run:
     error: str | None = None
 
 
-class Desk:
-    """Where trainings are asked for; one runs at a time.
+class TrainingRuns:
+    """The trainings of this server; one runs at a time.
 
     Args:
         root: Folder of the runs.
@@ -132,11 +132,11 @@ class Desk:
 
     def runs(self) -> list[Run]:
         """All runs, the latest first; folders that are none are passed over."""
-        found = []
+        runs = []
         for folder in self._folders():
             with suppress(InputError):
-                found.append(self.run(folder.name))
-        return found
+                runs.append(self.run(folder.name))
+        return runs
 
     def run(self, name: str) -> Run:
         """One run by its name.
@@ -155,7 +155,7 @@ class Desk:
             return Run(name, folder, request, "running")
         if (folder / CONFIG).exists() and not (folder / STATE).exists():
             return Run(name, folder, request, "done")
-        error = _said(folder) or (UNSAID if name in self._refused else None)
+        error = _error_of(folder) or (UNKNOWN_ERROR if name in self._refused else None)
         return Run(name, folder, request, "failed" if error else "stopped", error)
 
     def remove(self, name: str) -> None:
@@ -185,8 +185,8 @@ class Desk:
             self._waiting.join()
 
     def _folders(self) -> list[Path]:
-        found = [path.parent for path in self._root.glob(f"*/{REQUEST}")]
-        return sorted(found, key=lambda folder: (folder / REQUEST).stat().st_mtime, reverse=True)
+        folders = [path.parent for path in self._root.glob(f"*/{REQUEST}")]
+        return sorted(folders, key=lambda folder: (folder / REQUEST).stat().st_mtime, reverse=True)
 
     def _check_free(self) -> None:
         if self.running:
@@ -239,20 +239,20 @@ def _refuse_if_read_only() -> None:
         raise InputError("This server is read-only: nothing is trained on it.")
 
 
-def _said(folder: Path) -> str | None:
+def _error_of(folder: Path) -> str | None:
     """Why a run ended, by what it wrote to stderr; None where it only says how far it came."""
     try:
         text = (folder / ERRORS).read_bytes()[-4000:].decode("utf-8", "replace")
     except OSError:
         return None
     lines = [line for line in text.replace("\r", "\n").split("\n") if line.strip()]
-    said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return said[-1] if said else lines[-1] if "Traceback (most recent call last):" in lines else None
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return errors[-1] if errors else lines[-1] if "Traceback (most recent call last):" in lines else None
 
 
 @st.cache_resource(show_spinner=False)
-def desk() -> Desk:
-    """The server's one desk; what runs is stopped when the server stops."""
-    made = Desk(RUNS)
+def trainings() -> TrainingRuns:
+    """The server's one set of trainings; what runs is stopped when the server stops."""
+    made = TrainingRuns(RUNS)
     atexit.register(made.end)
     return made

@@ -1,4 +1,4 @@
-"""Bringing a checkpoint along: as a zip, as its files, as a `.pt` of the paper's code, or from the hub.
+"""Opening a checkpoint of one's own: as a zip, as its files, as a `.pt` of the paper's code, or from the hub.
 
 Uploads are taken in whole or not at all; what was open stays open. No name that comes with one opens a path here.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -18,8 +19,8 @@ from depthscope.core.exchange.paper_import import convert, task_of
 from depthscope.core.files import atomic, hub
 from depthscope.core.training.log import LOG
 from depthscope.ui.shell import startup
-from depthscope.ui.visit import session, uploads as own
-from depthscope.ui.visit.uploads import Brought
+from depthscope.ui.visit import uploads, visit
+from depthscope.ui.visit.uploads import Upload
 from depthscope.ui.widgets.text import plain, whole
 
 MAX_UPLOAD_MB = 64
@@ -27,6 +28,19 @@ MAX_FILES = 8
 MAX_HUB_ID = 96
 PAPER = (".pt", ".pth")
 TASKS = {"graph": "Graphs", "logic": "Formulas", "text": "Texts"}
+
+
+@dataclass
+class Outcome:
+    """What came of the last upload.
+
+    Attributes:
+        name: The checkpoint, None if there is none.
+        problem: Why it was not opened.
+    """
+
+    name: str | None = None
+    problem: str | None = None
 
 
 def draw() -> None:
@@ -65,8 +79,8 @@ def _files() -> None:
             )  # fmt: skip
             st.form_submit_button("Open", on_click=submit, type="primary")
     st.caption(
-        f"Due are `{CONFIG}` and `{WEIGHTS}`; welcome are `{METRICS}`, `{CARD}`, `{PROBES[0]}`, `{PROBES[1]}` and "
-        f"`{LOG}`. At most {MAX_UPLOAD_MB} MB a file. A `.pt` is read as weights alone, never as Python."
+        f"Required are `{CONFIG}` and `{WEIGHTS}`; optional are `{METRICS}`, `{CARD}`, `{PROBES[0]}`, `{PROBES[1]}` "
+        f"and `{LOG}`. At most {MAX_UPLOAD_MB} MB a file. A `.pt` is read as weights alone, never as Python."
     )
 
 
@@ -85,27 +99,31 @@ def _hub() -> None:
     )
 
 
-def _take_in(make: Callable[[], Brought]) -> None:
+def _take_in(make: Callable[[], Upload]) -> None:
     """Takes one in and says so, or says what is wrong with it; for callbacks."""
+    outcome = visit.part(Outcome)
     try:
         with st.spinner("Opening the checkpoint …"):
-            st.session_state["checkpoint taken"] = (make().name, None)
+            outcome.name, outcome.problem = make().name, None
     except InputError as error:
-        st.session_state["checkpoint taken"] = (None, str(error))
+        outcome.name, outcome.problem = None, str(error)
 
 
 def _outcome() -> None:
-    name, problem = st.session_state.get("checkpoint taken", (None, None))
-    if problem:
-        st.error(plain(whole(f"It was not opened: {problem}")))
-    elif name in [held.name for held in own.mine()]:
+    outcome = visit.part(Outcome)
+    name = outcome.name
+    if outcome.problem:
+        st.error(plain(whole(f"It was not opened: {outcome.problem}")))
+    elif name is not None and name in [upload.name for upload in uploads.mine()]:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.success(f"{plain(name)} is open to every page of this visit.")
-            if st.button("Open it in Trace", on_click=session.choose, args=(name,), key="open taken", type="primary"):
+            if st.button(
+                "Open it in Trace", on_click=visit.choose_checkpoint, args=(name,), key="open taken", type="primary"
+            ):
                 st.switch_page("pages/trace.py")
 
 
-def from_files(files: Sequence[tuple[str, bytes]], task: str | None) -> Brought:
+def from_files(files: Sequence[tuple[str, bytes]], task: str | None) -> Upload:
     """Takes in a checkpoint from uploaded files.
 
     Args:
@@ -125,11 +143,11 @@ def from_files(files: Sequence[tuple[str, bytes]], task: str | None) -> Brought:
     if packed and len(files) > 1:
         raise InputError(f"{packed[0]!r:.80} comes alone; these are {len(files)} files")
     if name.lower().endswith(PAPER):
-        return own.add(from_paper(content, task, name), stem, "imported")
-    found = bundle.unpack(content) if packed else bundle.gather(files)
+        return uploads.add(from_paper(content, task, name), stem, "imported")
+    contents = bundle.unpack(content) if packed else bundle.gather(files)
     weights = next((given for given, _ in files if given.endswith(".safetensors")), name)
-    called = bundle.name_in(found) or (stem if packed else Path(weights).stem)
-    return own.add(found, called, "uploaded")
+    title = bundle.name_in(contents) or (stem if packed else Path(weights).stem)
+    return uploads.add(contents, title, "uploaded")
 
 
 def from_paper(content: bytes, task: str | None, name: str) -> dict[str, bytes]:
@@ -154,7 +172,7 @@ def from_paper(content: bytes, task: str | None, name: str) -> dict[str, bytes]:
         return bundle.read(out)
 
 
-def from_hub(name: str) -> Brought:
+def from_hub(name: str) -> Upload:
     """Takes in a checkpoint from a repository on the hub, never from a path.
 
     Raises:
@@ -164,4 +182,4 @@ def from_hub(name: str) -> Brought:
         raise InputError(f"a repository on the hub is called owner/name (got {name!r:.60})")
     folder = hub.download(name, (CONFIG, WEIGHTS), (METRICS, CARD, *PROBES), max_bytes=bundle.MAX_BYTES)
     files = bundle.read(folder)
-    return own.add(files, bundle.name_in(files) or name.partition("/")[2], "from the hub")
+    return uploads.add(files, bundle.name_in(files) or name.partition("/")[2], "from the hub")

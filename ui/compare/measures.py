@@ -9,15 +9,16 @@ from depthscope.core import frontier
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.exchange.differences import differences
 from depthscope.figures.instruments import two_checkpoints as drawing
+from depthscope.figures.style.csv_text import csv_text
 from depthscope.figures.style.curves import share
 from depthscope.probes.instruments.agreement import Agreement
 from depthscope.probes.instruments.similarity import Similarity
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.two_runs import Disagreement
-from depthscope.ui.compare.page import GAP, Pair
-from depthscope.ui.frontier import figures as frontier_figures
-from depthscope.ui.frontier.figures import plot, scheme
+from depthscope.ui.compare.pair import GAP, Pair
 from depthscope.ui.visit import view as opening
+from depthscope.ui.widgets import card as frames
+from depthscope.ui.widgets.plot import choice, plot, scheme
 from depthscope.ui.widgets.text import plain
 from depthscope.ui.work.measure import Asked, card
 
@@ -37,15 +38,15 @@ def apart(pair: Pair, found: Disagreement | str) -> None:
     first, second = (1 / (1 + np.exp(-side.trace.logits.astype(float))) for side in (pair.first, pair.second))
     left, right = st.columns(2, gap="small")
     name = f"{pair.first.checkpoint.name}-{pair.second.checkpoint.name}"
-    with left, frontier_figures.card("Over the steps"):
+    with left, frames.card("Over the steps"):
         fig = drawing.gap_over_steps(found, scheme(), np.abs(first - second))
         plot(fig, "compare gap", f"{name}-gap", "Difference of the two over steps")
         st.caption(
             f"Mean absolute difference of the two readings over the {len(found.nodes):,} nodes that both have, the "
-            "share of them that say the opposite, and the difference of the answers; shuffled: the second's nodes "
-            "dealt out at random."
+            "share of them that give the opposite answer, and the difference of the answers; shuffled: the second's "
+            "nodes in random order."
         )
-    with right, frontier_figures.card("Node by node"):
+    with right, frames.card("Node by node"):
         fig = drawing.gap_over_steps_and_nodes(found, scheme())
         plot(fig, "compare nodes", f"{name}-nodes", "Difference of the two by node and step")
         st.caption(f"Those that differ most are on top. To see it in the views above choose “{GAP}” under *fill*.")
@@ -56,17 +57,12 @@ def apart(pair: Pair, found: Disagreement | str) -> None:
 
 def as_csv(found: Disagreement) -> str:
     """Both readings and their difference at every step and node, as the figures show them."""
-    import csv
-    import io
-
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["step", "node", "first", "second", "difference"])
-    for t in range(len(found.first)):
-        for i, name in enumerate(found.nodes):
-            values = (found.first[t, i], found.second[t, i], found.gap[t, i])
-            table.writerow([t, name, *(f"{value:.6g}" for value in values)])
-    return out.getvalue()
+    rows = (
+        [t, name, *(f"{values[t, i]:.6g}" for values in (found.first, found.second, found.gap))]
+        for t in range(len(found.first))
+        for i, name in enumerate(found.nodes)
+    )
+    return csv_text(["step", "node", "first", "second", "difference"], rows)
 
 
 def measured(pair: Pair) -> None:
@@ -94,16 +90,13 @@ def measured(pair: Pair) -> None:
 
 
 def steps_of(first: Checkpoint, second: Checkpoint, hardest: int) -> int:
-    """T of both: what the Frontier page gives the hardest of the difficulties, for whoever needs more of it."""
+    """T of both: what the Frontier page gives the hardest of the difficulties, whichever needs more."""
     return max(frontier.default_steps(side, hardest) for side in (first, second))
 
 
 def _answers(found: Agreement, task: str, pair: Pair) -> None:
     options = {"frontier": "Frontiers", "right": "Who is right", "agree": "Agreement"}
-    shown = st.segmented_control(
-        "Figure", options, default="frontier", format_func=options.__getitem__, key="compare answers",
-        label_visibility="collapsed", required=True,
-    ) or "frontier"  # fmt: skip
+    shown = choice("Figure", options, "compare answers")
     if shown == "agree":
         fig = drawing.agreement_over_steps(found, scheme(), opening.trained(pair.first.checkpoint, "steps"))
     elif shown == "right":
@@ -130,10 +123,7 @@ def _answers(found: Agreement, task: str, pair: Pair) -> None:
 def _states(found: Similarity) -> None:
     one = {"cka": found.cka, "procrustes": found.procrustes}
     names = {"cka": "CKA", "procrustes": "Procrustes"}
-    shown = st.segmented_control(
-        "Measure", names, default="cka", format_func=names.__getitem__, key="compare states",
-        label_visibility="collapsed", required=True,
-    ) or "cka"  # fmt: skip
+    shown = choice("Measure", names, "compare states")
     left, right = st.columns(2, gap="small")
     stem = f"{found.checkpoint}-{found.other}-{shown}"
     with left:
@@ -160,12 +150,12 @@ def made_with(first: Checkpoint, second: Checkpoint) -> None:
     if not rows:
         st.caption("Every setting is the same.")
         return
-    table = [{"setting": name, first.name: _told(a), second.name: _told(b)} for name, a, b in rows]
+    table = [{"setting": name, first.name: _cell(a), second.name: _cell(b)} for name, a, b in rows]
     st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)))
     st.caption(f"{len(rows)} settings differ; the others are the same.")
 
 
-def _told(value: object) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, bool):

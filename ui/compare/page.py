@@ -5,8 +5,7 @@ The other side is a second checkpoint on the same instance, or the same checkpoi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 import streamlit as st
@@ -18,41 +17,42 @@ from depthscope.figures.linked_views.comparison import comparison, of_two_instan
 from depthscope.figures.summary import sentence
 from depthscope.probes.measuring import two_runs
 from depthscope.probes.measuring.two_runs import Disagreement
+from depthscope.ui.compare import measures
+from depthscope.ui.compare.pair import GAP, Kind, Pair
+from depthscope.ui.shell import instance_page
 from depthscope.ui.shell.sidebar import describe
 from depthscope.ui.trace import views
-from depthscope.ui.visit import examples, session, view as opening
-from depthscope.ui.visit.selection import TWIN, Example, Own
-from depthscope.ui.visit.view import View
+from depthscope.ui.visit import examples, view as opening, visit
+from depthscope.ui.visit.address import TWIN, Example, UserInput
+from depthscope.ui.visit.view import View, open_address
 from depthscope.ui.widgets.text import plain, whole
 
-Kind = Literal["checkpoint", "twin", "instance"]
 KINDS: dict[Kind, str] = {"checkpoint": "Checkpoint", "twin": "Twin", "instance": "Instance"}
-GAP = "difference of the two"
 PINNED = "pinned"
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Two sides that are open.
+def show() -> None:
+    """The page."""
+    instance_page.show("pages/compare.py", _sections, choice)
 
-    Attributes:
-        kind: What the other side is.
-        first: The open view.
-        second: The other side.
-        titles: What the sides are called.
-        note: What makes the second another instance, where that can be said.
-    """
 
-    kind: Kind
-    first: View
-    second: View
-    titles: tuple[str, str]
-    note: str = ""
+def _sections(view: View) -> None:
+    pair = other(view)
+    if isinstance(pair, str):
+        views.alone(view, plain(pair))
+        return
+    difference = gap(pair)
+    headline(pair)
+    sides(pair, difference)
+    measures.apart(pair, difference)
+    if pair.kind == "checkpoint":
+        measures.measured(pair)
+        measures.made_with(pair.first.checkpoint, pair.second.checkpoint)
 
 
 def kind_of(view: View) -> Kind:
-    """What the other side of a selection is."""
-    beside = view.selection.beside
+    """What the other side of an address is."""
+    beside = view.address.beside
     return "checkpoint" if beside is None else "twin" if isinstance(beside, str) else "instance"
 
 
@@ -68,7 +68,7 @@ def candidates(view: View) -> list[str]:
 def chosen(view: View) -> str | None:
     """The checkpoint on the other side, None if there is no other."""
     names = candidates(view)
-    return view.selection.against if view.selection.against in names else (names or [None])[0]
+    return view.address.against if view.address.against in names else (names or [None])[0]
 
 
 def choice(view: View) -> None:
@@ -77,10 +77,9 @@ def choice(view: View) -> None:
     st.session_state["beside_widget"] = kind
 
     def choose() -> None:
-        asked = st.session_state["beside_widget"] or kind
         first = examples.examples(view.instance.task)[0].name
-        beside = {"checkpoint": None, "twin": TWIN, "instance": Example(first)}[asked]
-        session.change(beside=beside)
+        beside = {"checkpoint": None, "twin": TWIN, "instance": Example(first)}
+        visit.change(beside=beside[st.session_state["beside_widget"] or kind])
 
     with st.container(gap="xsmall"):
         st.segmented_control(
@@ -96,7 +95,7 @@ def choice(view: View) -> None:
 
 def _other_checkpoint(view: View) -> None:
     def choose() -> None:
-        session.change(against=st.session_state["against_widget"])
+        visit.change(against=st.session_state["against_widget"])
 
     name = chosen(view)
     if name is not None:
@@ -110,16 +109,16 @@ def _other_checkpoint(view: View) -> None:
 def _other_instance(view: View) -> None:
     """One of the examples, or what was open when it was taken over; then the first side can be changed freely."""
     entries = {entry.name: entry.title for entry in examples.examples(view.instance.task)}
-    beside = view.selection.beside
+    beside = view.address.beside
     names = [*entries] if isinstance(beside, Example) else [PINNED, *entries]
     st.session_state["other_widget"] = beside.name if isinstance(beside, Example) else PINNED
 
     def choose() -> None:
-        session.change(beside=Example(st.session_state["other_widget"]))
+        visit.change(beside=Example(st.session_state["other_widget"]))
 
     def pin() -> None:
         content = tasks.get(view.instance.task).render(view.instance).encode()
-        session.change(beside=Own(content))
+        visit.change(beside=UserInput(content))
 
     st.selectbox(
         "Second instance", names, format_func=lambda name: entries.get(name, "The one taken over"), key="other_widget",
@@ -133,24 +132,24 @@ def _other_instance(view: View) -> None:
 
 def other(view: View) -> Pair | str:
     """The two sides for as many steps, or a sentence why there is no second."""
-    kind, selection = kind_of(view), replace(view.selection, steps=view.trace.steps, beside=None)
+    kind, address = kind_of(view), replace(view.address, steps=view.trace.steps, beside=None)
     name = view.checkpoint.name
     try:
         if kind == "checkpoint":
             second = chosen(view)
             if second is None:
                 return f"There is no second checkpoint for this task beside {name}; train one to compare."
-            opened = opening.open_selection(replace(selection, checkpoint=second))
+            opened = open_address(replace(address, checkpoint=second))
             return Pair(kind, view, opened, (name, opened.checkpoint.name))
-        here = replace(selection, source=None, target=None)
+        here = replace(address, source=None, target=None)
         if kind == "twin":
             twin = twins.find(view.instance)
             content = tasks.get(view.instance.task).render(twin.instance).encode()
-            opened = opening.open_selection(replace(here, origin=Own(content)))
+            opened = open_address(replace(here, origin=UserInput(content)))
             return Pair(kind, view, opened, ("As it is", "Its twin"), whole(twin.change))
-        assert view.selection.beside is not None
-        assert not isinstance(view.selection.beside, str)
-        opened = opening.open_selection(replace(here, origin=view.selection.beside))
+        assert view.address.beside is not None
+        assert not isinstance(view.address.beside, str)
+        opened = open_address(replace(here, origin=view.address.beside))
         return Pair(kind, view, opened, ("First instance", "Second instance"))
     except InputError as error:
         what = chosen(view) if kind == "checkpoint" else name
@@ -172,26 +171,28 @@ def gap(pair: Pair) -> Disagreement | str:
 def headline(pair: Pair) -> None:
     """The sentence of the comparison, and what makes the instances differ."""
     first, second = pair.first.trace, pair.second.trace
-    said = comparison(first, second) if pair.kind == "checkpoint" else of_two_instances(first, second)
+    message = comparison(first, second) if pair.kind == "checkpoint" else of_two_instances(first, second)
     with st.container(gap="xxsmall"):
-        st.markdown(f"### {plain(said)}")
+        st.markdown(f"### {plain(message)}")
         st.caption(plain(" ".join(filter(None, (pair.note, whole(views.size(pair.first)))))))
 
 
-def sides(pair: Pair, found: Disagreement | str) -> None:
+def sides(pair: Pair, difference: Disagreement | str) -> None:
     """Both sides under one player; where they share nodes, their difference can fill them."""
-    views.linked(pair.first, key="player", role="scrubber", pick_ends=False, readings=_with_gap(pair.first, found, 0))
+    views.linked(
+        pair.first, key="player", role="scrubber", pick_ends=False, readings=_with_gap(pair.first, difference, 0)
+    )
     for side, column in enumerate(st.columns(2, gap="medium")):
         shown = (pair.first, pair.second)[side]
         with column:
             with st.container(gap="xxsmall", key=f"side_{side}"):
                 st.markdown(f"**{plain(pair.titles[side])}**")
                 st.caption(plain(sentence(shown.trace)))
-            values, both = _with_gap(shown, found, side), (pair.first, pair.second)
+            values, both = _with_gap(shown, difference, side), (pair.first, pair.second)
             views.linked(shown, key=f"views_{side}", role="views", readings=values, sides=both)
 
 
-def _with_gap(view: View, found: Disagreement | str, side: int) -> dict[str, np.ndarray]:
-    if isinstance(found, str):
+def _with_gap(view: View, difference: Disagreement | str, side: int) -> dict[str, np.ndarray]:
+    if isinstance(difference, str):
         return view.readings
-    return {**view.readings, GAP: found.on(found.of_second if side else found.of_first)}
+    return {**view.readings, GAP: difference.on(difference.of_second if side else difference.of_first)}

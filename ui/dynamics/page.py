@@ -1,4 +1,4 @@
-"""The Dynamics page: how the open run comes to rest, and what the update of the model does to states in general."""
+"""The Dynamics page: how the open run settles, and what the update of the model does to states in general."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from depthscope.probes.instruments.fixed_points import FixedPoints
 from depthscope.probes.instruments.lyapunov import Lyapunov
 from depthscope.probes.instruments.pca import Pca
 from depthscope.probes.measuring import instances as subjects
-from depthscope.ui.frontier import figures as frontier_figures
+from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
 from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.view import View
+from depthscope.ui.widgets.plot import choice, plot, scheme
 from depthscope.ui.widgets.text import plain
 from depthscope.ui.work.measure import Asked, card
 
@@ -34,19 +35,32 @@ FARTHEST = 4
 END, CHANGE = "distance from its end", "change of state"
 
 
+def show() -> None:
+    """The page."""
+    instance_page.show("pages/dynamics.py", _sections)
+
+
+def _sections(view: View) -> None:
+    headline(view)
+    instance(view)
+    measured(view)
+
+
 def headline(view: View) -> None:
-    """One sentence on how the open run comes to rest."""
+    """One sentence on how the open run settles."""
     rest = convergence.rests(view.trace.hidden)
     change, _ = convergence.changes(view.trace.hidden, np.arange(view.trace.n_nodes))
     settled = convergence.settled(rest)
     last = float(change[-1].mean())
     early = settled[settled < view.trace.steps]
     moving = f"in step {view.trace.steps} a state still moves by {last:.2g} of its size on average"
-    said = f"No node settles before the end; {moving}."
+    message = f"No node settles before the end; {moving}."
     if len(early):
-        said = f"{len(early)} of {len(settled)} nodes settle before the end, the last at step {early.max()}; {moving}."
+        message = (
+            f"{len(early)} of {len(settled)} nodes settle before the end, the last at step {early.max()}; {moving}."
+        )
     with st.container(gap="xxsmall"):
-        st.markdown(f"### {plain(said)}")
+        st.markdown(f"### {plain(message)}")
         st.caption(
             f"A node has settled from the step on from which it stays within {convergence.SETTLED:.0%} of its size of "
             f"where it ends, at step {view.trace.steps}. {plain(views.size(view))}."
@@ -72,7 +86,7 @@ def measured(view: View) -> None:
     left, right = st.columns(2, gap="small")
     with left:
         card(
-            "Coming to rest", Asked("convergence", opened, level, steps=steps),
+            "Settling", Asked("convergence", opened, level, steps=steps),
             "How far do states still move, do they turn, and do nodes settle in the oracle's order?",
             lambda found: _rest(found, opened),
         )  # fmt: skip
@@ -119,26 +133,23 @@ def _level(opened: Checkpoint) -> int | None:
 
 
 def _plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
-    frontier_figures.plot(fig, f"dynamics {key}", f"{name}-{key}", alt)
+    plot(fig, f"dynamics {key}", f"{name}-{key}", alt)
 
 
 def _rest(found: Convergence, opened: Checkpoint) -> None:
-    scheme, course = frontier_figures.scheme(), found.trained
+    course = found.trained
     options = {"change": "Change", "rest": "Distance from the end", "turn": "Turning", "settled": "Settling"}
-    chosen = st.segmented_control(
-        "Figure", options, default="change", format_func=options.__getitem__, key="dynamics rest",
-        label_visibility="collapsed", required=True,
-    ) or "change"  # fmt: skip
+    chosen = choice("Figure", options, "dynamics rest")
     if chosen == "settled":
-        fig = drawing.settling_against_order(found, scheme)
+        fig = drawing.settling_against_order(found, scheme())
     elif chosen == "turn":
-        fig = drawing.turning_over_steps(found, scheme)
+        fig = drawing.turning_over_steps(found, scheme())
     else:
-        fig = drawing.movement_over_steps(found, chosen, scheme, opening.trained(opened, "steps"))
+        fig = drawing.movement_over_steps(found, chosen, scheme(), opening.trained(opened, "steps"))
     _plot(fig, f"rest {chosen}", found.checkpoint, f"{options[chosen]} over steps")
     ranks = "no node settles before the end" if np.isnan(course.spearman) else (
         f"rank correlation of settling with {found.order} {course.spearman:.3f} [{course.spearman_low:.3f}, "
-        f"{course.spearman_high:.3f}]; dealt out at random {course.shuffled[0]:.2f} to {course.shuffled[1]:.2f}"
+        f"{course.spearman_high:.3f}]; in random order {course.shuffled[0]:.2f} to {course.shuffled[1]:.2f}"
     )  # fmt: skip
     st.caption(
         f"{len(found.node):,} nodes of {found.n} instances. A run converges where change and distance fall by the same "
@@ -148,13 +159,13 @@ def _rest(found: Convergence, opened: Checkpoint) -> None:
 
 
 def _components(found: Pca) -> None:
-    scheme = frontier_figures.scheme()
     options = {"share": "Variance", "angle": "Angles"}
-    chosen = st.segmented_control(
-        "Figure", options, default="share", format_func=options.__getitem__, key="dynamics pca",
-        label_visibility="collapsed", required=True,
-    )  # fmt: skip
-    fig = drawing.angles_over_steps(found, scheme) if chosen == "angle" else drawing.variance_over_steps(found, scheme)
+    chosen = choice("Figure", options, "dynamics pca")
+    fig = (
+        drawing.angles_over_steps(found, scheme())
+        if chosen == "angle"
+        else drawing.variance_over_steps(found, scheme())
+    )
     _plot(fig, f"pca {chosen}", found.checkpoint, "Principal components over steps")
     st.caption(
         f"Three directions shared by all steps hold {found.trained.held.sum():.3f} of the spread of instances they "
@@ -165,13 +176,13 @@ def _components(found: Pca) -> None:
 
 
 def _points(found: FixedPoints) -> None:
-    _plot(drawing.spectrum(found, frontier_figures.scheme()), "spectrum", found.checkpoint, "Eigenvalues")
+    _plot(drawing.spectrum(found, scheme()), "spectrum", found.checkpoint, "Eigenvalues")
     points, paths, many = found.points, found.paths, found.survey
     kind = "a fixed point" if points.fixed[0] else "a slow point"
     other, chance = paths.other_same, paths.random_same
     st.caption(
         f"Nearest to the end of the run lies {kind} (the update moves it by {points.speed[0]:.1g} of its size; radius "
-        f"{points.radius[0]:.2f}, and below 1 what is near is drawn in); over all {found.n} instances the radius is "
+        f"{points.radius[0]:.2f}, and below 1 nearby states are attracted); over all {found.n} instances the radius is "
         f"{many.mean_radius[0]:.2f} [{many.mean_radius[1]:.2f}, {many.mean_radius[2]:.2f}]. Restarted from another "
         f"instance's end a run comes back to its own end in {other[0]:.2f} of the cases, from random states in "
         f"{chance[0]:.2f}; untrained {found.control_paths.other_same[0]:.2f} and "
@@ -180,18 +191,17 @@ def _points(found: FixedPoints) -> None:
 
 
 def _growth(found: Lyapunov) -> None:
-    _plot(drawing.growth_over_steps(found, frontier_figures.scheme()), "growth", found.checkpoint, "Growth over steps")
+    _plot(drawing.growth_over_steps(found, scheme()), "growth", found.checkpoint, "Growth over steps")
     a, b = found.trained, found.untrained
-    said = "heals" if a.mean[0] < 0 else "grows"
+    verb = "heals" if a.mean[0] < 0 else "grows"
     st.caption(
-        f"A disturbance {said} by a factor of {np.exp(a.mean[0]):.2f} a step ({a.mean[0]:.3f} nats "
+        f"A disturbance {verb} by a factor of {np.exp(a.mean[0]):.2f} a step ({a.mean[0]:.3f} nats "
         f"[{a.low[0]:.3f}, {a.high[0]:.3f}]; untrained {b.mean[0]:.3f}). The first line is the direction that grows "
         "fastest, the others those at right angles to it."
     )
 
 
 def _automaton(found: Automaton, task: str) -> None:
-    scheme = frontier_figures.scheme()
     test = found.larger or found.given
     program, blank = test.programs[0], test.programs[-1]
     where = f"{test.n} instances of {test.nodes:.0f} nodes, {test.node_steps:,} node-steps"
@@ -201,7 +211,7 @@ def _automaton(found: Automaton, task: str) -> None:
     )
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _plot(drawing.fidelity_of_programs(test, scheme), "fidelity", found.checkpoint, "Fidelity of programs")
+        _plot(drawing.fidelity_of_programs(test, scheme()), "fidelity", found.checkpoint, "Fidelity of programs")
     with right:
         st.dataframe(drawing.rules(found, symbols(task)), hide_index=True, height=320)
     states = f"{found.untrained_states} state{'' if found.untrained_states == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""The section on exit rules: measured when it is asked for, on the instances of the frontier above it."""
+"""The section on exit rules: measured by a button, on the instances of the frontier above it."""
 
 from __future__ import annotations
 
@@ -6,49 +6,42 @@ import streamlit as st
 
 from depthscope.figures.instruments import exit as exit_curves
 from depthscope.probes.instruments.exit import ExitScores
-from depthscope.ui.frontier import figures as frontier_figures, measuring, request as frontier_request
+from depthscope.ui.frontier import measuring
 from depthscope.ui.frontier.measuring import Subject
-from depthscope.ui.frontier.page import awaits_file
-from depthscope.ui.frontier.request import Request
-from depthscope.ui.widgets.text import plain, whole
-from depthscope.ui.work import job as jobs
+from depthscope.ui.frontier.request import exit_lines
+from depthscope.ui.widgets.card import card
+from depthscope.ui.widgets.plot import csv_and_json, plot, scheme, take_away
+from depthscope.ui.widgets.text import plain
+from depthscope.ui.work import work
 
 
-def section(request: Request) -> None:
+def section(what: Subject) -> None:
     """Title, button, and the curves once there are any."""
-    if awaits_file(request):
-        return
-    what = measuring.subject(request)
-    job, scores = measuring.job_of("exit", what), measuring.exit_scores(what)
-    with frontier_figures.card("Answer with as few steps as needed", height="content"):
+    exits = measuring.exit_work(what)
+    with card("Answer with as few steps as needed", height="content"):
+        scores = work.result(exits)
         if scores is not None:
             _curves(what, scores)
             return
         st.caption(
-            "Could the model stop by itself? Rules that watch the answer or the states say when, and are held "
-            "against a fixed number of steps, the oracle's fewest, and the same exits dealt out at random."
+            "Could the model stop by itself? Rules that watch the answer or the states say when, compared with a fixed "
+            "number of steps, the oracle's fewest, and the same exits in random order."
         )
-        if job is not None and job.running:
-            jobs.watch(job, 0, "exit cancel")
-            return
-        if job is not None and job.error:
-            st.error(plain(whole(job.error)))
-        st.button("Measure exit rules", key="exit measure", on_click=measuring.measure_exits, args=(what,))
+        if not work.under_way(exits):
+            st.button("Measure exit rules", key="exit measure", on_click=work.start, args=(exits,))
 
 
 def _curves(what: Subject, scores: ExitScores) -> None:
     st.write(plain(exit_curves.best_rule(scores)))
     name = f"{what.checkpoint.name}-exit"
-    fig = exit_curves.accuracy_over_mean_steps(scores, frontier_figures.scheme())
-    frontier_figures.plot(fig, "exit curves", name, "Accuracy over mean steps of the exit rules")
+    plot(exit_curves.accuracy_over_mean_steps(scores, scheme()), "exit curves", name, "Accuracy over mean steps")
     st.caption(
         "Up and to the left is better. A point is one threshold over all instances above, bars are 95% intervals. The "
-        "dotted line of the same colour is that rule's exits dealt out at random: what lies above it is what the rule "
+        "dotted line of the same colour is that rule's exits in random order: what lies above it is what the rule "
         "knows of the single instance. A rule that watches the answer alone takes “not yet” for “no more”."
     )
-    command = frontier_request.command(what.request, "probe exit")
-    offers = [
-        ("All as CSV", f"{name}.csv", "text/csv", lambda: exit_curves.as_csv(scores)),
-        ("JSON", f"{name}.json", "application/json", scores.to_json),
-    ]
-    frontier_figures.take_away("exit", offers, command, frontier_request.exit_code(what.request))
+    take_away(
+        "exit",
+        csv_and_json(name, lambda: exit_curves.as_csv(scores), scores.to_json),
+        *exit_lines(what.address),
+    )

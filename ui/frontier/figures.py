@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Literal, cast
+from dataclasses import dataclass
+from typing import cast
 
-import plotly.graph_objects as go
 import streamlit as st
 
 from depthscope.core import tasks
@@ -18,55 +16,34 @@ from depthscope.figures.frontier import beside_paper, figures as drawing
 from depthscope.figures.frontier.figures import Measured
 from depthscope.figures.frontier.published import SOURCE
 from depthscope.figures.frontier.words import AXES, difficulty_title, in_order
-from depthscope.figures.style.numbers import as_csv
-from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import config
-from depthscope.ui.frontier import measuring, request as frontier_request
+from depthscope.ui.frontier import measuring
 from depthscope.ui.frontier.measuring import Subject
-from depthscope.ui.shell import help as guide
-from depthscope.ui.visit import session, view as opening
-from depthscope.ui.visit.selection import Own
-from depthscope.ui.widgets import copy as lines
+from depthscope.ui.frontier.request import frontier_lines
+from depthscope.ui.visit import view as opening, visit
+from depthscope.ui.visit.address import UserInput
+from depthscope.ui.widgets.card import card
+from depthscope.ui.widgets.plot import choice, csv_and_json, plot, scheme, take_away
 
-TITLES: dict[Measured, str] = {
+
+@dataclass
+class Row:
+    """The difficulty that is drawn step by step, None until one is chosen."""
+
+    difficulty: int | None = None
+
+
+TITLES: dict[str, str] = {
     "accuracy": "Accuracy",
     "ceiling": "Ceiling",
     "tpr": "Positives",
     "tnr": "Negatives",
 }
 READ: dict[Measured, str] = {
-    "accuracy": "A cell is the share of right answers at one difficulty after T steps; chance recedes into the page.",
+    "accuracy": "A cell is the share of right answers at one difficulty after T steps; chance level is drawn pale.",
     "ceiling": "The observer: what a rule that may use exactly what T steps can carry would get on these instances.",
     "tpr": "The share of right answers among instances whose answer is yes; .5 in accuracy can be all-negative.",
     "tnr": "The share of right answers among instances whose answer is no.",
 }
-
-
-def scheme() -> Scheme:
-    """The scheme the page is shown in."""
-    return "dark" if st.context.theme.type == "dark" else "light"
-
-
-def card(title: str, height: Literal["stretch", "content"] = "stretch") -> AbstractContextManager:
-    """A framed figure with its title, as high as its neighbour."""
-    box = st.container(border=True, gap="xsmall", height=height)
-    box.markdown(f"**{title}**")
-    return box
-
-
-def plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
-    """A Plotly figure whose modebar saves it in the format that was chosen, with its numbers below it."""
-    st.plotly_chart(fig, theme=None, key=key, config=config(name, guide.picture()), alt=alt)
-    numbers_of(fig, key, name)
-
-
-def numbers_of(fig: go.Figure, key: str, name: str) -> None:
-    """The way to take the numbers of a figure away; they are read from the figure itself."""
-    with st.container(horizontal=True, horizontal_alignment="right", key=f"numbers {key}"):
-        st.download_button(
-            "CSV", lambda: as_csv(fig), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv {key}", type="tertiary",
-            help="Every point and cell of this figure",
-        )  # fmt: skip
 
 
 def draw(what: Subject, found: Frontier, name: str) -> None:
@@ -100,7 +77,7 @@ def _why() -> None:
         st.caption("*Open one it gets wrong* shows on one instance how far the wave comes. Other pages ask further:")
         with st.container(horizontal=True, gap="medium", key="frontier_why"):
             st.page_link("pages/probes.py", label="Probes: when does the wave arrive, where does it stall? →")
-            st.page_link("pages/dynamics.py", label="Dynamics: do the states come to rest? →")
+            st.page_link("pages/dynamics.py", label="Dynamics: do the states settle? →")
             st.page_link("pages/compare.py", label="Compare: what does another model do there? →")
 
 
@@ -108,7 +85,7 @@ def _heatmap(what: Subject, found: Frontier, name: str) -> None:
     trained, steps = (opening.trained(what.checkpoint, of) for of in ("difficulty", "steps"))
     with card("Accuracy over difficulty and steps"):
         measured = _which(found)
-        fig = drawing.accuracy_heatmap(found, what.task, scheme(), measured, what.asked, trained, steps)
+        fig = drawing.accuracy_heatmap(found, what.task, scheme(), measured, what.levels, trained, steps)
         plot(fig, "frontier heatmap", f"{name}-{measured}", f"Heatmap by difficulty and steps: {TITLES[measured]}")
         line = "the ceiling's" if measured == "ceiling" else "the accuracy's"
         none = "" if found.ceiling is not None else " With full attention there is no ceiling: one step can carry all."
@@ -133,8 +110,8 @@ def _steps(what: Subject, found: Frontier, name: str) -> None:
         plot(fig, "frontier steps", f"{name}-steps", "Accuracy over steps at one difficulty")
         st.caption(
             f"Accuracy with its 95% interval (Wilson; {found.n[row]:,} instances, {found.distinct[row]:,} of them "
-            "distinct) and its two halves: where they part, the model says the same to all. The ceiling is what a rule "
-            "would get that uses exactly what T steps can carry."
+            "distinct) and its two halves: where they differ, the model gives every instance the same answer. The "
+            "ceiling is what a rule would get that uses exactly what T steps can carry."
         )
         _open_one(what, found, row)
 
@@ -146,8 +123,12 @@ def _open_one(what: Subject, found: Frontier, row: int) -> None:
         with st.spinner("Looking for it …"):
             instance = measuring.first_wrong(what, int(found.difficulty[row]))
         content = tasks.get(what.task).render(instance).encode()
-        session.change(
-            checkpoint=what.checkpoint.name, origin=Own(content), source=None, target=None, steps=what.request.steps
+        visit.change(
+            checkpoint=what.checkpoint.name,
+            origin=UserInput(content),
+            source=None,
+            target=None,
+            steps=what.steps,
         )
         st.switch_page("pages/trace.py")
 
@@ -165,24 +146,14 @@ def _arrival(what: Subject, found: Frontier, name: str) -> None:
 
 
 def _which(found: Frontier) -> Measured:
-    options: list[Measured] = [name for name in TITLES if getattr(found, name) is not None]
-    chosen = st.segmented_control(
-        "Colour",
-        options,
-        default="accuracy",
-        format_func=lambda name: TITLES[name],
-        key="frontier colour_widget",
-        label_visibility="collapsed",
-        required=True,
-    )
-    return cast(Measured, chosen or "accuracy")
+    options = {name: title for name, title in TITLES.items() if getattr(found, name) is not None}
+    return cast(Measured, choice("Colour", options, "frontier colour_widget"))
 
 
 def _row(found: Frontier, task: str) -> int:
     """Index of the row that is drawn step by step; the hardest that is there unless one was chosen."""
-    rows, state = in_order(found.difficulty), st.session_state
-    kept = state.get("frontier row")
-    shown = kept if kept in rows else rows[-1]
+    rows, row = in_order(found.difficulty), visit.part(Row)
+    shown = row.difficulty if row.difficulty in rows else rows[-1]
     chosen = st.selectbox(
         AXES.get(task, "Difficulty").capitalize(),
         rows,
@@ -192,25 +163,13 @@ def _row(found: Frontier, task: str) -> int:
         label_visibility="collapsed",
     )
     if chosen != shown:
-        state["frontier row"] = chosen
+        row.difficulty = chosen
     return found.difficulty.tolist().index(chosen)
 
 
 def _take_away(what: Subject, found: Frontier, name: str) -> None:
-    request = what.request
-    of = {"input": request.file} if what.own is not None else {"data": request.data, "seed": request.seed}
+    sample, origin = what.sample, what.address.origin
+    of = {"input": origin.file} if isinstance(origin, UserInput) else {"data": sample.data, "seed": sample.seed}
     whole = frontier_object(found, checkpoint=what.checkpoint.name, task=what.task, **of)
-    offers = [
-        ("All as CSV", f"{name}.csv", "text/csv", lambda: drawing.as_csv(found, what.task)),
-        ("JSON", f"{name}.json", "application/json", lambda: dumps(whole)),
-    ]
-    take_away("frontier", offers, frontier_request.command(request), frontier_request.code(request))
-
-
-def take_away(kind: str, offers: Sequence[tuple], command: str, code: str) -> None:
-    """The numbers as files, and the lines that compute the same."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for label, file, mime, make in offers:
-            st.download_button(label, make, file, mime, on_click="ignore", key=f"{kind} {label}")
-    with st.expander("Copy as command or code"):
-        lines.show(command, code)
+    offers = csv_and_json(name, lambda: drawing.as_csv(found, what.task), lambda: dumps(whole))
+    take_away("frontier", offers, *frontier_lines(what.address))

@@ -1,4 +1,4 @@
-"""The Frontier page: what is asked for, the measurement under way, and its figures.
+"""The Frontier page: what is measured, the measurement under way, and its figures.
 
 Rows are measured by a thread (`ui.frontier.measuring`) and drawn as they come; a row that was measured before, in this
 visit or another, is taken from memory.
@@ -7,210 +7,232 @@ visit or another, is taken from memory.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from depthscope.core.errors import InputError
 from depthscope.core.frontier import Frontier
 from depthscope.figures.frontier.words import sentence
-from depthscope.ui.frontier import figures as frontier_figures, measuring, request as frontier_request
+from depthscope.ui.frontier import exit as exit_section, figures, measuring, trivial
 from depthscope.ui.frontier.measuring import Subject
-from depthscope.ui.frontier.request import DATA, MAX_INSTANCES, Request, checked, first
-from depthscope.ui.shell import help as guide, sidebar as shared
-from depthscope.ui.visit import session, view as opening
-from depthscope.ui.visit.selection import MAX_STEPS, PARAMETERS, Own
+from depthscope.ui.frontier.request import DATA, checked, first
+from depthscope.ui.shell import frame, help as guide, sidebar
+from depthscope.ui.trace import views
+from depthscope.ui.visit import view as opening, visit
+from depthscope.ui.visit.address import MAX_INSTANCES, MAX_SEED, MAX_STEPS, Address, Sample, UserInput, from_query
 from depthscope.ui.widgets.text import plain, whole
-from depthscope.ui.work import job as jobs
+from depthscope.ui.work import job as jobs, work
 from depthscope.ui.work.job import Job
 
 DRAWN, OWN = "Drawn", "Your own"
-FIELDS = ("difficulty", "steps", "instances", "data", "seed")
+FIELDS = ("difficulty", "instances", "data", "seed")
 
 
-def settle() -> Request | None:
-    """What this visit asks for: what the URL says at the start, then what was asked last. None without a checkpoint."""
-    state, run = st.session_state, get_script_run_ctx()
+@dataclass
+class Measured:
+    """What a visit measures on this page.
+
+    Attributes:
+        address: What is measured.
+        problem: Why the last question was not taken up.
+        by_task: What was last measured for each task.
+        form: Number of the controls. Each question has controls of its own that begin with its values: a value that is
+            put into the state of one that stands is lost if the run that sends it is cut off.
+        form_of: What the controls were last filled from.
+    """
+
+    address: Address | None = None
+    problem: str | None = None
+    by_task: dict[str, Address] = field(default_factory=dict)
+    form: int = 0
+    form_of: Address | None = None
+
+
+def show() -> None:
+    """The page."""
+    frame.enter("pages/frontier.py")
+    with visit.error_box():
+        address = open_frontier()
+        if address is None:
+            views.nothing_to_open()
+            return
+        with st.sidebar:
+            sidebar.checkpoint(address.checkpoint)
+            visit.write_url(address)
+            guide.draw()
+        controls(address)
+        if _awaits_file(address):
+            st.markdown("### Measure a checkpoint on your own instances")
+            st.write("Upload a file above; its instances are grouped by their difficulty, a row each.")
+            return
+        with st.spinner("Reading the instances …"):
+            what = measuring.subject(address)
+        measured(what)
+        trivial.section(what)
+        exit_section.section(what)
+
+
+def open_frontier() -> Address | None:
+    """What this visit measures: what the URL says at the start, then the last question. None without a checkpoint."""
+    here = visit.part(Measured)
     if not opening.offered():
         return None
-    if "frontier" not in state or (run is not None and run.is_history_navigation):
-        _adopt_url()
-    request: Request = state["frontier"]
-    if request.checkpoint != session.chosen():  # another was chosen, here or on another page
-        request = _for_checkpoint(request, session.chosen())
-        state["frontier problem"] = None
-    state["frontier"] = request
-    return request
+    if visit.url_is_news(here.address is not None):
+        _adopt_url(here)
+    assert here.address is not None
+    name = visit.checkpoint_name()
+    if here.address.checkpoint != name:  # another was chosen, here or on another page
+        here.address, here.problem = _for_checkpoint(here, here.address, name), None
+    return here.address
 
 
-def _adopt_url() -> None:
-    state, query = st.session_state, st.query_params.to_dict()
-    state["frontier problem"] = None
+def _adopt_url(here: Measured) -> None:
+    query, here.problem = st.query_params.to_dict(), None
     try:
-        request = frontier_request.from_query(query, lambda name: first(opening.opened(name)), session.chosen())
+        address = from_query(query, _default, opening.content_of)
+        here.address = checked(Address(address.checkpoint, address.origin, steps=address.steps))
     except InputError as error:
-        state["frontier problem"] = str(error)
-        names = [query.get("checkpoint"), session.chosen()]
-        known = [name for name in names if name in [entry["name"] for entry in opening.offered()]]
-        request = first(opening.opened(str(known[0])))
-    state["frontier"] = request
-    if request.checkpoint != session.chosen() or "selection" not in state:
-        session.choose(request.checkpoint)
+        here.problem = str(error)
+        offered = [entry["name"] for entry in opening.offered()]
+        here.address = _default(query.get("checkpoint") if query.get("checkpoint") in offered else None)
+    if here.address.checkpoint != visit.checkpoint_name() or visit.visit().address is None:
+        visit.choose_checkpoint(here.address.checkpoint)
 
 
-def _for_checkpoint(request: Request, name: str) -> Request:
+def _default(name: str | None) -> Address:
+    return first(opening.opened(name or visit.checkpoint_name()))
+
+
+def _for_checkpoint(here: Measured, address: Address, name: str) -> Address:
     """The same question to another checkpoint of the task; of another task what was last asked of it, or its first."""
-    seen = st.session_state.setdefault("frontiers", {})
-    task, before = (opening.listed(x)["task"] for x in (name, request.checkpoint))
-    seen[before] = request
-    if task == before:
-        return replace(request, checkpoint=name)
-    return replace(seen[task], checkpoint=name) if task in seen else first(opening.opened(name))
+    task, before = (opening.listed(x)["task"] for x in (name, address.checkpoint))
+    here.by_task[before] = address
+    return replace(here.by_task[task], checkpoint=name) if task in here.by_task else first(opening.opened(name))
 
 
-def sidebar(request: Request) -> None:
-    """The checkpoint, and the URL that says all."""
-    with st.sidebar:
-        shared.checkpoint(request.checkpoint)
-        owned = {*frontier_request.PARAMETERS, *PARAMETERS, *session.CURSOR}
-        session.write_query(frontier_request.to_query(request), sorted(owned))
-        guide.draw()
-
-
-def _ask(request: Request) -> None:
-    """Takes a request up, or says why not; for callbacks."""
-    state = st.session_state
+def _take_up(address: Address) -> None:
+    """Takes a question up, or says why not; for callbacks."""
+    here = visit.part(Measured)
     try:
-        state["frontier"], state["frontier problem"] = checked(request), None
-        state.pop("frontier job", None) if _idle() else None  # asked again: go on
+        here.address, here.problem = checked(address), None
     except InputError as error:
-        state["frontier problem"] = str(error)
+        here.problem = str(error)
+        return
+    _, job = visit.visit().jobs.get("frontier", ("", None))
+    if job is None or not job.running:  # asked again: go on
+        work.forget("frontier")
 
 
-def _idle() -> bool:
-    job = st.session_state.get("frontier job", (None, None))[1]
-    return job is None or not job.running
-
-
-def controls(request: Request) -> None:
+def controls(address: Address) -> None:
     """Which instances, how many steps; nothing is measured before it is asked for."""
-    state = st.session_state
-    if state.get("frontier shown") != request:
-        state["frontier shown"], state["frontier asked"] = request, state.get("frontier asked", 0) + 1
+    here = visit.part(Measured)
+    if here.form_of != address:
+        here.form_of, here.form = address, here.form + 1
+    is_drawn = isinstance(address.origin, Sample)
     with st.container(horizontal=True, vertical_alignment="bottom", key="frontier_controls"):
-        kind = DRAWN if request.content is None else OWN
+        kind = DRAWN if is_drawn else OWN
         source = st.segmented_control("Instances", (DRAWN, OWN), default=kind, key=_key("source"), required=True)
         if source == OWN:
-            _own_controls(request)
+            _own_controls(address)
         else:
-            _drawn_controls(request)
-    if source == OWN and request.content is None:
+            _drawn_controls(address)
+    if source == OWN and is_drawn:
         st.caption(
-            'A .jsonl file with one instance a line, as `core trace` reads it: `{"input": "a b\\nb c", "source": "a", '
-            '"target": "c"}`; formulas and texts have "input" alone. It stays on this machine.'
+            'A .jsonl file with one instance a line, as `depthscope trace` reads it: `{"input": "a b\\nb c", "source": '
+            '"a", "target": "c"}`; formulas and texts have "input" alone. It stays on this machine.'
         )
-    problem = state.get("frontier problem")
-    if problem:
-        st.error(plain(whole(problem)))
+    if here.problem:
+        st.error(plain(whole(here.problem)))
 
 
-def _key(field: str) -> str:
-    """Key of a control.
-
-    Each question has controls of its own that begin with its values: a value that is put into the state of one that
-    stands is lost if the run that sends it is cut off.
-    """
-    return f"frontier {field} {st.session_state['frontier asked']}_widget"
+def _key(control: str) -> str:
+    return f"frontier {control} {visit.part(Measured).form}_widget"
 
 
-def _drawn_controls(request: Request) -> None:
+def _drawn_controls(address: Address) -> None:
+    sample = address.origin if isinstance(address.origin, Sample) else first(opening.opened(address.checkpoint)).origin
+    assert isinstance(sample, Sample)
+    steps = address.steps or 1
+
     def submit() -> None:
-        values = {field: st.session_state[_key(field)] for field in FIELDS}
-        values = {name: getattr(request, name) if value is None else value for name, value in values.items()}
-        _ask(replace(request, **values, content=None, file=None))
+        values = {name: st.session_state[_key(name)] for name in FIELDS}
+        values = {name: value for name, value in values.items() if value is not None}
+        _take_up(replace(address, origin=replace(sample, **values), steps=st.session_state[_key("steps")] or steps))
 
-    unit = shared.DIFFICULTY[opening.listed(request.checkpoint)["task"]]
+    unit = sidebar.DIFFICULTY[opening.listed(address.checkpoint)["task"]]
     with st.form("frontier_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(unit, request.difficulty, key=_key("difficulty"), help="Such as 5, 1-12 or 1-12,20.", width=150)
-        st.number_input("Steps T", 1, MAX_STEPS, request.steps, key=_key("steps"), width=112)
-        st.number_input("Of each", 1, MAX_INSTANCES, request.instances, key=_key("instances"), width=112)
+        st.text_input(unit, sample.difficulty, key=_key("difficulty"), help="Such as 5, 1-12 or 1-12,20.", width=150)
+        st.number_input("Steps T", 1, MAX_STEPS, steps, key=_key("steps"), width=112)
+        st.number_input("Of each", 1, MAX_INSTANCES, sample.instances, key=_key("instances"), width=112)
         st.selectbox(
-            "Data", DATA, DATA.index(request.data), format_func=shared.DATA.__getitem__, key=_key("data"), width=112
+            "Data", DATA, DATA.index(sample.data), format_func=sidebar.DATA.__getitem__, key=_key("data"), width=112
         )
-        st.number_input("Seed", 0, 2**31 - 1, request.seed, key=_key("seed"), width=104)
+        st.number_input("Seed", 0, MAX_SEED, sample.seed, key=_key("seed"), width=104)
         st.form_submit_button("Measure", on_click=submit, type="primary")
 
 
-def _own_controls(request: Request) -> None:
+def _own_controls(address: Address) -> None:
     state = st.session_state
 
     def upload() -> None:
         file = state["frontier file_widget"]
         if file is not None:
-            own = Own(file.getvalue(), file.name)
-            opening.keep(own)
-            _ask(replace(request, content=own.digest, file=file.name, steps=state[_key("own_steps")]))
+            _take_up(replace(address, origin=UserInput(file.getvalue(), file.name), steps=state[_key("own_steps")]))
 
     def choose() -> None:
-        if request.content is not None:
-            _ask(replace(request, steps=state[_key("own_steps")] or request.steps))
+        if isinstance(address.origin, UserInput):
+            _take_up(replace(address, steps=state[_key("own_steps")] or address.steps))
 
-    st.number_input("Steps T", 1, MAX_STEPS, request.steps, key=_key("own_steps"), on_change=choose, width=112)
+    st.number_input("Steps T", 1, MAX_STEPS, address.steps or 1, key=_key("own_steps"), on_change=choose, width=112)
     st.file_uploader(
         "Instances as JSON Lines or a table",
         type=["jsonl", "csv", "tsv"],
         key="frontier file_widget",
         on_change=upload,
-        max_upload_size=shared.MAX_UPLOAD_MB,
+        max_upload_size=sidebar.MAX_UPLOAD_MB,
         width=360,
     )
 
 
-def awaits_file(request: Request) -> bool:
-    """Whether a person wants instances of their own measured and has brought none yet."""
-    return st.session_state.get(_key("source")) == OWN and request.content is None
+def _awaits_file(address: Address) -> bool:
+    """Whether a person wants to measure instances of their own and has uploaded none yet."""
+    return st.session_state.get(_key("source")) == OWN and isinstance(address.origin, Sample)
 
 
-def measured(request: Request) -> None:
+def measured(what: Subject) -> None:
     """The figures, and the work behind them as long as there is any."""
-    if awaits_file(request):
-        st.markdown("### Measure a checkpoint on your own instances")
-        st.write("Upload a file above; its instances are grouped by their difficulty, a row each.")
-        return
-    with st.spinner("Reading the instances …"):
-        what = measuring.subject(request)
-    job = measuring.job_of("frontier", what)
-    if job is None and len(measuring.found(what)) < len(what.asked):
-        measuring.measure_rows(what)
-        job = measuring.job_of("frontier", what)
-    running, shown = job is not None and job.running, 0 if job is None else len(job.results)
-    found = measuring.frontier_of(what)
-    name, missing = what.checkpoint.name, len(what.asked) - (0 if found is None else len(found.difficulty))
+    rows = measuring.rows_work(what)
+    if work.job_of(rows) is None and len(measuring.rows(what)) < len(what.levels):
+        work.start(rows)
+    job = work.job_of(rows)
+    running, n_shown = job is not None and job.running, 0 if job is None else len(job.results)
+    result = measuring.frontier_of(what)
+    name, missing = what.checkpoint.name, len(what.levels) - (0 if result is None else len(result.difficulty))
     with st.container(gap="xxsmall"):
         nothing = f"Measuring {name} …" if running else "Nothing measured yet"
-        st.markdown(f"### {plain(nothing if found is None else sentence(found, name, what.task))}")
+        st.markdown(f"### {plain(nothing if result is None else sentence(result, name, what.task))}")
         st.caption(plain(_about(what)))
     if job is not None and running:
-        jobs.watch(job, shown, "frontier cancel")
+        jobs.watch(job, n_shown, "frontier cancel")
     elif missing:
         _go_on(what, job, missing)
-    if found is not None:
-        st.fragment(_figures)(what, found, re.sub(r"[^\w.-]", "-", f"{name}-frontier"))
+    if result is not None:
+        st.fragment(_figures)(what, result, re.sub(r"[^\w.-]", "-", f"{name}-frontier"))
 
 
-def _figures(what: Subject, found: Frontier, name: str) -> None:
-    with session.calm():
-        frontier_figures.draw(what, found, name)
+def _figures(what: Subject, result: Frontier, name: str) -> None:
+    with visit.error_box():
+        figures.draw(what, result, name)
 
 
 def _about(what: Subject) -> str:
-    r = what.request
-    if what.own is not None:
-        total = sum(map(len, what.own.values()))
-        return f"{total:,} instances from {r.file or 'your file'}, by their own difficulty; {r.steps} steps."
-    data = shared.DATA[r.data].lower()
-    return f"{r.instances:,} {data} instances of each difficulty, seed {r.seed}; none of them was trained on."
+    sample, origin = what.sample, what.address.origin
+    if isinstance(origin, UserInput):
+        total = len(what.listed or ())
+        return f"{total:,} instances from {origin.file or 'your file'}, by their own difficulty; {what.steps} steps."
+    data = sidebar.DATA[sample.data].lower()
+    return f"{sample.instances:,} {data} instances of each difficulty, seed {sample.seed}; none of them was trained on."
 
 
 def _go_on(what: Subject, job: Job | None, missing: int) -> None:
@@ -218,11 +240,7 @@ def _go_on(what: Subject, job: Job | None, missing: int) -> None:
     if job is not None and job.error:
         st.error(plain(whole(job.error)) + " Rows that were done are kept; ask for another range or other data above.")
         return
-
-    def go_on() -> None:
-        st.session_state.pop("frontier job", None)
-
     with st.container(horizontal=True, vertical_alignment="center"):
-        total = len(what.asked)
+        total = len(what.levels)
         st.info(f"Stopped with {total - missing} of {total} rows. They are kept; the others can be measured any time.")
-        st.button("Go on", on_click=go_on, key="frontier go on")
+        st.button("Go on", on_click=work.forget, args=("frontier",), key="frontier go on")

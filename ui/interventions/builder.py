@@ -13,10 +13,10 @@ from depthscope.core.errors import InputError
 from depthscope.probes.editing import directions, language
 from depthscope.probes.editing.language import END, NEEDS, PARTS, TAKES, Edit
 from depthscope.probes.instruments.steer import MEANS, ORTHOGONAL
-from depthscope.ui.interventions import edits as intervention_edits
+from depthscope.ui.interventions import edits as edit_list
 from depthscope.ui.interventions.effect_map import name_of
 from depthscope.ui.interventions.examples import has_gate
-from depthscope.ui.visit import session, view as opening
+from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets.text import plain, whole
 
@@ -55,7 +55,7 @@ def kinds(checkpoint: Checkpoint) -> list[str]:
 
 
 def _builder(view: View) -> None:
-    with session.calm():
+    with visit.error_box():
         opened, steps = view.checkpoint, view.trace.steps
         first, second, third = st.columns([6, 3, 4], vertical_alignment="bottom", gap="small")
         with first:
@@ -147,5 +147,5 @@ def _finish(view: View, make: Callable[[], Edit]) -> None:
         else:
             st.caption(plain(whole(problem)))
     if add:
-        intervention_edits.append(line)
+        edit_list.append(line)
         st.rerun()

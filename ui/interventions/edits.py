@@ -1,40 +1,17 @@
-"""The list of edits of a visit: its text, what it means on the open instance, and its place in the URL."""
+"""The list of edits of a visit: its text, and what it means on the open instance."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import streamlit as st
-from streamlit.components.v2 import component
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from depthscope.core.errors import InputError
 from depthscope.probes.editing import language
 from depthscope.probes.editing.language import Edit
 from depthscope.ui.interventions.examples import Offer
 from depthscope.ui.visit.cache import fingerprint
-from depthscope.ui.visit.selection import MAX_URL_CHARS
 from depthscope.ui.visit.view import View
-
-PARAMETER = "edits"
-NONE = "none"
-"""In the URL, for a list that was emptied; without the parameter a page shows its first example."""
-
-MAX_TYPED = 20_000
-
-_ADDRESS_JS = """
-export default function (component) {
-  const { name, value } = component.data;
-  const query = new URLSearchParams(location.search);
-  if (query.get(name) === value) return;
-  if (value === null) query.delete(name); else query.set(name, value);
-  history.replaceState(history.state, "", location.pathname + "?" + query.toString() + location.hash);
-}
-"""
-
-_address = component("depthscope_edits", html="<span hidden></span>", js=_ADDRESS_JS)
+from depthscope.ui.visit.visit import visit
 
 
 @dataclass(frozen=True)
@@ -66,9 +43,9 @@ def read(text: str, labels: Sequence[str], heads: int, steps: int) -> tuple[Edit
         InputError: If one makes no sense; the message names its line.
     """
     if text.lstrip().startswith("["):
-        found = language.loads(text, labels)
-        language.check(found, len(labels), heads, steps)
-        return tuple(found)
+        program = language.loads(text, labels)
+        language.check(program, len(labels), heads, steps)
+        return tuple(program)
     program = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
@@ -93,68 +70,45 @@ def of_view(text: str, view: View) -> Edits:
         return Edits(text, problem=str(error))
 
 
-def to_url(text: str) -> str | None:
-    """The list as a parameter of the URL; None if it is too long for one."""
-    lines = "\n".join(line.strip() for line in text.splitlines() if line.strip())
-    return None if len(lines) > MAX_URL_CHARS else lines or NONE
-
-
-def from_url(value: str) -> str:
-    """The inverse of `to_url`, cut to what may be typed."""
-    return "" if value == NONE else value[:MAX_TYPED]
-
-
-def settle(view: View, offers: Sequence[Offer]) -> Edits:
+def open_edits(view: View, offers: Sequence[Offer]) -> Edits:
     """The list of this visit: what the URL says at its start, then what was made of it; an example at first.
 
     On another instance an example is that of the same name, and a list that does not fit gives way to the first.
     """
-    state, run = st.session_state, get_script_run_ctx()
-    here = fingerprint(view.checkpoint.name, view.instance)
-    asked = st.query_params.get(PARAMETER)
-    if ("edits" not in state or (run is not None and run.is_history_navigation)) and asked is not None:
-        put(from_url(asked))
-    elif "edits" not in state or state.get("edits of") != here:
+    shown, instance = visit().edits, fingerprint(view.checkpoint.name, view.instance)
+    if shown.text is None or shown.instance not in (None, instance):
         _carry_over(view, offers)
-    state["edits of"] = here
-    state["edits example"] = next((offer.title for offer in offers if offer.text == state["edits"]), None)
-    return of_view(state["edits"], view)
+    shown.instance = instance
+    shown.example = next((offer.title for offer in offers if offer.text == shown.text), None)
+    return of_view(shown.text or "", view)
 
 
 def _carry_over(view: View, offers: Sequence[Offer]) -> None:
-    state = st.session_state
+    shown = visit().edits
     named = {offer.title: offer.text for offer in offers}
     first = offers[0].text if offers else ""
-    if "edits" not in state:
+    if shown.text is None:
         put(first)
-    elif state.get("edits example") is not None:
-        put(named.get(state["edits example"], first))
-    elif of_view(state["edits"], view).problem is not None:
+    elif shown.example is not None:
+        put(named.get(shown.example, first))
+    elif of_view(shown.text, view).problem is not None:
         put(first, "The edits before do not fit this instance; here is the first example.")
 
 
 def put(text: str, note: str | None = None) -> None:
     """Takes another text as the list; for callbacks."""
-    st.session_state["edits"], st.session_state["edits note"] = text, note
+    visit().edits.text, visit().edits.note = text, note
 
 
 def append(line: str) -> None:
     """Adds a line to the list; for callbacks."""
-    before = st.session_state.get("edits", "").rstrip()
+    before = (visit().edits.text or "").rstrip()
     put(f"{before}\n{line}" if before else line)
 
 
 def replace_example(line: str) -> None:
     """Adds a line, or puts it in the place of an example that nobody has changed; for callbacks."""
-    if st.session_state.get("edits example") is not None:
+    if visit().edits.example is not None:
         put(line)
     else:
         append(line)
-
-
-def write_address(text: str) -> bool:
-    """Puts the list into the URL of the browser; whether it is short enough."""
-    value = to_url(text)
-    data: dict[str, Any] = {"name": PARAMETER, "value": value}
-    _address(data=data, key="edits_address", height=1)
-    return value is not None

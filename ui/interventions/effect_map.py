@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
+from depthscope.core import tasks
+from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.tasks.twins import Twin
 from depthscope.figures.instruments import edits as drawing
@@ -13,74 +17,135 @@ from depthscope.figures.style.plotly import config
 from depthscope.figures.summary import words
 from depthscope.probes.editing import language
 from depthscope.probes.editing.language import Edit
-from depthscope.probes.instruments.patch import DIRECTIONS, EffectMap, Patching
-from depthscope.ui.frontier import figures as frontier_figures
-from depthscope.ui.interventions import (
-    edits as intervention_edits,
-    patching as intervention_patching,
-    run as intervention_runs,
-)
-from depthscope.ui.shell import help as guide
-from depthscope.ui.visit import session, view as opening
-from depthscope.ui.visit.selection import Own
+from depthscope.probes.instruments import patch
+from depthscope.probes.instruments.patch import DIRECTIONS, LEAST_GAP, EffectMap, Patching
+from depthscope.probes.measuring import controls, results, twin_runs
+from depthscope.probes.reading import margins
+from depthscope.ui.interventions import edits as edit_list, run
+from depthscope.ui.interventions.examples import positive
+from depthscope.ui.visit import view as opening, visit
+from depthscope.ui.visit.address import UserInput
+from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets import copy as lines, explain
+from depthscope.ui.widgets import copy_instance, explain
+from depthscope.ui.widgets.card import card
+from depthscope.ui.widgets.plot import csv_and_json, numbers_of, picture, scheme, take_away
 from depthscope.ui.widgets.text import plain, whole
-from depthscope.ui.work import job as jobs
+from depthscope.ui.work import work
+from depthscope.ui.work.work import Progress, Work
 
 INTO, FROM = "The twin's states into this run", "This run's states into the twin's"
+
+MAX_CELLS = 60_000
+"""Cells of both directions that a page patches; more are for the command line."""
+
+
+@dataclass
+class Chosen:
+    """The cell that is chosen.
+
+    Attributes:
+        view: Key of the view it is a cell of.
+        step: Its step.
+        node: Its node.
+        clicks: How many cells were clicked: the figure's key, so that the same cell can be clicked again.
+    """
+
+    view: str = ""
+    step: int = 0
+    node: int = 0
+    clicks: int = 0
 
 
 def section(view: View) -> None:
     """Title, button and progress, and the map once there is one."""
-    with frontier_figures.card("Which single state carries the answer?", height="content"):
-        twin = intervention_runs.twin_of(view)
+    with card("Which single state carries the answer?", height="content"):
+        twin = run.twin_of(view)
         if isinstance(twin, str):
             st.info(plain(whole(twin)))
             return
-        found = intervention_patching.found(view)
-        if found is not None:
-            st.fragment(_found)(view, twin, found)
+        patching = _work(view, twin)
+        result = work.result(patching)
+        if result is not None:
+            st.fragment(_result)(view, twin, result)
             return
         st.caption(
             f"The twin has the other answer: {plain(whole(twin.change))} Every node at every step takes the twin's "
             "state in turn, and R says how much of the twin's answer that one state brings: 0 nothing, 1 all of it."
         )
-        _measure(view)
+        count = _cells(view)
+        if count > MAX_CELLS:
+            st.info(
+                f"These are {count:,} patches, more than the {MAX_CELLS:,} that a page makes. Lower the steps, or "
+                "measure on the command line:"
+            )
+            copy_instance.show(copy_instance.on_instance(view, "patch")[0])
+        elif not work.under_way(patching):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.button(f"Patch all {count:,} cells", on_click=work.start, args=(patching,), key="effects go")
+                explain.popover("patch")
 
 
-def _measure(view: View) -> None:
-    job, count = intervention_patching.job(view), intervention_patching.cells(view)
-    if count > intervention_patching.MAX_CELLS:
-        st.info(
-            f"These are {count:,} patches, more than the {intervention_patching.MAX_CELLS:,} that a page makes. "
-            "Lower the steps, or measure on the command line:"
+def _cells(view: View) -> int:
+    """Patches in all: every node at every step, both ways."""
+    return 2 * (view.trace.steps + 1) * view.trace.n_nodes
+
+
+def _work(view: View, twin: Twin) -> Work:
+    def patch_all(progress: Progress) -> Iterator[Patching]:
+        total = _cells(view)
+        progress(0, total)
+        yield measure(
+            view.checkpoint, view.instance, twin, view.trace.steps, run.SEED, lambda done: progress(done, total)
         )
-        lines.show(intervention_runs.command(view, "patch"))
-        return
-    if job is not None and job.running:
-        jobs.watch(job, 0, "effects cancel")
-        return
-    if job is not None and job.error:
-        st.error(plain(whole(job.error)))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            f"Patch all {count:,} cells", on_click=intervention_patching.measure_later, args=(view,), key="effects go"
-        )
-        explain.popover("patch")
+
+    return Work("effects", fingerprint(view.key, "effects", run.SEED), patch_all, "patches")
 
 
-def _found(view: View, twin: Twin, found: Patching) -> None:
-    with session.calm():
-        if not found.maps:
+def measure(
+    checkpoint: Checkpoint,
+    instance: object,
+    twin: Twin,
+    steps: int,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Patching:
+    """What `patch.measure` gives for one instance, number by number; progress is told within a map as well.
+
+    Raises:
+        InputError: If the maps would not fit in memory, or the two do not have the same nodes.
+    """
+    pair = twin_runs.record(checkpoint, instance, twin, steps, 0)
+    n = pair.first.n_nodes
+    results.refuse_over(64.0 * n * (steps + 1), "the effect maps", "take fewer steps")
+    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
+    maps, rows = [], []
+    if pair.gap >= LEAST_GAP:
+        for k, (clean, corrupt) in enumerate(((pair.first, pair.second), (pair.second, pair.first))):
+            before = k * n * (steps + 1)
+
+            def told(done: int, _: int, before: int = before) -> None:
+                if progress is not None:
+                    progress(before + done)
+
+            one = patch.effect_map(checkpoint, clean, corrupt, pair.change, told)
+            maps.append(one)
+            rows.append((one.direction, 0, patch.scores_of(checkpoint, plain, one, clean, corrupt, seed, 0)))
+    summaries = tuple(patch.summary_of(d, [row for row in rows if row[0] == d], seed) for d in DIRECTIONS)
+    return Patching(checkpoint.name, checkpoint.sha256, seed, 1, 0, int(not maps), summaries, tuple(maps))
+
+
+def _result(view: View, twin: Twin, result: Patching) -> None:
+    with visit.error_box():
+        if not result.maps:
             st.info("The answers of the two runs lie less than a logit apart: there is nothing to bring over.")
             return
         # The first takes from this instance, the second from its twin.
-        idle = drawing.count_strong(found.maps[0]) and not drawing.count_strong(found.maps[1])
+        idle = drawing.count_strong(result.maps[0]) and not drawing.count_strong(result.maps[1])
         way = _way(FROM if idle else INTO)
-        one = found.maps[1 if way == INTO else 0]
-        summary = found.summaries[DIRECTIONS.index(one.direction)]
-        other = drawing.count_strong(found.maps[0 if way == INTO else 1])
+        one = result.maps[1 if way == INTO else 0]
+        summary = result.summaries[DIRECTIONS.index(one.direction)]
+        other = drawing.count_strong(result.maps[0 if way == INTO else 1])
         hint = f" In the other direction {other:,} do." if other and not drawing.count_strong(one) else ""
         st.write(plain(drawing.what_patching_does(one, summary, words(view.instance)) + hint))
         chosen = _chosen(view) if way == INTO else None
@@ -95,13 +160,9 @@ def _found(view: View, twin: Twin, found: Patching) -> None:
         else:
             _open_twin(view, twin)
         name = f"{view.checkpoint.name}-effects"
-        offers = [
-            ("All as CSV", f"{name}.csv", "text/csv", lambda: drawing.effects_csv(one)),
-            ("JSON", f"{name}.json", "application/json", lambda: dumps(found)),
-            intervention_runs.instance_offer(view),
-        ]
-        command, code = (make(view, "patch") for make in (intervention_runs.command, intervention_runs.code))
-        frontier_figures.take_away("effects", offers, command, code)
+        offers = csv_and_json(name, lambda: drawing.effects_csv(one), lambda: dumps(result))
+        offers.append(copy_instance.instance_offer(view))
+        take_away("effects", offers, *copy_instance.on_instance(view, "patch"))
 
 
 def _way(first: str) -> str:
@@ -116,46 +177,53 @@ def _way(first: str) -> str:
 
 
 def _plot(view: View, twin: Twin, one: EffectMap, chosen: tuple[int, int] | None) -> None:
-    fig = drawing.effect_heatmap(one, intervention_patching.times(view, twin), frontier_figures.scheme(), chosen)
-    state = st.session_state
-    round_ = state.get("effects round", 0)  # another key forgets the click, so that the same cell can be clicked again
+    positive_run = positive(view.checkpoint, view.trace, twin.instance)
+    times = margins.has_from(positive_run.instance.task, positive_run.encoding)  # (n,), the oracle's, label 1
+    fig, cell = drawing.effect_heatmap(one, times, scheme(), chosen), visit.part(Chosen)
     shown: Any = {
         "theme": None,
-        "config": config(f"{view.checkpoint.name}-effects", guide.picture()),
+        "config": config(f"{view.checkpoint.name}-effects", picture()),
         "alt": "Effect of every patch, step by node",
     }
     if chosen is None:
         st.plotly_chart(fig, key="effects map", **shown)
-        frontier_figures.numbers_of(fig, "effects map", f"{view.checkpoint.name}-effects")
+        numbers_of(fig, "effects map", f"{view.checkpoint.name}-effects")
         return
-    picked: Any = st.plotly_chart(fig, key=f"effects map {round_}", on_select="rerun", selection_mode="points", **shown)
-    frontier_figures.numbers_of(fig, "effects map", f"{view.checkpoint.name}-effects")
+    picked: Any = st.plotly_chart(
+        fig, key=f"effects map {cell.clicks}", on_select="rerun", selection_mode="points", **shown
+    )
+    numbers_of(fig, "effects map", f"{view.checkpoint.name}-effects")
     points = [p["customdata"] for p in picked.selection.points if p.get("customdata") is not None]
     if points:
         t, i = (int(x) for x in points[0])
-        state["effects round"] = round_ + 1
-        state["effects cell"] = view.key, t, i
+        _choose(view, t, i)
+        cell.clicks += 1
         _put(view, t, i)
         st.rerun()
 
 
 def _chosen(view: View) -> tuple[int, int]:
     """Step and node of the cell that is chosen; the path's at an early step at first."""
-    of, *cell = st.session_state.get("effects cell", (None, 0, 0))
-    if of == view.key:
-        return cell[0], cell[1]
-    found = next((e for o in intervention_runs.offers(view) for e in _patches(view, o.text)), (1, 0))
-    return min(found[0], view.trace.steps), found[1]
+    cell = visit.part(Chosen)
+    if cell.view == view.key:
+        return cell.step, cell.node
+    step, node = next((e for o in run.offers(view) for e in _patches(view, o.text)), (1, 0))
+    return min(step, view.trace.steps), node
+
+
+def _choose(view: View, step: int, node: int) -> None:
+    cell = visit.part(Chosen)
+    cell.view, cell.step, cell.node = view.key, step, node
 
 
 def _patches(view: View, text: str) -> list[tuple[int, int]]:
-    program = intervention_edits.of_view(text, view).program
+    program = edit_list.of_view(text, view).program
     return [(e.step, e.nodes[0]) for e in program if e.kind == "patch" and e.nodes]
 
 
 def _put(view: View, t: int, i: int) -> None:
     line = language.written(Edit("patch", t, nodes=(i,)), view.trace.encoding.labels)
-    intervention_edits.replace_example(line)
+    edit_list.replace_example(line)
 
 
 def _cell(view: View, one: EffectMap) -> None:
@@ -165,7 +233,7 @@ def _cell(view: View, one: EffectMap) -> None:
     state["effects step_widget"], state["effects node_widget"] = t, i
 
     def choose() -> None:
-        state["effects cell"] = view.key, int(state["effects step_widget"]), int(state["effects node_widget"])
+        _choose(view, int(state["effects step_widget"]), int(state["effects node_widget"]))
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox("Step", range(len(one.effect)), key="effects step_widget", on_change=choose, width=96)
@@ -188,13 +256,11 @@ def name_of(labels: tuple[str, ...], i: int) -> str:
 
 
 def _open_twin(view: View, twin: Twin) -> None:
-    content, source, target = intervention_patching.as_own(twin)
-
-    def open_it() -> None:
-        session.change(origin=Own(content), source=source, target=target, steps=view.trace.steps)
-
+    other = twin.instance
+    content = tasks.get(other.task).render(other).encode()
+    source, target = (other.names[other.source], other.names[other.target]) if other.task == "graph" else (None, None)
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Open the twin", key="effects twin"):
-            open_it()
+            visit.change(origin=UserInput(content), source=source, target=target, steps=view.trace.steps)
             st.rerun()
         st.caption("These patches go into the twin's run: open it to make them in the list above.")

@@ -32,12 +32,12 @@ class Offer:
     Attributes:
         title: On its button.
         text: The edits, one a line.
-        told: What it asks.
+        caption: What it asks.
     """
 
     title: str
     text: str
-    told: str
+    caption: str
 
 
 def positive(checkpoint: Checkpoint, base: Trace, twin: Any) -> Trace:
@@ -69,44 +69,43 @@ def examples(checkpoint: Checkpoint, base: Trace, twin: Any = None) -> list[Offe
     front = _front(checkpoint, base, twin)
     early, late = _nodes(front, EARLY), _nodes(front, NEXT)
     skip = min(EARLY, steps)
-    found = []
+    offers = []
     if early is not None:
         edit = Edit("zero", early[0], nodes=early[1])
-        found.append(
+        offers.append(
             (edit, f"Zero the front at step {early[0]}", "The states that the wave has just reached become 0.")
         )
     if twin is not None and late is not None:
         edit = Edit("patch", late[0], nodes=late[1])
-        told = "The states of the path at this step are taken from the twin, which has the other answer."
-        found.append((edit, f"Patch the path from the twin at step {late[0]}", told))
-    found.append((Edit("hold", skip), f"Skip step {skip}", "The update that makes this step is left out."))
-    found.append((Edit("repeat", skip), f"Repeat step {skip}", "The update is done twice."))
+        caption = "The states of the path at this step are taken from the twin, which has the other answer."
+        offers.append((edit, f"Patch the path from the twin at step {late[0]}", caption))
+    offers.append((Edit("hold", skip), f"Skip step {skip}", "The update that makes this step is left out."))
+    offers.append((Edit("repeat", skip), f"Repeat step {skip}", "The update is done twice."))
     if has_gate(checkpoint):
         edit = Edit("gate", skip, END, amount=0.0)
-        found.append((edit, f"Freeze the gate from step {skip}", "No state changes any more from this step on."))
+        offers.append((edit, f"Freeze the gate from step {skip}", "No state changes any more from this step on."))
     pairs = _cut(checkpoint, base)
     if pairs:
         edit = Edit("silence", 1, END, edges=pairs)
-        found.append((edit, "Silence the path", "Attention along one link of the path is lost at every step."))
+        offers.append((edit, "Silence the path", "Attention along one link of the path is lost at every step."))
     if twin is not None:
         edit = Edit("patch", 0, parts=("state", "mask", "input"))
-        found.append(
+        offers.append(
             (edit, "All of the twin", "A check: with state, edges and input of the twin its answer must come.")
         )
-    return [Offer(title, language.written(edit, labels), told) for edit, title, told in found]
+    return [Offer(title, language.written(edit, labels), caption) for edit, title, caption in offers]
 
 
 def _front(checkpoint: Checkpoint, base: Trace, twin: Any) -> np.ndarray:
     """The path's nodes at the step at which the oracle has them; any node's where there is no path, (T+1, n) bool."""
     front, _ = patch.oracle_front(checkpoint, positive(checkpoint, base, twin))
     if not front.any():
-        due = reading.has_from(base.instance.task, base.encoding)
-        front = np.arange(base.steps + 1)[:, None] == due
+        front = np.arange(base.steps + 1)[:, None] == reading.has_from(base.instance.task, base.encoding)
     return front
 
 
 def _nodes(front: np.ndarray, step: int) -> tuple[int, tuple[int, ...]] | None:
-    """The step at or after the wanted one, else the last before it, that has a front; and its first nodes."""
+    """The first step from `step` on that has a front, else the last before it; and its first nodes."""
     there = np.flatnonzero(front.any(1))
     there = there[there > 0]
     if not len(there):
@@ -120,9 +119,9 @@ def _cut(checkpoint: Checkpoint, base: Trace) -> tuple[tuple[int, int], ...]:
     """Pairs of attention that part the answer from what decides it, at the cut nearest the middle; none if too many."""
     if base.attention is None or checkpoint.config.attention == "none":
         return ()
-    found = routes.routes(reading.as_given(base.instance, checkpoint), base.encoding, checkpoint.config)
-    if not (found.from_step != NEVER).any():
+    on_path = routes.routes(reading.as_given(base.instance, checkpoint), base.encoding, checkpoint.config)
+    if not (on_path.from_step != NEVER).any():
         return ()
-    choices = [found.cut_pairs(units) for units in found.cuts]
+    choices = [on_path.cut_pairs(units) for units in on_path.cuts]
     choices = [pairs for pairs in choices if 0 < len(pairs) <= MAX_PAIRS]
     return choices[len(choices) // 2] if choices else ()

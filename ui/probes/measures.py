@@ -8,8 +8,8 @@ from depthscope.figures.instruments import commitment, lens as lens_curves, wave
 from depthscope.probes.instruments.commitment import NONE, Commitment
 from depthscope.probes.instruments.lens import Lenses
 from depthscope.probes.instruments.wavefront import Wavefront
-from depthscope.ui.frontier.figures import plot, scheme
 from depthscope.ui.widgets.card import table
+from depthscope.ui.widgets.plot import plot, scheme
 from depthscope.ui.widgets.text import plain
 from depthscope.ui.work.probe_measures import Section
 
@@ -33,7 +33,7 @@ def show_arrivals(found: Wavefront, name: str) -> None:
     st.caption(
         "The line is a + b × distance, its speed 1/b; log₂ R² is of a wave that doubles its reach each step, and the "
         "difference of both says with its interval which it is; ρ is the rank correlation. Shuffled: the same "
-        "arrivals, distances dealt out anew in each instance. Untrained: the same architecture with the weights it "
+        "arrivals, distances in random order in each instance. Untrained: the same architecture with the weights it "
         "would start from. Where the twin differs, nodes should arrive here and not there."
     )
 
@@ -103,7 +103,7 @@ ARRIVALS = Section(
 )
 COMMITMENT = Section(
     "commitment",
-    "When is the answer known, and when said?",
+    "When is the answer known, and when given?",
     "From which step does the answer stay, and from which step did a probe of the state know it? Beside it a probe of "
     "permuted answers and one of an untrained network.",
     "regressions",

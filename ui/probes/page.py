@@ -10,17 +10,18 @@ import streamlit as st
 
 from depthscope.core.errors import InputError
 from depthscope.figures.frontier.words import spans
-from depthscope.figures.instruments import fit as drawing, fit_on_instance as own
+from depthscope.figures.instruments import fit as drawing, fit_on_instance
 from depthscope.probes.reading import linear_probe
 from depthscope.probes.reading.scores import ProbeScores
-from depthscope.ui.frontier import figures as frontier_figures
-from depthscope.ui.frontier.figures import plot, scheme
 from depthscope.ui.probes import stored as probe_stored
 from depthscope.ui.probes.measures import ARRIVALS, COMMITMENT, LENS
+from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
-from depthscope.ui.visit import session, view as opening
+from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets.card import card
+from depthscope.ui.widgets.copy_instance import command, python
+from depthscope.ui.widgets.plot import downloads, plot, scheme, take_away
 from depthscope.ui.widgets.text import plain
 from depthscope.ui.work import probe_measures
 
@@ -33,6 +34,11 @@ SETS = {
 }
 
 
+def show() -> None:
+    """The page."""
+    instance_page.show("pages/probes.py", draw)
+
+
 def draw(view: View) -> None:
     """All sections; what fails in one leaves the others."""
     checkpoint = view.checkpoint
@@ -41,12 +47,12 @@ def draw(view: View) -> None:
         scores = linear_probe.load_scores(checkpoint)
     except InputError as error:
         problem = str(error)
-    with session.calm():
+    with visit.error_box():
         if scores is None:
             probe_stored.nothing_stored(checkpoint, problem)
         else:
             _scores(view, scores)
-    with session.calm():
+    with visit.error_box():
         _on_instance(view)
     for section in (ARRIVALS, COMMITMENT, LENS):
         probe_measures.draw(checkpoint, section)
@@ -83,7 +89,7 @@ def _scores(view: View, scores: ProbeScores) -> None:
         where = f"steps {spans(clear)}" if clear else "no step"
         st.caption(
             plain(
-                "A probe says something where its line stands clear of all controls; its whole interval does at "
+                "A probe tells something where its line stands clear of all controls; its whole interval does at "
                 f"{where}. Selectivity is accuracy less that of the control task. "
                 f"{drawing.left_out(test, scores.constant)}"
             )
@@ -95,13 +101,13 @@ def _scores(view: View, scores: ProbeScores) -> None:
         ("JSON", f"{stem}.json", "application/json", scores.to_json),
     ]
     called = view.checkpoint.name
-    code = (
-        "from depthscope.core import checkpoint\nfrom depthscope.probes.reading import linear_probe\n\n"
-        f"opened = checkpoint.load({called!r})\n"
-        f"probe, scores = linear_probe.fit(opened, seed={scores.seed})\nprint(scores.to_json())"
+    code = python(
+        ["core.checkpoint", "probes.reading.linear_probe"],
+        f"opened = checkpoint.load({called!r})",
+        f"probe, scores = linear_probe.fit(opened, seed={scores.seed})",
+        "print(scores.to_json())",
     )
-    command = f"depthscope probe fit {called} --seed {scores.seed} --json"
-    frontier_figures.take_away("probes", offers, command, code)
+    take_away("probes", offers, command("probe", "fit", called, seed=scores.seed, json=True), code)
 
 
 def _across(view: View, scores: ProbeScores, n_values: int, stem: str) -> None:
@@ -137,8 +143,8 @@ def _on_instance(view: View) -> None:
     stored = [name for name in view.readings if name.startswith("probe: ")]
     st.markdown(f"### {'The probe' if stored else 'The model'} on this instance")
     if probe is not None and stored:
-        found = own.on_instance(view.checkpoint, view.trace, probe)
-        st.caption(plain(own.instance_sentence(found)))
+        found = fit_on_instance.on_instance(view.checkpoint, view.trace, probe)
+        st.caption(plain(fit_on_instance.instance_sentence(found)))
         views.linked(probe_first(view))
         _instance_curve(view, found, probe.steps)
     else:
@@ -152,10 +158,10 @@ def probe_first(view: View) -> View:
     return replace(view, readings={name: view.readings[name] for name in names})
 
 
-def _instance_curve(view: View, found: own.OnInstance, fitted: int) -> None:
+def _instance_curve(view: View, found: fit_on_instance.OnInstance, fitted: int) -> None:
     name = f"{view.checkpoint.name}-{view.key[:8]}-probe"
     with card("The probe against the oracle, on this instance", height="content"):
-        fig = own.instance_over_steps(found, scheme(), view.trained_steps)
+        fig = fit_on_instance.instance_over_steps(found, scheme(), view.trained_steps)
         plot(fig, "probe instance", name, "Share of nodes the probe names rightly over steps, on this instance")
         late = f" Past step {fitted} the probe of step {fitted} reads." if view.trace.steps > fitted else ""
         st.caption(
@@ -163,9 +169,7 @@ def _instance_curve(view: View, found: own.OnInstance, fitted: int) -> None:
             f"model's own readout and the value that is most frequent at that step.{late}"
         )
         offers = [
-            ("All as CSV", f"{name}.csv", "text/csv", lambda: own.instance_csv(found)),
+            ("All as CSV", f"{name}.csv", "text/csv", lambda: fit_on_instance.instance_csv(found)),
             ("Readings as CSV", f"{name}-nodes.csv", "text/csv", lambda: views.readings_csv(view)),
         ]
-        with st.container(horizontal=True):
-            for label, file, mime, make in offers:
-                st.download_button(label, make, file, mime, on_click="ignore", key=f"probe instance {label}")
+        downloads("probe instance", offers)

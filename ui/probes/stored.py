@@ -13,6 +13,7 @@ from depthscope.probes.reading import linear_probe
 from depthscope.probes.reading.scores import ProbeScores
 from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.cache import recent
+from depthscope.ui.widgets.copy_instance import command
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
 from depthscope.ui.work.work import Work
@@ -56,7 +57,7 @@ def offer(checkpoint: Checkpoint, label: str = "Fit probes") -> None:
         st.info(plain(whole(reason)))
         return
     work = fitting(checkpoint)
-    st.code(f"depthscope probe fit {checkpoint.name}", language="bash")
+    st.code(command("probe", "fit", checkpoint.name), language="bash")
     if background.under_way(work):
         return
     n = linear_probe.default_instances(checkpoint)

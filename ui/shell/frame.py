@@ -6,6 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from depthscope.ui.visit.visit import visit
+
 STATIC = Path(__file__).parents[2] / "static"
 
 SIDEBAR_WIDTH = 308
@@ -55,14 +57,14 @@ def begin() -> None:
     )
     st.html(f"<style>{_STYLE}</style>")
     st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="medium")
-    st.session_state["framed"] = True
+    visit().in_frame = True
 
 
 def resume() -> None:
-    """Goes on to the page that a link asked for before the router had run."""
-    if "resume" in st.session_state:
-        page, query = st.session_state.pop("resume")
-        st.switch_page(page, query_params=query)
+    """Goes on to the page that a link named before the router had run."""
+    if (link := visit().resume) is not None:
+        visit().resume = None
+        st.switch_page(link[0], query_params=link[1])
 
 
 def enter(page: str) -> None:
@@ -71,6 +73,6 @@ def enter(page: str) -> None:
     Args:
         page: Path of the page's file.
     """
-    if not st.session_state.get("framed"):
-        st.session_state["resume"] = (page, st.query_params.to_dict())
+    if not visit().in_frame:
+        visit().resume = (page, st.query_params.to_dict())
         st.switch_page("app.py")

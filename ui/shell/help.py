@@ -9,7 +9,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components.v2 import component
 
-from depthscope.figures.style.plotly import PictureFormat
+from depthscope.ui.visit.visit import visit
+from depthscope.ui.widgets.plot import PICTURE
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
 _FOLDER = Path(__file__).with_name("tour")
@@ -28,11 +29,6 @@ def glossary() -> str:
     return GLOSSARY.read_text(encoding="utf-8").split("\n", 2)[2]
 
 
-def picture() -> PictureFormat:
-    """The format in which figures and views are saved."""
-    return st.session_state.get("picture_widget") or "png"
-
-
 def draw() -> None:
     """The glossary, the format of pictures and the way into the tour, at the foot of the sidebar."""
     with st.container(horizontal=True, key="help"):
@@ -40,15 +36,15 @@ def draw() -> None:
             st.markdown(glossary())
         with st.popover("Pictures"):
             st.segmented_control(
-                "Save figures as", ("png", "svg"), default="png", format_func=str.upper, key="picture_widget",
+                "Save figures as", ("png", "svg"), default="png", format_func=str.upper, key=PICTURE,
                 required=True, persist_state="session",
             )  # fmt: skip
             st.caption("The camera over each figure and the arrow over each view save it in this format.")
         if st.button("Tour", key="start tour", help="Five stops on the Trace page"):
-            st.session_state["tour asked"] = str(time.time_ns())
+            visit().tour = str(time.time_ns())
             st.switch_page("pages/trace.py")
 
 
 def tour() -> None:
-    """The tour of the Trace page: offered on a first visit, and whenever it is asked for."""
-    _tour(data={"asked": st.session_state.get("tour asked", "")}, key="tour", height=1)
+    """The tour of the Trace page: offered on a first visit, and whenever its button is pressed."""
+    _tour(data={"asked": visit().tour}, key="tour", height=1)

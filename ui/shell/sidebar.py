@@ -1,12 +1,12 @@
 """The sidebar: which checkpoint, which instance, which ends, how many steps.
 
-Every widget shows the open selection and proposes another; none holds a value of its own.
+Every widget shows the open address and proposes another; none holds a value of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import streamlit as st
@@ -14,11 +14,11 @@ import streamlit as st
 from depthscope.core import tasks
 from depthscope.core.tasks.graph.formats import FORMATS
 from depthscope.core.trace import default_steps
-from depthscope.ui import many as batch
+from depthscope.ui import many
 from depthscope.ui.shell import help as guide
-from depthscope.ui.visit import examples, session, view as opening
+from depthscope.ui.visit import examples, view as opening, visit
+from depthscope.ui.visit.address import MAX_SEED, Address, Example, Generated, Origin, UserInput, identity
 from depthscope.ui.visit.cache import fingerprint
-from depthscope.ui.visit.selection import Example, Generated, Origin, Own
 from depthscope.ui.visit.view import View, trained
 from depthscope.ui.widgets.text import plain
 
@@ -60,11 +60,25 @@ HELP = {
 DATA = {"audited": "Audited", "paper": "Paper's"}
 
 
-def draw(view: View, more: Callable[[View], None] | None = None) -> None:
+@dataclass
+class Shown:
+    """What the widgets for the instance were last filled from.
+
+    Attributes:
+        origin: What the choice of its source shows.
+        typed: Key of the view in the text box.
+    """
+
+    origin: Origin | None = None
+    typed: str = ""
+
+
+def draw(view: View, address: Address | None = None, more: Callable[[View], None] | None = None) -> None:
     """The sidebar of a page.
 
     Args:
         view: What is open.
+        address: What the URL says; the view's if None.
         more: Draws a page's own choice below the checkpoint.
     """
     with st.sidebar:
@@ -75,7 +89,7 @@ def draw(view: View, more: Callable[[View], None] | None = None) -> None:
         if view.instance.task == "graph":
             _ends(view)
         _steps(view)
-        session.write_address(view)
+        visit.write_url(address or view.address)
         guide.draw()
 
 
@@ -100,7 +114,7 @@ def checkpoint(name: str) -> None:
     """The choice of the checkpoint, showing the one of this name."""
 
     def choose() -> None:
-        session.choose(st.session_state["checkpoint_widget"])
+        visit.choose_checkpoint(st.session_state["checkpoint_widget"])
 
     names = [entry["name"] for entry in opening.offered()]
     with st.container(gap="xsmall"):
@@ -109,28 +123,28 @@ def checkpoint(name: str) -> None:
 
 
 def _instance(view: View) -> None:
-    origin, state = view.selection.origin, st.session_state
+    origin, shown = view.address.origin, visit.part(Shown)
     kind: Source = "Examples" if isinstance(origin, Example) else "Generate"
-    if isinstance(origin, Own):
-        uploaded = origin.file is not None or any(item.origin == origin for item in batch.current(view.instance.task))
+    if isinstance(origin, UserInput):
+        uploaded = origin.file is not None or any(item.origin == origin for item in many.current(view.instance.task))
         kind = "Upload" if uploaded else "Type"
-    if state.get("source_of") != origin:  # another instance came in: show where it came from
-        state["source_of"], state["source_widget"] = origin, kind
+    if shown.origin != origin:  # another instance came in: show where it came from
+        shown.origin, st.session_state["source_widget"] = origin, kind
     chosen = st.segmented_control(
         "Instance", SOURCES, key="source_widget", required=True, persist_state="session", width="stretch"
     )
     panel = {"Examples": _examples, "Generate": _generate, "Type": _type, "Upload": _upload}
     panel[chosen or kind](view)
-    batch.choice(view)
+    many.choice(view)
 
 
 def _open(origin: Origin) -> None:
-    session.change(origin=origin, source=None, target=None, steps=None)
+    visit.change(origin=origin, source=None, target=None, steps=None)
 
 
 def _examples(view: View) -> None:
     entries = {entry.name: entry for entry in examples.examples(view.instance.task)}
-    origin = view.selection.origin
+    origin = view.address.origin
 
     def choose() -> None:
         _open(Example(st.session_state["example_widget"]))
@@ -148,7 +162,7 @@ def _examples(view: View) -> None:
 
 
 def _generate(view: View) -> None:
-    task, origin = view.instance.task, view.selection.origin
+    task, origin = view.instance.task, view.address.origin
     span = trained(view.checkpoint, "difficulty")
     shown = origin if isinstance(origin, Generated) else Generated(view.instance.difficulty or 12)
     most = max(opening.MOST[task][shown.data], shown.difficulty)
@@ -185,7 +199,7 @@ def _generate(view: View) -> None:
         help="Audited: no count or size gives the answer away. Paper's: the generator of the paper.",
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.number_input("Seed", 0, 2**31 - 1, key=_show("seed_widget", shown.seed), on_change=draw_another)
+        st.number_input("Seed", 0, MAX_SEED, key=_show("seed_widget", shown.seed), on_change=draw_another)
         fresh = not isinstance(origin, Generated)
         st.button(
             "Generate" if fresh else "Another",
@@ -209,16 +223,16 @@ def _format(view: View, key: str, on_change: Callable[[], None] | None = None) -
 
 
 def _type(view: View) -> None:
-    task, origin, state = view.instance.task, view.selection.origin, st.session_state
+    task, origin, state, shown = view.instance.task, view.address.origin, st.session_state, visit.part(Shown)
     lost = "type_widget" not in state  # a text that was set for a widget, not typed, does not outlive a page switch
-    if (lost or state.get("typed_for") != view.key) and not state.get("problem"):
-        typed = origin.content if isinstance(origin, Own) and origin.file is None else None
+    if (lost or shown.typed != view.key) and not visit.visit().problem:
+        typed = origin.content if isinstance(origin, UserInput) and origin.file is None else None
         text = _rendered(view) if typed is None else typed.decode("utf-8", "replace")
-        state["typed_for"], state["type_widget"] = view.key, text
+        shown.typed, state["type_widget"] = view.key, text
 
     def submit() -> None:
         form = state.get("type_format_widget")
-        _open(Own((state["type_widget"] or "").encode("utf-8", "surrogatepass"), None, form))
+        _open(UserInput((state["type_widget"] or "").encode("utf-8", "surrogatepass"), None, form))
 
     with st.form("type", border=False):
         st.text_area(
@@ -240,17 +254,17 @@ def _rendered(view: View) -> str:
 
 
 def _upload(view: View) -> None:
-    task, origin = view.instance.task, view.selection.origin
+    task, origin = view.instance.task, view.address.origin
 
     def submit() -> None:
         files, form = st.session_state["upload_widget"], st.session_state.get("upload_format_widget")
         read = [(file.name, file.getvalue()) for file in files or []]
-        if len(read) > 1 or any(batch.holds_many(*file) for file in read):
-            batch.take(task, read, form)
+        if len(read) > 1 or any(many.holds_many(*file) for file in read):
+            many.take(task, read, form)
         elif read:
-            batch.close()
-            _open(Own(read[0][1], read[0][0], form))
-        elif isinstance(origin, Own) and origin.file is not None:
+            many.close()
+            _open(UserInput(read[0][1], read[0][0], form))
+        elif isinstance(origin, UserInput) and origin.file is not None:
             _open(replace(origin, format=form))
 
     st.file_uploader(
@@ -263,7 +277,7 @@ def _upload(view: View) -> None:
         on_change=submit,
         max_upload_size=MAX_UPLOAD_MB,
     )
-    if isinstance(origin, Own) and origin.file is not None:
+    if isinstance(origin, UserInput) and origin.file is not None:
         st.caption(f"Open: {plain(origin.file, 60)} ({len(origin.content) / 1000:,.1f} kB)")
     _format(view, "upload_format_widget", submit)
 
@@ -274,7 +288,7 @@ def _ends(view: View) -> None:
 
     def choose() -> None:
         state = st.session_state
-        session.change(source=state["source_node_widget"], target=state["target_node_widget"])
+        visit.change(source=state["source_node_widget"], target=state["target_node_widget"])
 
     if len(names) > opening.MAX_LISTED:
         st.text_input("From", key=_show("source_node_widget", names[graph.source]), on_change=choose)
@@ -289,17 +303,17 @@ def _ends(view: View) -> None:
 
 def _steps(view: View) -> None:
     steps, default = view.trace.steps, default_steps(view.checkpoint, view.instance)
-    span, now = view.trained_steps, view.selection
+    span, now = view.trained_steps, view.address
     # A slider for each instance: the value put into one that stands is lost if the run that sends it is cut off, and
     # the old one then comes back from the browser as if it were chosen.
-    key = f"steps_widget {fingerprint(now.checkpoint, now.origin, now.source, now.target)}"
+    key = f"steps_widget {fingerprint(now.checkpoint, identity(now.origin), now.source, now.target)}"
 
     def choose() -> None:
         chosen = int(st.session_state[key])
-        session.change(steps=None if chosen == default else chosen)
+        visit.change(steps=None if chosen == default else chosen)
 
     most = max(48, 2 * default, steps, 4 * span[1] if span else 0)
-    told = [f"trained with {span[0]}–{span[1]}"] if span else []
+    trained_with = [f"trained with {span[0]}–{span[1]}"] if span else []
     with st.container(gap="xsmall"):
         st.slider("Steps", 1, most, key=_show(key, steps), on_change=choose)
-        st.caption(" · ".join([*told, f"default here {default}"]))
+        st.caption(" · ".join([*trained_with, f"default here {default}"]))

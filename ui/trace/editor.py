@@ -6,8 +6,8 @@ An edited instance is the person's own: its text is in the sidebar and in the UR
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -17,11 +17,12 @@ from depthscope.core.tasks import twins
 from depthscope.core.tasks.editing import edit
 from depthscope.core.tasks.logic.instance import LogicInstance
 from depthscope.figures.linked_views.layout import encoded_formula
-from depthscope.ui.visit import session, view as opening
-from depthscope.ui.visit.selection import Generated, Own, Selection
+from depthscope.ui.visit import view as opening, visit
+from depthscope.ui.visit.address import Address, Generated, UserInput
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets.text import plain, whole
 
+Keep = Literal["step", "node"]
 LONGEST = 100
 """Edits that can be undone."""
 
@@ -30,94 +31,109 @@ LONGEST = 100
 class Change:
     """One edit: what was open before and after, and a sentence on it."""
 
-    before: Selection
-    after: Selection
-    said: str
+    before: Address
+    after: Address
+    message: str
 
 
-def history() -> dict[str, list[Change]]:
-    """This visit's edits: those that can be undone and those that can be done again, the next at the end."""
-    return st.session_state.setdefault("instance edits", {"undo": [], "redo": []})
+@dataclass
+class History:
+    """This visit's edits: those that can be undone and those that can be done again, the next at the end.
+
+    Attributes:
+        undo: Edits that can be undone.
+        redo: Edits that can be done again.
+        refusal: Why the last edit was not made.
+    """
+
+    undo: list[Change] = field(default_factory=list)
+    redo: list[Change] = field(default_factory=list)
+    refusal: str | None = None
 
 
-def same(a: Selection, b: Selection) -> bool:
-    """Whether two selections show the same instance, whatever model reads it and for how many steps."""
+def history() -> History:
+    """This visit's edits."""
+    return visit.part(History)
+
+
+def same(a: Address, b: Address) -> bool:
+    """Whether two addresses show the same instance, whatever model reads it and for how many steps."""
     return (a.origin, a.source, a.target) == (b.origin, b.source, b.target)
 
 
 def undoable() -> Change | None:
     """The edit that led to what is open, None if none did."""
-    done, now = history()["undo"], session.current()
+    done, now = history().undo, visit.current()
     while done and same(done[-1].before, now) and not same(done[-1].after, now):
         done.pop()  # it could not be opened
-    return done[-1] if done and same(done[-1].after, session.current()) else None
+    return done[-1] if done and same(done[-1].after, visit.current()) else None
 
 
 def redoable() -> Change | None:
     """The edit that was undone last, None if something else was opened since."""
-    undone = history()["redo"]
-    return undone[-1] if undone and same(undone[-1].before, session.current()) else None
+    undone = history().redo
+    return undone[-1] if undone and same(undone[-1].before, visit.current()) else None
 
 
 def undo() -> None:
     """Takes the last edit back; for callbacks."""
     if (change := undoable()) is not None:
-        history()["redo"].append(history()["undo"].pop())
+        history().redo.append(history().undo.pop())
         _open(change.before)
 
 
 def redo() -> None:
     """Does again what was undone last; for callbacks."""
     if (change := redoable()) is not None:
-        history()["undo"].append(history()["redo"].pop())
+        history().undo.append(history().redo.pop())
         _open(change.after)
 
 
-def _open(selection: Selection, keep: str = "step") -> None:
-    now = session.current()
-    session.propose(replace(selection, checkpoint=now.checkpoint, against=now.against))
-    st.session_state["keep_cursor"] = keep
+def _open(address: Address, keep: Keep = "step") -> None:
+    now = visit.current()
+    visit.propose(replace(address, checkpoint=now.checkpoint, against=now.against))
+    visit.visit().keep_cursor = keep
 
 
-def take(instance: Any, said: str, keep: str = "step", steps: int | None = None) -> None:
+def take(instance: Any, message: str, keep: Keep = "step", steps: int | None = None) -> None:
     """Opens an edited instance in the place of the open one; for callbacks.
 
     Args:
         instance: The instance.
-        said: What was changed.
+        message: What was changed.
         keep: "node" where the chosen node is still the same thing, "step" where only the step is.
         steps: T; None for the edited instance's default.
     """
-    before = session.current()
+    before = visit.current()
     content = tasks.get(instance.task).render(instance).encode()
-    after = replace(before, origin=Own(content), source=None, target=None, steps=steps)
-    done = history()["undo"]
-    done.append(Change(before, after, said))
+    after = replace(before, origin=UserInput(content), source=None, target=None, steps=steps)
+    done = history().undo
+    done.append(Change(before, after, message))
     del done[:-LONGEST]
-    history()["redo"].clear()
+    history().redo.clear()
     _open(after, keep)
 
 
-def edited(instance: Any, asked: Any) -> tuple[Any, str]:
+def edited(instance: Any, request: Any) -> tuple[Any, str]:
     """The instance after what the browser sent.
 
     Args:
         instance: What is open.
-        asked: {"name": of the edit, "at": [places]}.
+        request: {"name": of the edit, "at": [places]}.
 
     Raises:
         InputError: If that is no edit, or cannot be done.
     """
-    at = asked.get("at") if isinstance(asked, Mapping) else None
+    at = request.get("at") if isinstance(request, Mapping) else None
     if not isinstance(at, list) or not all(isinstance(i, int | float) and float(i).is_integer() for i in at):
         raise InputError("The browser sent an edit that cannot be read; reload the page.")
-    found = edit(instance, str(asked.get("name")), *map(int, at))
-    return found.instance, found.change
+    result = edit(instance, str(request.get("name")), *map(int, at))
+    return result.instance, result.change
 
 
-def from_browser(view: View, asked: Any) -> None:
+def from_browser(view: View, request: Any) -> None:
     """Does what was sent from the structure; for callbacks. What cannot be done is said, and all stays as it is."""
-    name = asked.get("name") if isinstance(asked, Mapping) else None
+    name = request.get("name") if isinstance(request, Mapping) else None
     if name in ("undo", "redo"):
         (undo if name == "undo" else redo)()
         return
@@ -125,37 +141,37 @@ def from_browser(view: View, asked: Any) -> None:
         instance = view.instance
         if isinstance(instance, LogicInstance):  # what the model reads is what is drawn
             instance = encoded_formula(instance, view.trace.encoding)
-        keep = "node" if view.trace.encoding.interface == "edges" and name in ("edge", "add", "turn") else "step"
-        take(*edited(instance, asked), keep=keep, steps=session.current().steps)
+        keep: Keep = "node" if view.trace.encoding.interface == "edges" and name in ("edge", "add", "turn") else "step"
+        take(*edited(instance, request), keep=keep, steps=visit.current().steps)
     except InputError as error:
-        st.session_state["refused"] = whole(str(error))
+        history().refusal = whole(str(error))
 
 
 def _twin(view: View) -> None:
     try:
-        found = twins.find(view.instance)
-        # As many steps as its fellow, so that the two can be held against each other.
-        take(found.instance, f"The twin: {found.change}.", keep="node", steps=view.trace.steps)
+        twin = twins.find(view.instance)
+        # As many steps as its twin, so that the two can be compared.
+        take(twin.instance, f"The twin: {twin.change}.", keep="node", steps=view.trace.steps)
     except InputError as error:
-        st.session_state["refused"] = whole(str(error))
+        history().refusal = whole(str(error))
 
 
 def _move(view: View, by: int) -> None:
     """One step harder or easier: another draw where the instance was drawn, else the same instance changed."""
-    origin, name = view.selection.origin, "harder" if by > 0 else "easier"
+    origin, name = view.address.origin, "harder" if by > 0 else "easier"
     if isinstance(origin, Generated):
         most = opening.MOST[view.instance.task].get(origin.data, 1)
         least = 2 if (view.instance.task, origin.data) == ("text", "paper") else 1
         if least <= origin.difficulty + by <= most:
-            session.change(
+            visit.change(
                 origin=replace(origin, difficulty=origin.difficulty + by), source=None, target=None, steps=None
             )
             return
     try:
-        found = edit(view.instance, name)
-        take(found.instance, found.change)
+        result = edit(view.instance, name)
+        take(result.instance, result.change)
     except InputError as error:
-        st.session_state["refused"] = whole(str(error))
+        history().refusal = whole(str(error))
 
 
 def bar(view: View) -> None:
@@ -170,6 +186,6 @@ def bar(view: View) -> None:
             "Make a twin", on_click=_twin, args=(view,), key="twin",
             help="The smallest change that turns the answer: two edges, one atom or one fact",
         )  # fmt: skip
-        refused = st.session_state.pop("refused", None)
-        said = refused or (last.said if last is not None else None)
-        st.caption(plain(said) if said else "To change it by hand, press *Edit* in the structure.")
+        refusal, history().refusal = history().refusal, None
+        message = refusal or (last.message if last is not None else None)
+        st.caption(plain(message) if message else "To change it by hand, press *Edit* in the structure.")

@@ -11,6 +11,7 @@ import streamlit as st
 
 from depthscope.figures.linked_views import grouped_payload, groups, payload as linked_views
 from depthscope.figures.linked_views.groups import By, Grouping
+from depthscope.ui.visit import visit
 from depthscope.ui.visit.cache import fingerprint, recent
 from depthscope.ui.visit.view import View
 
@@ -19,7 +20,7 @@ WORDS: dict[str, str] = {"layers": "hops from the source", "communities": "commu
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Drawing:
     """How a view is drawn.
 
     Attributes:
@@ -36,13 +37,25 @@ class Chosen:
         return self.by in groups.WAYS
 
 
-def chosen(view: View) -> Chosen:
-    """What was chosen for a view: groups by layers until something is."""
+@dataclass
+class Remembered:
+    """What a visit chose for large graphs.
+
+    Attributes:
+        by: How they are drawn.
+        group: View, way and number of the group that is open.
+    """
+
+    by: str = groups.WAYS[0]
+    group: tuple[str, str | None, int | None] = ("", None, None)
+
+
+def current(view: View) -> Drawing:
+    """How a view is drawn: in groups by layers until something else is chosen."""
     if not groups.applies(view.trace):
-        return Chosen(None)
-    by = st.session_state.get("drawn_by", groups.WAYS[0])
-    key, of, opened = st.session_state.get("opened_group", (None, None, None))
-    return Chosen(by, opened if (key, of) == (view.key, by) else None)
+        return Drawing(None)
+    by, (key, way, group) = visit.part(Remembered).by, visit.part(Remembered).group
+    return Drawing(by, group if (key, way) == (view.key, by) else None)
 
 
 def grouping(view: View, by: By) -> Grouping:
@@ -52,22 +65,22 @@ def grouping(view: View, by: By) -> Grouping:
     )
 
 
-def choose(view: View, key: str) -> Chosen:
+def choose(view: View, key: str) -> Drawing:
     """The choice above the views of a large graph, nothing above those of a small one.
 
     Args:
         view: What is open.
         key: Of the mount below.
     """
-    here = chosen(view)
+    here = current(view)
     if here.by is None:
         return here
     ways, widget, group_widget = [*groups.WAYS, SAMPLE], f"{key} drawn by", f"{key} group"
     st.session_state[widget] = here.by
 
     def change() -> None:
-        st.session_state["drawn_by"] = st.session_state[widget] or here.by
-        st.session_state["keep_cursor"] = "step"
+        visit.part(Remembered).by = st.session_state[widget] or ways[0]
+        visit.visit().keep_cursor = "step"
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
@@ -76,10 +89,10 @@ def choose(view: View, key: str) -> Chosen:
             "reached. Click a group and open it to see its nodes.",
         )  # fmt: skip
         if here.grouped:
-            found = grouping(view, here.by)  # pyright: ignore[reportArgumentType]
+            of = grouping(view, here.by)  # pyright: ignore[reportArgumentType]
             st.session_state[group_widget] = here.opened
             st.selectbox(
-                "Open group", range(len(found.names)), format_func=lambda g: found.names[g], key=group_widget,
+                "Open group", range(len(of.names)), format_func=lambda g: of.names[g], key=group_widget,
                 index=None, placeholder="none", width=260,
                 on_change=lambda: open_group(view, here.by, st.session_state[group_widget]),
             )  # fmt: skip
@@ -90,12 +103,12 @@ def open_group(view: View, by: str | None, group: Any) -> None:
     """Opens a group, or none; for callbacks. What is no group of the view opens none."""
     count = len(grouping(view, by).names) if by in groups.WAYS else 0  # pyright: ignore[reportArgumentType]
     is_group = isinstance(group, int) and 0 <= group < count
-    st.session_state["opened_group"] = (view.key, by, group if is_group else None)
-    st.session_state["keep_cursor"] = "step"
+    visit.part(Remembered).group = (view.key, by, group if is_group else None)
+    visit.visit().keep_cursor = "step"
 
 
-def drawing(
-    view: View, here: Chosen, shown: dict[str, np.ndarray], sides: Sequence[View] = (), *, given: bool = False
+def payload_of(
+    view: View, here: Drawing, shown: dict[str, np.ndarray], sides: Sequence[View] = (), *, given: bool = False
 ) -> dict[str, Any]:
     """The payload of a view as it was chosen.
 
@@ -112,13 +125,13 @@ def drawing(
 
     def make() -> dict[str, Any]:
         if here.grouped:
-            found = grouping(view, here.by)  # pyright: ignore[reportArgumentType]
-            return grouped_payload.payload(view.trace, shown, found, here.opened, **about)
+            of = grouping(view, here.by)  # pyright: ignore[reportArgumentType]
+            return grouped_payload.payload(view.trace, shown, of, here.opened, **about)
         return linked_views.payload(view.trace, shown, **about)
 
-    of = tuple(shown.items()) if given else tuple(shown)
+    values = tuple(shown.items()) if given else tuple(shown)
     return recent("drawings", 256 << 20).make(
-        fingerprint(view.key, here.by, here.opened, of, [side.key for side in same]),
+        fingerprint(view.key, here.by, here.opened, values, [side.key for side in same]),
         make,
         lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 100_000,
     )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
-import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,16 +18,25 @@ from depthscope.core.errors import InputError
 from depthscope.core.exchange.npz import write_npz
 from depthscope.figures.linked_views import payload as linked_views
 from depthscope.figures.report_page import report
+from depthscope.figures.style.csv_text import csv_text
 from depthscope.figures.summary import clipped, sentence
-from depthscope.ui.shell import help as guide
 from depthscope.ui.trace import grouping
-from depthscope.ui.visit import session, session_file, view as opening
+from depthscope.ui.visit import session_file, view as opening, visit
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets import copy as lines
+from depthscope.ui.widgets import copy_instance, plot
+from depthscope.ui.widgets.plot import Offer
 from depthscope.ui.widgets.text import plain, whole
 
 MAX_FORMULA, MAX_NOTE = 160, 140
 """Characters of a formula and of a note in the line under the headline; whole notes are among the facts."""
+
+
+@dataclass
+class SessionFile:
+    """Why the last session file could not be opened."""
+
+    problem: str | None = None
+
 
 _component = component("depthscope_linked_views", html=linked_views.HTML, css=linked_views.CSS, js=linked_views.JS)
 
@@ -90,27 +98,27 @@ def linked(
             so that a place is the same state on both sides.
     """
     shown = view.readings if readings is None else readings
-    here = grouping.chosen(view) if role == "scrubber" else grouping.choose(view, key)
-    drawing = grouping.drawing(view, here, shown, sides, given=readings is not None)
+    here = grouping.current(view) if role == "scrubber" else grouping.choose(view, key)
+    drawing = grouping.payload_of(view, here, shown, sides, given=readings is not None)
     is_graph = view.instance.task == "graph"
 
     def choose_ends() -> None:
         ends, names = st.session_state[key].ends, view.instance.names
         if ends:
             source, target = (names[int(ends[end])] for end in ("source", "target"))
-            session.change(source=source, target=target)
+            visit.change(source=source, target=target)
 
     def take_edit() -> None:
-        if on_edit is not None and (asked := st.session_state[key].edit):
-            on_edit(view, asked)
+        if on_edit is not None and (request := st.session_state[key].edit):
+            on_edit(view, request)
 
     def open_group() -> None:
-        if asked := st.session_state[key].group:
-            grouping.open_group(view, here.by, asked.get("group"))
+        if request := st.session_state[key].group:
+            grouping.open_group(view, here.by, request.get("group"))
 
-    place = {"initial": session.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and is_graph}
+    place = {"initial": visit.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and is_graph}
     place |= {"edit": on_edit is not None and not here.grouped, "open_groups": here.grouped}
-    place["picture"] = guide.picture()
+    place["picture"] = plot.picture()
     data = {
         name: json.dumps(value) if isinstance(value, dict) else value for name, value in {**drawing, **place}.items()
     }
@@ -134,47 +142,30 @@ def about(view: View) -> None:
                 st.markdown(f"| | |\n|---|---|\n{rows}")
         with right:
             _downloads(view)
-        shell, code = as_code(view)
         st.caption("The same on the command line and in Python, from *Instance as text* saved as `instance.txt`")
-        lines.show(shell, code)
+        copy_instance.show(*copy_instance.of_trace(view))
         _open_session()
-
-
-def as_code(view: View) -> tuple[str, str]:
-    """The line of a shell and the lines of Python that compute what is shown, from the instance saved as text."""
-    name, steps = view.checkpoint.name, view.trace.steps
-    shell = shlex.join(["depthscope", "trace", name, "instance.txt", "--steps", str(steps), "--out", "t.npz"])
-    code = [
-        "from pathlib import Path",
-        "",
-        "from depthscope.core import checkpoint, tasks",
-        "from depthscope.core.trace import record",
-        "from depthscope.probes.reading.of_trace import readings",
-        "",
-        f"opened = checkpoint.load({name!r})",
-        f'instance = tasks.get({view.instance.task!r}).parse(Path("instance.txt").read_text())',
-        f"trace = record(opened, instance, {steps})",
-        "values, notes = readings(opened, trace)  # name -> (T+1, n), what fills the nodes",
-    ]
-    return shell, "\n".join(code)
 
 
 def _open_session() -> None:
     """The way to open a session file; what cannot be read is said, and what is open stays."""
-
-    def submit() -> None:
-        if (file := st.session_state["session_widget"]) is not None:
-            try:
-                session.propose(session_file.load(file.getvalue(), opening.default_origin))
-            except InputError as error:
-                st.session_state["session_problem"] = str(error)
-
-    st.file_uploader(
-        "Open a session file", type=["json"], key="session_widget", on_change=submit, max_upload_size=64,
+    file = st.file_uploader(
+        "Open a session file", type=["json"], key="session_widget", on_change=_propose_session, max_upload_size=64,
         help="Written by *Session file* above: the checkpoint, the instance and the steps, whatever their length",
     )  # fmt: skip
-    if problem := st.session_state.pop("session_problem", None):
+    problem = visit.part(SessionFile).problem
+    if file is not None and problem:
         st.error(plain(whole(problem)))
+
+
+def _propose_session() -> None:
+    shown = visit.part(SessionFile)
+    shown.problem = None
+    if (file := st.session_state["session_widget"]) is not None:
+        try:
+            visit.propose(session_file.load(file.getvalue(), opening.default_address))
+        except InputError as error:
+            shown.problem = str(error)
 
 
 def facts(view: View) -> dict[str, str]:
@@ -191,11 +182,11 @@ def facts(view: View) -> dict[str, str]:
 
 def _downloads(view: View) -> None:
     stem = f"{view.checkpoint.name}-{view.key[:8]}"
-    offers: list[tuple[str, str, str, Callable[[], Any]]] = [
+    offers: list[Offer] = [
         ("Trace as npz", f"{stem}.npz", "application/octet-stream", lambda: trace_npz(view)),
         ("Offline page as HTML", f"{stem}.html", "text/html", lambda: offline_page(view)),
         ("Readings as CSV", f"{stem}.csv", "text/csv", lambda: readings_csv(view)),
-        ("Session file", f"{stem}.json", "application/json", lambda: session_file.dump(view.selection)),
+        ("Session file", f"{stem}.json", "application/json", lambda: session_file.dump(view.address)),
         ("Instance as text", f"{stem}.txt", "text/plain", lambda: tasks.get(view.instance.task).render(view.instance)),
     ]
     for label, name, mime, make in offers:
@@ -209,16 +200,16 @@ def offline_page(view: View) -> str:
 
 def readings_csv(view: View) -> str:
     """Every reading at every step and node, with what the oracle says, as the views show them."""
-    out, trace = io.StringIO(), view.trace
-    table = csv.writer(out)
-    table.writerow(["step", "node", "label", *view.readings, "truth", "known"])
-    labels = trace.encoding.labels
-    for t in range(trace.steps + 1):
-        for i, label in enumerate(labels):
-            values = [f"{reading[t, i]:.6g}" for reading in view.readings.values()]
-            truth = "" if trace.truth[t, i] == NOTHING else trace.truth[t, i]
-            table.writerow([t, i, label, *values, truth, int(trace.known[t, i])])
-    return out.getvalue()
+    trace, labels = view.trace, view.trace.encoding.labels
+    rows = (
+        [
+            t, i, label, *(f"{reading[t, i]:.6g}" for reading in view.readings.values()),
+            "" if trace.truth[t, i] == NOTHING else trace.truth[t, i], int(trace.known[t, i]),
+        ]
+        for t in range(trace.steps + 1)
+        for i, label in enumerate(labels)
+    )  # fmt: skip
+    return csv_text(["step", "node", "label", *view.readings, "truth", "known"], rows)
 
 
 def trace_npz(view: View) -> bytes:

@@ -9,29 +9,29 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from depthscope.core.errors import InputError
-from depthscope.ui.visit.selection import Origin, Own, Selection, from_query, to_query
+from depthscope.ui.visit.address import Address, UserInput, from_query, to_query
 
 MARK = "depthscope-session"
 VERSION = 1
 MAX_BYTES = 64 << 20
 
 
-def dump(selection: Selection) -> str:
-    """The selection as a session file."""
+def dump(address: Address) -> str:
+    """The address as a session file."""
     contents = {
-        own.digest: base64.b64encode(own.content).decode("ascii")
-        for own in (selection.origin, selection.beside)
-        if isinstance(own, Own)
+        origin.digest: base64.b64encode(origin.content).decode("ascii")
+        for origin in (address.origin, address.beside)
+        if isinstance(origin, UserInput)
     }
-    return json.dumps({MARK: VERSION, "query": to_query(selection), "contents": contents}, indent=1)
+    return json.dumps({MARK: VERSION, "query": to_query(address), "contents": contents}, indent=1)
 
 
-def load(content: bytes, default_of: Callable[[str], Origin]) -> Selection:
-    """The selection of a session file.
+def load(content: bytes, default_of: Callable[[str | None], Address]) -> Address:
+    """The address of a session file.
 
     Args:
         content: Of the file.
-        default_of: Instance shown first for a checkpoint, as `from_query` takes it.
+        default_of: What a page shows of a checkpoint by default, as `from_query` takes it.
 
     Raises:
         InputError: If it is no session file, or damaged.
@@ -39,25 +39,25 @@ def load(content: bytes, default_of: Callable[[str], Origin]) -> Selection:
     if len(content) > MAX_BYTES:
         raise InputError(f"A session file has at most {MAX_BYTES >> 20} MB.")
     try:
-        found = json.loads(content)
+        session = json.loads(content)
     except (ValueError, RecursionError):
         raise InputError("This is no session file; one is written by “Session file” under About this trace.") from None
-    if not isinstance(found, dict) or found.get(MARK) != VERSION:
+    if not isinstance(session, dict) or session.get(MARK) != VERSION:
         raise InputError("This is no session file, or one of a later version.")
-    query, contents = found.get("query"), found.get("contents")
+    query, contents = session.get("query"), session.get("contents")
     if not (_texts(query) and _texts(contents) and "checkpoint" in query):
         raise InputError("This session file is damaged; write it again.")
 
     def find(digest: str) -> bytes | None:
         try:
-            kept = base64.b64decode(contents[digest], validate=True) if digest in contents else None
+            data = base64.b64decode(contents[digest], validate=True) if digest in contents else None
         except (binascii.Error, ValueError):
-            kept = None
-        if kept is None or Own(kept).digest != digest:
+            data = None
+        if data is None or UserInput(data).digest != digest:
             raise InputError("This session file is damaged: its instance is not the one it names.")
-        return kept
+        return data
 
-    return from_query(query, Selection(query["checkpoint"], default_of(query["checkpoint"])), find, default_of)
+    return from_query(query, default_of, find)
 
 
 def _texts(value: Any) -> TypeGuard[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""From a selection to a trace: the checkpoint, the instance and the run, each kept under the digest of what made it."""
+"""From an address to a trace: the checkpoint, the instance and the run, each kept under the digest of what made it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
 from depthscope.core.trace import Trace, default_steps, record, size_in_bytes
 from depthscope.probes.reading.of_trace import readings
-from depthscope.ui.visit import examples, uploads as own
+from depthscope.ui.visit import examples, uploads
+from depthscope.ui.visit.address import Address, Example, Generated, Origin, UserInput, identity
 from depthscope.ui.visit.cache import fingerprint, recent
-from depthscope.ui.visit.selection import Example, Generated, Origin, Own, Selection
 
 MAX_KEPT_BYTES = 1 << 30
 """Traces kept together; the last one stays whatever its size, which `core.trace.record` bounds."""
@@ -23,8 +23,8 @@ MAX_KEPT_BYTES = 1 << 30
 MAX_TRACE_BYTES = 5 << 30
 """A larger trace is not made for a visitor, whatever the disk has free."""
 
-DRAWN = 16
-"""Instances drawn to find one with the wanted answer."""
+ATTEMPTS = 16
+"""Instances generated to find one with the answer that was chosen."""
 
 MAX_LISTED = 3000
 """Longest list of nodes to choose the ends from; in larger graphs their names are typed."""
@@ -39,18 +39,18 @@ MOST = {
 
 @dataclass(frozen=True)
 class View:
-    """A selection that is open.
+    """An address that is open.
 
     Attributes:
-        selection: What was asked for.
+        address: What was opened.
         checkpoint: The checkpoint.
-        instance: The instance, with the ends that were asked for.
+        instance: The instance, with the ends of the address.
         trace: Its run.
         readings: Name to (T+1, n) probabilities: the model's own readout and the stored probes.
         key: Digest of the checkpoint, the instance and the steps.
     """
 
-    selection: Selection
+    address: Address
     checkpoint: Checkpoint
     instance: Any
     trace: Trace
@@ -78,7 +78,7 @@ def in_folder() -> list[dict[str, Any]]:
 
 def offered() -> list[dict[str, Any]]:
     """The checkpoints that can be chosen: those in the folder, then this visit's own."""
-    return [*in_folder(), *(kept.entry for kept in own.mine())]
+    return [*in_folder(), *(upload.entry for upload in uploads.mine())]
 
 
 def listed(name: str) -> dict[str, Any]:
@@ -90,9 +90,9 @@ def listed(name: str) -> dict[str, Any]:
     for entry in in_folder():
         if entry["name"] == name:
             return entry
-    kept = own.find(name)
-    if kept is not None:
-        return kept.entry
+    upload = uploads.find(name)
+    if upload is not None:
+        return upload.entry
     raise InputError(
         f"There is no checkpoint {name[:60]!r} here; links to one that was uploaded open again once its files are "
         f"brought along on the Checkpoints page. There are {', '.join(e['name'] for e in offered())}."
@@ -101,8 +101,8 @@ def listed(name: str) -> dict[str, Any]:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _loaded(name: str, sha256: str) -> Checkpoint:  # the digest is part of the key: a retrained checkpoint is reloaded
-    kept = own.find(name)
-    return checkpoint.load(name) if kept is None else replace(checkpoint.load(kept.folder), name=name)
+    upload = uploads.find(name)
+    return checkpoint.load(name) if upload is None else replace(checkpoint.load(upload.folder), name=name)
 
 
 def opened(name: str) -> Checkpoint:
@@ -115,9 +115,14 @@ def opened(name: str) -> Checkpoint:
     return _loaded(entry["name"], entry["sha256"])
 
 
-def default_origin(name: str) -> Origin:
-    """The instance that a checkpoint shows first."""
-    return Example(examples.examples(listed(name)["task"])[0].name)
+def default_address(name: str | None = None) -> Address:
+    """What is shown first of a checkpoint, of the one offered first if None.
+
+    Raises:
+        InputError: If it is not among those listed.
+    """
+    entry = offered()[0] if name is None else listed(name)
+    return Address(entry["name"], Example(examples.examples(entry["task"])[0].name))
 
 
 def instance_of(task: str, origin: Origin) -> Any:
@@ -135,15 +140,16 @@ def instance_of(task: str, origin: Origin) -> Any:
             most = MOST[task].get(origin.data, 1)
             if origin.difficulty > most:
                 raise InputError(f"The page generates {origin.data} instances up to difficulty {most} for this task.")
-            drawn = module.generate(origin.difficulty, DRAWN, origin.data, origin.seed)
-            return next((x for x in drawn if x.label == origin.answer), drawn[0])
+            instances = module.generate(origin.difficulty, ATTEMPTS, origin.data, origin.seed)
+            return next((x for x in instances if x.label == origin.answer), instances[0])
+        assert isinstance(origin, UserInput)
         form = {"format": origin.format} if task == "graph" else {}
         return module.parse(origin.content, filename=origin.file, **form)
 
-    return recent("instances", 256 << 20).make(fingerprint(task, origin), make, _held)
+    return recent("instances", 256 << 20).make(fingerprint(task, identity(origin)), make, _instance_bytes)
 
 
-def _held(instance: Any) -> int:
+def _instance_bytes(instance: Any) -> int:
     arrays = [v for v in vars(instance).values() if isinstance(v, np.ndarray)]
     return sum(a.nbytes for a in arrays) + 100 * len(getattr(instance, "names", ())) + 1000
 
@@ -170,28 +176,28 @@ def _size(run: tuple[Trace, dict[str, np.ndarray]]) -> int:
     return sum(a.nbytes for a in (*arrays, *run[1].values()))
 
 
-def open_selection(selection: Selection) -> View:
-    """Opens what a selection names, from memory where it was open before.
+def open_address(address: Address) -> View:
+    """Opens what an address names, from memory where it was open before.
 
     Raises:
         InputError: If any part of it cannot be had; the message says which and what to do.
     """
-    checkpoint = opened(selection.checkpoint)
+    checkpoint = opened(address.checkpoint)
     task = checkpoint.config.task
-    instance = instance_of(task, selection.origin)
-    if task == "graph" and (selection.source is not None or selection.target is not None):
-        instance = instance.with_ends(selection.source, selection.target)
-    steps = selection.steps if selection.steps is not None else default_steps(checkpoint, instance)
+    instance = instance_of(task, address.origin)
+    if task == "graph" and (address.source is not None or address.target is not None):
+        instance = instance.with_ends(address.source, address.target)
+    steps = address.steps if address.steps is not None else default_steps(checkpoint, instance)
     key = fingerprint(checkpoint.name, checkpoint.sha256, instance, steps)
     trace, values = recent("traces", MAX_KEPT_BYTES).make(key, lambda: _run(checkpoint, instance, steps), _size)
-    return View(selection, checkpoint, instance, trace, values, key)
+    return View(address, checkpoint, instance, trace, values, key)
 
 
-def keep(origin: Own) -> None:
+def keep(origin: UserInput) -> None:
     """Keeps content that is too long for a URL, for as long as the app runs."""
     recent("files", 256 << 20).put(origin.digest, origin.content, len(origin.content))
 
 
-def kept(digest: str) -> bytes | None:
+def content_of(digest: str) -> bytes | None:
     """Content by its digest, None if it is not kept."""
     return recent("files", 256 << 20).get(digest)

@@ -17,7 +17,7 @@ from depthscope.core.files.strict_json import dumps
 from depthscope.probes import registry as instruments
 from depthscope.probes.measuring import instances as subjects
 from depthscope.ui.visit.cache import fingerprint
-from depthscope.ui.widgets import copy as lines, explain
+from depthscope.ui.widgets import copy_instance as lines, explain
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
 from depthscope.ui.work.work import Progress, Work

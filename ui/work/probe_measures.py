@@ -20,13 +20,14 @@ from depthscope.core.tasks import concepts
 from depthscope.probes import registry as instruments
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.reading import linear_probe, margins as reading
-from depthscope.ui.frontier import figures as frontier_figures, request as frontier_request
 from depthscope.ui.shell.sidebar import DIFFICULTY
-from depthscope.ui.visit import session, view as opening
+from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.widgets.card import card
+from depthscope.ui.widgets.plot import take_away
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
+from depthscope.ui.work.difficulty import difficulties
 from depthscope.ui.work.work import Progress, Work
 
 MAX_INSTANCES = 2000
@@ -97,7 +98,7 @@ def command(asked: Asked) -> str:
 def code(asked: Asked) -> str:
     """The lines of Python that compute the same numbers."""
     more = "".join(f", {name}={value!r}" for name, value in asked.options.items())
-    drawn = f"{frontier_request.difficulties(asked.difficulty)}, {asked.instances}, seed={asked.seed}"
+    drawn = f"{difficulties(asked.difficulty)}, {asked.instances}, seed={asked.seed}"
     return "\n".join(
         [
             "from depthscope.core import checkpoint",
@@ -119,15 +120,15 @@ def work_of(asked: Asked, checkpoint: Checkpoint, unit: str) -> Work:
     Raises:
         InputError: If the difficulty is no range, or harder than a page draws.
     """
-    difficulties = frontier_request.difficulties(asked.difficulty)
+    levels = difficulties(asked.difficulty)
     most = opening.MOST[checkpoint.config.task]["audited"]
-    if difficulties[-1] > most:
+    if levels[-1] > most:
         raise InputError(f"The page draws instances up to difficulty {most} for this task.")
     probe = linear_probe.load(checkpoint)
     stored = () if probe is None else (probe.weight, probe.bias)
 
     def run(progress: Progress) -> Iterator[Any]:
-        drawn = subjects.draw(checkpoint, difficulties, asked.instances, seed=asked.seed)
+        drawn = subjects.draw(checkpoint, levels, asked.instances, seed=asked.seed)
         measure, options = instruments.get(asked.instrument), dict[str, Any](asked.options)
         yield measure(checkpoint, drawn, seed=asked.seed, progress=progress, **options)
 
@@ -136,7 +137,7 @@ def work_of(asked: Asked, checkpoint: Checkpoint, unit: str) -> Work:
 
 def draw(checkpoint: Checkpoint, what: Section) -> None:
     """A section: the form, the work under way, and the result once there is one."""
-    with card(what.title, what.instrument, height="content"), session.calm():
+    with card(what.title, what.instrument, height="content"), visit.error_box():
         unfit = instruments.get(what.instrument).unfit(checkpoint)
         if unfit is not None:
             st.info(plain(whole(f"{what.title} does not apply to {checkpoint.name}: {unfit}")))
@@ -214,4 +215,4 @@ def _take_away(asked: Asked, found: Any, what: Section, name: str) -> None:
         ("All as CSV", f"{name}.csv", "text/csv", lambda: what.csv(found)),
         ("JSON", f"{name}.json", "application/json", lambda: dumps(found)),
     ]
-    frontier_figures.take_away(what.instrument, offers, command(asked), code(asked))
+    take_away(what.instrument, offers, command(asked), code(asked))

@@ -1,6 +1,6 @@
 """Work that a page is asked for: started by a button, watched with progress, its result kept by digest.
 
-The threads are `ui.work.job`'; the instruments of the Probes and Dynamics pages run this way.
+The threads are `ui.work.job`'s; every page runs what takes long this way.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import streamlit as st
 
 from depthscope.probes.measuring import results
 from depthscope.ui.visit.cache import Recent, recent
+from depthscope.ui.visit.visit import visit
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import job as jobs
 from depthscope.ui.work.job import Job
@@ -25,16 +26,18 @@ class Work:
     """One piece of work.
 
     Attributes:
-        kind: Which section asks; each has one piece of work at a time.
+        kind: Which section it is for; each has one piece of work at a time.
         key: Digest of all that the result depends on.
-        run: Called with a function of what is done and in all; yields the result.
+        run: Called with a function of what is done and in all; yields results.
         unit: What the progress counts.
+        keep: Whether the result is kept by the key, for every visit; else `run` keeps what it makes.
     """
 
     kind: str
     key: str
     run: Callable[[Progress], Iterator[Any]] = field(compare=False)
     unit: str = "parts"
+    keep: bool = True
 
 
 def kept() -> Recent:
@@ -50,38 +53,51 @@ def result(work: Work) -> Any | None:
 
 def job_of(work: Work) -> Job | None:
     """The job under way or ended for a piece of work."""
-    key, job = st.session_state.get(f"{work.kind} job", (None, None))
+    key, job = visit().jobs.get(work.kind, ("", None))
     return job if key == work.key else None
 
 
 def start(work: Work) -> None:
     """Starts a piece of work and stops this visit's earlier work of the same kind; for callbacks."""
-    before = st.session_state.get(f"{work.kind} job", (None, None))[1]
-    if before is not None:
-        before.cancel()
+    forget(work.kind)
 
     def run(progress: Callable[[int], None]) -> Iterator[Any]:
-        def step(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             job.total = total
             progress(done)
 
         progress(0)
-        for found in work.run(step):
-            size = sum(array.nbytes for array in results.arrays(found).values())
-            kept().put(work.key, found, size + 1000)
-            yield found
+        for made in work.run(report):
+            if work.keep:
+                kept().put(work.key, made, sum(array.nbytes for array in results.arrays(made).values()) + 1000)
+            yield made
 
     job = Job(run, 1, work.unit)
-    st.session_state[f"{work.kind} job"] = (work.key, job.start())
+    visit().jobs[work.kind] = work.key, job.start()
 
 
-def under_way(work: Work) -> bool:
-    """Shows the progress of a piece of work that runs, or says how it ended early; whether it runs."""
+def forget(kind: str) -> None:
+    """Stops this visit's work of a kind, if there is any, and forgets how it ended."""
+    _, before = visit().jobs.pop(kind, ("", None))
+    if before is not None:
+        before.cancel()
+
+
+def under_way(work: Work, n_shown: int = 0) -> bool:
+    """Shows the progress of a piece of work that runs, or says how it ended early.
+
+    Args:
+        work: The work.
+        n_shown: How many of its results the page shows; it runs again once there are more.
+
+    Returns:
+        Whether it runs.
+    """
     job = job_of(work)
     if job is None:
         return False
     if job.running:
-        jobs.watch(job, 0, f"{work.kind} cancel")
+        jobs.watch(job, n_shown, f"{work.kind} cancel")
         return True
     if job.error:
         st.error(plain(whole(job.error)))

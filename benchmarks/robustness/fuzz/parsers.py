@@ -196,21 +196,21 @@ def _plan() -> Parser:
 
 
 def _session() -> list[Parser]:
-    from depthscope.ui.visit.selection import TWIN, Example, Generated, Own, Selection, from_query, to_query
+    from depthscope.ui.visit.address import TWIN, Address, Example, Generated, UserInput, from_query, to_query
     from depthscope.ui.visit.session_file import MARK, dump, load
 
     chosen = [
-        Selection("graph-house", Example("a"), "A", "B", 12, "graph-paper", TWIN),
-        Selection("graph-house", Generated(12, "paper", 3, 0), beside=Own(b"T & F", "x.txt")),
-        Selection("logic-house-tree", Own(b"A B\nB C\n", "x.csv", "table")),
-        Selection("graph-house", Own(bytes(range(256)) * 20, "x.npy")),
+        Address("graph-house", Example("a"), "A", "B", 12, "graph-paper", TWIN),
+        Address("graph-house", Generated(12, "paper", 3, 0), beside=UserInput(b"T & F", "x.txt")),
+        Address("logic-house-tree", UserInput(b"A B\nB C\n", "x.csv", "table")),
+        Address("graph-house", UserInput(bytes(range(256)) * 20, "x.npy")),
     ]
-    samples = [dump(selection).encode() for selection in chosen]
-    links = [json.dumps(to_query(selection)).encode() for selection in chosen]
+    samples = [dump(address).encode() for address in chosen]
+    links = [json.dumps(to_query(address)).encode() for address in chosen]
     keys = [*to_query(chosen[0]), *to_query(chosen[1]), "text", "content", "file", "format", "query", "contents", MARK]
 
-    def first(name: str) -> Example:
-        return Example(name)
+    def first(name: str | None) -> Address:
+        return chosen[0] if name is None else Address(name, Example(name))
 
     def link(data: bytes) -> object:
         """Parameters of a URL, which are text by text, from JSON."""
@@ -219,8 +219,8 @@ def _session() -> list[Parser]:
         except (ValueError, RecursionError):
             given = {"text": data.decode("utf-8", "replace")}
         query = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {"checkpoint": str(given)}
-        found = from_query(query, chosen[0], lambda _: b"A B", first)
-        return from_query(to_query(found), chosen[0], lambda _: b"A B", first)
+        address = from_query(query, first, lambda _: b"A B")
+        return from_query(to_query(address), first, lambda _: b"A B")
 
     return [
         Parser(

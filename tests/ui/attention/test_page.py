@@ -14,8 +14,8 @@ from depthscope.core.files.strict_json import dumps
 from depthscope.probes import registry as instruments
 from depthscope.probes.instruments import attention, interaction
 from depthscope.ui.attention import measures as attention_measures, page, run as attention_run
-from depthscope.ui.visit.selection import Example, Selection
-from depthscope.ui.visit.view import View, open_selection
+from depthscope.ui.visit.address import Address, Example
+from depthscope.ui.visit.view import View, open_address
 
 SHIPPED = {entry["name"]: entry["task"] for entry in checkpoint.available()}
 FIRST = {"graph": "three-hops", "logic": "depth-4", "text": "chain-2"}
@@ -24,7 +24,7 @@ FIRST = {"graph": "three-hops", "logic": "depth-4", "text": "chain-2"}
 def opened(name: str, example: str | None = None) -> View:
     if name not in SHIPPED:
         pytest.skip(f"{name} is not shipped")
-    return open_selection(Selection(name, Example(example or FIRST[SHIPPED[name]])))
+    return open_address(Address(name, Example(example or FIRST[SHIPPED[name]])))
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from depthscope.core.files.strict_json import dumps
 from depthscope.core.training import log as training_log
 from depthscope.ui.checkpoints import training_run
 from depthscope.ui.checkpoints.training_request import Request
-from depthscope.ui.checkpoints.training_run import Desk
+from depthscope.ui.checkpoints.training_run import TrainingRuns
 
 ROOT = Path(__file__).parents[3]
 SMALL = {
@@ -31,8 +31,8 @@ LONG = Request("graph", "house", 1, {**SMALL, "batches": 100_000})
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path / "runs")
+def desk(tmp_path: Path) -> Iterator[TrainingRuns]:
+    made = TrainingRuns(tmp_path / "runs")
     yield made
     made.end()
     until(lambda: made.running is None)
@@ -46,7 +46,7 @@ def until(condition: Callable[[], object], seconds: float = 60) -> None:
 
 
 @pytest.mark.slow
-def test_a_training_runs_beside_and_is_handed_on(desk: Desk) -> None:
+def test_a_training_runs_beside_and_is_handed_on(desk: TrainingRuns) -> None:
     came, done = [], threading.Event()
 
     def take_in(folder: Path, name: str) -> None:
@@ -68,7 +68,7 @@ def test_a_training_runs_beside_and_is_handed_on(desk: Desk) -> None:
 
 
 @pytest.mark.slow
-def test_a_cancelled_training_keeps_its_state_and_goes_on(desk: Desk) -> None:
+def test_a_cancelled_training_keeps_its_state_and_goes_on(desk: TrainingRuns) -> None:
     name = desk.start(LONG)
     folder = desk.run(name).folder
     until(lambda: training_log.read(folder).last > 0)
@@ -76,7 +76,7 @@ def test_a_cancelled_training_keeps_its_state_and_goes_on(desk: Desk) -> None:
     until(lambda: desk.running is None)
     assert desk.run(name).state == "stopped"
     assert desk.run(name).request == LONG
-    again = Desk(folder.parent)  # the server was started anew
+    again = TrainingRuns(folder.parent)  # the server was started anew
     before = training_log.read(folder).last
     assert again.resume(name) == name
     until(lambda: training_log.read(folder).last > before)
@@ -84,7 +84,7 @@ def test_a_cancelled_training_keeps_its_state_and_goes_on(desk: Desk) -> None:
     until(lambda: again.running is None)
 
 
-def test_a_training_that_fails_says_why(desk: Desk, tmp_path: Path) -> None:
+def test_a_training_that_fails_says_why(desk: TrainingRuns, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "mine"
     folder.mkdir(parents=True)
     (folder / training_run.REQUEST).write_text(dumps(QUICK.as_json()))
@@ -95,7 +95,7 @@ def test_a_training_that_fails_says_why(desk: Desk, tmp_path: Path) -> None:
     assert desk.run("mine").error == "KeyError: 3"
 
 
-def test_what_cannot_be_trained_starts_nothing(desk: Desk, tmp_path: Path) -> None:
+def test_what_cannot_be_trained_starts_nothing(desk: TrainingRuns, tmp_path: Path) -> None:
     with pytest.raises(InputError):
         desk.start(Request("graph", "house", 0, {"alpha": 7.0}))
     with pytest.raises(InputError, match="no training"):
@@ -117,8 +117,8 @@ def test_a_child_whose_server_is_gone_stops() -> None:
 @pytest.mark.slow
 def test_a_killed_server_leaves_no_training(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from depthscope.ui.checkpoints.training_run import Desk; "
-        "from tests.ui.checkpoints.test_training_run import LONG; d = Desk(Path(sys.argv[1])); d.start(LONG); "
+        "import sys, time; from pathlib import Path; from depthscope.ui.checkpoints.training_run import TrainingRuns; "
+        "from tests.ui.checkpoints.test_training_run import LONG; d = TrainingRuns(Path(sys.argv[1])); d.start(LONG); "
         "print(d._process.pid, flush=True); time.sleep(60)"
     )
     server = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE)
@@ -128,7 +128,7 @@ def test_a_killed_server_leaves_no_training(tmp_path: Path) -> None:
         until(lambda: list(tmp_path.glob(f"*/{training_log.LOG}")))
         server.kill()
     until(lambda: not alive(child), 30)
-    assert Desk(tmp_path).runs()[0].state == "stopped"
+    assert TrainingRuns(tmp_path).runs()[0].state == "stopped"
 
 
 def alive(process: int) -> bool:
@@ -144,7 +144,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Mon
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    desk = Desk(tmp_path / "runs")
+    desk = TrainingRuns(tmp_path / "runs")
     for owner, what in ((Path, "mkdir"), (Path, "write_bytes"), (subprocess, "Popen")):
         with monkeypatch.context() as patched:
             patched.setattr(owner, what, lambda *_, **__: full())

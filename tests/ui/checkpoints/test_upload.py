@@ -15,16 +15,16 @@ from depthscope.core.exchange import bundle
 from depthscope.core.files import hub
 from depthscope.ui.checkpoints import upload
 from depthscope.ui.checkpoints.upload import from_files, from_hub
-from depthscope.ui.visit import uploads as own
-from depthscope.ui.visit.uploads import Shelf
+from depthscope.ui.visit import uploads
+from depthscope.ui.visit.uploads import UploadStore
 from tests.core.exchange.test_paper_import import reference
 from tests.probes.hand_made import untrained
 
 
 @pytest.fixture(autouse=True)
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
-    made = Shelf(tmp_path / "shelf")
-    monkeypatch.setattr(own, "shelf", lambda: made)
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UploadStore:
+    made = UploadStore(tmp_path / "shelf")
+    monkeypatch.setattr(uploads, "store", lambda: made)
     return made
 
 
@@ -60,7 +60,7 @@ def test_the_papers_pt(task: str) -> None:
     torch.save(reference(task).state_dict(), out)
     held = from_files([("../their model.pt", out.getvalue())], task)
     assert held.name.startswith("their-model-")
-    assert (held.entry["task"], held.entry["recipe"], held.came) == (task, "paper", "imported")
+    assert (held.entry["task"], held.entry["recipe"], held.source) == (task, "paper", "imported")
     assert from_files([("model.pt", out.getvalue())], None).entry["task"] == task  # its tokens tell
     other = "text" if task == "logic" else "logic"
     with pytest.raises(InputError) as raised:
@@ -115,7 +115,7 @@ def test_only_an_id_of_a_repository_goes_to_the_hub(name: str, monkeypatch: pyte
 def test_the_hub_gives_files_or_a_sentence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "download", lambda *_, **__: folder)
     held = from_hub("someone/their-tree")
-    assert (held.came, held.name.partition("-")[0]) == ("from the hub", "tree")
+    assert (held.source, held.name.partition("-")[0]) == ("from the hub", "tree")
 
     def offline(*_: object, **__: object) -> Path:
         raise InputError("the hub cannot be reached")

@@ -16,14 +16,15 @@ from depthscope.probes.instruments import do, patch
 from depthscope.probes.instruments.do import Replay
 from depthscope.ui.interventions import (
     edits as intervention_edits,
+    effect_map,
     examples as intervention_examples,
-    patching as intervention_patching,
     run as intervention_runs,
 )
-from depthscope.ui.interventions.edits import Edits, from_url, to_url
+from depthscope.ui.interventions.edits import Edits
 from depthscope.ui.visit import examples
-from depthscope.ui.visit.selection import MAX_URL_CHARS, Example, Selection
-from depthscope.ui.visit.view import open_selection
+from depthscope.ui.visit.address import Address, Example
+from depthscope.ui.visit.view import open_address
+from depthscope.ui.widgets import copy_instance
 
 LABELS = ("A", "B", "C")
 
@@ -43,11 +44,8 @@ def test_errors_name_the_line() -> None:
         intervention_edits.read('[{"kind": "hold", "step": 9}]', LABELS, 2, 5)
 
 
-def test_a_list_in_a_link_is_the_same_list() -> None:
+def test_a_list_is_taken_line_by_line_and_json_whole() -> None:
     text = "zero t=3 node=B\ncut t=1.. edge=B<A"
-    assert from_url(to_url(f"\n{text}\n\n") or "") == text
-    assert from_url(to_url("  \n") or "?") == ""
-    assert to_url("hold t=1\n" * MAX_URL_CHARS) is None
     assert Edits(text).texts == text.splitlines()
     assert Edits('[{"kind": "hold",\n "step": 2}]').texts == ['[{"kind": "hold",\n "step": 2}]']
 
@@ -98,7 +96,7 @@ def test_a_map_with_progress_is_the_map_of_the_command() -> None:
         opened = checkpoint.load(name)
         instance = examples.find(opened.config.task, example)
         told: list[int] = []
-        found = intervention_patching.measure(opened, instance, twins.find(instance), 7, 0, told.append)
+        found = effect_map.measure(opened, instance, twins.find(instance), 7, 0, told.append)
         due = patch.measure(opened, [instance], steps=7)
         assert dumps(found) == dumps(due)
         cells = 2 * 8 * len(due.maps[0].labels)
@@ -115,17 +113,17 @@ def test_a_map_can_be_stopped() -> None:
         raise KeyboardInterrupt(done)
 
     with pytest.raises(KeyboardInterrupt):
-        intervention_patching.measure(opened, instance, twins.find(instance), 7, 0, stop)
+        effect_map.measure(opened, instance, twins.find(instance), 7, 0, stop)
 
 
 @pytest.mark.slow
 def test_what_is_shown_is_what_the_command_computes() -> None:
-    view = open_selection(Selection("graph-house", Example("three-hops")))
+    view = open_address(Address("graph-house", Example("three-hops")))
     edits = intervention_edits.of_view("zero t=2 node=#3\nhold t=3", view)
     made = intervention_runs.run(view, edits)
-    file, text = intervention_runs.file_of(view), intervention_runs.as_file(view)
-    words = intervention_runs.command(view, "do", edits)
-    assert words.startswith(f"depthscope probe do graph-house {file} --source=")
+    file, text = copy_instance.file_of(view), copy_instance.as_file(view)
+    words, code = copy_instance.on_instance(view, "do", edit=edits.texts)
+    assert words.startswith(f"depthscope probe do graph-house {file} --source ")
     assert words.endswith("--steps 11 --edit 'zero t=2 node=#3' --edit 'hold t=3' --json")
     ends = view.instance.names[view.instance.source], view.instance.names[view.instance.target]
     own = lines.parsed("graph", text, *ends, file)
@@ -135,11 +133,11 @@ def test_what_is_shown_is_what_the_command_computes() -> None:
     np.testing.assert_allclose(made.after.trace.logits, made.replay.runs[0].after, atol=1e-4)
     assert made.after.readings.keys() == view.readings.keys()
     assert made.after.key != view.key
-    compile(intervention_runs.code(view, "do", edits), "code", "exec")
+    compile(code, "code", "exec")
 
 
 def test_no_twin_is_a_sentence() -> None:
-    view = open_selection(Selection("text-house-facts", Example("strangers")))
+    view = open_address(Address("text-house-facts", Example("strangers")))
     said = intervention_runs.twin_of(view)
     assert isinstance(said, str)
     assert "no twin" in said
@@ -151,7 +149,7 @@ def test_no_twin_is_a_sentence() -> None:
 
 @pytest.mark.slow
 def test_a_long_run_waits_for_its_button() -> None:
-    view = open_selection(Selection("graph-house", Example("three-hops")))
+    view = open_address(Address("graph-house", Example("three-hops")))
     assert not intervention_runs.is_long(view)
     many = dataclasses.replace(view, trace=trace.record(view.checkpoint, view.instance, 200))
     assert intervention_runs.is_long(many)

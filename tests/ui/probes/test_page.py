@@ -24,7 +24,7 @@ from depthscope.probes.reading.scores import ProbeScores
 from depthscope.ui.probes import page as probe_page, stored as probe_stored
 from depthscope.ui.probes.measures import ARRIVALS, COMMITMENT, LENS
 from depthscope.ui.visit import view as opening
-from depthscope.ui.visit.selection import Example, Selection
+from depthscope.ui.visit.address import Address, Example
 from depthscope.ui.work import probe_measures
 from depthscope.ui.work.probe_measures import Asked
 from tests.probes.hand_made import untrained
@@ -183,7 +183,7 @@ def test_the_stored_probe_comes_first_among_the_readings() -> None:
     trace = record(opened, instance, 3)
     values = np.zeros((4, trace.n_nodes))
     readings = {"model readout": values, "probe: reached within t": values}
-    view = opening.View(Selection("graph-house", Example("x")), opened, instance, trace, readings, "k")
+    view = opening.View(Address("graph-house", Example("x")), opened, instance, trace, readings, "k")
     assert list(probe_page.probe_first(view).readings) == ["probe: reached within t", "model readout"]
     assert list(view.readings) == ["model readout", "probe: reached within t"]
 
@@ -209,7 +209,7 @@ def test_a_checkpoint_without_probes_is_fitted_at_the_press_of_a_button(
     assert page.code[0].value == "depthscope probe fit graph"
     assert "No probes are stored with graph yet" in page.markdown[1].value
     page.button[0].click().run()
-    _, job = page.session_state["fit job"]
+    _, job = page.session_state["visit"].jobs["fit"]
     end = time.monotonic() + 120
     while job.running and time.monotonic() < end:
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""A session file brings back the selection, whatever its length, and nothing else is taken for one."""
+"""A session file brings back the address, whatever its length, and nothing else is taken for one."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ import pytest
 from hypothesis import given, strategies as st
 
 from depthscope.core.errors import InputError
-from depthscope.ui.visit.selection import Example, Own, Selection
+from depthscope.ui.visit.address import Address, UserInput
 from depthscope.ui.visit.session_file import dump, load
-from tests.ui.visit.test_selection import selections
+from tests.ui.visit.test_address import addresses, first
 
 
-def first(name: str) -> Example:
-    return Example("first")
-
-
-@given(selections)
-def test_it_comes_back(selection: Selection) -> None:
-    assert load(dump(selection).encode(), first) == selection
+@given(addresses)
+def test_it_comes_back(address: Address) -> None:
+    assert load(dump(address).encode(), first) == address
 
 
 def test_a_long_instance_travels_along() -> None:
     import random
 
     content = random.Random(0).randbytes(400_000)
-    selection = Selection("graph-house", Own(content, "big.txt"), beside=Own(content[:300_000]))
-    assert load(dump(selection).encode(), first) == selection
+    address = Address("graph-house", UserInput(content, "big.txt"), beside=UserInput(content[:300_000]))
+    assert load(dump(address).encode(), first) == address
 
 
 @given(st.binary(max_size=200))
@@ -39,7 +35,7 @@ def test_bytes_are_no_session(content: bytes) -> None:
 def test_a_changed_instance_is_noticed() -> None:
     import random
 
-    found = json.loads(dump(Selection("graph-house", Own(random.Random(0).randbytes(400_000)))))
+    found = json.loads(dump(Address("graph-house", UserInput(random.Random(0).randbytes(400_000)))))
     (digest,) = found["contents"]
     for bad in ("AAAA", "no base64!"):
         found["contents"][digest] = bad

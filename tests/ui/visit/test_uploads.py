@@ -14,8 +14,8 @@ from depthscope.core import checkpoint
 from depthscope.core.errors import InputError
 from depthscope.core.exchange import bundle
 from depthscope.core.files.digests import sealed
-from depthscope.ui.visit import uploads as own, view as opening
-from depthscope.ui.visit.uploads import Shelf
+from depthscope.ui.visit import uploads, view as opening
+from depthscope.ui.visit.uploads import UploadStore
 from tests.probes.hand_made import untrained
 
 
@@ -26,37 +26,37 @@ def files(tmp_path: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "shelf")
+def store(tmp_path: Path) -> UploadStore:
+    return UploadStore(tmp_path / "store")
 
 
-def test_a_visit_sees_its_own_and_another_one_by_the_whole_name(shelf: Shelf, files: dict[str, bytes]) -> None:
-    held = shelf.add(files, "mine", "uploaded", "ann")
+def test_a_visit_sees_its_own_and_another_one_by_the_whole_name(store: UploadStore, files: dict[str, bytes]) -> None:
+    held = store.add(files, "mine", "uploaded", "ann")
     assert held.name.startswith("mine-")
     assert held.entry["name"] == held.name
     assert held.entry["task"] == "graph"
-    assert [x.name for x in shelf.held_by("ann")] == [held.name]
-    assert shelf.held_by("bob") == []
-    assert shelf.held_by(None) == []
-    assert shelf.find("mine", "bob") is None
-    assert shelf.find(held.name, "bob") is held
-    assert shelf.held_by("bob") == [held]
-    shelf.let_go(held.name, "ann")
+    assert [x.name for x in store.of("ann")] == [held.name]
+    assert store.of("bob") == []
+    assert store.of(None) == []
+    assert store.find("mine", "bob") is None
+    assert store.find(held.name, "bob") is held
+    assert store.of("bob") == [held]
+    store.release(held.name, "ann")
     assert held.folder.is_dir()  # bob has it
-    shelf.let_go(held.name, "bob")
+    store.release(held.name, "bob")
     assert not held.folder.exists()
-    assert shelf.find(held.name, "ann") is None
+    assert store.find(held.name, "ann") is None
 
 
 def test_the_same_files_are_the_same_checkpoint_and_others_are_another(
-    shelf: Shelf, files: dict[str, bytes], tmp_path: Path
+    store: UploadStore, files: dict[str, bytes], tmp_path: Path
 ) -> None:
-    first, again = (shelf.add(files, "mine", "uploaded", "ann") for _ in range(2))
+    first, again = (store.add(files, "mine", "uploaded", "ann") for _ in range(2))
     assert first is again
     untrained(tmp_path / "other", "graph", seed=8)
-    second = shelf.add(bundle.read(tmp_path / "other"), "mine", "uploaded", "ann")
+    second = store.add(bundle.read(tmp_path / "other"), "mine", "uploaded", "ann")
     assert second.name != first.name
-    assert len(shelf.held_by("ann")) == 2
+    assert len(store.of("ann")) == 2
 
 
 def weights(files: dict[str, bytes], change: str) -> bytes:
@@ -94,51 +94,51 @@ SPOILED = {
 
 @pytest.mark.parametrize("what", SPOILED)
 def test_what_is_not_whole_is_named_in_one_sentence_and_leaves_nothing(
-    shelf: Shelf, files: dict[str, bytes], what: str, tmp_path: Path
+    store: UploadStore, files: dict[str, bytes], what: str, tmp_path: Path
 ) -> None:
     spoil, says = SPOILED[what]
     with pytest.raises(InputError) as raised:
-        shelf.add({**files, **spoil(files)}, "mine", "uploaded", "ann")
+        store.add({**files, **spoil(files)}, "mine", "uploaded", "ann")
     assert says in str(raised.value)
     assert str(tmp_path) not in str(raised.value)  # where it lies on the server is nobody's business
     assert "\n" not in str(raised.value)
-    assert shelf.held_by("ann") == []
-    assert list((tmp_path / "shelf").iterdir()) == []
+    assert store.of("ann") == []
+    assert list((tmp_path / "store").iterdir()) == []
 
 
-def test_weights_that_fit_a_config_but_no_task_are_refused(shelf: Shelf, tmp_path: Path) -> None:
+def test_weights_that_fit_a_config_but_no_task_are_refused(store: UploadStore, tmp_path: Path) -> None:
     opened = untrained(tmp_path / "made", "graph")
     model = type(opened.model)(replace(opened.config, vocabulary=1))
     checkpoint.save(tmp_path / "odd", model, name="odd", recipe="", training={}, metrics={}, card="")
     with pytest.raises(InputError, match="fit its config"):
-        shelf.add(bundle.read(tmp_path / "odd"), "odd", "uploaded", "ann")
+        store.add(bundle.read(tmp_path / "odd"), "odd", "uploaded", "ann")
 
 
 def test_a_full_shelf_drops_what_nobody_is_there_for(
-    shelf: Shelf, files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: UploadStore, files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = {"ann"}
-    monkeypatch.setattr(own, "_is_here", lambda holder: holder in here)
-    first = shelf.add(files, "first", "uploaded", "ann")
-    monkeypatch.setattr(own, "MAX_HELD_BYTES", int(1.5 * first.size))
+    monkeypatch.setattr(uploads, "_is_here", lambda visitor: visitor in here)
+    first = store.add(files, "first", "uploaded", "ann")
+    monkeypatch.setattr(uploads, "MAX_STORE_BYTES", int(1.5 * first.size))
     with pytest.raises(InputError, match="remove one first"):
-        shelf.add(files, "second", "uploaded", "bob")
+        store.add(files, "second", "uploaded", "bob")
     here.clear()
-    second = shelf.add(files, "second", "uploaded", "bob")
+    second = store.add(files, "second", "uploaded", "bob")
     assert not first.folder.exists()
-    assert shelf.held_by("bob") == [second]
+    assert store.of("bob") == [second]
 
 
 def test_it_is_opened_like_one_in_the_folder(
-    shelf: Shelf, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    store: UploadStore, files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(own, "shelf", lambda: shelf)
-    monkeypatch.setattr(own, "visit", lambda: "ann")
-    held = own.add(files, "mine", "uploaded")
+    monkeypatch.setattr(uploads, "store", lambda: store)
+    monkeypatch.setattr(uploads, "visitor", lambda: "ann")
+    held = uploads.add(files, "mine", "uploaded")
     assert opening.offered()[-1] == held.entry
     opened = opening.opened(held.name)
     assert (opened.name, opened.sha256) == (held.name, held.entry["sha256"])
-    monkeypatch.setattr(own, "visit", lambda: "bob")
+    monkeypatch.setattr(uploads, "visitor", lambda: "bob")
     assert held.entry not in opening.offered()
     with pytest.raises(InputError, match="There is no checkpoint"):
         opening.listed("mine")

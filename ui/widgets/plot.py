@@ -1,0 +1,73 @@
+"""A figure on a page, in the page's scheme, with the numbers it is drawn from and the lines that compute them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from depthscope.figures.style.numbers import as_csv
+from depthscope.figures.style.palette import Scheme
+from depthscope.figures.style.plotly import PictureFormat, config
+from depthscope.ui.widgets import copy_instance
+
+Offer = tuple[str, str, str, Callable[[], Any]]
+"""What can be downloaded: its label, the file's name, its type, and how it is made."""
+
+PICTURE = "picture_widget"
+
+
+def scheme() -> Scheme:
+    """The scheme the page is shown in."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def picture() -> PictureFormat:
+    """The format in which figures and views are saved."""
+    return st.session_state.get(PICTURE) or "png"
+
+
+def plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
+    """A Plotly figure whose modebar saves it in the format that was chosen, with its numbers below it."""
+    st.plotly_chart(fig, theme=None, key=key, config=config(name, picture()), alt=alt)
+    numbers_of(fig, key, name)
+
+
+def numbers_of(fig: go.Figure, key: str, name: str) -> None:
+    """The way to take the numbers of a figure away; they are read from the figure itself."""
+    with st.container(horizontal=True, horizontal_alignment="right", key=f"numbers {key}"):
+        st.download_button(
+            "CSV", lambda: as_csv(fig), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv {key}", type="tertiary",
+            help="Every point and cell of this figure",
+        )  # fmt: skip
+
+
+def downloads(kind: str, offers: Sequence[Offer]) -> None:
+    """A row of buttons, each of which makes its file when it is pressed."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, file, mime, make in offers:
+            st.download_button(label, make, file, mime, on_click="ignore", key=f"{kind} {label}")
+
+
+def csv_and_json(name: str, csv: Callable[[], str], json: Callable[[], str]) -> list[Offer]:
+    """The numbers of a result as both kinds of file."""
+    return [("All as CSV", f"{name}.csv", "text/csv", csv), ("JSON", f"{name}.json", "application/json", json)]
+
+
+def take_away(kind: str, offers: Sequence[Offer], command: str, code: str) -> None:
+    """The numbers as files, and the lines that compute the same."""
+    downloads(kind, offers)
+    with st.expander("Copy as command or code"):
+        copy_instance.show(command, code)
+
+
+def choice(label: str, options: dict[str, str], key: str, default: str | None = None) -> str:
+    """A choice among named options, the first unless another is the default; its label is read but not seen."""
+    first = default or next(iter(options))
+    value = st.segmented_control(
+        label, list(options), default=first, format_func=options.__getitem__, key=key, label_visibility="collapsed",
+        required=True,
+    )  # fmt: skip
+    return value or first
