@@ -26,6 +26,7 @@ MOST = 1000
 """Instances of a batch."""
 
 MAX_BYTES = 32 << 20
+PLACE = "batch"
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,10 @@ class Batch:
     Attributes:
         task: Task they were read for.
         items: The instances.
-        problem: Why the last files could not be opened.
     """
 
     task: str = ""
     items: tuple[Item, ...] = ()
-    problem: str | None = None
 
 
 def holds_many(name: str, content: bytes) -> bool:
@@ -133,28 +132,24 @@ def take(task: str, files: Sequence[tuple[str, bytes]], form: str | None = None)
     reason is said.
     """
     before, batch, here = current(task), visit.part(Batch), visit.visit()
-    try:
-        items = read(task, files, form)
-    except InputError as error:
-        batch.problem = whole(str(error))
-        return
-    batch.task, batch.items, batch.problem = task, items, None
-    here.problem = None
-    known, address = {replace(item, problem=None) for item in before}, here.address
-    fresh = [item for item in items if replace(item, problem=None) not in known]
-    if address is not None:  # a file that came first and alone is no batch yet
-        fresh = [item for item in fresh if item.origin != address.origin] or fresh
-    good = [item for item in fresh if item.problem is None]
-    if good:
-        show(good[0])
-    elif fresh:
-        batch.problem = f"{fresh[0].name[:80]}: {whole(fresh[0].problem or '')}"
+    with visit.attempt(PLACE):
+        batch.task, batch.items = task, read(task, files, form)
+        here.problem = None
+        known, address = {replace(item, problem=None) for item in before}, here.address
+        fresh = [item for item in batch.items if replace(item, problem=None) not in known]
+        if address is not None:  # a file that came first and alone is no batch yet
+            fresh = [item for item in fresh if item.origin != address.origin] or fresh
+        good = [item for item in fresh if item.problem is None]
+        if good:
+            show(good[0])
+        elif fresh:
+            raise InputError(f"{fresh[0].name[:80]}: {whole(fresh[0].problem or '')}")
 
 
 def close() -> None:
     """Forgets the batch; for callbacks."""
-    batch = visit.part(Batch)
-    batch.items, batch.problem = (), None
+    visit.part(Batch).items = ()
+    visit.visit().failures.pop(PLACE, None)
 
 
 def show(item: Item) -> None:
@@ -170,8 +165,7 @@ def current(task: str) -> tuple[Item, ...]:
 
 def choice(view: View) -> None:
     """In the sidebar: which instance of the batch is open, those before and after it, and what could not be read."""
-    if problem := visit.part(Batch).problem:
-        st.error(plain(problem))
+    visit.failure(PLACE)
     items = current(view.instance.task)
     if not items:
         return

@@ -32,9 +32,9 @@ def test_a_file_that_is_added_is_the_one_that_opens(monkeypatch: pytest.MonkeyPa
     batch.take("graph", [first, bad])
     batch.take("graph", [first, bad, second])
     assert [item.name for item in shown] == ["one.txt", "two.txt"]
-    assert visit.part(batch.Batch).problem is None
+    assert batch.PLACE not in visit.visit().failures
     batch.take("graph", [first, bad, second, ("worse.graphml", b"<graphml>")])
-    assert (visit.part(batch.Batch).problem or "").startswith("worse.graphml: ")
+    assert visit.visit().failures[batch.PLACE].startswith("worse.graphml: ")
     assert len(shown) == 2
     st.session_state.clear()
     visit.visit().address = Address("graph-house", UserInput(first[1], first[0]))

@@ -111,9 +111,7 @@ def _draw_maps(view: View) -> None:
     name = f"{title}-{view.key[:8]}-attention.csv"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("#### Maps")
-        st.download_button(
-            "CSV", lambda: attention_maps.as_csv(trace, route), name, "text/csv", on_click="ignore", key="maps csv"
-        )
+        plot.downloads("maps", [("CSV", name, "text/csv", lambda: attention_maps.as_csv(trace, route))])
     data = recent("attention maps", 128 << 20).make(
         view.key,
         lambda: attention_maps.payload(trace, route, title=title),

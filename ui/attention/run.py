@@ -52,12 +52,7 @@ def scores(view: View) -> AttentionScores | None:
     """Attention of the open run against its path; None where there is no path, or where it has to be asked for."""
     if view.trace.attention is None or not has_path(view):
         return None
-    work = scores_work(view)
-    result = background.result(work)
-    if result is None and _is_short(view.trace):
-        result = next(work.run(lambda done, total: None))
-        background.kept().put(work.key, result, 5000 * view.trace.steps)
-    return result
+    return background.result_or_run(scores_work(view), _is_short(view.trace))
 
 
 def _is_short(trace: Trace) -> bool:
@@ -79,12 +74,7 @@ def influence(view: View) -> InteractionScores | None:
     """Effective interaction of the open run; None where there is no path, or where it has to be asked for."""
     if not has_path(view):
         return None
-    work = influence_work(view)
-    result = background.result(work)
-    if result is None and view.trace.hidden.size <= AT_ONCE_STATES:
-        result = next(work.run(lambda done, total: None))
-        background.kept().put(work.key, result, 200 * view.trace.steps + 2 * result.first.value.nbytes)
-    return result
+    return background.result_or_run(influence_work(view), view.trace.hidden.size <= AT_ONCE_STATES)
 
 
 def rollout(view: View) -> np.ndarray | None:

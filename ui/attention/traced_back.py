@@ -64,11 +64,8 @@ def _rollout(view: View, rolled: np.ndarray) -> None:
         st.caption(f"{caption}It does not see values, nor what states forget.")
         path = attention_run.route_of(view).nodes(view.trace.n_nodes)
         labels = view.trace.encoding.labels
-        with st.container(horizontal=True):
-            st.download_button(
-                "Shares as CSV", lambda: drawing.as_csv({"share": rolled}, path, labels),
-                f"{_stem(view, 'rollout')}.csv", "text/csv", on_click="ignore", key="rollout csv",
-            )  # fmt: skip
+        make = lambda: drawing.as_csv({"share": rolled}, path, labels)  # noqa: E731
+        plot.downloads("rollout", [("Shares as CSV", f"{_stem(view, 'rollout')}.csv", "text/csv", make)])
 
 
 def _interaction(view: View, scores: InteractionScores | None) -> None:

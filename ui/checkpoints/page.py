@@ -18,7 +18,7 @@ from depthscope.ui.widgets.text import plain, whole
 
 Section = Literal["Open", "Bring your own", "Train one here"]
 SECTIONS: tuple[Section, ...] = ("Open", "Bring your own", "Train one here")
-PARAMETER = "section"
+PARAMETER, PLACE = "section", "checkpoints"
 IN_URL: dict[Section, str] = {"Open": "open", "Bring your own": "own", "Train one here": "train"}
 _STYLE = """
 [class*="st-key-settings-"] thead { display: none; }
@@ -42,11 +42,11 @@ class Remembered:
 
     Attributes:
         first: The section that is shown first.
-        message: What the last thing asked for came to, and whether it failed; told once.
+        message: What was done last; shown once.
     """
 
     first: Section | None = None
-    message: tuple[Literal["error", "success"], str] | None = None
+    message: str | None = None
 
 
 def show() -> None:
@@ -126,16 +126,11 @@ def _mine() -> None:
 
 
 def _notices() -> None:
-    """What the last thing asked for came to, said once."""
-    here = visit.part(Remembered)
-    if here.message is not None:
-        (kind, sentence), here.message = here.message, None
-        (st.error if kind == "error" else st.success)(plain(whole(sentence)))
-
-
-def tell(kind: Literal["error", "success"], sentence: str) -> None:
-    """Leaves a sentence for the coming run; for callbacks."""
-    visit.part(Remembered).message = (kind, sentence)
+    """What the last thing asked for came to."""
+    visit.failure(PLACE)
+    message, visit.part(Remembered).message = visit.part(Remembered).message, None
+    if message is not None:
+        st.success(plain(whole(message)))
 
 
 def _keep_or_remove(one: Card) -> None:
@@ -145,12 +140,15 @@ def _keep_or_remove(one: Card) -> None:
         if startup.read_only():
             return
         name = (st.session_state.get(field) or "").strip()
-        try:
-            bundle.keep(one.folder, name)
+        with visit.attempt(PLACE):
+            try:
+                bundle.keep(one.folder, name)
+            except InputError as error:
+                raise InputError(str(error).replace(f"{one.folder}/", "")) from None
             opening.in_folder.clear()
-            tell("success", f"{name} is in the folder checkpoints now, for every visit and the command line")
-        except InputError as error:
-            tell("error", str(error).replace(f"{one.folder}/", ""))
+            visit.part(
+                Remembered
+            ).message = f"{name} is in the folder checkpoints now, for every visit and the command line"
 
     with st.container(horizontal=True, gap="xsmall"):
         if not startup.read_only():
@@ -172,4 +170,5 @@ def remove(name: str) -> None:
         for one in (here.address, here.proposal, measured.address)
     )
     here.address = address or (opening.default_address() if opening.offered() else None)
-    tell("success", f"{name} is gone from this visit")
+    visit.visit().failures.pop(PLACE, None)
+    visit.part(Remembered).message = f"{name} is gone from this visit"

@@ -25,21 +25,16 @@ from depthscope.ui.visit import uploads, visit
 from depthscope.ui.widgets.plot import csv_and_json, downloads, plot, scheme
 from depthscope.ui.widgets.text import plain, whole
 
+PLACE = "training"
 POLL_SECONDS = 1.5
 STATES = {"running": "under way", "stopped": "stopped", "done": "done", "failed": "failed"}
 
 
 @dataclass
 class Remembered:
-    """What a visit remembers of trainings.
-
-    Attributes:
-        run: Name of the run that is shown.
-        problem: Why the last thing asked for was not done.
-    """
+    """Name of the run that is shown."""
 
     run: str | None = None
-    problem: str | None = None
 
 
 def under_way() -> None:
@@ -59,10 +54,7 @@ def draw() -> None:
     """The form, the run that is shown, and all runs."""
     trainings = training_run.trainings()
     runs, busy = trainings.runs(), trainings.running
-    here = visit.part(Remembered)
-    if here.problem:
-        st.error(plain(whole(here.problem)))
-        here.problem = None
+    visit.failure(PLACE)
     left, right = st.columns([1, 2], gap="small")
     with left, st.container(border=True, height="stretch", gap="small"):
         st.markdown("**A model of your own**")
@@ -86,10 +78,8 @@ def _remove(name: str) -> None:
 
 def _do(what: Callable[[TrainingRuns], str | None]) -> None:
     """Starts, resumes or removes a training; the coming run says what cannot be done. For callbacks."""
-    try:
+    with visit.attempt(PLACE):
         visit.part(Remembered).run = what(training_run.trainings())
-    except InputError as error:
-        visit.part(Remembered).problem = str(error)
 
 
 def _done() -> Done:
@@ -187,7 +177,7 @@ def _actions(run: Run, log: Log) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         if run.state == "done":
             opened = st.button("Open in Trace", key="training open", type="primary", on_click=_open, args=(run,))
-            if opened and visit.part(Remembered).problem is None:
+            if opened and PLACE not in visit.visit().failures:
                 st.switch_page("pages/trace.py")
             here = any(upload.name.startswith(f"{run.name}-") for upload in uploads.mine())
             st.caption(
@@ -205,10 +195,8 @@ def _actions(run: Run, log: Log) -> None:
 
 def _open(run: Run) -> None:
     """Takes a finished run in, unless this visit has it, and chooses it; for callbacks."""
-    try:
+    with visit.attempt(PLACE):
         visit.choose_checkpoint(uploads.add(bundle.read(run.folder), run.name, "trained here").name)
-    except InputError as error:
-        visit.part(Remembered).problem = str(error)
 
 
 def _take_away(run: Run, log: Log) -> None:

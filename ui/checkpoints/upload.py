@@ -21,7 +21,7 @@ from depthscope.core.training.log import LOG
 from depthscope.ui.shell import startup
 from depthscope.ui.visit import uploads, visit
 from depthscope.ui.visit.uploads import Upload
-from depthscope.ui.widgets.text import plain, whole
+from depthscope.ui.widgets.text import plain
 
 MAX_UPLOAD_MB = 64
 MAX_FILES = 8
@@ -32,15 +32,9 @@ TASKS = {"graph": "Graphs", "logic": "Formulas", "text": "Texts"}
 
 @dataclass
 class Outcome:
-    """What came of the last upload.
-
-    Attributes:
-        name: The checkpoint, None if there is none.
-        problem: Why it was not opened.
-    """
+    """Name of the checkpoint that was opened last."""
 
     name: str | None = None
-    problem: str | None = None
 
 
 def draw() -> None:
@@ -100,21 +94,16 @@ def _hub() -> None:
 
 
 def _take_in(make: Callable[[], Upload]) -> None:
-    """Takes one in and says so, or says what is wrong with it; for callbacks."""
-    outcome = visit.part(Outcome)
-    try:
-        with st.spinner("Opening the checkpoint …"):
-            outcome.name, outcome.problem = make().name, None
-    except InputError as error:
-        outcome.name, outcome.problem = None, str(error)
+    """Takes one in; for callbacks."""
+    visit.part(Outcome).name = None
+    with visit.attempt("upload"), st.spinner("Opening the checkpoint …"):
+        visit.part(Outcome).name = make().name
 
 
 def _outcome() -> None:
-    outcome = visit.part(Outcome)
-    name = outcome.name
-    if outcome.problem:
-        st.error(plain(whole(f"It was not opened: {outcome.problem}")))
-    elif name is not None and name in [upload.name for upload in uploads.mine()]:
+    visit.failure("upload", "It was not opened: ")
+    name = visit.part(Outcome).name
+    if name is not None and name in [upload.name for upload in uploads.mine()]:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.success(f"{plain(name)} is open to every page of this visit.")
             if st.button(

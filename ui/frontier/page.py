@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
-from depthscope.core.errors import InputError
 from depthscope.core.frontier import Frontier
 from depthscope.figures.frontier.words import sentence
 from depthscope.ui.frontier import exit as exit_section, figures, measuring, trivial
@@ -25,6 +24,7 @@ from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import job as jobs, work
 from depthscope.ui.work.job import Job
 
+PLACE = "frontier"
 DRAWN, OWN = "Drawn", "Your own"
 FIELDS = ("difficulty", "instances", "data", "seed")
 
@@ -35,7 +35,6 @@ class Measured:
 
     Attributes:
         address: What is measured.
-        problem: Why the last question was not taken up.
         by_task: What was last measured for each task.
         form: Number of the controls. Each question has controls of its own that begin with its values: a value that is
             put into the state of one that stands is lost if the run that sends it is cut off.
@@ -43,7 +42,6 @@ class Measured:
     """
 
     address: Address | None = None
-    problem: str | None = None
     by_task: dict[str, Address] = field(default_factory=dict)
     form: int = 0
     form_of: Address | None = None
@@ -83,19 +81,17 @@ def open_frontier() -> Address | None:
     assert here.address is not None
     name = visit.checkpoint_name()
     if here.address.checkpoint != name:  # another was chosen, here or on another page
-        here.address, here.problem = _for_checkpoint(here, here.address, name), None
+        here.address = _for_checkpoint(here, here.address, name)
+        visit.visit().failures.pop(PLACE, None)
     return here.address
 
 
 def _adopt_url(here: Measured) -> None:
-    query, here.problem = st.query_params.to_dict(), None
-    try:
+    query, offered = st.query_params.to_dict(), [entry["name"] for entry in opening.offered()]
+    here.address = _default(query.get("checkpoint") if query.get("checkpoint") in offered else None)
+    with visit.attempt(PLACE):
         address = from_query(query, _default, opening.content_of)
         here.address = checked(Address(address.checkpoint, address.origin, steps=address.steps))
-    except InputError as error:
-        here.problem = str(error)
-        offered = [entry["name"] for entry in opening.offered()]
-        here.address = _default(query.get("checkpoint") if query.get("checkpoint") in offered else None)
     if here.address.checkpoint != visit.checkpoint_name() or visit.visit().address is None:
         visit.choose_checkpoint(here.address.checkpoint)
 
@@ -113,15 +109,11 @@ def _for_checkpoint(here: Measured, address: Address, name: str) -> Address:
 
 def _take_up(address: Address) -> None:
     """Takes a question up, or says why not; for callbacks."""
-    here = visit.part(Measured)
-    try:
-        here.address, here.problem = checked(address), None
-    except InputError as error:
-        here.problem = str(error)
-        return
-    _, job = visit.visit().jobs.get("frontier", ("", None))
-    if job is None or not job.running:  # asked again: go on
-        work.forget("frontier")
+    with visit.attempt(PLACE):
+        visit.part(Measured).address = checked(address)
+        _, job = visit.visit().jobs.get("frontier", ("", None))
+        if job is None or not job.running:  # asked again: go on
+            work.forget("frontier")
 
 
 def controls(address: Address) -> None:
@@ -142,8 +134,7 @@ def controls(address: Address) -> None:
             'A .jsonl file with one instance a line, as `depthscope trace` reads it: `{"input": "a b\\nb c", "source": '
             '"a", "target": "c"}`; formulas and texts have "input" alone. It stays on this machine.'
         )
-    if here.problem:
-        st.error(plain(whole(here.problem)))
+    visit.failure(PLACE)
 
 
 def _key(control: str) -> str:

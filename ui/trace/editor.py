@@ -23,6 +23,7 @@ from depthscope.ui.visit.view import View
 from depthscope.ui.widgets.text import plain, whole
 
 Keep = Literal["step", "node"]
+PLACE = "editor"
 LONGEST = 100
 """Edits that can be undone."""
 
@@ -43,12 +44,10 @@ class History:
     Attributes:
         undo: Edits that can be undone.
         redo: Edits that can be done again.
-        refusal: Why the last edit was not made.
     """
 
     undo: list[Change] = field(default_factory=list)
     redo: list[Change] = field(default_factory=list)
-    refusal: str | None = None
 
 
 def history() -> History:
@@ -137,23 +136,19 @@ def from_browser(view: View, request: Any) -> None:
     if name in ("undo", "redo"):
         (undo if name == "undo" else redo)()
         return
-    try:
+    with visit.attempt(PLACE):
         instance = view.instance
         if isinstance(instance, LogicInstance):  # what the model reads is what is drawn
             instance = encoded_formula(instance, view.trace.encoding)
         keep: Keep = "node" if view.trace.encoding.interface == "edges" and name in ("edge", "add", "turn") else "step"
         take(*edited(instance, request), keep=keep, steps=visit.current().steps)
-    except InputError as error:
-        history().refusal = whole(str(error))
 
 
 def _twin(view: View) -> None:
-    try:
+    with visit.attempt(PLACE):
         twin = twins.find(view.instance)
         # As many steps as its twin, so that the two can be compared.
         take(twin.instance, f"The twin: {twin.change}.", keep="node", steps=view.trace.steps)
-    except InputError as error:
-        history().refusal = whole(str(error))
 
 
 def _move(view: View, by: int) -> None:
@@ -167,11 +162,9 @@ def _move(view: View, by: int) -> None:
                 origin=replace(origin, difficulty=origin.difficulty + by), source=None, target=None, steps=None
             )
             return
-    try:
+    with visit.attempt(PLACE):
         result = edit(view.instance, name)
         take(result.instance, result.change)
-    except InputError as error:
-        history().refusal = whole(str(error))
 
 
 def bar(view: View) -> None:
@@ -186,6 +179,6 @@ def bar(view: View) -> None:
             "Make a twin", on_click=_twin, args=(view,), key="twin",
             help="The smallest change that turns the answer: two edges, one atom or one fact",
         )  # fmt: skip
-        refusal, history().refusal = history().refusal, None
-        message = refusal or (last.message if last is not None else None)
+        refusal = visit.visit().failures.pop(PLACE, None)
+        message = whole(refusal) if refusal else last.message if last is not None else None
         st.caption(plain(message) if message else "To change it by hand, press *Edit* in the structure.")

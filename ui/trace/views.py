@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from streamlit.components.v2 import component
 
 from depthscope.core import tasks
 from depthscope.core.encoding import NOTHING
-from depthscope.core.errors import InputError
 from depthscope.core.exchange.npz import write_npz
 from depthscope.figures.linked_views import payload as linked_views
 from depthscope.figures.report_page import report
@@ -29,13 +27,6 @@ from depthscope.ui.widgets.text import plain, whole
 
 MAX_FORMULA, MAX_NOTE = 160, 140
 """Characters of a formula and of a note in the line under the headline; whole notes are among the facts."""
-
-
-@dataclass
-class SessionFile:
-    """Why the last session file could not be opened."""
-
-    problem: str | None = None
 
 
 _component = component("depthscope_linked_views", html=linked_views.HTML, css=linked_views.CSS, js=linked_views.JS)
@@ -149,23 +140,18 @@ def about(view: View) -> None:
 
 def _open_session() -> None:
     """The way to open a session file; what cannot be read is said, and what is open stays."""
-    file = st.file_uploader(
-        "Open a session file", type=["json"], key="session_widget", on_change=_propose_session, max_upload_size=64,
+
+    def submit() -> None:
+        if (file := st.session_state["session_widget"]) is not None:
+            with visit.attempt("session file"):
+                visit.propose(session_file.load(file.getvalue(), opening.default_address))
+
+    chosen = st.file_uploader(
+        "Open a session file", type=["json"], key="session_widget", on_change=submit, max_upload_size=64,
         help="Written by *Session file* above: the checkpoint, the instance and the steps, whatever their length",
     )  # fmt: skip
-    problem = visit.part(SessionFile).problem
-    if file is not None and problem:
-        st.error(plain(whole(problem)))
-
-
-def _propose_session() -> None:
-    shown = visit.part(SessionFile)
-    shown.problem = None
-    if (file := st.session_state["session_widget"]) is not None:
-        try:
-            visit.propose(session_file.load(file.getvalue(), opening.default_address))
-        except InputError as error:
-            shown.problem = str(error)
+    if chosen is not None:
+        visit.failure("session file")
 
 
 def facts(view: View) -> dict[str, str]:

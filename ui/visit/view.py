@@ -95,7 +95,7 @@ def listed(name: str) -> dict[str, Any]:
         return upload.entry
     raise InputError(
         f"There is no checkpoint {name[:60]!r} here; links to one that was uploaded open again once its files are "
-        f"brought along on the Checkpoints page. There are {', '.join(e['name'] for e in offered())}."
+        f"uploaded on the Checkpoints page. There are {', '.join(e['name'] for e in offered())}."
     )
 
 

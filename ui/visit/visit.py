@@ -78,6 +78,7 @@ class Visit:
         in_frame: Whether the router has run.
         resume: Page and query that a link asked for before the router had run.
         tour: When the tour was last asked for.
+        failures: By place on a page, why the last thing that was asked for there could not be done.
         parts: What single pages remember, by type.
     """
 
@@ -93,6 +94,7 @@ class Visit:
     in_frame: bool = False
     resume: tuple[str, dict[str, str]] | None = None
     tour: str = ""
+    failures: dict[str, str] = field(default_factory=dict)
     parts: dict[type, Any] = field(default_factory=dict)
 
 
@@ -238,6 +240,22 @@ def notices(view: View | None) -> None:
     origin = view.address.origin if view is not None else None
     if isinstance(origin, UserInput) and origin.packed is None:
         st.caption("This instance is too long for a link: the address opens it only while the app runs.")
+
+
+@contextmanager
+def attempt(place: str) -> Iterator[None]:
+    """Keeps why the body could not do what was asked for, until the next attempt at this place; for callbacks."""
+    visit().failures.pop(place, None)
+    try:
+        yield
+    except InputError as error:
+        visit().failures[place] = str(error)
+
+
+def failure(place: str, prefix: str = "") -> None:
+    """Says why the last attempt at a place failed, if it did."""
+    if problem := visit().failures.get(place):
+        st.error(plain(whole(prefix + problem)))
 
 
 @contextmanager

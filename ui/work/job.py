@@ -115,7 +115,7 @@ def _end_all() -> None:
         job.end()
 
 
-_BUG = "This stopped through no fault of yours; the log of the server says why."
+_BUG = "This stopped (an internal error); the server's log has the details."
 
 
 def watch(job: Job, shown: int, key: str) -> None:

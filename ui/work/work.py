@@ -69,11 +69,24 @@ def start(work: Work) -> None:
         progress(0)
         for made in work.run(report):
             if work.keep:
-                kept().put(work.key, made, sum(array.nbytes for array in results.arrays(made).values()) + 1000)
+                _keep(work, made)
             yield made
 
     job = Job(run, 1, work.unit)
     visit().jobs[work.kind] = work.key, job.start()
+
+
+def result_or_run(work: Work, is_short: bool) -> Any | None:
+    """The result of a piece of work, run here and now if it is short."""
+    made = result(work)
+    if made is None and is_short:
+        made = next(work.run(lambda done, total: None))
+        _keep(work, made)
+    return made
+
+
+def _keep(work: Work, made: Any) -> None:
+    kept().put(work.key, made, sum(array.nbytes for array in results.arrays(made).values()) + 1000)
 
 
 def forget(kind: str) -> None:

@@ -18,6 +18,9 @@ from depthscope.ui.work import difficulty
 from tests.ui.visit.test_address import frontier, frontiers
 
 
+CORE, PROBES = parser(), probes_parser()
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [
@@ -48,8 +51,8 @@ def test_the_lines_to_copy_ask_the_same(address: Address) -> None:
     origin = address.origin
     file = origin.file or "instances.jsonl" if isinstance(origin, UserInput) else ""
     for start, made, (command, code) in (
-        (["depthscope"], parser(), frontier_lines(address)),
-        (["depthscope", "probe"], probes_parser(), exit_lines(address)),
+        (["depthscope"], CORE, frontier_lines(address)),
+        (["depthscope", "probe"], PROBES, exit_lines(address)),
     ):
         ast.parse(code)
         words = shlex.split(command)
@@ -69,6 +72,6 @@ def test_the_lines_to_copy_ask_the_same(address: Address) -> None:
 def test_the_lines_of_trivial_rules_ask_the_same(data: str, where_wrong: bool) -> None:
     command, code = trivial_lines(Address("graph-house", Sample("1-3")), [1, 2], 7, data, 4, where_wrong)
     ast.parse(code)
-    args = probes_parser().parse_args(shlex.split(command)[2:])
+    args = PROBES.parse_args(shlex.split(command)[2:])
     assert (args.difficulty, args.instances, args.data, args.seed) == ([1, 2], 7, data, 4)
     assert args.where_wrong == where_wrong
