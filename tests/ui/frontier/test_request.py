@@ -17,7 +17,6 @@ from depthscope.ui.visit.address import Address, Sample, UserInput, from_query
 from depthscope.ui.work import difficulty
 from tests.ui.visit.test_address import frontier, frontiers
 
-
 CORE, PROBES = parser(), probes_parser()
 
 
