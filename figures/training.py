@@ -5,8 +5,6 @@ Pure functions from a `core.training.log.Log`, or from accuracy by difficulty, t
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,6 +13,7 @@ import plotly.graph_objects as go
 from depthscope.core.training.log import Log
 from depthscope.figures.frontier.figures import Span
 from depthscope.figures.frontier.words import AXES, difficulty_title, spans
+from depthscope.figures.style.csv_text import csv_text
 from depthscope.figures.style.curves import share
 from depthscope.figures.style.palette import Scheme, sequential
 from depthscope.figures.style.plotly import FONT, INK, MAIN, MUTED, PAPER, SHADE, colour, colourscale, figure
@@ -162,11 +161,9 @@ def told(accuracy: Mapping[int, float]) -> str:
 
 def as_csv(log: Log) -> str:
     """Every number of the curves, a line each: what, batch, difficulty, value."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["what", "batch", "difficulty", "value"])
+    rows: list[list[object]] = []
     for what, values in (("loss", log.loss), ("accuracy of the batch", log.accuracy), ("seconds", log.seconds)):
-        table.writerows([what, int(b), "", f"{v:.6g}"] for b, v in zip(log.batch, values, strict=True))
+        rows += [[what, int(b), "", f"{v:.6g}"] for b, v in zip(log.batch, values, strict=True)]
     for batch, accuracy in log.validation:
-        table.writerows(["validation accuracy", batch, d, f"{v:.6g}"] for d, v in sorted(accuracy.items()))
-    return out.getvalue()
+        rows += [["validation accuracy", batch, d, f"{v:.6g}"] for d, v in sorted(accuracy.items())]
+    return csv_text(["what", "batch", "difficulty", "value"], rows)

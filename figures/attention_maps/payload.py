@@ -15,9 +15,7 @@ number of steps that are held, m the number of rows (nodes, or groups of nodes w
 from __future__ import annotations
 
 import base64
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +29,7 @@ from depthscope.core.trace import Trace
 from depthscope.figures.instruments.edits import rows_by_time
 from depthscope.figures.linked_views import payload as linked_views
 from depthscope.figures.linked_views.labels import names
+from depthscope.figures.style.csv_text import csv_text
 from depthscope.figures.summary import clipped
 from depthscope.probes.reading.margins import has_from
 
@@ -208,11 +207,8 @@ def as_csv(trace: Trace, route: Routes | None) -> str:
         trace: A run with attention.
         route: The links on the path, None where nothing is known of them.
     """
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["step", "head", "query", "key", "query label", "key label", "weight", "on path from step"])
-    table.writerows(_lines(trace, route))
-    return out.getvalue()
+    columns = ["step", "head", "query", "key", "query label", "key label", "weight", "on path from step"]
+    return csv_text(columns, _lines(trace, route))
 
 
 def _lines(trace: Trace, route: Routes | None) -> Iterator[list[object]]:

@@ -5,8 +5,6 @@ Pure functions from a `core.frontier.Frontier` to a Plotly figure; what is not m
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Literal
 
@@ -16,6 +14,7 @@ import plotly.graph_objects as go
 from depthscope.core.arrival import stays_from, t75
 from depthscope.core.frontier import NO_DIFFICULTY, Frontier
 from depthscope.figures.frontier.words import AXES, difficulty_title, in_order, line_of
+from depthscope.figures.style.csv_text import csv_text
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, PAPER, SHADE, colour, colourscale, figure
 
@@ -159,16 +158,13 @@ def arrival_over_difficulty(frontier: Frontier, task: str, scheme: Scheme, train
 
 def as_csv(frontier: Frontier, task: str) -> str:
     """Every cell of the frontier, a line each."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    names: list[Measured] = ["accuracy", "tpr", "tnr", "ceiling"]
-    table.writerow(["difficulty", "steps", "n", "distinct", "low", "high", *names])
+    names, rows = ("low", "high", "accuracy", "tpr", "tnr", "ceiling"), []
     for i, difficulty in enumerate(frontier.difficulty):
         for t, steps in enumerate(frontier.steps):
-            arrays = [getattr(frontier, name) for name in ("low", "high", *names)]
+            arrays = [getattr(frontier, name) for name in names]
             values = ["" if x is None or np.isnan(x[i, t]) else f"{x[i, t]:.6g}" for x in arrays]
-            table.writerow([difficulty_title(task, difficulty), steps, frontier.n[i], frontier.distinct[i], *values])
-    return out.getvalue()
+            rows.append([difficulty_title(task, difficulty), steps, frontier.n[i], frontier.distinct[i], *values])
+    return csv_text(["difficulty", "steps", "n", "distinct", *names], rows)
 
 
 def _told(frontier: Frontier, task: str) -> np.ndarray:
