@@ -157,7 +157,7 @@ def _curves(run: Run, log: Log) -> None:
         plot(fig, "training validation", f"{run.name}-validation", "Validation accuracy by difficulty over batches")
         st.caption(
             "The frontier as it grows: accuracy on instances that no batch holds, within the frame those difficulties "
-            "it trains on; chance level is drawn pale."
+            "it trains on; chance level is closest to the background."
             + (f" The last column is {plain(beside[0])}, made by the same recipe." if beside else "")
         )
 

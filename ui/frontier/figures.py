@@ -39,7 +39,8 @@ TITLES: dict[str, str] = {
     "tnr": "Negatives",
 }
 READ: dict[Measured, str] = {
-    "accuracy": "A cell is the share of right answers at one difficulty after T steps; chance level is drawn pale.",
+    "accuracy": "A cell is the share of right answers at one difficulty after T steps; chance level is closest to the "
+    "background.",
     "ceiling": "The observer: what a rule that may use exactly what T steps can carry would get on these instances.",
     "tpr": "The share of right answers among instances whose answer is yes; .5 in accuracy can be all-negative.",
     "tnr": "The share of right answers among instances whose answer is no.",
