@@ -17,7 +17,7 @@ from depthscope.ui.visit.address import Address, Sample, UserInput, from_query
 from depthscope.ui.work import difficulty
 from tests.ui.visit.test_address import frontier, frontiers
 
-CORE, PROBES = parser(), probes_parser()
+CORE, EXIT, TRIVIAL = parser(), probes_parser(command="exit"), probes_parser(command="trivial")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_lines_to_copy_ask_the_same(address: Address) -> None:
     file = origin.file or "instances.jsonl" if isinstance(origin, UserInput) else ""
     for start, made, (command, code) in (
         (["depthscope"], CORE, frontier_lines(address)),
-        (["depthscope", "probe"], PROBES, exit_lines(address)),
+        (["depthscope", "probe"], EXIT, exit_lines(address)),
     ):
         ast.parse(code)
         words = shlex.split(command)
@@ -71,6 +71,6 @@ def test_the_lines_to_copy_ask_the_same(address: Address) -> None:
 def test_the_lines_of_trivial_rules_ask_the_same(data: str, where_wrong: bool) -> None:
     command, code = trivial_lines(Address("graph-house", Sample("1-3")), [1, 2], 7, data, 4, where_wrong)
     ast.parse(code)
-    args = PROBES.parse_args(shlex.split(command)[2:])
+    args = TRIVIAL.parse_args(shlex.split(command)[2:])
     assert (args.difficulty, args.instances, args.data, args.seed) == ([1, 2], 7, data, 4)
     assert args.where_wrong == where_wrong
