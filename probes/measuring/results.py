@@ -48,21 +48,28 @@ class Result:
         return dumps(self, indent=indent)
 
 
-def estimates(result: Any, prefix: str = "") -> list[dict[str, Any]]:
-    """Every estimate of a result as a row: name, index ("" for a single one), value, low, high, n, and as text."""
-    rows: list[dict[str, Any]] = []
+def named_estimates(result: Any, prefix: str = "") -> dict[str, Estimate]:
+    """Every estimate of a result by dotted name, those of its parts too."""
+    named: dict[str, Estimate] = {}
     for name, value in (vars(result) if is_dataclass(result) else result).items():
         if isinstance(value, Estimate):
-            for index in np.ndindex(value.shape):
-                one = value[index]
-                numbers = {key: getattr(one, key).item() for key in ("value", "low", "high", "n")}
-                at = ",".join(map(str, index))
-                rows.append({"name": prefix + name, "index": at, **numbers, "text": f"{one}"})
+            named[prefix + name] = value
         elif is_dataclass(value) or isinstance(value, Mapping):
-            rows += estimates(value, f"{prefix}{name}.")
+            named |= named_estimates(value, f"{prefix}{name}.")
         elif isinstance(value, tuple | list) and value and is_dataclass(value[0]):
             for i, part in enumerate(value):
-                rows += estimates(part, f"{prefix}{name}.{i}.")
+                named |= named_estimates(part, f"{prefix}{name}.{i}.")
+    return named
+
+
+def estimates(result: Any) -> list[dict[str, Any]]:
+    """Every estimate as rows: name, index ("" for a single number), value, low, high, n, and all of it as text."""
+    rows = []
+    for name, of in named_estimates(result).items():
+        for index in np.ndindex(of.shape):
+            one = of[index]
+            numbers = {key: getattr(one, key).item() for key in ("value", "low", "high", "n")}
+            rows.append({"name": name, "index": ",".join(map(str, index)), **numbers, "text": f"{one}"})
     return rows
 
 

@@ -16,7 +16,7 @@ from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets.plot import choice, plot, scheme
 from depthscope.ui.widgets.text import plain
-from depthscope.ui.work.measure import Asked, card
+from depthscope.ui.work.measure import Request, Section, section
 
 COUNTS = {"attention": 40, "interaction": 8, "knockout": 40, "highway": 8}
 """Instances drawn; half of the graphs have no path."""
@@ -34,32 +34,32 @@ def draw(view: View) -> None:
             "without a path are left out."
         )
     )
-    asked = {name: Asked(name, opened, instances=count) for name, count in COUNTS.items()}
-    left, right = st.columns(2, gap="small")
-    with left:
-        card(
-            "Attention on the path", asked["attention"],
+    sections = (
+        Section(
+            "attention", "Attention on the path",
             "Does attention lie on the path that the answer has to come along, in which head and at which step?",
-            lambda found: _attention(found, view),
-        )  # fmt: skip
-    with right:
-        card(
-            "Attention taken out", asked["knockout"],
+            lambda result, _: _attention(result, view),
+        ),
+        Section(
+            "knockout", "Attention taken out",
             "Does the answer need that attention? Links on the path are taken out, against as many off it. Half a "
-            "minute.", _knockout,
-        )  # fmt: skip
-    left, right = st.columns(2, gap="small")
-    with left:
-        card(
-            "Effective interaction", asked["interaction"],
-            "How much does the answer change with each state before it, and does that lie on the path?", _interaction,
-        )  # fmt: skip
-    with right:
-        card(
-            "Gradient highway", asked["highway"],
+            "minute.", lambda result, _: _knockout(result),
+        ),
+        Section(
+            "interaction", "Effective interaction",
+            "How much does the answer change with each state before it, and does that lie on the path?",
+            lambda result, _: _interaction(result),
+        ),
+        Section(
+            "highway", "Gradient highway",
             "How much of the gradient is left many steps back, trained and at the start, and which mechanism is to "
-            "thank?", _highway,
-        )  # fmt: skip
+            "thank?", lambda result, _: _highway(result),
+        ),
+    )  # fmt: skip
+    columns = [column for _ in range(2) for column in st.columns(2, gap="small")]
+    for column, what in zip(columns, sections, strict=True):
+        with column:
+            section(opened, what, Request(what.instrument, opened.name, instances=COUNTS[what.instrument]))
 
 
 def _plot(fig: go.Figure, key: str, name: str, alt: str) -> None:

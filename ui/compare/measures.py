@@ -20,7 +20,7 @@ from depthscope.ui.visit import view as opening
 from depthscope.ui.widgets import card as frames
 from depthscope.ui.widgets.plot import choice, plot, scheme
 from depthscope.ui.widgets.text import plain
-from depthscope.ui.work.measure import Asked, card
+from depthscope.ui.work.measure import Request, Section, section
 
 HARDEST = 16
 """Greatest difficulty that is drawn to compare answers."""
@@ -76,17 +76,17 @@ def measured(pair: Pair) -> None:
     st.caption(f"Instances that no training saw, difficulty {levels[0]} to {levels[-1]}, the same for both.")
     other = second.name if any(second.name == e["name"] for e in opening.offered()) else str(second.folder)
     steps = steps_of(first, second, levels[-1])
-    asked = Asked("agreement", first, difficulty=levels, instances=BATCH, steps=steps, options={"other": other})
-    card(
-        "Answers", asked,
+    options = {"other": other}
+    span_of_levels = f"{levels[0]}-{levels[-1]}"
+    asks = (
         "How often do the two give the same answer, who is right where they do not, and how far does each carry? "
-        "Up to a minute.",
-        lambda found: _answers(found, task, pair),
-    )  # fmt: skip
-    card(
-        "States", Asked("similarity", first, steps=steps, options={"other": other}),
-        "How alike are the states of the two, step by step, up to rotation and scale?", _states,
-    )  # fmt: skip
+        "Up to a minute."
+    )
+    request = Request("agreement", first.name, span_of_levels, BATCH, steps, options=options)
+    section(first, Section("agreement", "Answers", asks, lambda result, _: _answers(result, task, pair)), request)
+    asks = "How alike are the states of the two, step by step, up to rotation and scale?"
+    request = Request("similarity", first.name, steps=steps, options=options)
+    section(first, Section("similarity", "States", asks, lambda result, _: _states(result)), request)
 
 
 def steps_of(first: Checkpoint, second: Checkpoint, hardest: int) -> int:

@@ -24,7 +24,7 @@ from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets.plot import choice, plot, scheme
 from depthscope.ui.widgets.text import plain
-from depthscope.ui.work.measure import Asked, card
+from depthscope.ui.work.measure import Request, Section, section
 
 PROGRAM = 0.9
 """Share of the node-steps from which an automaton is said to do what the model does."""
@@ -83,35 +83,28 @@ def measured(view: View) -> None:
     st.markdown("#### Measured on drawn instances")
     level = _level(opened)
     steps = frontier.default_steps(opened, subjects.trained(opened) if level is None else level)
+    at = None if level is None else str(level)
     left, right = st.columns(2, gap="small")
     with left:
-        card(
-            "Settling", Asked("convergence", opened, level, steps=steps),
-            "How far do states still move, do they turn, and do nodes settle in the oracle's order?",
-            lambda found: _rest(found, opened),
-        )  # fmt: skip
+        asks = "How far do states still move, do they turn, and do nodes settle in the oracle's order?"
+        what = Section("convergence", "Settling", asks, lambda result, _: _rest(result, opened))
+        section(opened, what, Request("convergence", opened.name, at, steps=steps))
     with right:
-        card(
-            "Directions", Asked("pca", opened, level, steps=steps),
-            "In how few directions do the states move, and are they the same at every step?", _components,
-        )  # fmt: skip
+        asks = "In how few directions do the states move, and are they the same at every step?"
+        what = Section("pca", "Directions", asks, lambda result, _: _components(result))
+        section(opened, what, Request("pca", opened.name, at, steps=steps))
     left, right = st.columns(2, gap="small")
     with left:
-        card(
-            "Fixed points and restarts", Asked("fixed-points", opened, level, steps=20),
-            "Where does the update of one instance stand still, and does it matter where a run starts? Some minutes.",
-            _points,
-        )  # fmt: skip
+        asks = "Where does the update of one instance stand still, and does it matter where a run starts? Some minutes."
+        what = Section("fixed-points", "Fixed points and restarts", asks, lambda result, _: _points(result))
+        section(opened, what, Request("fixed-points", opened.name, at, steps=20))
     with right:
-        card(
-            "Disturbances", Asked("lyapunov", opened, level, instances=4, steps=16),
-            "Does a small disturbance of the states die out along a run, or grow?", _growth,
-        )  # fmt: skip
-    card(
-        "Automaton", Asked("automaton", opened),
-        "Is the model, node by node, a small finite machine, and does that go on ten times larger? Some minutes.",
-        lambda found: _automaton(found, opened.config.task),
-    )  # fmt: skip
+        asks = "Does a small disturbance of the states die out along a run, or grow?"
+        what = Section("lyapunov", "Disturbances", asks, lambda result, _: _growth(result))
+        section(opened, what, Request("lyapunov", opened.name, at, instances=4, steps=16))
+    asks = "Is the model, node by node, a small finite machine, and does that go on ten times larger? Some minutes."
+    what = Section("automaton", "Automaton", asks, lambda result, _: _automaton(result, opened.config.task))
+    section(opened, what, Request("automaton", opened.name))
 
 
 def _level(opened: Checkpoint) -> int | None:

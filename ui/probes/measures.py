@@ -5,13 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from depthscope.figures.instruments import commitment, lens as lens_curves, wavefront
+from depthscope.probes import registry
 from depthscope.probes.instruments.commitment import NONE, Commitment
 from depthscope.probes.instruments.lens import Lenses
 from depthscope.probes.instruments.wavefront import Wavefront
 from depthscope.ui.widgets.card import table
 from depthscope.ui.widgets.plot import plot, scheme
 from depthscope.ui.widgets.text import plain
-from depthscope.ui.work.probe_measures import Section
+from depthscope.ui.work.measure import Section
 
 
 def show_arrivals(found: Wavefront, name: str) -> None:
@@ -94,30 +95,41 @@ ARRIVALS = Section(
     "When does the wave arrive?",
     "From which step on is each node read right, and does that grow with how far it is? Beside it the same with "
     "distances shuffled, in an untrained network, and in the twin's run.",
-    "runs",
-    (100, 40),
     show_arrivals,
     wavefront.as_csv,
+    unit="runs",
+    form=True,
+    instances=(100, 40),
     hard=True,
-    reads=True,
 )
 COMMITMENT = Section(
     "commitment",
     "When is the answer known, and when given?",
     "From which step does the answer stay, and from which step did a probe of the state know it? Beside it a probe of "
     "permuted answers and one of an untrained network.",
-    "regressions",
-    (60, 60),
     show_commitment,
     commitment.as_csv,
+    unit="regressions",
+    form=True,
+    instances=(60, 60),
 )
 LENS = Section(
     "lens",
     "What would the readout say of earlier states?",
     "The last readout applied to every step's state as it is (logit lens), and after a map fitted for that step "
     "(tuned lens). Beside it lenses tuned on shuffled answers and on an untrained network.",
-    "parts",
-    (32, 16),
     show_lenses,
     lens_curves.as_csv,
+    form=True,
+    instances=(32, 16),
 )
+ELSEWHERE = {
+    "attention", "knockout", "interaction", "highway", "convergence", "pca", "fixed-points", "lyapunov", "automaton",
+    "agreement", "similarity", "exit", "patch", "do", "wavefront", "commitment", "lens",
+}  # fmt: skip
+"""Instruments that have a section of their own, on this page or another."""
+
+
+def others() -> list[str]:
+    """Instruments without a section of their own, those that a user named at the start among them."""
+    return [name for name in registry.names() if name not in ELSEWHERE]

@@ -11,10 +11,11 @@ import streamlit as st
 from depthscope.core.errors import InputError
 from depthscope.figures.frontier.words import spans
 from depthscope.figures.instruments import fit as drawing, fit_on_instance
+from depthscope.probes import registry
 from depthscope.probes.reading import linear_probe
 from depthscope.probes.reading.scores import ProbeScores
 from depthscope.ui.probes import stored as probe_stored
-from depthscope.ui.probes.measures import ARRIVALS, COMMITMENT, LENS
+from depthscope.ui.probes.measures import ARRIVALS, COMMITMENT, LENS, others
 from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
 from depthscope.ui.visit import view as opening, visit
@@ -23,7 +24,7 @@ from depthscope.ui.widgets.card import card
 from depthscope.ui.widgets.copy_instance import command, python
 from depthscope.ui.widgets.plot import downloads, plot, scheme, take_away
 from depthscope.ui.widgets.text import plain
-from depthscope.ui.work import probe_measures
+from depthscope.ui.work.measure import Section, section
 
 SETS = {
     "unseen": "Unseen distances",
@@ -54,8 +55,15 @@ def draw(view: View) -> None:
             _scores(view, scores)
     with visit.error_box():
         _on_instance(view)
-    for section in (ARRIVALS, COMMITMENT, LENS):
-        probe_measures.draw(checkpoint, section)
+    for what in (ARRIVALS, COMMITMENT, LENS):
+        section(checkpoint, what)
+    st.markdown("#### More instruments")
+    name = st.selectbox(
+        "Instrument", others(), key="other instrument", label_visibility="collapsed", width=280,
+        format_func=lambda name: f"{name}: {registry.get(name).asks}",
+    )  # fmt: skip
+    if name is not None:
+        section(checkpoint, Section(name, form=True))
 
 
 def _scores(view: View, scores: ProbeScores) -> None:

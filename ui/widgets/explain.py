@@ -20,5 +20,7 @@ def page(name: str) -> str:
 
 def popover(name: str) -> None:
     """A "?" that opens the page of an instrument: question, formula, control, how to read it, pitfalls, source."""
+    if not (DOCS / f"{name}.md").is_file():
+        return  # an instrument of the user's own
     with st.popover("?", help="What this measures, its controls and its pitfalls"):
         st.markdown(page(name))

@@ -1,145 +1,267 @@
-"""A card for an instrument: measured when it is asked for, with progress and a way to stop, then its figure.
+"""A section for an instrument: what is asked, the work under way, then its figures and its numbers to take away.
 
-What is shown is the result that `depthscope probe NAME` prints: the same function measures both.
+Form, command, code and CSV come from the declaration of the instrument; the result is what `depthscope probe NAME`
+prints. A section without a figure of its own draws the estimates of the result.
 """
 
 from __future__ import annotations
 
-import shlex
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import streamlit as st
 
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.files.strict_json import dumps
-from depthscope.probes import registry as instruments
-from depthscope.probes.measuring import instances as subjects
+from depthscope.core.errors import InputError
+from depthscope.core.tasks import concepts
+from depthscope.figures.instruments import estimates as drawing
+from depthscope.figures.style.csv_text import csv_text
+from depthscope.probes import registry
+from depthscope.probes.instrument import Instrument
+from depthscope.probes.measuring import instances, results
+from depthscope.probes.reading import linear_probe
+from depthscope.ui.shell.sidebar import DIFFICULTY
+from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.cache import fingerprint
-from depthscope.ui.widgets import copy_instance as lines, explain
+from depthscope.ui.widgets import copy_instance
+from depthscope.ui.widgets.card import card
+from depthscope.ui.widgets.plot import csv_and_json, plot, scheme, take_away
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
+from depthscope.ui.work.difficulty import difficulties
 from depthscope.ui.work.work import Progress, Work
 
-SEED = 0
+MAX_INSTANCES = 2000
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What an instrument is asked of a checkpoint, on drawn instances: intervals and controls need more than one.
+class Request:
+    """What one measurement is of.
 
     Attributes:
-        name: The instrument.
-        checkpoint: What is measured.
-        difficulty: Of the instances, one or several; None takes the hardest it was trained on.
-        instances: How many of each.
-        steps: T; None takes the default.
+        instrument: Its name.
+        checkpoint: Name of the checkpoint.
+        difficulty: Of the instances, a range as the command line takes it; None for the hardest trained on.
+        instances: Of each difficulty; None for as many as the command draws.
+        steps: T; None for what the instances need.
+        seed: Of the instances and all else.
         options: Of the instrument.
     """
 
-    name: str
-    checkpoint: Checkpoint
-    difficulty: int | tuple[int, ...] | None = None
+    instrument: str
+    checkpoint: str
+    difficulty: str | None = None
     instances: int | None = None
     steps: int | None = None
+    seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def key(self) -> str:
-        """Digest of all that the result depends on."""
-        options = tuple((name, str(value)) for name, value in sorted(self.options.items()))
-        return fingerprint(self.name, self.checkpoint.sha256, self.difficulty, self.count, self.steps, options)
-
-    @property
     def levels(self) -> list[int] | None:
-        """The difficulties that are drawn, None for the hardest trained on."""
-        if self.difficulty is None:
-            return None
-        return [self.difficulty] if isinstance(self.difficulty, int) else list(self.difficulty)
+        """The difficulties.
+
+        Raises:
+            InputError: If the text is no range.
+        """
+        return None if self.difficulty is None else difficulties(self.difficulty)
 
     @property
     def count(self) -> int:
-        """How many instances are drawn."""
-        return self.instances or instruments.get(self.name).instances
+        """Instances of each."""
+        return self.instances or registry.get(self.instrument).instances
 
     @property
     def command(self) -> str:
         """The line of a shell that measures the same."""
-        words = ["depthscope", "probe", self.name, self.checkpoint.name]
-        words += ["--difficulty", ",".join(map(str, self.levels))] if self.levels else []
-        words += ["--instances", str(self.count)]
-        words += [] if self.steps is None else ["--steps", str(self.steps)]
-        for name, value in self.options.items():
-            words += [f"--{name.replace('_', '-')}", str(value)]
-        return shlex.join(words)
+        levels = self.difficulty and self.difficulty.replace(" ", "")
+        settings = {"difficulty": levels, "instances": self.count, "steps": self.steps, **self.options}
+        return copy_instance.command("probe", self.instrument, self.checkpoint, **settings, seed=self.seed, json=True)
 
     @property
     def code(self) -> str:
         """The lines of Python that measure the same."""
-        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
-        return "\n".join(
-            [
-                "from depthscope.core import checkpoint",
-                "from depthscope.probes import registry",
-                "from depthscope.probes.measuring import instances",
-                "",
-                f"opened = checkpoint.load({self.checkpoint.name!r})",
-                f"drawn = instances.draw(opened, {self.levels}, {self.count})",
-                f"measure = registry.get({self.name!r})",
-                f"result = measure(opened, drawn, steps={self.steps}{options})",
-                "print(measure.table(result))",
-            ]
+        steps = {} if self.steps is None else {"steps": self.steps}
+        return copy_instance.python(
+            ["core.checkpoint", "probes.registry", "probes.measuring.instances"],
+            f"opened = checkpoint.load({self.checkpoint!r})",
+            f"drawn = instances.draw(opened, {self.levels}, {self.count}, seed={self.seed})",
+            f"measure = registry.get({self.instrument!r})",
+            f"result = measure(opened, drawn, seed={self.seed}{copy_instance.arguments({**steps, **self.options})})",
+            "print(measure.table(result))",
         )
 
 
-def card(title: str, asked: Asked, question: str, draw: Callable[[Any], None]) -> None:
-    """A framed instrument: why it does not apply, or the button, the progress, the figure.
+@dataclass(frozen=True)
+class Section:
+    """A section of a page.
 
-    Args:
-        title: Of the card.
-        asked: What is measured.
-        question: One sentence, shown before it is measured.
-        draw: Draws a result, with its sentence.
+    Attributes:
+        instrument: Name of the instrument, and of its page of documentation.
+        title: Of the section; None for the name.
+        asks: What is measured, while nothing is; None for what the instrument asks.
+        show: Draws a result; called with it, and a stem for names of files. None draws its estimates.
+        csv: The numbers of a result as a table; None for its estimates.
+        unit: What its progress counts.
+        form: Whether a person chooses the instances and the options.
+        instances: Drawn at first, by models over edges and by others; None for as many as the command draws.
+        hard: Whether the first difficulty lies beyond the trained ones.
     """
-    name = asked.name
-    with st.container(border=True, gap="xsmall", height="stretch"):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f"**{title}**")
-            explain.popover(name)
-        why = instruments.get(name).unfit(asked.checkpoint)
-        if why is not None:
-            st.caption(f"{question} It does not apply here: {plain(whole(why))}")
-            return
-        work = _work(asked)
-        found = background.result(work)
-        if found is None:
-            st.caption(question)
-            if not background.under_way(work):
-                st.button("Measure", on_click=background.start, args=(work,), key=f"measure {name}")
-            return
-        draw(found)
-        _take_away(asked, found)
+
+    instrument: str
+    title: str | None = None
+    asks: str | None = None
+    show: Callable[[Any, str], None] | None = None
+    csv: Callable[[Any], str] | None = None
+    unit: str = "parts"
+    form: bool = False
+    instances: tuple[int, int] | None = None
+    hard: bool = False
+
+    def first(self, checkpoint: Checkpoint) -> Request:
+        """What the form holds before anything was chosen."""
+        hardest = concepts.concept_for(checkpoint.config).harder if self.hard else instances.trained(checkpoint)
+        count = None if self.instances is None else self.instances[checkpoint.config.attention != "edges"]
+        options = {one.name: one.default for one in fields(registry.get(self.instrument).options)}
+        first = Request(self.instrument, checkpoint.name, str(hardest), count, options=options)
+        return replace(first, instances=first.count)
 
 
-def _work(asked: Asked) -> Work:
-    """The measurement on a thread of its own; its result is kept for every visit."""
+@dataclass
+class Requests:
+    """What was last asked for in each form of a visit, by its key."""
+
+    by_form: dict[str, Request] = field(default_factory=dict)
+
+
+def work_of(request: Request, checkpoint: Checkpoint, unit: str = "parts") -> Work:
+    """The work behind a measurement.
+
+    Raises:
+        InputError: If the difficulty is no range, or harder than a page draws.
+    """
+    levels, most = request.levels, opening.MOST[checkpoint.config.task]["audited"]
+    if levels and levels[-1] > most:
+        raise InputError(f"The page draws instances up to difficulty {most} for this task.")
+    probe = linear_probe.load(checkpoint)
+    stored = () if probe is None else (probe.weight, probe.bias)
+    measure = registry.get(request.instrument)
 
     def run(progress: Progress) -> Iterator[Any]:
-        opened = asked.checkpoint
-        drawn = subjects.draw(opened, asked.levels, asked.count, seed=SEED)
-        measure = instruments.get(asked.name)
-        yield measure(opened, drawn, steps=asked.steps, seed=SEED, progress=progress, **asked.options)
+        drawn = instances.draw(checkpoint, levels, request.count, seed=request.seed)
+        options = dict(request.options)
+        yield measure(checkpoint, drawn, steps=request.steps, seed=request.seed, progress=progress, **options)
 
-    return Work(f"instrument {asked.name}", asked.key, run)
+    options = tuple((name, str(value)) for name, value in sorted(request.options.items()))
+    about = (request.instrument, checkpoint.sha256, levels, request.count, request.steps, request.seed, options)
+    return Work(request.instrument, fingerprint(*about, *stored), run, unit)
 
 
-def _take_away(asked: Asked, found: Any) -> None:
-    name = asked.name
-    with st.expander("Numbers, command and code"):
-        st.code(instruments.get(name).table(found), language=None)
-        lines.show(asked.command, asked.code)
-        file = f"{asked.checkpoint.name}-{name}.json"
-        st.download_button(
-            "JSON", lambda: dumps(found), file, "application/json", on_click="ignore", key=f"{name} json"
+def section(checkpoint: Checkpoint, what: Section, request: Request | None = None) -> None:
+    """Draws a section: why it does not apply, or the form, the work under way, and the result once there is one.
+
+    Args:
+        checkpoint: What is measured.
+        what: The section.
+        request: What its button measures, where it has no form.
+    """
+    measure = registry.get(what.instrument)
+    title, asks = what.title or what.instrument.capitalize(), what.asks or f"{measure.asks.capitalize()}."
+    with card(title, what.instrument, height="content" if what.form else "stretch"), visit.error_box():
+        unfit = measure.unfit(checkpoint)
+        if unfit is not None:
+            st.caption(f"{plain(asks)} It does not apply here: {plain(whole(unfit))}")
+            return
+        if what.form:
+            request = _form(checkpoint, what, measure)
+        work = None if request is None else work_of(request, checkpoint, what.unit)
+        result = None if work is None else background.result(work)
+        if result is None:
+            if work is None or not background.under_way(work):
+                st.caption(plain(asks))
+                if work is not None and not what.form:
+                    key = f"measure {what.instrument}"
+                    st.button("Measure", on_click=background.start, args=(work,), key=key)
+            return
+        assert request is not None
+        stem = re.sub(r"[^\w.-]", "-", f"{checkpoint.name}-{what.instrument}")
+        (what.show or _estimates)(result, stem)
+        offers = csv_and_json(stem, lambda: (what.csv or as_csv)(result), lambda: results.dumps(result))
+        take_away(what.instrument, offers, request.command, request.code, measure.table(result))
+
+
+def as_csv(result: Any) -> str:
+    """Every estimate of a result, one a line: name, index, value, both ends of its interval, and n."""
+    columns = ("name", "index", "value", "low", "high", "n")
+    return csv_text(columns, ([row[name] for name in columns] for row in results.estimates(result)))
+
+
+def _estimates(result: Any, stem: str) -> None:
+    """The figure of a result that has none of its own: one estimate at a time."""
+    named = results.named_estimates(result)
+    if not named:
+        st.code(result.table(), language=None)
+        return
+    name = st.selectbox("Estimate", list(named), key=f"estimate {stem}") or next(iter(named))
+    plot(drawing.estimate(name, named[name], scheme()), f"estimate {stem}", f"{stem}-{name}", name)
+
+
+def _form(checkpoint: Checkpoint, what: Section, measure: Instrument) -> Request | None:
+    """The form of a section; what was last asked for in it, None before."""
+    state, name = st.session_state, f"{what.instrument} {checkpoint.name}"
+    asked, first = visit.part(Requests).by_form, what.first(checkpoint)
+    shown = asked.get(name, first)
+    keys = {x: f"probe {x} {name}" for x in ("difficulty", "instances", "seed")}
+    for x, key in keys.items():
+        state.setdefault(key, getattr(shown, x))
+    inputs = {keyword: (f"option {keyword} {name}", settings) for _, keyword, settings in measure.arguments()}
+
+    def submit() -> None:
+        chosen = {x: getattr(first, x) if state.get(key) is None else state[key] for x, key in keys.items()}
+        options = {keyword: _value(state.get(key), settings) for keyword, (key, settings) in inputs.items()}
+        asked[name] = replace(first, **chosen, options=options)
+        try:
+            work = work_of(asked[name], checkpoint, what.unit)
+        except InputError:
+            return  # the coming run says it in the section
+        if background.result(work) is None:
+            background.start(work)
+
+    with st.form(f"form {name}", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            DIFFICULTY[checkpoint.config.task], key=keys["difficulty"], help="Such as 5, 1-12 or 1-12,20.", width=150
         )
+        st.number_input("Of each", 1, MAX_INSTANCES, key=keys["instances"], width=112)
+        st.number_input("Seed", 0, 2**31 - 1, key=keys["seed"], width=104)
+        for keyword, (key, settings) in inputs.items():
+            _input(keyword, key, settings, shown.options.get(keyword))
+        st.form_submit_button("Measure", on_click=submit, key=f"measure {what.instrument}")
+    return asked.get(name)
+
+
+def _input(keyword: str, key: str, settings: Mapping[str, Any], value: Any) -> None:
+    """The widget of one option: a choice, a switch, a number or a text; what is left empty takes the default."""
+    label, hint = keyword.replace("_", " ").capitalize(), str(settings.get("help", ""))
+    if choices := settings.get("choices"):
+        index = list(choices).index(value) if value in choices else None
+        st.selectbox(label, choices, index, key=key, help=hint, width=150, placeholder="default")
+    elif settings.get("action") == "store_true":
+        st.checkbox(label, bool(value), key=key, help=hint)
+    elif settings.get("type") in (int, float):
+        st.number_input(label, value=value, key=key, help=hint, width=112, placeholder="default")
+    else:
+        text = "" if value is None else " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        st.text_input(label, text, key=key, help=hint, width=150, placeholder="default")
+
+
+def _value(text: Any, settings: Mapping[str, Any]) -> Any:
+    """What an option is given for what its widget holds."""
+    if text in (None, ""):
+        return settings.get("default")
+    if not isinstance(text, str) or "choices" in settings:
+        return text
+    read = settings.get("type", str)
+    if settings.get("nargs") or settings.get("action") == "append":
+        return [read(word) for word in text.split()]
+    return read(text)

@@ -6,7 +6,7 @@ import ast
 import json
 import shlex
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from depthscope.core import checkpoint, tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
 from depthscope.core.trace import record
+from depthscope.probes import registry
 from depthscope.probes.cli import parser
 from depthscope.probes.reading import linear_probe
 from depthscope.probes.reading.scores import ProbeScores
@@ -25,8 +26,8 @@ from depthscope.ui.probes import page as probe_page, stored as probe_stored
 from depthscope.ui.probes.measures import ARRIVALS, COMMITMENT, LENS
 from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.address import Address, Example
-from depthscope.ui.work import probe_measures
-from depthscope.ui.work.probe_measures import Asked
+from depthscope.ui.work import measure
+from depthscope.ui.work.measure import Request
 from tests.probes.hand_made import untrained
 
 
@@ -119,28 +120,30 @@ def test_the_button_fits_what_the_command_fits(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     "asked",
     [
-        Asked("wavefront", "graph-house", "1-3, 12", 20, 4, "probe"),
-        Asked("wavefront", "logic-house-tree", "8", 20, 0, "readout"),
-        Asked("commitment", "graph-house", "5", 60),
-        Asked("lens", "text-house-tokens", "2-4", 8, 1),
+        Request("wavefront", "graph-house", "1-3, 12", 20, seed=4, options={"reader": "probe"}),
+        Request("wavefront", "logic-house-tree", "8", 20, options={"reader": "readout"}),
+        Request("commitment", "graph-house", "5", 60),
+        Request("lens", "text-house-tokens", "2-4", 8, seed=1),
+        Request("lens", "text-house-tokens", None, None, 12),
     ],
 )
-def test_the_lines_to_copy_ask_the_same(asked: Asked) -> None:
-    words = shlex.split(probe_measures.command(asked))
+def test_the_lines_to_copy_ask_the_same(asked: Request) -> None:
+    words = shlex.split(asked.command)
     assert words[:2] == ["depthscope", "probe"]
     args = parser().parse_args(words[2:])
-    assert (args.checkpoint, args.instances, args.seed) == (asked.checkpoint, asked.instances, asked.seed)
-    assert getattr(args, "reader", None) == asked.reader
+    assert (args.checkpoint, args.instances, args.seed) == (asked.checkpoint, asked.count, asked.seed)
+    assert getattr(args, "reader", None) == asked.options.get("reader")
+    assert (args.difficulty, args.steps) == (asked.levels, asked.steps)
     assert args.json
-    ast.parse(probe_measures.code(asked))
+    ast.parse(asked.code)
 
 
 def test_the_lines_to_copy_compute_what_the_page_shows() -> None:
-    asked = Asked("wavefront", "graph-house", "3", 4, 2, "readout")
-    work = probe_measures.work_of(asked, checkpoint.load("graph-house"), "runs")
+    asked = Request("wavefront", "graph-house", "3", 4, seed=2, options={"reader": "readout"})
+    work = measure.work_of(asked, checkpoint.load("graph-house"), "runs")
     [shown] = work.run(lambda done, total: None)
     namespace: dict[str, Any] = {}
-    exec(probe_measures.code(asked).replace("print(", "str("), namespace)
+    exec(asked.code.replace("print(", "str("), namespace)
     np.testing.assert_array_equal(namespace["result"].node_arrival, shown.node_arrival)
     assert namespace["result"].fits == pytest.approx(shown.fits, nan_ok=True) or str(shown.fits) == str(
         namespace["result"].fits
@@ -149,33 +152,34 @@ def test_the_lines_to_copy_compute_what_the_page_shows() -> None:
 
 def test_work_is_told_apart_by_all_it_depends_on(fitted: tuple[Checkpoint, ProbeScores]) -> None:
     ours = fitted[0]
-    first = Asked("wavefront", ours.name, "3", 10)
+    first = Request("wavefront", ours.name, "3", 10)
     others = [
         replace(first, instrument="lens"),
         replace(first, difficulty="4"),
         replace(first, instances=11),
         replace(first, seed=1),
-        replace(first, reader="probe"),
+        replace(first, steps=5),
+        replace(first, options={"reader": "probe"}),
     ]
-    keys = {probe_measures.work_of(x, ours, "").key for x in (first, *others)}
-    assert len(keys) == 6
-    assert probe_measures.work_of(first, ours, "").key in keys
-    assert probe_measures.work_of(first, replace(ours, folder=None), "").key not in keys  # other probes, none
+    keys = {measure.work_of(x, ours, "").key for x in (first, *others)}
+    assert len(keys) == 7
+    assert measure.work_of(first, ours, "").key in keys
+    assert measure.work_of(first, replace(ours, folder=None), "").key not in keys  # other probes, none
 
 
 @pytest.mark.parametrize(("difficulty", "says"), [("5-2", "range"), ("", "range"), ("9999", "up to difficulty 256")])
 def test_what_cannot_be_drawn_gets_a_sentence(difficulty: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        probe_measures.work_of(Asked("lens", "graph-house", difficulty, 5), checkpoint.load("graph-house"), "")
+        measure.work_of(Request("lens", "graph-house", difficulty, 5), checkpoint.load("graph-house"), "")
 
 
 def test_what_is_offered_first_can_be_asked() -> None:
     for entry in checkpoint.available():
         opened = checkpoint.load(entry["name"])
         for section in (ARRIVALS, COMMITMENT, LENS):
-            first = probe_measures._first(opened, section)
-            assert probe_measures.work_of(first, opened, section.unit).kind == section.instrument
-            assert (first.reader is not None) == (section.reads and bool(probe_measures._readers(opened)))
+            first = section.first(opened)
+            assert measure.work_of(first, opened, section.unit).kind == section.instrument
+            assert first.options.keys() == {field.name for field in fields(registry.get(section.instrument).options)}
 
 
 def test_the_stored_probe_comes_first_among_the_readings() -> None:
