@@ -29,11 +29,20 @@ from depthscope.probes.measuring.results import Progress, Result
 from depthscope.probes.reading.nodes import groups_of
 
 STREAMS = {
+    "restarts": 1,
     "shuffled": 2,
     "line": 3,
     "bootstrap": 4,
+    "split": 5,
+    "targets": 5,
     "answers": 6,
+    "halves": 6,
+    "places": 6,
     "folds": 7,
+    "subspaces": 7,
+    "coordinates": 8,
+    "order": 9,
+    "places of a control": 11,
 }
 """Streams of random numbers by what they are for: what one draws changes nothing for the others."""
 

@@ -186,31 +186,6 @@ LEGACY: tuple[Legacy, ...] = (
         ),
     ),
     Legacy(
-        "lyapunov",
-        "how fast a small disturbance of the states grows or dies along a run",
-        "depthscope.probes.instruments.lyapunov",
-        instances=8,
-        options=(Option("--exponents", {"type": int, "default": 3, "metavar": "K", "help": "how many (default 3)"}),),
-    ),
-    Legacy(
-        "pca",
-        "in how few directions the states move, and whether those are the same at every step and for new instances",
-        "depthscope.probes.instruments.pca",
-        instances=40,
-    ),
-    Legacy(
-        "convergence",
-        "how far the states still move, whether they turn, and when each node settles",
-        "depthscope.probes.instruments.convergence",
-        instances=40,
-    ),
-    Legacy(
-        "fixed-points",
-        "where the update of one instance stands still, whether that attracts, and whether the start matters",
-        "depthscope.probes.instruments.fixed_points",
-        instances=4,
-    ),
-    Legacy(
         "repair",
         "whether a wrong answer recovers once the first state that leaves the oracle is put right",
         "depthscope.probes.instruments.repair",

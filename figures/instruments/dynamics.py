@@ -1,4 +1,4 @@
-"""How states come to rest, drawn: movement over steps, settling against the oracle, spectra, components, rules."""
+"""How states converge, drawn: movement over steps, settling against the oracle, spectra, components, rules."""
 
 from __future__ import annotations
 
@@ -42,57 +42,53 @@ def _band(fig: go.Figure, low: np.ndarray, high: np.ndarray, scheme: Scheme) -> 
 
 
 def movement_over_steps(
-    found: Convergence, what: str, scheme: Scheme, trained: tuple[int, int] | None = None
+    result: Convergence, what: str, scheme: Scheme, trained: tuple[int, int] | None = None
 ) -> go.Figure:
     """Change or distance from the end over steps, on a logarithmic axis, beside an untrained network's.
 
-    Args:
-        found: The measurement.
-        what: "change" or "rest".
-        scheme: Of the page.
-        trained: Fewest and most steps in training, shaded.
+    `what` is "change" or "rest", `trained` the fewest and most steps in training, shaded.
     """
     fig = figure(scheme, height=HEIGHT, x="step", y=QUANTITIES[what])
-    course, blank = found.trained, found.untrained
     floor = lambda x: np.where(x > 0, np.maximum(x, LEAST), np.nan)  # noqa: E731
     if trained is not None:
         fig.add_vrect(
-            x0=trained[0], x1=min(trained[1], found.steps), fillcolor=SHADE[scheme], line_width=0, layer="below"
+            x0=trained[0], x1=min(trained[1], result.steps), fillcolor=SHADE[scheme], line_width=0, layer="below"
         )
-    low, high = (floor(getattr(course, f"{what}_{end}")) for end in ("low", "high"))
-    _band(fig, low, high, scheme)
-    _line(fig, floor(getattr(course, what)), "trained", MAIN[scheme])
-    _line(fig, floor(getattr(blank, what)), "untrained", MUTED[scheme], dash="dash")
+    own, blank = (getattr(course, what) for course in (result.trained, result.untrained))
+    _band(fig, floor(own.low), floor(own.high), scheme)
+    _line(fig, floor(own.value), "trained", MAIN[scheme])
+    _line(fig, floor(blank.value), "untrained", MUTED[scheme], dash="dash")
     fig.update_yaxes(type="log", exponentformat="power", dtick=1)
     return fig
 
 
-def turning_over_steps(found: Convergence, scheme: Scheme) -> go.Figure:
+def turning_over_steps(result: Convergence, scheme: Scheme) -> go.Figure:
     """Angle between a state's last two moves over steps; 0 goes straight on, 90 turns aside, 180 turns back."""
     fig = figure(scheme, height=HEIGHT, x="step", y="angle between two moves, degrees")
-    _band(fig, found.trained.turn_low, found.trained.turn_high, scheme)
-    _line(fig, found.trained.turn, "trained", MAIN[scheme])
-    _line(fig, found.untrained.turn, "untrained", MUTED[scheme], dash="dash")
-    fig.update_yaxes(range=[0, max(95.0, float(np.nanmax([0, *found.trained.turn, *found.untrained.turn])) + 5)])
+    turn, blank = result.trained.turn, result.untrained.turn
+    _band(fig, turn.low, turn.high, scheme)
+    _line(fig, turn.value, "trained", MAIN[scheme])
+    _line(fig, blank.value, "untrained", MUTED[scheme], dash="dash")
+    fig.update_yaxes(range=[0, max(95.0, float(np.nanmax([0, *turn.value, *blank.value])) + 5)])
     return fig
 
 
-def settling_against_order(found: Convergence, scheme: Scheme) -> go.Figure:
+def settling_against_order(result: Convergence, scheme: Scheme) -> go.Figure:
     """When nodes settle against how far they are in the oracle's order: median and middle 80%, beside untrained."""
-    fig = figure(scheme, height=HEIGHT, x=f"{found.order}", y="settled from step")
-    far = np.unique(found.far)
+    fig = figure(scheme, height=HEIGHT, x=f"{result.order}", y="settled from step")
+    far = np.unique(result.far)
     for name, course, hue, symbol in (
-        ("trained", found.trained, MAIN[scheme], "circle"),
-        ("untrained", found.untrained, MUTED[scheme], "diamond-open"),
+        ("trained", result.trained, MAIN[scheme], "circle"),
+        ("untrained", result.untrained, MUTED[scheme], "diamond-open"),
     ):
-        rows = [course.settled[found.far == d] for d in far]
+        rows = [course.settled[result.far == d] for d in far]
         middle = np.array([np.median(r) for r in rows])
         low, high = (np.array([np.quantile(r, q) for r in rows]) for q in (0.1, 0.9))
         fig.add_scatter(
             x=far, y=middle, mode="markers+lines", name=name, marker={"size": 8, "symbol": symbol, "color": hue},
             line={"color": hue, "width": 1.5, "dash": "solid" if name == "trained" else "dash"},
             error_y={"array": high - middle, "arrayminus": middle - low, "thickness": 1.2, "width": 3, "color": hue},
-            hovertemplate=f"{found.order} %{{x}}: step %{{y}}<extra>{name}</extra>",
+            hovertemplate=f"{result.order} %{{x}}: step %{{y}}<extra>{name}</extra>",
         )  # fmt: skip
     fig.add_scatter(
         x=far, y=far, mode="lines", name="one a step", line={"color": INK[scheme], "width": 1, "dash": "dot"},
@@ -102,7 +98,7 @@ def settling_against_order(found: Convergence, scheme: Scheme) -> go.Figure:
     return fig
 
 
-def spectrum(found: FixedPoints, scheme: Scheme) -> go.Figure:
+def spectrum(result: FixedPoints, scheme: Scheme) -> go.Figure:
     """Largest eigenvalues of the update at the points it stands still at, in the complex plane with the unit circle."""
     fig = figure(scheme, height=HEIGHT + 60, x="real part", y="imaginary part")
     angle = np.linspace(0, 2 * np.pi, 181)
@@ -110,7 +106,7 @@ def spectrum(found: FixedPoints, scheme: Scheme) -> go.Figure:
         x=np.cos(angle), y=np.sin(angle), mode="lines", name="unit circle", hoverinfo="skip",
         line={"color": INK[scheme], "width": 1, "dash": "dot"},
     )  # fmt: skip
-    for k, (name, points) in enumerate((("trained", found.points), ("untrained", found.control))):
+    for k, (name, points) in enumerate((("trained", result.points), ("untrained", result.control))):
         for i, values in enumerate(points.eigenvalues):
             real, imaginary = values[..., 0].ravel(), values[..., 1].ravel()
             keep = np.isfinite(real)
@@ -128,41 +124,41 @@ def spectrum(found: FixedPoints, scheme: Scheme) -> go.Figure:
     return fig
 
 
-def growth_over_steps(found: Lyapunov, scheme: Scheme) -> go.Figure:
-    """Growth of a small disturbance at each step; below 0 it heals."""
+def growth_over_steps(result: Lyapunov, scheme: Scheme) -> go.Figure:
+    """Growth of a small disturbance at each step; below 0 it dies out."""
     fig = figure(scheme, height=HEIGHT, x="step", y="growth, nats a step")
-    for k in range(found.trained.growth.shape[1]):
+    for k in range(result.trained.growth.shape[1]):
         name = ("trained", "its second direction", "its third")[k] if k < 3 else f"its direction {k + 1}"
-        _line(fig, found.trained.growth[:, k], name, colour(scheme, k))
-    _line(fig, found.untrained.growth[:, 0], "untrained", MUTED[scheme], dash="dash")
+        _line(fig, result.trained.growth[:, k], name, colour(scheme, k))
+    _line(fig, result.untrained.growth[:, 0], "untrained", MUTED[scheme], dash="dash")
     fig.add_hline(y=0, line={"color": INK[scheme], "width": 1, "dash": "dot"})
     return fig
 
 
-def variance_over_steps(found: Pca, scheme: Scheme) -> go.Figure:
+def variance_over_steps(result: Pca, scheme: Scheme) -> go.Figure:
     """Share of the spread of new instances' states that three shared directions hold, at every step."""
     fig = figure(scheme, height=HEIGHT, x="step", y="share of the variance")
-    _line(fig, found.trained.by_step, "trained", MAIN[scheme])
-    _line(fig, found.untrained.by_step, "untrained", MUTED[scheme], dash="dash")
-    told = {
+    _line(fig, result.trained.by_step, "trained", MAIN[scheme])
+    _line(fig, result.untrained.by_step, "untrained", MUTED[scheme], dash="dash")
+    label = {
         "annotation_text": "coordinates shuffled",
         "annotation_position": "bottom right",
         "annotation_font_size": 11,
     }
     line = {"color": INK[scheme], "width": 1, "dash": "dot"}
-    fig.add_hline(y=float(found.permuted.sum()), line=line, **told)
+    fig.add_hline(y=float(result.permuted.sum()), line=line, **label)
     fig.update_yaxes(range=[0, 1.04])
     return fig
 
 
-def angles_over_steps(found: Pca, scheme: Scheme) -> go.Figure:
+def angles_over_steps(result: Pca, scheme: Scheme) -> go.Figure:
     """Angles between each step's own three directions and the last step's, with those between two halves."""
     fig = figure(scheme, height=HEIGHT, x="step", y="angle with the last step's, degrees")
-    for k in range(found.trained.angle.shape[1]):
-        _line(fig, found.trained.angle[:, k], f"angle {k + 1}", colour(scheme, k))
-        if k == found.trained.angle.shape[1] - 1:
-            _line(fig, found.trained.ceiling[:, k], "two halves, angle 3", RULE[scheme], dash="dot")
-            _line(fig, found.untrained.angle[:, k], "untrained, angle 3", MUTED[scheme], dash="dash")
+    for k in range(result.trained.angle.shape[1]):
+        _line(fig, result.trained.angle[:, k], f"angle {k + 1}", colour(scheme, k))
+        if k == result.trained.angle.shape[1] - 1:
+            _line(fig, result.trained.ceiling[:, k], "two halves, angle 3", RULE[scheme], dash="dot")
+            _line(fig, result.untrained.angle[:, k], "untrained, angle 3", MUTED[scheme], dash="dash")
     fig.update_yaxes(range=[-2, 94], tickvals=[0, 30, 60, 90])
     return fig
 
@@ -187,23 +183,18 @@ def fidelity_of_programs(test: Test, scheme: Scheme) -> go.Figure:
     return fig
 
 
-def rules(found: Automaton, names: dict[int, str]) -> list[dict[str, Any]]:
-    """The rules of an automaton, the most seen first, in words.
-
-    Args:
-        found: The automaton.
-        names: Meaning of a symbol, where it has one.
-    """
+def rules(result: Automaton, names: dict[int, str]) -> list[dict[str, Any]]:
+    """The rules of an automaton, the most frequent first, in words; `names` are those of symbols."""
     rows = []
-    for r in np.argsort(-found.rule_seen, kind="stable"):
-        heard = [f"{s}" + (f" ×{n}" if n > 1 else "") for s, n in enumerate(found.rule_messages[r]) if n]
+    for r in np.argsort(-result.rule_seen, kind="stable"):
+        heard = [f"{s}" + (f" ×{n}" if n > 1 else "") for s, n in enumerate(result.rule_messages[r]) if n]
         rows.append(
             {
-                "symbol": names.get(int(found.rule_symbol[r]), str(found.rule_symbol[r])),
-                "in state": int(found.rule_state[r]),
+                "symbol": names.get(int(result.rule_symbol[r]), str(result.rule_symbol[r])),
+                "in state": int(result.rule_state[r]),
                 "hearing states": ", ".join(heard) or "none",
-                "goes to": int(found.rule_following[r]),
-                "seen": int(found.rule_seen[r]),
+                "goes to": int(result.rule_following[r]),
+                "seen": int(result.rule_seen[r]),
             }
         )
     return rows

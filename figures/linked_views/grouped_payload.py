@@ -27,8 +27,8 @@ from depthscope.figures.linked_views import drawn as drawing, payload as linked_
 from depthscope.figures.linked_views.groups import Grouping
 from depthscope.figures.linked_views.labels import MAX_LABEL
 from depthscope.figures.linked_views.layout import layered_layout
-from depthscope.probes.instruments.convergence import changes
-from depthscope.probes.instruments.pca import COMPONENTS, FIT_ROWS, basis
+from depthscope.probes.maths.movement import changes
+from depthscope.probes.maths.pca import COMPONENTS, FIT_ROWS, basis
 
 MAX_OPEN = 160
 """Nodes of an open group that are drawn one by one."""

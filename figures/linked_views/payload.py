@@ -43,8 +43,8 @@ from depthscope.figures.linked_views.labels import MAX_LABEL, ghosts, labels, me
 from depthscope.figures.linked_views.layout import one_node_each
 from depthscope.figures.style.palette import ACCENT, HEADS, WRONG, sequential
 from depthscope.figures.summary import clipped, first_decidable, right_from, sentence, words
-from depthscope.probes.instruments.convergence import changes
-from depthscope.probes.instruments.pca import state_components
+from depthscope.probes.maths.movement import changes
+from depthscope.probes.maths.pca import state_components
 
 MAX_ATTENTION_BYTES = 8_000_000
 KEYS_A_QUERY = 3

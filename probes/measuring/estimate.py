@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,18 +57,30 @@ class Estimate:
             group: (N,) items of one group are drawn together.
             rng: Draws the resamples.
         """
-        names, which = np.unique(group, return_inverse=True)
         has = np.isfinite(values)
+        return replace(cls.ratio(np.where(has, values, 0), has, group, rng), n=has.sum(-1))
+
+    @classmethod
+    def ratio(cls, over: np.ndarray, under: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> Estimate:
+        """Sum of one quantity over that of another, both along the last axis: F1, a share of the variance.
+
+        Args:
+            over: (..., N).
+            under: (..., N) or what broadcasts to it.
+            group: (N,) items of one group are drawn together.
+            rng: Draws the resamples.
+        """
+        names, which = np.unique(group, return_inverse=True)
         member = np.zeros((len(which), len(names)))
         member[np.arange(len(which)), which] = 1
-        total, count = np.where(has, values, 0) @ member, has @ member  # (..., groups)
+        total, count = over @ member, under @ member  # (..., groups)
         share = lambda a, b: a / np.where(b > 0, b, np.nan)  # noqa: E731
         value = share(total.sum(-1), count.sum(-1))
         ends = np.full((2, *np.shape(value)), np.nan)
         if len(names) > 1:
             drawn = resamples(len(names), rng).T
             ends = interval(share(total @ drawn, count @ drawn), axis=-1)
-        return cls(value, ends[0], ends[1], has.sum(-1))
+        return cls(value, ends[0], ends[1], len(which))
 
     @classmethod
     def share(cls, hits: Any, n: Any) -> Estimate:

@@ -11,12 +11,12 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.tasks.logic.instance import VOCABULARY
 from depthscope.figures.frontier.words import AXES
 from depthscope.figures.instruments import dynamics as drawing
-from depthscope.probes.instruments import convergence
 from depthscope.probes.instruments.automaton import Automaton
 from depthscope.probes.instruments.convergence import Convergence
 from depthscope.probes.instruments.fixed_points import FixedPoints
 from depthscope.probes.instruments.lyapunov import Lyapunov
 from depthscope.probes.instruments.pca import Pca
+from depthscope.probes.maths import movement
 from depthscope.probes.measuring import instances as subjects
 from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
@@ -48,9 +48,9 @@ def _sections(view: View) -> None:
 
 def headline(view: View) -> None:
     """One sentence on how the open run settles."""
-    rest = convergence.rests(view.trace.hidden)
-    change, _ = convergence.changes(view.trace.hidden, np.arange(view.trace.n_nodes))
-    settled = convergence.settled(rest)
+    rest = movement.rests(view.trace.hidden)
+    change, _ = movement.changes(view.trace.hidden, np.arange(view.trace.n_nodes))
+    settled = movement.settled(rest)
     last = float(change[-1].mean())
     early = settled[settled < view.trace.steps]
     moving = f"in step {view.trace.steps} a state still moves by {last:.2g} of its size on average"
@@ -62,14 +62,14 @@ def headline(view: View) -> None:
     with st.container(gap="xxsmall"):
         st.markdown(f"### {plain(message)}")
         st.caption(
-            f"A node has settled from the step on from which it stays within {convergence.SETTLED:.0%} of its size of "
+            f"A node has settled from the step on from which it stays within {movement.SETTLED:.0%} of its size of "
             f"where it ends, at step {view.trace.steps}. {plain(views.size(view))}."
         )
 
 
 def instance(view: View) -> None:
     """The linked views, filled by how far each node is from its end."""
-    rest = np.clip(convergence.rests(view.trace.hidden), 0, 1)
+    rest = np.clip(movement.rests(view.trace.hidden), 0, 1)
     views.linked(view, key="dynamics views", readings={END: rest, **view.readings})
     st.caption(
         f"Fill: “{END}”, as a share of the size of the last state (1 and more are drawn as 1). Choose “{CHANGE}” or "
@@ -140,9 +140,9 @@ def _rest(found: Convergence, opened: Checkpoint) -> None:
     else:
         fig = drawing.movement_over_steps(found, chosen, scheme(), opening.trained(opened, "steps"))
     _plot(fig, f"rest {chosen}", found.checkpoint, f"{options[chosen]} over steps")
-    ranks = "no node settles before the end" if np.isnan(course.spearman) else (
-        f"rank correlation of settling with {found.order} {course.spearman:.3f} [{course.spearman_low:.3f}, "
-        f"{course.spearman_high:.3f}]; in random order {course.shuffled[0]:.2f} to {course.shuffled[1]:.2f}"
+    ranks = "no node settles before the end" if np.isnan(course.spearman.value) else (
+        f"rank correlation of settling with {found.order} {course.spearman:.3f}; "
+        f"in random order {course.shuffled[0]:.2f} to {course.shuffled[1]:.2f}"
     )  # fmt: skip
     st.caption(
         f"{len(found.node):,} nodes of {found.n} instances. A run converges where change and distance fall by the same "
@@ -161,9 +161,9 @@ def _components(found: Pca) -> None:
     )
     _plot(fig, f"pca {chosen}", found.checkpoint, "Principal components over steps")
     st.caption(
-        f"Three directions shared by all steps hold {found.trained.held.sum():.3f} of the spread of instances they "
-        f"were not fitted to (untrained {found.untrained.held.sum():.3f}, coordinates shuffled "
-        f"{found.permuted.sum():.3f}); the states fill {found.trained.dimension:.1f} dimensions. Few directions alone "
+        f"Three directions shared by all steps hold {found.trained.held_out.value.sum():.3f} of the spread of "
+        f"instances they were not fitted to (untrained {found.untrained.held_out.value.sum():.3f}, coordinates "
+        f"shuffled {found.permuted.sum():.3f}); the states fill {found.trained.dimension:.1f} dimensions. Few directions alone "
         "are no sign of training: where nodes have no names an untrained network's lie on a line, too."
     )
 
@@ -176,21 +176,21 @@ def _points(found: FixedPoints) -> None:
     st.caption(
         f"Nearest to the end of the run lies {kind} (the update moves it by {points.speed[0]:.1g} of its size; radius "
         f"{points.radius[0]:.2f}, and below 1 nearby states are attracted); over all {found.n} instances the radius is "
-        f"{many.mean_radius[0]:.2f} [{many.mean_radius[1]:.2f}, {many.mean_radius[2]:.2f}]. Restarted from another "
-        f"instance's end a run comes back to its own end in {other[0]:.2f} of the cases, from random states in "
-        f"{chance[0]:.2f}; untrained {found.control_paths.other_same[0]:.2f} and "
-        f"{found.control_paths.random_same[0]:.2f}."
+        f"{many.mean_radius:.2f}. Restarted from another instance's end a run comes back to its own end in "
+        f"{other.value:.2f} of the cases, from random states in {chance.value:.2f}; untrained "
+        f"{found.control_paths.other_same.value:.2f} and {found.control_paths.random_same.value:.2f}."
     )
 
 
 def _growth(found: Lyapunov) -> None:
     _plot(drawing.growth_over_steps(found, scheme()), "growth", found.checkpoint, "Growth over steps")
     a, b = found.trained, found.untrained
-    verb = "heals" if a.mean[0] < 0 else "grows"
+    first = a.mean[0]
+    changes = "shrinks" if first.value < 0 else "grows"
     st.caption(
-        f"A disturbance {verb} by a factor of {np.exp(a.mean[0]):.2f} a step ({a.mean[0]:.3f} nats "
-        f"[{a.low[0]:.3f}, {a.high[0]:.3f}]; untrained {b.mean[0]:.3f}). The first line is the direction that grows "
-        "fastest, the others those at right angles to it."
+        f"A disturbance {changes} by a factor of {np.exp(first.value):.2f} a step ({first:.3f} nats; untrained "
+        f"{b.mean.value[0]:.3f}). The first line is the direction that grows fastest, the others those at right "
+        "angles to it."
     )
 
 

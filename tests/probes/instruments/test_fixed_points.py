@@ -17,6 +17,7 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import SOURCE, Batch
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.protocol import Shapes, Sink
+from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import fixed_points
 from depthscope.probes.maths.step_map import StepMap
 from depthscope.probes.measuring import instances as subjects, results
@@ -59,6 +60,10 @@ def step_map(step: Callable[[Tensor], Tensor], hops: int = 2) -> StepMap:
     return StepMap(ours, tasks.get("graph").encode(subjects.draw(ours, [hops], 1)[0], ours.config))
 
 
+def find(of: StepMap, steps: int) -> fixed_points.Points:
+    return fixed_points.find(Bench(wave(), [], steps), of)
+
+
 def turning(h: Tensor) -> Tensor:
     """All numbers one place on: every eigenvalue has size 1, so that none is the largest."""
     return h.reshape(1, -1).roll(1, dims=1).reshape(h.shape)
@@ -74,10 +79,10 @@ def two_attractors(h: Tensor) -> Tensor:
 def test_a_linear_map_has_its_own_eigenvalues(dense_up_to: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("depthscope.probes.maths.step_map.DENSE_UP_TO", dense_up_to)
     of = step_map(lambda h: h @ TURN.to(h).T + 1)
-    found = fixed_points.find(of, 200, 0)
+    found = find(of, 200)
     assert len(found.speed) == 1
     assert found.fixed[0]
-    assert (found.found[0], found.on_path[0]) == (2 * fixed_points.STARTS, fixed_points.STARTS)
+    assert (found.starts[0], found.on_path[0]) == (2 * fixed_points.STARTS, fixed_points.STARTS)
     assert found.distance[0] < 1e-4
     due = torch.linalg.solve(torch.eye(3, dtype=torch.float64) - TURN, torch.ones(3, dtype=torch.float64))
     assert found.logit[0] == pytest.approx(float(due[0]), rel=1e-4)
@@ -112,11 +117,11 @@ def test_points_without_a_spectrum_are_named(monkeypatch: pytest.MonkeyPatch) ->
     ours = known(turning)
     result = fixed_points.measure(ours, subjects.draw(ours, [24], 1), steps=3)
     assert (result.points.missing[: fixed_points.POINTS] > 0).all()
-    assert "did not converge" in fixed_points.table(result)
+    assert "did not converge" in result.table()
 
 
 def test_two_attractors_and_the_point_between() -> None:
-    found = fixed_points.find(step_map(two_attractors), 30, 0)
+    found = find(step_map(two_attractors), 30)
     points = {round(x, 3): r for x, r, fixed in zip(found.logit, found.radius, found.fixed, strict=True) if fixed}
     assert set(points) <= {0.958, -0.958, 0.0, -0.0}
     assert len(points) >= 2
@@ -126,7 +131,7 @@ def test_two_attractors_and_the_point_between() -> None:
 
 
 def test_a_map_that_only_moves_on_has_none() -> None:
-    found = fixed_points.find(step_map(lambda h: h + 1), 20, 0)
+    found = find(step_map(lambda h: h + 1), 20)
     assert not found.fixed.any()
     np.testing.assert_allclose(found.radius[:1], 1, atol=1e-6)
 
@@ -141,19 +146,19 @@ def test_restarts_forget_or_remember(tmp_path: Path, monkeypatch: pytest.MonkeyP
     result = fixed_points.measure(pulled, instances, steps=90)
     paths = result.paths
     assert paths.n >= 2
-    assert (paths.other_same[0], paths.random_same[0], paths.random_answer[0]) == (1, 1, 1)
-    assert paths.random_end[0] < 1e-3
+    assert [float(x) for x in (paths.other_same, paths.random_same, paths.random_answer)] == [1, 1, 1]
+    assert paths.random_end.value < 1e-3
     kept = fixed_points.measure(known(lambda h: h.clone()), instances[:2], steps=5)
-    assert kept.paths.random_same[0] == 0
-    assert kept.paths.random_end[0] > 0.5
-    assert np.isnan(kept.paths.random_end[1])  # one pair of twins has no interval
+    assert kept.paths.random_same.value == 0
+    assert kept.paths.random_end.value > 0.5
+    assert np.isnan(kept.paths.random_end.low)  # one pair of twins has no interval
     split = fixed_points.measure(known(two_attractors), instances[:2], steps=20)
-    assert split.paths.random_same[0] < 1
+    assert split.paths.random_same.value < 1
     assert json.loads(dumps(result))["points"]["fixed"] == [True]
     results.save_npz(result, tmp_path / "f.npz")
     with np.load(tmp_path / "f.npz", allow_pickle=False) as arrays:
         assert arrays["points.radius"].shape == (1,)
-    assert "random states" in fixed_points.table(result)
+    assert "random states" in result.table()
 
 
 @pytest.mark.slow
@@ -168,18 +173,18 @@ def test_every_instance_is_surveyed(monkeypatch: pytest.MonkeyPatch) -> None:
     survey = found.survey
     np.testing.assert_allclose(survey.radius, sizes, rtol=1e-3)
     assert len(set(sizes)) > 1
-    assert survey.mean_radius[0] == pytest.approx(sizes.mean(), rel=1e-3)
-    assert survey.mean_radius[1] < survey.mean_radius[0] < survey.mean_radius[2]
+    assert survey.mean_radius.value == pytest.approx(sizes.mean(), rel=1e-3)
+    assert survey.mean_radius.low < survey.mean_radius.value < survey.mean_radius.high
     np.testing.assert_array_equal(survey.points, 1)
     np.testing.assert_array_equal(survey.fixed, 1)
-    assert survey.attracts == (1, 1, 1)
+    assert (survey.attracts.value, survey.attracts.low, survey.attracts.high) == (1, 1, 1)
     assert found.points.radius[0] == survey.radius[0]
     assert seen[-1] == (24, 24)
     moving = fixed_points.measure(known(lambda h: h + 1), instances[:2], steps=5).survey
     assert moving.fixed.sum() == 0
-    assert moving.attracts[0] == 0
-    assert np.isnan(moving.mean_radius[1])  # one pair of twins
-    assert "radius at the nearest" in fixed_points.table(found)
+    assert moving.attracts.value == 0
+    assert np.isnan(moving.mean_radius.low)  # one pair of twins
+    assert "radius at the nearest" in found.table()
 
 
 def test_the_derivative_is_that_of_the_model() -> None:
@@ -193,8 +198,8 @@ def test_the_derivative_is_that_of_the_model() -> None:
 
 def test_what_it_does_not_apply_to() -> None:
     ours = known(two_attractors)
-    assert fixed_points.unfit(ours) is None
+    assert fixed_points.measure.unfit(ours) is None
     from dataclasses import replace
 
     reader = replace(ours, config=replace(ours.config, attention="none"))
-    assert "another token" in str(fixed_points.unfit(reader))
+    assert "another token" in str(fixed_points.measure.unfit(reader))

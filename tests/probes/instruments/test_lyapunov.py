@@ -31,10 +31,10 @@ def test_a_linear_map_has_the_logs_of_its_eigenvalues() -> None:
 def test_contracting_neutral_and_expanding(factor: float) -> None:
     ours = known(lambda h: factor * h)
     found = lyapunov.measure(ours, subjects.draw(ours, [2], 4), steps=12)
-    for values in (found.trained.mean, found.trained.late, found.trained.low, found.trained.high):
+    for values in (found.trained.mean.value, found.trained.late.value, found.trained.mean.low, found.trained.mean.high):
         np.testing.assert_allclose(values, np.log(factor), atol=1e-9)
     assert np.ptp(found.trained.growth) < 1e-9
-    assert (abs(found.untrained.mean - np.log(factor)) > 1e-3).any()
+    assert (abs(found.untrained.mean.value - np.log(factor)) > 1e-3).any()
 
 
 def test_what_is_wiped_out_and_what_grows_beyond_numbers() -> None:
@@ -49,17 +49,18 @@ def test_what_is_wiped_out_and_what_grows_beyond_numbers() -> None:
 def test_the_wave_heals(tmp_path: Path) -> None:
     ours = wave()
     found = lyapunov.measure(ours, subjects.draw(ours, [2], 2), steps=6, exponents=2)
-    assert found.trained.late[0] < 0
-    assert np.isnan(found.trained.low).all()  # one pair of twins
-    assert json.loads(dumps(found))["trained"]["low"] == [None, None]
+    assert found.trained.late.value[0] < 0
+    assert np.isnan(found.trained.mean.low).all()  # one pair of twins
+    assert json.loads(dumps(found))["trained"]["mean"]["low"] == [None, None]
     results.save_npz(found, tmp_path / "l.npz")
     with np.load(tmp_path / "l.npz", allow_pickle=False) as arrays:
         assert arrays["trained.growth"].shape == (6, 2)
-    assert "second half" in lyapunov.table(found)
+        assert arrays["trained.late.value"].shape == (2,)
+    assert "second half" in found.table()
 
 
 def test_full_attention_has_a_derivative_too(tmp_path: Path) -> None:
     ours = untrained(tmp_path / "tokens", "tokens")
-    assert lyapunov.unfit(ours) is None
+    assert lyapunov.measure.unfit(ours) is None
     found = lyapunov.measure(ours, subjects.draw(ours, [1], 2), steps=3, exponents=1)
-    assert np.isfinite(found.trained.mean).all()
+    assert np.isfinite(found.trained.mean.value).all()
