@@ -57,6 +57,8 @@ class Bench:
         steps: T.
         seed: Of every stream of random numbers.
         progress: Called with the work done and in all; what it raises stops the work.
+        requested: T as the caller gave it; None where it follows from the instances.
+        count: Of the work, once it is known how much there is; a bench made by `replace` counts with the first.
     """
 
     checkpoint: Checkpoint
@@ -64,7 +66,8 @@ class Bench:
     steps: int
     seed: int = 0
     progress: Progress | None = None
-    _count: Count | None = field(default=None, repr=False)
+    requested: int | None = None
+    count: Count | None = field(default=None, repr=False)
 
     @classmethod
     def of(
@@ -81,7 +84,8 @@ class Bench:
             InputError: If there is no instance, or T is out of range.
         """
         known = [instance for instance in instances if instance.difficulty is not None]
-        return cls(checkpoint, instances, results.steps_for(checkpoint, known or instances, steps), seed, progress)
+        t = results.steps_for(checkpoint, known or instances, steps)
+        return cls(checkpoint, instances, t, seed, progress, steps)
 
     @property
     def model(self) -> Any:
@@ -141,13 +145,13 @@ class Bench:
 
     def expect(self, total: int) -> Count:
         """Says how much work there is in all; what it returns counts what is done."""
-        self._count = Count(self.progress, total)
-        return self._count
+        self.count = Count(self.progress, total)
+        return self.count
 
     def tick(self, count: int = 1) -> None:
         """So much more of the work is done."""
-        if self._count is not None:
-            self._count.more(count)
+        if self.count is not None:
+            self.count.more(count)
 
     @torch.inference_mode()
     def rollout(self, model: Any = None, sinks: Collection[str] = ()) -> Iterator[Moment]:

@@ -77,12 +77,6 @@ LEGACY: tuple[Legacy, ...] = (
         instances=40,
     ),
     Legacy(
-        "lens",
-        "what the last readout says of every step's states, as they are and after an affine map",
-        "depthscope.probes.instruments.lens",
-        instances=64,
-    ),
-    Legacy(
         "interaction",
         "how much the answer, or one state, changes with each state before it, attention or not",
         "depthscope.probes.instruments.interaction",
@@ -147,27 +141,6 @@ LEGACY: tuple[Legacy, ...] = (
         options=(
             Option("--seeds", {"type": int, "default": 3, "help": "untrained networks of each kind (default 3)"}),
             Option("--trained", {"nargs": "+", "metavar": "DIR", "help": "checkpoints trained with a mechanism off"}),
-        ),
-    ),
-    Legacy(
-        "steer",
-        "whether a state moved along a direction makes happen what should follow from it, and when",
-        "depthscope.probes.instruments.steer",
-        instances=30,
-        options=(
-            Option("--node", {"metavar": "NAME", "help": "the one to steer, or its number (default: three at random)"}),
-            Option("--at", {"type": int, "metavar": "STEP", "help": "where it is steered (default: by the task)"}),
-            Option("--direction", {"choices": ("means", "probe", "readout"), "help": "one alone (default: all)"}),
-        ),
-    ),
-    Legacy(
-        "automaton",
-        "whether the model is, node by node, a small finite machine, and whether that goes on ten times larger",
-        "depthscope.probes.instruments.automaton",
-        instances=20,
-        options=(
-            Option("--messages", {"choices": ("set", "multiset"), "default": "set", "help": "heard (default set)"}),
-            Option("--max-states", {"type": int, "default": 8, "metavar": "K", "help": "most tried (default 8)"}),
         ),
     ),
     Legacy(

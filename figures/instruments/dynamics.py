@@ -169,7 +169,7 @@ def fidelity_of_programs(test: Test, scheme: Scheme) -> go.Figure:
     names = [program.program for program in test.programs]
     for k, (title, values) in enumerate(
         (
-            ("node-steps", [p.both for p in test.programs]),
+            ("node-steps", [p.both.value for p in test.programs]),
             ("changes of state", [p.moves for p in test.programs]),
             ("answers", [p.accuracy for p in test.programs]),
         )
@@ -186,7 +186,7 @@ def fidelity_of_programs(test: Test, scheme: Scheme) -> go.Figure:
 def rules(result: Automaton, names: dict[int, str]) -> list[dict[str, Any]]:
     """The rules of an automaton, the most frequent first, in words; `names` are those of symbols."""
     rows = []
-    for r in np.argsort(-result.rule_seen, kind="stable"):
+    for r in np.argsort(-result.rule_count, kind="stable"):
         heard = [f"{s}" + (f" ×{n}" if n > 1 else "") for s, n in enumerate(result.rule_messages[r]) if n]
         rows.append(
             {
@@ -194,7 +194,7 @@ def rules(result: Automaton, names: dict[int, str]) -> list[dict[str, Any]]:
                 "in state": int(result.rule_state[r]),
                 "hearing states": ", ".join(heard) or "none",
                 "goes to": int(result.rule_following[r]),
-                "seen": int(result.rule_seen[r]),
+                "seen": int(result.rule_count[r]),
             }
         )
     return rows

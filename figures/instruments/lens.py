@@ -36,9 +36,9 @@ def divergence_over_steps(result: Lenses, scheme: Scheme) -> go.Figure:
     fig = figure(scheme, height=HEIGHT, x="step", y="KL(final || lens), nats")
     t = np.arange(result.steps + 1)
     for name, fill in (("logit", SHADE[scheme]), ("tuned", BAND[scheme])):
-        band(fig, t, result.curve(name).low, result.curve(name).high, fill)
+        band(fig, t, result.curve(name).kl.low, result.curve(name).kl.high, fill)
     for name, (hue, dash) in _looks(scheme).items():
-        line(fig, t, result.curve(name).kl, NAMES[name], hue, dash)
+        line(fig, t, result.curve(name).kl.value, NAMES[name], hue, dash)
     fig.update_xaxes(range=[-0.5, result.steps + 0.5], showgrid=False)
     fig.update_yaxes(rangemode="tozero")
     fig.update_layout(legend_traceorder="normal", margin_t=54)
@@ -52,8 +52,8 @@ def sign_over_steps(result: Lenses, scheme: Scheme) -> go.Figure:
     for name, (hue, dash) in _looks(scheme).items():
         line(fig, t, result.curve(name).same, NAMES[name], hue, dash)
     hue = colour(scheme, 5)
-    band(fig, t, result.disagreement_low, result.disagreement_high, SHADE[scheme])
-    line(fig, t, result.disagreement, "the two lenses differ", hue, "dashdot")
+    band(fig, t, result.disagreement.low, result.disagreement.high, SHADE[scheme])
+    line(fig, t, result.disagreement.value, "the two lenses differ", hue, "dashdot")
     fig.update_layout(legend_traceorder="normal", margin_t=54)
     fig.update_xaxes(range=[-0.5, result.steps + 0.5], showgrid=False)
     fig.update_yaxes(range=[-0.04, 1.06], tickvals=[0, 0.25, 0.5, 0.75, 1])
@@ -62,17 +62,17 @@ def sign_over_steps(result: Lenses, scheme: Scheme) -> go.Figure:
 
 def difference(result: Lenses) -> str:
     """One sentence: where the tuned lens sees most more than the logit lens, and what its controls see there."""
-    logit, tuned = result.curve("logit"), result.curve("tuned")
-    more = np.minimum(*(result.curve(name).kl for name in (SHUFFLED, UNTRAINED))) > tuned.high
-    gain = logit.kl - tuned.kl
+    kl = {curve.name: curve.kl.value for curve in result.curves}
+    more = np.minimum(kl[SHUFFLED], kl[UNTRAINED]) > result.curve("tuned").kl.high
+    gain = kl["logit"] - kl["tuned"]
     t = int(np.argmax(np.where(more, gain, -np.inf) if more.any() else gain))
-    controls = ", ".join(f"{name} {share(result.curve(name).kl[t])}" for name in (SHUFFLED, UNTRAINED))
-    told = (
-        f"t step {t} the logit lens is {share(logit.kl[t])} nats from the final readout, the tuned lens "
-        f"{share(tuned.kl[t])} ({controls}); they differ in sign on {share(result.disagreement[t])} of the readouts "
-        "there."
+    controls = ", ".join(f"{name} {share(kl[name][t])}" for name in (SHUFFLED, UNTRAINED))
+    sentence = (
+        f"t step {t} the logit lens is {share(kl['logit'][t])} nats from the final readout, the tuned lens "
+        f"{share(kl['tuned'][t])} ({controls}); they differ in sign on {share(result.disagreement.value[t])} of the "
+        "readouts there."
     )
-    return f"A{told}" if more.any() else f"The tuned lens sees no more than its controls: a{told}"
+    return f"A{sentence}" if more.any() else f"The tuned lens sees no more than its controls: a{sentence}"
 
 
 def as_csv(result: Lenses) -> str:
@@ -82,6 +82,7 @@ def as_csv(result: Lenses) -> str:
     table.writerow(["lens", "step", "kl", "low", "high", "same", "answer_kl"])
     for curve in result.curves:
         for t in range(result.steps + 1):
-            cells = (curve.kl[t], curve.low[t], curve.high[t], curve.same[t], curve.answer_kl[t])
+            kl = curve.kl[t]
+            cells = (kl.value, kl.low, kl.high, curve.same[t], curve.answer_kl[t])
             table.writerow([curve.name, t, *("" if np.isnan(x) else f"{x:.6g}" for x in cells)])
     return out.getvalue()

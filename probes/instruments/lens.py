@@ -6,7 +6,7 @@ tuned lens   r(h[t] + h[t] A[t] + b[t])     A, b minimise KL(final answer || len
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +16,12 @@ from torch import Tensor
 
 from depthscope.core import tasks
 from depthscope.core.answers import batches
-from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import Batch, Encoding, collate
-from depthscope.core.frontier import wilson
+from depthscope.probes.instrument import Bench, instrument
 from depthscope.probes.instruments.exit import kl
-from depthscope.probes.measuring import controls, estimate, instances as subjects, results
-from depthscope.probes.measuring.progress import Count
-from depthscope.probes.measuring.results import Progress
-from depthscope.probes.reading import margins as reading
-from depthscope.probes.reading.nodes import groups_of
+from depthscope.probes.measuring import controls, instances as subjects
+from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.results import Result
 
 FIT_INSTANCES, FIT_CELLS = 64, 6_000_000
 """Instances that a tuned lens is fitted on, fewer where their states would be more numbers than the second."""
@@ -42,59 +39,43 @@ class Curve:
     Attributes:
         name: "logit", "tuned", or a tuned lens as control: "shuffled" targets, "untrained" states.
         kl: Mean KL(final || lens) over the nodes read, in nats.
-        low: Lower end of its 95% interval, by bootstrap over groups of instances.
-        high: Upper end.
         same: Share of nodes whose sign is that of the final readout.
         answer_kl: KL at the answer alone.
     """
 
     name: str
-    kl: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    kl: Estimate
     same: np.ndarray
     answer_kl: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("low", "high", "same", "answer_kl"):
-            got = getattr(self, name).shape
-            if got != self.kl.shape:
-                raise ValueError(f"{name} has shape {got}, but kl has shape {self.kl.shape}")
+        for name in ("same", "answer_kl"):
+            shape = getattr(self, name).shape
+            if shape != self.kl.shape:
+                raise ValueError(f"{name} has shape {shape}, but kl has shape {self.kl.shape}")
 
 
 @dataclass(frozen=True)
-class Lenses:
+class Lenses(Result):
     """Both lenses of one checkpoint over N instances with M nodes that are read.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        steps: T.
-        seed: Of the instances fitted on, the shuffling, the untrained model and the bootstrap.
         n: Instances.
         n_fit: Other instances that the tuned lens was fitted on.
         fit_difficulty: Their difficulties: those of the instances, up to twice the hardest that was trained on.
         curves: "logit", "tuned", "shuffled", "untrained".
         disagreement: (T+1,) share of nodes where logit and tuned lens differ in sign.
-        disagreement_low: (T+1,) lower end of its 95% interval (Wilson).
-        disagreement_high: (T+1,) upper end.
         instance: (M,) index of each node's instance.
         node: (M,) index of the node in it.
         logit: (T+1, M) logits of the logit lens.
         tuned: (T+1, M) logits of the tuned lens.
     """
 
-    checkpoint: str
-    sha256: str
-    steps: int
-    seed: int
     n: int
     n_fit: int
     fit_difficulty: tuple[int, ...]
     curves: tuple[Curve, ...]
-    disagreement: np.ndarray
-    disagreement_low: np.ndarray
-    disagreement_high: np.ndarray
+    disagreement: Estimate
     instance: np.ndarray
     node: np.ndarray
     logit: np.ndarray
@@ -102,80 +83,64 @@ class Lenses:
 
     def __post_init__(self) -> None:
         if self.logit.shape != self.tuned.shape or self.logit.shape[1:] != self.instance.shape:
-            raise ValueError(f"logit has shape {self.logit.shape}, tuned {self.tuned.shape}: one a node is due")
+            raise ValueError(f"logit has shape {self.logit.shape}, tuned {self.tuned.shape}: expected one a node")
 
     def curve(self, name: str) -> Curve:
         """A lens by name."""
         return next(curve for curve in self.curves if curve.name == name)
 
+    def table(self) -> str:
+        """Divergence from the final readout at every step, the controls beside it."""
+        out = [
+            f"{self.checkpoint}: {self.n} instances with {len(self.node)} readouts, T = {self.steps}; tuned lens "
+            f"fitted on {self.n_fit} others of difficulty {', '.join(map(str, self.fit_difficulty))}",
+            "KL(final || lens) in nats over all nodes; same: share with the final sign",
+            "",
+            f"{'t':>4}{'logit':>24}{'tuned':>24}{'shuffled':>10}{'untrained':>11}{'same: logit':>13}{'tuned':>8}"
+            f"{'differ':>24}",
+        ]
+        logit, tuned, shuffled, fresh = (self.curve(name) for name in ("logit", "tuned", SHUFFLED, UNTRAINED))
+        for t in range(self.steps + 1):
+            out.append(
+                f"{t:>4}{f'{logit.kl[t]}':>24}{f'{tuned.kl[t]}':>24}{shuffled.kl.value[t]:>10.3f}"
+                f"{fresh.kl.value[t]:>11.3f}{logit.same[t]:>13.3f}{tuned.same[t]:>8.3f}{f'{self.disagreement[t]}':>24}"
+            )
+        return "\n".join(out)
 
-def unfit(checkpoint: Checkpoint) -> str | None:
-    """Every model has a readout that can be applied to every step."""
-    del checkpoint
-    return None
 
-
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Lenses:
+@instrument("what the last readout says of every step's states, as they are and after an affine map", instances=64)
+def measure(bench: Bench, options: object) -> Lenses:
     """Fits a tuned lens on fresh instances, and looks at others through both lenses.
-
-    Args:
-        checkpoint: What runs.
-        instances: To look at; none of them is fitted on.
-        steps: T; None takes what the hardest of them needs.
-        seed: Of the instances fitted on, the shuffling, the untrained model and the bootstrap.
-        progress: Called with the steps run and iterations of the fit, and both in all; what it raises stops the work.
-
-    Raises:
-        InputError: If the checkpoint cannot read an instance, or the states would not fit in memory.
 
     Source:
         nostalgebraist (2020), interpreting GPT: the logit lens; Belrose et al. (2023), Eliciting Latent Predictions
         from Transformers with the Tuned Lens.
     """
-    steps = reading.steps_for(checkpoint, instances, steps)
-    task, model = tasks.get(checkpoint.config.task), checkpoint.model
-    encodings = [task.encode(instance, checkpoint.config) for instance in instances]
-    cells = (steps + 1) * sum(e.n_nodes for e in encodings) * 5
-    results.refuse_over(8.0 * cells, "the lenses of these runs", "take fewer instances or steps")
-    hard = 2 * subjects.trained(checkpoint)
-    known = sorted({min(x.difficulty, hard) for x in instances if x.difficulty is not None})
-    difficulty = tuple(int(d) for d in known) or (subjects.trained(checkpoint),)
-    batch, carries = _fit_on(checkpoint, difficulty, set(instances), steps, seed)
-    parts = sum(1 for _ in _parts(model, encodings, steps))
-    count = Count(progress, 3 * ITERATIONS + 2 * steps * (1 + parts))
-    states, blank = _states(model, batch, steps, count.more), controls.untrained(checkpoint, seed)
+    model, steps = bench.model, bench.steps
+    bench.reserve(8.0 * (steps + 1) * sum(e.n_nodes for e in bench.encodings) * 5, "the lenses of these runs")
+    trained = subjects.trained(bench.checkpoint)
+    levels = {min(x.difficulty, 2 * trained) for x in bench.instances if x.difficulty is not None}
+    difficulty = tuple(int(d) for d in sorted(levels)) or (trained,)
+    batch, carries = _fit_on(bench, difficulty)
+    parts = _parts(bench)
+    bench.expect(3 * ITERATIONS + 2 * steps * (1 + len(parts)))
+    states = _states(bench, model, batch)
     target = _read(model, states[-1:], batch)[0][0].detach()  # (B, m)
-    shuffled, rng = target.clone(), np.random.default_rng([seed, 5])
     where = carries if target.shape == carries.shape else torch.ones_like(target, dtype=torch.bool)
-    shuffled[where] = target[where][torch.from_numpy(controls.permuted(np.arange(int(where.sum())), rng))]
-    plans = ((states, target), (states, shuffled), (_states(blank, batch, steps, count.more), target))
-    maps = [_fit(model, inputs, batch, aim, where, count.more) for inputs, aim in plans]
+    shuffled, order = target.clone(), controls.permuted(np.arange(int(where.sum())), bench.rng("targets"))
+    shuffled[where] = target[where][torch.from_numpy(order)]
+    plans = ((states, target), (states, shuffled), (_states(bench, bench.untrained, batch), target))
+    maps = [_fit(bench, inputs, batch, aim, where) for inputs, aim in plans]
     del states, plans
-    found = _look(checkpoint, blank, encodings, steps, maps, count.more)  # name to (T+1, M); answers (T+1, N)
-    nodes, answers, instance, node = found
-    group = groups_of(instances)
-    curves = tuple(_curve(name, nodes, answers, group, instance, seed) for name in nodes)
-    differs = ((nodes["logit"] > 0) != (nodes["tuned"] > 0)).sum(1)
-    low, high = wilson(differs, len(instance))
+    nodes, answers, instance, node = _look(bench, parts, maps)
+    differ = ((nodes["logit"] > 0) != (nodes["tuned"] > 0)).sum(1)
     return Lenses(
-        checkpoint=checkpoint.name,
-        sha256=checkpoint.sha256,
-        steps=steps,
-        seed=seed,
-        n=len(instances),
+        **bench.header,
+        n=len(bench.instances),
         n_fit=len(batch),
         fit_difficulty=difficulty,
-        curves=curves,
-        disagreement=differs / len(instance),
-        disagreement_low=low,
-        disagreement_high=high,
+        curves=tuple(_curve(bench, name, nodes, answers, instance) for name in nodes),
+        disagreement=Estimate.share(differ, len(instance)),
         instance=instance,
         node=node,
         logit=nodes["logit"],
@@ -184,18 +149,13 @@ def measure(
 
 
 def _curve(
-    name: str,
-    nodes: dict[str, np.ndarray],
-    answers: dict[str, np.ndarray],
-    group: np.ndarray,
-    instance: np.ndarray,
-    seed: int,
+    bench: Bench, name: str, nodes: dict[str, np.ndarray], answers: dict[str, np.ndarray], instance: np.ndarray
 ) -> Curve:
     """Scores of one lens against the model's own last readout."""
     lens, final = nodes[name], nodes["logit"][-1]
-    mean, low, high = estimate.mean(_divergence(final, lens), group[instance], seed)
+    divergence = bench.mean(_divergence(final, lens), bench.group[instance])
     answer = _divergence(answers["logit"][-1], answers[name]).mean(1)
-    return Curve(name, mean, low, high, ((lens > 0) == (final > 0)).mean(1), answer)
+    return Curve(name, divergence, ((lens > 0) == (final > 0)).mean(1), answer)
 
 
 def _divergence(final: np.ndarray, lens: np.ndarray) -> np.ndarray:
@@ -203,18 +163,17 @@ def _divergence(final: np.ndarray, lens: np.ndarray) -> np.ndarray:
     return kl(np.stack([np.broadcast_to(final, lens.shape), lens]))[0]
 
 
-def _fit_on(
-    checkpoint: Checkpoint, difficulty: tuple[int, ...], seen: set[Any], steps: int, seed: int
-) -> tuple[Batch, Tensor]:
+def _fit_on(bench: Bench, difficulty: tuple[int, ...]) -> tuple[Batch, Tensor]:
     """Other instances to fit on, whole pairs of twins, and which nodes carry the concept, (B, n) bool."""
+    checkpoint, avoid = bench.checkpoint, set(bench.instances)
     task = tasks.get(checkpoint.config.task)
     count = max(2, FIT_INSTANCES // len(difficulty) // 2 * 2)
-    drawn = subjects.draw(checkpoint, difficulty, count, seed=seed + 7919)
-    encodings = [task.encode(x, checkpoint.config) for x in drawn if x not in seen]
-    each = (steps + 1) * max(e.n_nodes for e in encodings) * checkpoint.model.shapes.width
+    drawn = subjects.draw(checkpoint, difficulty, count, seed=bench.seed + 7919)
+    encodings = [task.encode(x, checkpoint.config) for x in drawn if x not in avoid]
+    each = (bench.steps + 1) * max(e.n_nodes for e in encodings) * checkpoint.model.shapes.width
     most = max(8, FIT_CELLS // each // 2 * 2)
     encodings = [encodings[i] for pair in _spread(len(encodings), most) for i in (pair, pair + 1) if i < len(encodings)]
-    results.refuse_over(30.0 * each * len(encodings), "fitting a tuned lens", "run fewer steps")
+    bench.reserve(30.0 * each * len(encodings), "fitting a tuned lens", "run fewer steps")
     batch = collate(encodings).to(next(checkpoint.model.parameters()).device)
     return batch, _carries(encodings, batch)
 
@@ -233,13 +192,13 @@ def _carries(encodings: Sequence[Encoding], batch: Batch) -> Tensor:
 
 
 @torch.no_grad()
-def _states(model: Any, batch: Batch, steps: int, each: Callable[[], None]) -> Tensor:
-    """States after 0..T steps, (T+1, B, n, d); `each` is called after every step."""
+def _states(bench: Bench, model: Any, batch: Batch) -> Tensor:
+    """States after 0..T steps, (T+1, B, n, d); ticks after each. No inference tensors: maps are fitted to them."""
     context = model.prepare(batch)
     states = [model.initial(context)]
-    for t in range(steps):
+    for t in range(bench.steps):
         states.append(model.step(states[-1], t, context))
-        each()
+        bench.tick()
     return torch.stack(states)
 
 
@@ -260,24 +219,24 @@ def _through(states: Tensor, maps: Maps) -> Tensor:
     return states + (states.reshape(steps, b * n, d) @ weight + bias[:, None]).reshape(states.shape)
 
 
-def _fit(model: Any, states: Tensor, batch: Batch, target: Tensor, where: Tensor, each: Callable[[], None]) -> Maps:
+def _fit(bench: Bench, states: Tensor, batch: Batch, target: Tensor, where: Tensor) -> Maps:
     """The affine maps of a tuned lens, from the identity, each step's at the iteration that was best on validation.
 
     Args:
-        model: Whose readout is used.
+        bench: Its model's readout is used; ticks after every iteration.
         states: (T+1, B, n, d).
         batch: The B instances.
         target: (B, m) final logits.
         where: (B, m) bool, which of them count.
-        each: Called after every iteration.
     """
+    model = bench.model
     weight = torch.zeros(len(states), states.shape[-1], states.shape[-1], device=states.device, requires_grad=True)
     bias = torch.zeros(len(states), states.shape[-1], device=states.device, requires_grad=True)
-    held = torch.zeros_like(where)
-    held[len(where) - max(2, int(VALIDATION * len(where)) // 2 * 2) :] = True
+    validation = torch.zeros_like(where)
+    validation[len(where) - max(2, int(VALIDATION * len(where)) // 2 * 2) :] = True
     aim = target.sigmoid()
     best = torch.full((len(states),), torch.inf, device=states.device)
-    kept = (weight.detach().clone(), bias.detach().clone())
+    best_maps = (weight.detach().clone(), bias.detach().clone())
     optimiser = torch.optim.Adam([weight, bias], LEARNING_RATE)
     frozen = [(p, p.requires_grad) for p in model.parameters()]
     for parameter, _ in frozen:
@@ -287,77 +246,52 @@ def _fit(model: Any, states: Tensor, batch: Batch, target: Tensor, where: Tensor
             logit = _read(model, _through(states, (weight, bias)), batch)[0]
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logit, aim.expand_as(logit), reduction="none")
             with torch.no_grad():
-                score = loss[:, where & held].mean(1)
+                score = loss[:, where & validation].mean(1)
                 better = score < best
                 best = torch.where(better, score, best)
-                for store, now in zip(kept, (weight, bias), strict=True):
+                for store, now in zip(best_maps, (weight, bias), strict=True):
                     store[better] = now.detach()[better]
             optimiser.zero_grad()
-            loss[:, where & ~held].mean(1).sum().backward()
+            loss[:, where & ~validation].mean(1).sum().backward()
             optimiser.step()
-            each()
+            bench.tick()
     finally:
-        for parameter, had in frozen:
-            parameter.requires_grad_(had)
-    return kept
+        for parameter, trainable in frozen:
+            parameter.requires_grad_(trainable)
+    return best_maps
 
 
 @torch.inference_mode()
 def _look(
-    checkpoint: Checkpoint,
-    blank: Any,
-    encodings: list[Encoding],
-    steps: int,
-    maps: list[Maps],
-    each: Callable[[], None],
+    bench: Bench, parts: Sequence[np.ndarray], maps: Sequence[Maps]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Logits of every lens at the nodes (T+1, M) and at the answers (T+1, N); instance and index of each node."""
-    model = checkpoint.model
-    kept: list[dict[str, np.ndarray]] = [{} for _ in encodings]
-    answers = {name: np.empty((steps + 1, len(encodings))) for name in ("logit", "tuned", SHUFFLED, UNTRAINED)}
-    own, shuffled, fresh = maps
+    model, encodings = bench.model, bench.encodings
+    read: list[dict[str, np.ndarray]] = [{} for _ in encodings]
     where: list[np.ndarray] = [np.empty(0)] * len(encodings)
-    for index in _parts(model, encodings, steps):
+    answers = {name: np.empty((bench.steps + 1, len(encodings))) for name in ("logit", "tuned", SHUFFLED, UNTRAINED)}
+    tuned, shuffled, fresh = maps
+    for index in parts:
         batch = collate([encodings[i] for i in index]).to(next(model.parameters()).device)
-        states, idle = (_states(x, batch, steps, each) for x in (model, blank))
-        seen = {
+        states, blank = (_states(bench, x, batch) for x in (model, bench.untrained))
+        inputs = {
             "logit": states,
-            "tuned": _through(states, own),
+            "tuned": _through(states, tuned),
             SHUFFLED: _through(states, shuffled),
-            UNTRAINED: _through(idle, fresh),
+            UNTRAINED: _through(blank, fresh),
         }
-        for name, inputs in seen.items():
-            logit, answer = (x.double().cpu().numpy() for x in _read(model, inputs, batch))
+        for name, through in inputs.items():
+            logit, answer = (x.double().cpu().numpy() for x in _read(model, through, batch))
             answers[name][:, index] = answer
             for row, i in enumerate(index):
                 everywhere = logit.shape[2] > 1 or encodings[i].n_nodes == 1
                 where[i] = np.flatnonzero(encodings[i].carries) if everywhere else np.array([encodings[i].answer])
-                kept[i][name] = logit[:, row, where[i]] if everywhere else logit[:, row]
-    nodes = {name: np.concatenate([x[name] for x in kept], axis=1) for name in answers}
+                read[i][name] = logit[:, row, where[i]] if everywhere else logit[:, row]
+    nodes = {name: np.concatenate([x[name] for x in read], axis=1) for name in answers}
     return nodes, answers, np.repeat(np.arange(len(where)), [len(x) for x in where]), np.concatenate(where)
 
 
-def _parts(model: Any, encodings: list[Encoding], steps: int) -> Iterator[np.ndarray]:
-    """Indices of the instances, in batches of which all steps are held at once."""
-    return batches(encodings, model.shapes.width * (steps + 1), model.shapes.heads)
-
-
-def table(result: Lenses) -> str:
-    """Divergence from the final readout at every step, the controls beside it."""
-    out = [
-        f"{result.checkpoint}: {result.n} instances with {len(result.node)} readouts, T = {result.steps}; tuned lens "
-        f"fitted on {result.n_fit} others of difficulty {', '.join(map(str, result.fit_difficulty))}",
-        "KL(final || lens) in nats over all nodes; same: share with the final sign",
-        "",
-        f"{'t':>4}{'logit':>9}{'95% interval':>17}{'tuned':>9}{'95% interval':>17}{'shuffled':>10}{'untrained':>11}"
-        f"{'same: logit':>13}{'tuned':>8}{'differ':>9}{'95% interval':>17}",
-    ]
-    logit, tuned, shuffled, fresh = (result.curve(name) for name in ("logit", "tuned", SHUFFLED, UNTRAINED))
-    for t in range(result.steps + 1):
-        spans = [f"[{curve.low[t]:.3f}, {curve.high[t]:.3f}]" for curve in (logit, tuned)]
-        differ = f"[{result.disagreement_low[t]:.3f}, {result.disagreement_high[t]:.3f}]"
-        out.append(
-            f"{t:>4}{logit.kl[t]:>9.3f}{spans[0]:>17}{tuned.kl[t]:>9.3f}{spans[1]:>17}{shuffled.kl[t]:>10.3f}"
-            f"{fresh.kl[t]:>11.3f}{logit.same[t]:>13.3f}{tuned.same[t]:>8.3f}{result.disagreement[t]:>9.3f}{differ:>17}"
-        )
-    return "\n".join(out)
+def _parts(bench: Bench) -> list[np.ndarray]:
+    """Indices of the instances, in batches so small that all steps of one fit in memory together."""
+    shapes = bench.model.shapes
+    return list(batches(bench.encodings, shapes.width * (bench.steps + 1), shapes.heads))

@@ -160,11 +160,13 @@ def _components(found: Pca) -> None:
         else drawing.variance_over_steps(found, scheme())
     )
     _plot(fig, f"pca {chosen}", found.checkpoint, "Principal components over steps")
+    shares = (model.held_out.value.sum() for model in (found.trained, found.untrained))
+    trained, untrained, shuffled = (f"{share:.3f}" for share in (*shares, found.permuted.sum()))
     st.caption(
-        f"Three directions shared by all steps hold {found.trained.held_out.value.sum():.3f} of the spread of "
-        f"instances they were not fitted to (untrained {found.untrained.held_out.value.sum():.3f}, coordinates "
-        f"shuffled {found.permuted.sum():.3f}); the states fill {found.trained.dimension:.1f} dimensions. Few directions alone "
-        "are no sign of training: where nodes have no names an untrained network's lie on a line, too."
+        f"Three directions shared by all steps hold {trained} of the spread of instances they were not fitted to "
+        f"(untrained {untrained}, coordinates shuffled {shuffled}); the states fill {found.trained.dimension:.1f} "
+        "dimensions. Few directions alone are no sign of training: where nodes have no names an untrained network's "
+        "lie on a line, too."
     )
 
 
@@ -195,12 +197,12 @@ def _growth(found: Lyapunov) -> None:
 
 
 def _automaton(found: Automaton, task: str) -> None:
-    test = found.larger or found.given
+    test = found.larger or found.test
     program, blank = test.programs[0], test.programs[-1]
     where = f"{test.n} instances of {test.nodes:.0f} nodes, {test.node_steps:,} node-steps"
     st.markdown(
-        f"{found.n_states} states and {found.n_rules:,} rules do what the model does in {program.both:.4f} of the "
-        f"node-steps and {program.moves:.4f} of the changes of state ({where})."
+        f"{found.n_states} states and {found.n_rules:,} rules do what the model does in {program.both.value:.4f} of "
+        f"the node-steps and {program.moves:.4f} of the changes of state ({where})."
     )
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -208,11 +210,15 @@ def _automaton(found: Automaton, task: str) -> None:
     with right:
         st.dataframe(drawing.rules(found, symbols(task)), hide_index=True, height=320)
     states = f"{found.untrained_states} state{'' if found.untrained_states == 1 else 's'}"
-    idle = ": there is nothing to reproduce, and" if blank.both > PROGRAM else ";"
+    idle = ": there is nothing to reproduce, and" if blank.both.value > PROGRAM else ";"
     st.caption(
         f"Learned from instances of {found.fitted_nodes:.0f} nodes. The untrained network is reproduced to "
-        f"{blank.both:.3f} by {states}{idle} its answers are right on {blank.accuracy:.2f}."
-        + ("" if program.both > PROGRAM else " This model is no such machine: what it does is not in so few states.")
+        f"{blank.both.value:.3f} by {states}{idle} its answers are right on {blank.accuracy:.2f}."
+        + (
+            ""
+            if program.both.value > PROGRAM
+            else " This model is no such machine: what it does is not in so few states."
+        )
     )
 
 

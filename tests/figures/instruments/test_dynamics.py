@@ -70,8 +70,8 @@ def test_spectrum_and_rules(graphs: list[Any], monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(automaton, name, value)
     machine = automaton.measure(wave(), graphs, steps=6, max_states=3)
     rows = dynamics.rules(machine, {5: "source"})
-    assert sum(row["seen"] for row in rows) == machine.rule_seen.sum()
+    assert sum(row["seen"] for row in rows) == machine.rule_count.sum()
     assert [row["seen"] for row in rows] == sorted((row["seen"] for row in rows), reverse=True)
     assert any(row["symbol"] == "source" for row in rows)
-    bars: Any = dynamics.fidelity_of_programs(machine.given, "dark")
-    assert bars.data[0].y[0] == machine.given.programs[0].both
+    bars: Any = dynamics.fidelity_of_programs(machine.test, "dark")
+    assert bars.data[0].y[0] == machine.test.programs[0].both.value

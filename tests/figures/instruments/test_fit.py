@@ -232,12 +232,13 @@ def test_commitment_is_counted_from_each_step_on(scheme: Any) -> None:
 def lenses(tuned: float = 0.1) -> Lenses:
     def curve(name: str, at: float) -> Curve:
         kl = np.array([at, at / 2, 0.0])
-        return Curve(name, kl, kl - 0.01, kl + 0.01, np.array([0.5, 0.8, 1.0]), kl)
+        return Curve(name, Estimate(kl, kl - 0.01, kl + 0.01, 1), np.array([0.5, 0.8, 1.0]), kl)
 
     curves = tuple(curve(n, x) for n, x in (("logit", 1.0), ("tuned", tuned), ("shuffled", 0.5), ("untrained", 0.4)))
     apart, nodes = np.array([0.2, 0.1, 0.0]), np.zeros(1, dtype=int)
+    differ = Estimate(apart, apart, apart + 0.1, 1)
     logits = np.zeros((3, 1))
-    return Lenses("x", "", 2, 0, 1, 8, (3,), curves, apart, apart, apart + 0.1, nodes, nodes, logits, logits)
+    return Lenses("x", "", 2, 0, 1, 8, (3,), curves, differ, nodes, nodes, logits, logits)
 
 
 @SCHEMES

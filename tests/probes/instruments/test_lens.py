@@ -18,7 +18,8 @@ from depthscope.core.files.strict_json import dumps
 from depthscope.probes.cli import main
 from depthscope.probes.instruments import lens
 from depthscope.probes.instruments.lens import SHUFFLED, UNTRAINED
-from depthscope.probes.measuring import estimate, results
+from depthscope.probes.measuring import results
+from depthscope.probes.measuring.estimate import Estimate
 from tests.probes.hand_made import CONFIGS, Knowing, untrained
 
 Captured = pytest.CaptureFixture[str]
@@ -63,28 +64,28 @@ def test_the_tuned_lens_finds_what_lies_in_another_direction(monkeypatch: pytest
     found = lens.measure(ours, graphs(3, 60), steps=6, progress=lambda done, total: seen.append((done, total)))
     logit, tuned = found.curve("logit"), found.curve("tuned")
     early, late = slice(0, TURN), slice(TURN, None)
-    assert (logit.kl[early] > 0.7).all()
-    assert (tuned.kl[early] < 0.15).all()
+    assert (logit.kl.value[early] > 0.7).all()
+    assert (tuned.kl.value[early] < 0.15).all()
     assert (tuned.same[early] > 0.95).all()
     assert (logit.same[early] < 0.7).all()
-    assert (found.disagreement[early] > 0.3).all()
-    np.testing.assert_allclose(logit.kl[late], 0, atol=1e-9)
-    np.testing.assert_allclose(tuned.kl[late], 0, atol=0.02)
-    assert (found.curve(SHUFFLED).kl > 0.4).all()
-    assert (found.curve(UNTRAINED).kl[early] > 0.1).all()
+    assert (found.disagreement.value[early] > 0.3).all()
+    np.testing.assert_allclose(logit.kl.value[late], 0, atol=1e-9)
+    np.testing.assert_allclose(tuned.kl.value[late], 0, atol=0.02)
+    assert (found.curve(SHUFFLED).kl.value > 0.4).all()
+    assert (found.curve(UNTRAINED).kl.value[early] > 0.1).all()
     assert seen[-1][0] == seen[-1][1] == 3 * lens.ITERATIONS + 2 * 6 * 2
     assert all(p.requires_grad for p in ours.model.parameters())
-    assert (tuned.low <= tuned.kl).all()
-    assert (tuned.kl <= tuned.high).all()
+    assert (tuned.kl.low <= tuned.kl.value).all()
+    assert (tuned.kl.value <= tuned.kl.high).all()
 
 
 def test_there_is_nothing_to_find_in_noise() -> None:
     found = lens.measure(turning(hides=True), graphs(3, 60), steps=6)
     early = slice(0, TURN)
     tuned, shuffled = found.curve("tuned"), found.curve(SHUFFLED)
-    assert (tuned.kl[early] > 0.4).all()
-    np.testing.assert_allclose(tuned.kl[early], shuffled.kl[early], atol=0.15)
-    assert (tuned.kl[TURN:] < 0.05).all()
+    assert (tuned.kl.value[early] > 0.4).all()
+    np.testing.assert_allclose(tuned.kl.value[early], shuffled.kl.value[early], atol=0.15)
+    assert (tuned.kl.value[TURN:] < 0.05).all()
 
 
 def test_pairs_are_spread_and_whole() -> None:
@@ -93,12 +94,15 @@ def test_pairs_are_spread_and_whole() -> None:
 
 
 def test_means_of_groups_by_hand() -> None:
-    values = np.array([[1.0, 1, 0, 0], [1, np.nan, np.nan, 3]])
-    mean, low, high = estimate.mean(values, np.array([0, 0, 1, 1]), 0)
-    np.testing.assert_allclose(mean, [0.5, 2])
-    np.testing.assert_allclose(low, [0, 1])
-    np.testing.assert_allclose(high, [1, 3])
-    assert np.isnan(estimate.mean(values, np.zeros(4), 0)[1]).all()
+    values, group = np.array([[1.0, 1, 0, 0], [1, np.nan, np.nan, 3]]), np.array([0, 0, 1, 1])
+    mean = Estimate.mean(values, group, np.random.default_rng(0))
+    np.testing.assert_allclose(mean.value, [0.5, 2])
+    np.testing.assert_allclose(mean.low, [0, 1])
+    np.testing.assert_allclose(mean.high, [1, 3])
+    assert mean.n.tolist() == [4, 2]
+    assert np.isnan(Estimate.mean(values, np.zeros(4), np.random.default_rng(0)).low).all()
+    ratio = Estimate.ratio(values[0], np.array([1, 1, 3, 3]), group, np.random.default_rng(0))
+    np.testing.assert_allclose([ratio.value, ratio.low, ratio.high], [2 / 8, 0, 1])
 
 
 @pytest.mark.slow
@@ -107,13 +111,13 @@ def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured, monkeypat
     monkeypatch.setattr(lens, "FIT_INSTANCES", 8)
     for kind in ("graph", "tree", "tokens", "named", "without ^"):
         ours = untrained(tmp_path / kind, kind)
-        assert lens.unfit(ours) is None
+        assert lens.measure.unfit(ours) is None
         out = tmp_path / f"{kind}.npz"
         command = ["lens", str(ours.folder), "--difficulty", "2", "--instances", "4", "--steps", "3", "--out", str(out)]
         assert main([*command, "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
         assert [curve["name"] for curve in found["curves"]] == ["logit", "tuned", SHUFFLED, UNTRAINED]
-        assert found["curves"][0]["kl"][-1] == 0
+        assert found["curves"][0]["kl"]["value"][-1] == 0
         with np.load(out, allow_pickle=False) as stored:
             assert stored["logit"].shape == (4, len(stored["node"]))
         if kind == "without ^":

@@ -30,22 +30,22 @@ def test_the_wave_follows_and_chance_does_not(tmp_path: Path) -> None:
     by_name = {r.direction: r for r in found.responses}
     at = {dose: k for k, dose in enumerate(steer.DOSES.tolist())}
     for name in ("means", "readout"):
-        assert by_name[name].f1[at[1.0]] == 1.0, name
-        assert by_name[name].low[at[1.0]] == 1.0
-        assert by_name[name].f1[at[0.25]] == 0.0, "too little moves nothing"
-        assert by_name[name].moved[at[0.25]] == 0.0
-        assert by_name[name].moved_low[at[1.0]] == by_name[name].moved[at[1.0]] == 1.0
+        assert by_name[name].f1.value[at[1.0]] == 1.0, name
+        assert by_name[name].f1.low[at[1.0]] == 1.0
+        assert by_name[name].f1.value[at[0.25]] == 0.0, "too little moves nothing"
+        assert by_name[name].moved.value[at[0.25]] == 0.0
+        assert by_name[name].moved.low[at[1.0]] == by_name[name].moved.value[at[1.0]] == 1.0
     for name in ("orthogonal", "untrained"):
-        assert by_name[name].f1[at[1.0]] <= 0.1
-        assert by_name[name].moved[at[1.0]] <= 0.2
+        assert by_name[name].f1.value[at[1.0]] <= 0.1
+        assert by_name[name].moved.value[at[1.0]] <= 0.2
     assert list(by_name) == ["means", "readout", "random", "orthogonal", "untrained"]
     assert found.followers > found.places > 0
-    assert json.loads(dumps(found))["responses"][0]["f1"][at[1.0]] == 1.0
+    assert json.loads(dumps(found))["responses"][0]["f1"]["value"][at[1.0]] == 1.0
     results.save_npz(found, tmp_path / "s.npz")
     with np.load(tmp_path / "s.npz", allow_pickle=False) as stored:
-        assert stored["responses.0.f1"].shape == stored["responses.0.moved_low"].shape == (5,)
+        assert stored["responses.0.f1.value"].shape == stored["responses.0.moved.low"].shape == (5,)
         assert stored["responses.0.edits"].shape == (found.places, 5)
-    told = steer.table(found)
+    told = found.table()
     assert "share of places that say the new value" in told
     assert found.responses[0].edits[0][at[1.0]] in told
 
@@ -53,8 +53,8 @@ def test_the_wave_follows_and_chance_does_not(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_nobody_follows_in_a_network_that_learned_nothing(tmp_path: Path) -> None:
     found = steer.measure(untrained(tmp_path, "graph"), graph.generate(4, 8, data="audited", seed=1))
-    assert max(float(r.f1.max()) for r in found.responses) < 0.5
-    assert all(r.f1[2] <= 0.2 for r in found.responses)
+    assert max(float(r.f1.value.max()) for r in found.responses) < 0.5
+    assert all(r.f1.value[2] <= 0.2 for r in found.responses)
 
 
 def arm() -> GraphInstance:
@@ -69,8 +69,8 @@ def test_the_node_the_step_and_the_direction_can_be_named() -> None:
     )
     assert [r.direction for r in found.responses] == ["readout", "random", "orthogonal", "untrained"]
     own = found.responses[0]
-    assert (found.places, found.followers, own.f1[2], own.moved[2]) == (1, 2, 1.0, 1.0)
-    assert np.isnan(own.low).all(), "one instance has no interval"
+    assert (found.places, found.followers, own.f1.value[2], own.moved.value[2]) == (1, 2, 1.0, 1.0)
+    assert np.isnan(own.f1.low).all(), "one instance has no interval"
     assert seen == [(1, 2), (2, 2)]
     text = own.edits[0][2]
     assert text.startswith("add t=5 node=C amount=")
@@ -169,7 +169,7 @@ def test_controls_are_as_long_and_at_a_right_angle() -> None:
 
 
 def test_what_does_not_apply_is_said() -> None:
-    assert "one token a step" in str(steer.unfit(checkpoint.load("logic-gru")))
-    assert steer.unfit(flood()) is None
+    assert "one token a step" in str(steer.measure.unfit(checkpoint.load("logic-gru")))
+    assert steer.measure.unfit(flood()) is None
     with pytest.raises(InputError, match="no place to steer"):
         steer.measure(wave(), [GraphInstance(("A", "B"), np.array([[0, 1]]), 0, 1)])
