@@ -200,7 +200,7 @@ def _ran(opened: Checkpoint, name: str) -> tuple[str, str]:
         if name == TRIVIAL:
             data = concepts.data_for(opened.config)
             found = trivial.score(opened, [EASY], FEW, data, 0)
-            return RAN, ", ".join(f"{x.rule} {x.accuracy[0]:.3f}" for x in found)
+            return RAN, ", ".join(f"{x.rule} {x.accuracy.value[0]:.3f}" for x in found)
     except InputError as error:
         return REFUSED, str(error)
     instrument, refused = instruments.get(name), ""

@@ -176,6 +176,13 @@ class Bench:
                 self.tick()
                 yield Moment(index, t + 1, state, batch, model, sink)
 
+    def logits(self, model: Any = None) -> np.ndarray:
+        """Logit of each answer after 0..T steps, (T+1, N), by the checkpoint's own model or one in its place."""
+        logits = np.empty((self.steps + 1, len(self.instances)))
+        for now in self.rollout(model):
+            logits[now.t, now.index] = now.readout()[0]
+        return logits
+
 
 @dataclass(frozen=True)
 class Moment:

@@ -28,10 +28,10 @@ def make(runs: Path, instances: int, seed: int) -> Table:
     rows = [row for _, row in sorted(made.items(), key=lambda item: planned.index(item[0][0]))]
     for name, difficulties in RULES.items():
         opened = checkpoint.load(name)
-        for found in trivial.score(opened, list(difficulties), instances, "audited", seed):
-            row: dict[str, Any] = {"recipe": opened.config.task, "variant": f"rule: {found.rule}"}
-            cells = zip(found.difficulty, found.accuracy, found.low, found.high, found.n, strict=True)
-            row |= {str(d): Share(float(a), float(low), float(high), int(n)) for d, a, low, high, n in cells}
+        for rule in trivial.score(opened, list(difficulties), instances, "audited", seed):
+            row: dict[str, Any] = {"recipe": opened.config.task, "variant": f"rule: {rule.rule}"}
+            for difficulty, x in zip(rule.difficulty, rule.accuracy, strict=True):
+                row[str(difficulty)] = Share(float(x.value), float(x.low), float(x.high), int(x.n))
             rows.append(row)
     return Table(
         name="baselines",

@@ -40,7 +40,7 @@ UNSEEN = "unseen"
 def most_telling(scores: ProbeScores) -> str:
     """Name of the set of nodes on which a probe has least to go by."""
     wanted = (UNSEEN, "harder_operators", "harder", "held_out")
-    there = [name for name in wanted if name in scores.tests and np.isfinite(scores.tests[name].accuracy).any()]
+    there = [name for name in wanted if name in scores.tests and np.isfinite(scores.tests[name].accuracy.value).any()]
     return (there or list(scores.tests))[0]
 
 
@@ -52,14 +52,15 @@ def best_control(test: StepScores) -> np.ndarray:
 
 def clear_steps(test: StepScores) -> list[int]:
     """Steps at which the whole interval lies above every control."""
-    return np.flatnonzero(np.nan_to_num(test.low, nan=-1) > best_control(test)).tolist()
+    return np.flatnonzero(np.nan_to_num(test.accuracy.low, nan=-1) > best_control(test)).tolist()
 
 
 def finding(scores: ProbeScores, name: str) -> str:
     """One sentence: at which step the probes stand out most on a set of nodes, and what the controls get there."""
     test = scores.tests[name]
     best = best_control(test)
-    margin = np.where(np.isfinite(test.accuracy), test.accuracy - best, -np.inf)
+    value = test.accuracy.value
+    margin = np.where(np.isfinite(value), value - best, -np.inf)
     margin[list(scores.constant)] = -np.inf
     if not np.isfinite(margin).any():
         return f"These nodes ({test.title}) are of one class at every step, so that there is nothing to score."
@@ -68,20 +69,21 @@ def finding(scores: ProbeScores, name: str) -> str:
     of, where = ("distances it was never fitted on", "") if unseen else (f"“{scores.meaning}”", f" ({test.title})")
     strongest = max((x for x in test.controls if np.isfinite(test.controls[x][t])), key=lambda x: test.controls[x][t])
     fresh = share(test.controls["untrained"][t])
-    got = share(test.accuracy[t])
-    if not test.low[t] > best[t]:
+    accuracy = share(value[t])
+    if not test.accuracy.low[t] > best[t]:
+        between = f"[{share(test.accuracy.low[t])}, {share(test.accuracy.high[t])}]"
         return (
-            f"At no step does a probe read {of} clearly above all controls{where}: at step {t} it gets {got} "
-            f"[{share(test.low[t])}, {share(test.high[t])}], the {CONTROLS[strongest]} {share(best[t])}."
+            f"At no step does a probe read {of} clearly above all controls{where}: at step {t} it gets {accuracy} "
+            f"{between}, the {CONTROLS[strongest]} {share(best[t])}."
         )
     beside = f"the best control ({CONTROLS[strongest]}) {share(best[t])}"
     beside = "and no control more" if strongest == "untrained" else beside
-    return f"At step {t} a probe reads {of} at {got}{where}; an untrained network gives {fresh}, {beside}."
+    return f"At step {t} a probe reads {of} at {accuracy}{where}; an untrained network gives {fresh}, {beside}."
 
 
 def left_out(test: StepScores, constant: tuple[int, ...]) -> str:
     """Which steps have no score, or no probe, and why; empty if all have."""
-    gone = np.flatnonzero(~np.isfinite(test.accuracy)).tolist()
+    gone = np.flatnonzero(~np.isfinite(test.accuracy.value)).tolist()
     parts = []
     if gone:
         which = f"Step{'s' * (len(gone) > 1)} {spans(gone)}"
@@ -106,16 +108,17 @@ def accuracy_over_steps(
     test = scores.tests[name]
     t, ink = np.arange(len(test.accuracy)), MAIN[scheme]
     fig: Any = figure(scheme, height=HEIGHT, x="step", y="balanced accuracy")
-    band(fig, t, test.low, test.high, BAND[scheme])
-    told = [
-        f"<b>step {i}</b><br>accuracy {share(test.accuracy[i])} [{share(test.low[i])}, {share(test.high[i])}]<br>"
+    accuracy = test.accuracy
+    band(fig, t, accuracy.low, accuracy.high, BAND[scheme])
+    texts = [
+        f"<b>step {i}</b><br>accuracy {share(one.value)} [{share(one.low)}, {share(one.high)}]<br>"
         f"selectivity {test.selectivity[i]:+.3f}"
-        for i in t
+        for i, one in enumerate(accuracy)
     ]
     symbols = ["circle-open" if i in scores.constant else "circle" for i in t]
     fig.add_scatter(
-        x=t, y=test.accuracy, name="probe, 95% interval", mode="lines+markers", line={"color": ink, "width": 2.5},
-        marker={"size": 6, "color": ink, "symbol": symbols}, customdata=told,
+        x=t, y=accuracy.value, name="probe, 95% interval", mode="lines+markers", line={"color": ink, "width": 2.5},
+        marker={"size": 6, "color": ink, "symbol": symbols}, customdata=texts,
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     for control, (dash, k) in _LOOKS.items():
@@ -142,26 +145,29 @@ def accuracy_over_steps(
     return fig
 
 
-def accuracy_across_steps(found: AcrossSteps, which: str, scheme: Scheme, n_values: int = 2) -> go.Figure:
+def accuracy_across_steps(result: AcrossSteps, which: str, scheme: Scheme, n_values: int = 2) -> go.Figure:
     """The probe fitted at one step (row) on the states of another (column), as colour.
 
     Args:
-        found: The matrices.
+        result: The matrices.
         which: "accuracy" or "untrained".
         scheme: Colours.
-        n_values: Values of the concept; what the majority class gets recedes into the page.
+        n_values: Values of the concept; what the majority class gets is drawn pale.
     """
-    values: np.ndarray = getattr(found, which)
+    accuracy = result.accuracy
+    values = accuracy.value if which == "accuracy" else result.untrained
     t, least = np.arange(len(values)), 1 / n_values
-    told = np.empty(values.shape, dtype=object)
+    texts = np.empty(values.shape, dtype=object)
     for i, j in np.ndindex(*values.shape):
-        value, low, high, idle = (share(float(x[i, j])) for x in (values, found.low, found.high, found.untrained))
+        value, low, high, idle = (
+            share(float(x[i, j])) for x in (values, accuracy.low, accuracy.high, result.untrained)
+        )
         beside = f" [{low}, {high}]<br>untrained {idle}" if which == "accuracy" else ""
-        told[i, j] = f"<b>fitted at step {i}, read at step {j}</b><br>{value}{beside}"
+        texts[i, j] = f"<b>fitted at step {i}, read at step {j}</b><br>{value}{beside}"
     fig = figure(scheme, height=HEIGHT - 62, x="read at step", y="fitted at step", legend=False)
     floor = f"≤ {share(round(least, 2))[:3]}"
     fig.add_heatmap(
-        z=values, x=t, y=t, zmin=least, zmax=1, colorscale=colourscale(scheme), text=told, hoverongaps=False,
+        z=values, x=t, y=t, zmin=least, zmax=1, colorscale=colourscale(scheme), text=texts, hoverongaps=False,
         hovertemplate="%{text}<extra></extra>",
         colorbar={
             "thickness": 10, "len": 1, "outlinewidth": 0, "xpad": 6,
@@ -175,16 +181,16 @@ def accuracy_across_steps(found: AcrossSteps, which: str, scheme: Scheme, n_valu
     return fig
 
 
-def carried(found: AcrossSteps) -> str:
+def carried(result: AcrossSteps) -> str:
     """One sentence: how well a probe reads later steps than its own, beside the untrained network's."""
-    later = np.triu(np.ones(found.accuracy.shape, dtype=bool), 1)
-    told = []
-    for values in (found.accuracy, found.untrained):
+    later = np.triu(np.ones(result.accuracy.shape, dtype=bool), 1)
+    means = []
+    for values in (result.accuracy.value, result.untrained):
         own, others = np.diag(values), values[later]
         if not np.isfinite(own).any() or not np.isfinite(others).any():
             return "There are no two steps with a probe and both classes."
-        told.append((float(np.nanmean(own)), float(np.nanmean(others))))
-    (own, others), (fresh, fresh_others) = told
+        means.append((float(np.nanmean(own)), float(np.nanmean(others))))
+    (own, others), (fresh, fresh_others) = means
     return (
         f"A probe reads its own step at {share(own)} and later ones at {share(others)} on average; "
         f"those of an untrained network at {share(fresh)} and {share(fresh_others)}."
@@ -197,25 +203,27 @@ def as_csv(scores: ProbeScores) -> str:
     table = csv.writer(out)
     table.writerow(["nodes", "step", "accuracy", "low", "high", "selectivity", *CONTROLS, "n_test", "n_instances"])
     for name, test in scores.tests.items():
-        columns = [test.accuracy, test.low, test.high, test.selectivity, *(test.controls[x] for x in CONTROLS)]
-        for t in range(len(test.accuracy)):
+        accuracy = test.accuracy
+        columns = [accuracy.value, accuracy.low, accuracy.high, test.selectivity, *(test.controls[x] for x in CONTROLS)]
+        for t in range(len(accuracy)):
             values = ["" if np.isnan(x[t]) else f"{x[t]:.6g}" for x in columns]
             table.writerow([name, t, *values, test.n_test, test.n_instances])
     return out.getvalue()
 
 
-def across_csv(found: AcrossSteps) -> str:
+def across_csv(result: AcrossSteps) -> str:
     """Every cell of the matrix and of its control, a line each."""
     out = io.StringIO()
     table = csv.writer(out)
     table.writerow(["fitted", "read", "accuracy", "low", "high", "untrained"])
-    for i, j in np.ndindex(*found.accuracy.shape):
-        cells = (found.accuracy[i, j], found.low[i, j], found.high[i, j], found.untrained[i, j])
+    for i, j in np.ndindex(*result.accuracy.shape):
+        accuracy = result.accuracy[i, j]
+        cells = (accuracy.value, accuracy.low, accuracy.high, result.untrained[i, j])
         table.writerow([i, j, *("" if np.isnan(x) else f"{x:.6g}" for x in cells)])
     return out.getvalue()
 
 
 def _least(test: StepScores) -> float:
     """The lowest number that is drawn."""
-    rows = np.concatenate([test.low, test.accuracy, *test.controls.values()])
+    rows = np.concatenate([test.accuracy.low, test.accuracy.value, *test.controls.values()])
     return float(np.nanmin(rows)) if np.isfinite(rows).any() else 0.5

@@ -53,8 +53,9 @@ def accuracy_of_rules(
     for of, rules in scores.items():
         for k, rule in enumerate(rules):
             hue, marker = colour(scheme, k + 1), MARKERS[k % len(MARKERS)]
-            errors = {"array": rule.high - rule.accuracy, "arrayminus": rule.accuracy - rule.low}
-            _line(fig, rule.difficulty, rule.accuracy, f"{rule.rule}, {DATA[of]}", hue, DASHES[of], marker)
+            shares = rule.accuracy
+            errors = {"array": shares.high - shares.value, "arrayminus": shares.value - shares.low}
+            _line(fig, rule.difficulty, shares.value, f"{rule.rule}, {DATA[of]}", hue, DASHES[of], marker)
             fig.data[-1].error_y = {**errors, "thickness": 1, "width": 0, "color": hue}
     fig.update_layout(legend_traceorder="normal")
     fig.update_yaxes(range=[0.28, 1.04], tickvals=[0.5, 0.75, 1])
@@ -74,8 +75,8 @@ def most(scores: Mapping[str, Sequence[RuleScores]], task: str) -> str:
     """One sentence: the most that a rule gets on either data. Plain text."""
     parts = []
     for data, rules in scores.items():
-        best = max(rules, key=lambda rule: rule.accuracy.max())
-        at = int(best.accuracy.argmax())
+        best = max(rules, key=lambda rule: rule.accuracy.value.max())
+        at = int(best.accuracy.value.argmax())
         where = counted(task, int(best.difficulty[at]))
         parts.append(f"{share(float(best.accuracy[at]))} on {DATA[data]} ({best.rule}, {where})")
     return "Without following a single step a rule gets up to " + " and ".join(parts) + "."
@@ -85,8 +86,8 @@ def where_wrong(errs: Sequence[RuleScores], data: str, name: str) -> str:
     """One sentence: how often the model is right where a rule is wrong, over all difficulties. Plain text."""
     parts = []
     for rule in errs:
-        if n := int(rule.n.sum()):
-            right = float(np.nansum(rule.accuracy * rule.n)) / n
+        if n := int(rule.accuracy.n.sum()):
+            right = float(np.nansum(rule.accuracy.value * rule.accuracy.n)) / n
             parts.append(f"{share(right)} where “{rule.rule.removesuffix(' wrong')}” is wrong ({n:,} instances)")
     if not parts:
         return ""
@@ -101,6 +102,7 @@ def as_csv(scores: Mapping[str, Sequence[RuleScores]]) -> str:
     table.writerow(["data", "rule", "difficulty", "accuracy", "low", "high", "n"])
     for data, rules in scores.items():
         for rule in rules:
-            rows = zip(rule.difficulty, rule.accuracy, rule.low, rule.high, rule.n, strict=True)
-            table.writerows([data, rule.rule, *(f"{v:.6g}" for v in row)] for row in rows)
+            for difficulty, x in zip(rule.difficulty, rule.accuracy, strict=True):
+                row = (difficulty, x.value, x.low, x.high, x.n)
+                table.writerow([data, rule.rule, *(f"{v:.6g}" for v in row)])
     return out.getvalue()

@@ -14,9 +14,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--difficulty", type=difficulties, required=True, help="such as 5, 1-12 or 1,3,8-10")
     parser.add_argument("--instances", type=positive, default=1000, help="for each difficulty (default 1000)")
     parser.add_argument("--data", choices=("paper", "audited"), default="audited", help="default audited")
-    own = parser.add_mutually_exclusive_group()
-    own.add_argument("--scramble", action="store_true", help="texts: the checkpoint itself, its names scrambled")
-    own.add_argument("--where-wrong", action="store_true", help="the checkpoint itself, where each rule is wrong")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--scramble", action="store_true", help="texts: the checkpoint itself, its names scrambled")
+    instead.add_argument("--where-wrong", action="store_true", help="the checkpoint itself, where each rule is wrong")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -27,14 +27,13 @@ def run(args: argparse.Namespace) -> None:
 
     opened = checkpoint.load(args.checkpoint, args.device)
     measure = trivial.scramble if args.scramble else trivial.where_wrong if args.where_wrong else trivial.score
-    found = measure(opened, args.difficulty, args.instances, args.data, args.seed)
+    rules = measure(opened, args.difficulty, args.instances, args.data, args.seed)
     if args.json:
-        print(dumps([vars(scores) for scores in found]))
+        print(dumps(rules))
         return
     where = f"where a rule is wrong, of {args.instances}" if args.where_wrong else f"{args.instances}"
     print(f"accuracy on {args.data} instances of {opened.config.task}, {where} for each difficulty")
-    print(f"{'':>19}" + "".join(f"{d:>19}" for d in args.difficulty))
-    for scores in found:
-        cells = zip(scores.accuracy, scores.low, scores.high, scores.n, strict=True)
-        texts = [f"{a:.3f} [{low:.2f},{high:.2f}]" if n else "none" for a, low, high, n in cells]
-        print(f"{scores.rule:>19}" + "".join(f"{text:>19}" for text in texts))
+    print(f"{'':>19}" + "".join(f"{d:>22}" for d in args.difficulty))
+    for scores in rules:
+        cells = (f"{accuracy}" if accuracy.n else "none" for accuracy in scores.accuracy)
+        print(f"{scores.rule:>19}" + "".join(f"{cell:>22}" for cell in cells))

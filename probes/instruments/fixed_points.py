@@ -1,8 +1,7 @@
 """Fixed and slow points of an instance's step map, whether they attract, and whether the start matters.
 
-    q(h) = |F(h) - h|^2 / 2        F: all nodes' states before to after the update that makes h[T]
-
-Owns the search, the spectra and the restarts; the map and its derivative are `probes.maths.step_map`'s.
+Owns the survey over instances and the restarts; the search is `probes.maths.slow_points`', the map and its derivative
+are `probes.maths.step_map`'s.
 """
 
 from __future__ import annotations
@@ -12,68 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.cluster.hierarchy import fcluster, linkage
 from torch import Tensor
 
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.errors import InputError
 from depthscope.probes.instrument import Bench, instrument
+from depthscope.probes.maths.slow_points import POINTS, SAME, STARTS, Points, find, random_states
 from depthscope.probes.maths.step_map import StepMap
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
 
-STARTS = 6
-"""States of the trajectory from which q is minimised, evenly spaced; as many random ones beside them."""
-
-ITERATIONS = 60
-"""Of L-BFGS for each start."""
-
-POINTS, EIGENVALUES = 3, 6
-"""Most distinct points whose spectrum is taken, and how many eigenvalues."""
-
-SAME = 1e-2
-"""Points nearer than this, as a share of their size, are one; a restart that ends nearer has come to the same end."""
-
-FIXED = 1e-4
-"""A point is fixed where |F(h) - h| / |h[T]| is below this; else slow."""
-
 RESTARTS = 4
 """Random states that an instance is restarted from."""
-
-
-@dataclass(frozen=True)
-class Points:
-    """What minimising q found on one instance with one model; P distinct points, the nearest to the run's end first.
-
-    Attributes:
-        speed: (P,) |F(h) - h| at the point, as a share of the size of the run's last state.
-        fixed: (P,) bool, whether the speed is below FIXED.
-        starts: (P,) how many led there.
-        on_path: (P,) of those, starts that were states of the run.
-        distance: (P,) from the run's last state, as a share of its size.
-        logit: (P,) of the answer read out there.
-        eigenvalues: (P, m) complex as (P, m, 2), largest first; NaN for points whose spectrum is not taken, and where
-            Arnoldi did not converge.
-        radius: (P,) size of the largest that converged: below 1 the point attracts.
-        missing: (P,) how many of the EIGENVALUES did not converge.
-        end_speed: The same at the run's last state.
-    """
-
-    speed: np.ndarray
-    fixed: np.ndarray
-    starts: np.ndarray
-    on_path: np.ndarray
-    distance: np.ndarray
-    logit: np.ndarray
-    eigenvalues: np.ndarray
-    radius: np.ndarray
-    missing: np.ndarray
-    end_speed: float
-
-    def __post_init__(self) -> None:
-        for name in ("fixed", "starts", "on_path", "distance", "logit", "radius", "missing"):
-            if getattr(self, name).shape != self.speed.shape:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, speed has {self.speed.shape}")
 
 
 @dataclass(frozen=True)
@@ -222,7 +170,7 @@ def measure(bench: Bench, options: object) -> FixedPoints:
     parts = []
     for model in (bench.model, bench.untrained):
         maps = [StepMap(bench.checkpoint, encoding, model) for encoding in bench.encodings]
-        each = [find(bench, of, POINTS if i == 0 else 1) for i, of in enumerate(maps)]
+        each = [find(of, bench.steps, bench.seed, POINTS if i == 0 else 1, bench.tick) for i, of in enumerate(maps)]
         parts.append((each[0], _survey(bench, each), _restart(bench, maps)))
     (points, survey, paths), (control, control_survey, control_paths) = parts
     return FixedPoints(
@@ -238,48 +186,6 @@ def measure(bench: Bench, options: object) -> FixedPoints:
     )
 
 
-def find(bench: Bench, of: StepMap, spectra: int = POINTS) -> Points:
-    """Minimises q from states of the run and from random ones, and takes the spectrum at the nearest points found."""
-    run, t = of.run(of.start, bench.steps), bench.steps - 1
-    end = run[-1]
-    if not bool(torch.isfinite(run).all()):
-        raise InputError("the states of this run grow beyond all numbers, so that there is no point to look for")
-    rng = np.random.default_rng(bench.seed)
-    on_path = [run[i] for i in np.unique(np.linspace(0, bench.steps, STARTS).round().astype(int))]
-    minima = []
-    for start in [*on_path, *(_random(rng, of, end) for _ in range(STARTS))]:
-        minima.append(minimise(of, start, t))
-        bench.tick()
-    flat = torch.stack(minima).numpy()
-    scale = float(np.linalg.norm(end.numpy())) or 1.0
-    which = fcluster(linkage(flat, "complete"), SAME * scale, "distance") if len(flat) > 1 else np.ones(1, dtype=int)
-    rows = []
-    for name in np.unique(which):
-        mine = np.flatnonzero(which == name)
-        speeds = np.array([speed(of, minima[i], t, scale) for i in mine])
-        best = minima[mine[speeds.argmin()]]
-        away = float(torch.linalg.vector_norm(best - end)) / scale
-        rows.append((away, speeds.min(), len(mine), int((mine < len(on_path)).sum()), best))
-    rows.sort(key=lambda row: row[0])
-    distance, speeds, starts, from_run, states = zip(*rows, strict=True)
-    values, missing = np.full((len(rows), EIGENVALUES), complex(np.nan, np.nan)), np.zeros(len(rows), dtype=np.int64)
-    for i, state in enumerate(states[:spectra]):
-        values[i] = of.eigenvalues(state, t, EIGENVALUES, bench.seed)
-        missing[i] = min(EIGENVALUES, of.size) - np.isfinite(values[i]).sum()
-    return Points(
-        speed=np.array(speeds),
-        fixed=np.array(speeds) < FIXED,
-        starts=np.array(starts),
-        on_path=np.array(from_run),
-        distance=np.array(distance),
-        logit=np.array([of.logit(state) for state in states]),
-        eigenvalues=np.stack([np.real(values), np.imag(values)], axis=-1),
-        radius=np.abs(values[:, 0]),
-        missing=missing,
-        end_speed=speed(of, end, t, scale),
-    )
-
-
 def _survey(bench: Bench, each: Sequence[Points]) -> Survey:
     """Sums up the points of all instances."""
     points, fixed = np.array([len(x.speed) for x in each]), np.array([x.fixed.sum() for x in each])
@@ -287,37 +193,6 @@ def _survey(bench: Bench, each: Sequence[Points]) -> Survey:
     attracts = np.where(np.isfinite(radius), [x.fixed[0] and x.radius[0] < 1 for x in each], np.nan)
     means = bench.mean(np.stack([points, fixed, radius, attracts]).astype(float))
     return Survey(points, fixed, radius, distance, *means)
-
-
-def minimise(of: StepMap, start: Tensor, t: int) -> Tensor:
-    """A local minimum of q from a start, by L-BFGS."""
-    h = start.clone().requires_grad_(True)
-    optimiser = torch.optim.LBFGS(
-        [h], max_iter=ITERATIONS, tolerance_grad=1e-12, tolerance_change=1e-14, line_search_fn="strong_wolfe"
-    )
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        q = (of(h, t) - h).square().sum() / 2
-        (gradient,) = torch.autograd.grad(q, h)
-        h.grad = gradient
-        return q
-
-    optimiser.step(closure)
-    return h.detach()
-
-
-def speed(of: StepMap, h: Tensor, t: int, scale: float) -> float:
-    """|F(h) - h| as a share of a size."""
-    with torch.no_grad():
-        return float(torch.linalg.vector_norm(of(h, t) - h)) / scale
-
-
-def _random(rng: np.random.Generator, of: StepMap, like: Tensor) -> Tensor:
-    """Random states whose nodes are as long as those of `like`."""
-    draw = torch.from_numpy(rng.standard_normal(of.shape))
-    length = like.reshape(of.shape).norm(dim=1, keepdim=True)
-    return (draw / draw.norm(dim=1, keepdim=True) * length).reshape(-1)
 
 
 def _restart(bench: Bench, maps: Sequence[StepMap]) -> Paths:
@@ -340,6 +215,6 @@ def _restart(bench: Bench, maps: Sequence[StepMap]) -> Paths:
             other = ends[min(others, key=lambda j: (j - i) % len(maps))]
             columns[[0, 2, 4], i] = ended(of, end, other)
             columns[6, i] = float((other - end).norm() / end.norm().clamp(min=1e-300))
-        columns[[1, 3, 5], i] = np.mean([ended(of, end, _random(rng, of, end)) for _ in range(RESTARTS)], axis=0)
+        columns[[1, 3, 5], i] = np.mean([ended(of, end, random_states(rng, of, end)) for _ in range(RESTARTS)], axis=0)
         bench.tick()
     return Paths(*bench.mean(columns), n=int(np.isfinite(columns[0]).sum()))

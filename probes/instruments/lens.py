@@ -29,7 +29,7 @@ FIT_INSTANCES, FIT_CELLS = 64, 6_000_000
 ITERATIONS, LEARNING_RATE, VALIDATION = 120, 3e-3, 0.25
 """Of the fit; the last share of its instances says at which iteration each step's map was best."""
 
-OWN, SHUFFLED, UNTRAINED = "own", "shuffled", "untrained"
+SHUFFLED, UNTRAINED = "shuffled", "untrained"
 
 
 @dataclass(frozen=True)

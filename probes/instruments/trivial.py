@@ -1,4 +1,4 @@
-"""What can be had without thinking: rules that look at counts, shallow levels or words, for the same table as models.
+"""What rules without thought get: rules that look at counts, shallow levels or words, for the same table as models.
 
     graph   degree            "reachable" if the source has an edge out and the target an edge in
     logic   top 4 levels      the value where four levels of binary operators fix it, else a coin
@@ -21,12 +21,13 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from depthscope.core import tasks
-from depthscope.core.answers import batches, logits_by_step
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
-from depthscope.core.frontier import default_steps, wilson
+from depthscope.core.frontier import default_steps
 from depthscope.core.tasks.text.instance import TextInstance
+from depthscope.probes.instrument import Bench
 from depthscope.probes.measuring import results
+from depthscope.probes.measuring.estimate import Estimate
 
 TOP_LEVELS, NEAR_COUNT, LEARNED_ON = 4, 2, 8000
 
@@ -38,18 +39,18 @@ class RuleScores:
     Attributes:
         rule: Its name.
         difficulty: (D,).
-        accuracy: (D,) share of right answers; a coin counts one half.
-        low: (D,) lower end of the 95% interval (Wilson).
-        high: (D,) upper end.
-        n: (D,) instances.
+        accuracy: (D,) share of right answers (Wilson); a coin counts one half. NaN where there is no instance.
     """
 
     rule: str
     difficulty: np.ndarray
-    accuracy: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    n: np.ndarray
+    accuracy: Estimate
+
+    @classmethod
+    def of(cls, rule: str, difficulties: Sequence[int], right: Sequence[np.ndarray]) -> RuleScores:
+        """Scores from how right every instance of each difficulty is, in [0, 1]."""
+        hits, n = (np.array([count(row) for row in right]) for count in (np.sum, len))
+        return cls(rule, np.array(difficulties), Estimate.share(hits, n))
 
 
 Rule = Callable[[Sequence[Any]], np.ndarray]
@@ -73,8 +74,8 @@ def counts(instances: Sequence[TextInstance]) -> np.ndarray:
 
 def near_count(instances: Sequence[TextInstance]) -> np.ndarray:
     """Yes if the question is within two of #parent - #child."""
-    parent, child, _, asked = counts(instances).T
-    return (np.abs(asked - (parent - child)) <= NEAR_COUNT).astype(float)
+    parent, child, _, offset = counts(instances).T
+    return (np.abs(offset - (parent - child)) <= NEAR_COUNT).astype(float)
 
 
 def joined_count(instances: Sequence[TextInstance]) -> np.ndarray:
@@ -82,12 +83,12 @@ def joined_count(instances: Sequence[TextInstance]) -> np.ndarray:
 
     No fact has to be followed for it: whoever stands between two people is named twice, and most others are named once.
     """
-    said = []
+    answers = []
     for x in instances:
         people = x.facts[:, [0, 2]]
         named = np.bincount([*people.ravel(), x.query[0], x.query[2]])
-        said.append(x.facts[(named[people] > 1).all(1), 1].sum() == x.query[1])
-    return np.array(said, dtype=float)
+        answers.append(x.facts[(named[people] > 1).all(1), 1].sum() == x.query[1])
+    return np.array(answers, dtype=float)
 
 
 @lru_cache(maxsize=8)
@@ -122,8 +123,8 @@ def score(
     drawn, labels = _drawn(checkpoint.config.task, difficulties, instances, data, seed)
     out = []
     for name, rule in rules_for(checkpoint, data, seed).items():
-        right = [np.where(label == 1, p, 1 - p).mean() for p, label in zip(map(rule, drawn), labels, strict=True)]
-        out.append(_scores(name, difficulties, np.array(right), np.array([len(row) for row in drawn])))
+        right = [np.where(label == 1, p, 1 - p) for p, label in zip(map(rule, drawn), labels, strict=True)]
+        out.append(RuleScores.of(name, difficulties, right))
     return out
 
 
@@ -144,9 +145,8 @@ def where_wrong(
     out = []
     for name, rule in rules_for(checkpoint, data, seed).items():
         wrong = [np.abs(rule(row) - label) > 0.5 for row, label in zip(drawn, labels, strict=True)]
-        share = [r[w].mean() if w.any() else np.nan for r, w in zip(right, wrong, strict=True)]
-        n = np.array([int(w.sum()) for w in wrong])
-        out.append(_scores(f"{name} wrong", difficulties, np.array(share), n))
+        there = [r[w] for r, w in zip(right, wrong, strict=True)]
+        out.append(RuleScores.of(f"{name} wrong", difficulties, there))
     return out
 
 
@@ -165,15 +165,11 @@ def _labels(drawn: Sequence[Any]) -> np.ndarray:
 
 def _answers(checkpoint: Checkpoint, drawn: Sequence[Any], steps: int) -> np.ndarray:
     """What the checkpoint answers after T steps, (n,) bool."""
-    encodings = [tasks.get(checkpoint.config.task).encode(x, checkpoint.config) for x in drawn]
-    answer = np.zeros(len(drawn), dtype=bool)
-    for index in batches(encodings, checkpoint.config.width, checkpoint.config.heads):
-        answer[index] = logits_by_step(checkpoint, [encodings[i] for i in index], steps)[-1] > 0
-    return answer
+    return Bench(checkpoint, drawn, steps).logits()[-1] > 0
 
 
 OBJECT_BYTES = 4096
-"""Of an instance and what it has worked out, beside its arrays."""
+"""Of an instance and what it has computed, beside its arrays."""
 
 
 def _refuse_many(task: str, difficulties: Sequence[int], instances: int, data: str, seed: int) -> None:
@@ -181,19 +177,14 @@ def _refuse_many(task: str, difficulties: Sequence[int], instances: int, data: s
     size = 0.0
     for difficulty in difficulties:
         for one in tasks.get(task).generate(difficulty, 2, data=data, seed=seed):
-            held = sum(x.nbytes for x in vars(one).values() if isinstance(x, np.ndarray))
-            size += instances / 2 * (held + OBJECT_BYTES)
+            arrays = sum(x.nbytes for x in vars(one).values() if isinstance(x, np.ndarray))
+            size += instances / 2 * (arrays + OBJECT_BYTES)
     what = f"{instances:,} instances of {len(difficulties)} difficulties"
     results.refuse_over(size, what, "take fewer with --instances, or fewer difficulties")
 
 
-def _scores(name: str, difficulties: Sequence[int], accuracy: np.ndarray, n: np.ndarray) -> RuleScores:
-    some = np.maximum(n, 1)  # of none the accuracy is NaN, and so is its interval
-    return RuleScores(name, np.array(difficulties), accuracy, *wilson(accuracy * some, some), n)
-
-
 def scrambled(instance: TextInstance, rng: np.random.Generator) -> TextInstance:
-    """The same words with the names of all facts dealt out anew; the question stays."""
+    """The same words with the names of all facts shuffled; the question stays."""
     people = rng.permutation(instance.facts[:, [0, 2]].ravel()).reshape(-1, 2)
     return replace(instance, facts=np.column_stack([people[:, 0], instance.facts[:, 1], people[:, 1]]))
 
@@ -210,11 +201,10 @@ def scramble(
         raise InputError(f"names can be scrambled in texts alone; {checkpoint.name} reads {checkpoint.config.task}")
     _refuse_many("text", difficulties, instances, data, seed)
     task, rng = tasks.get("text"), np.random.default_rng([seed, 4])
-    found: dict[str, list[float]] = {"names as they are": [], "names scrambled": []}
+    right: dict[str, list[np.ndarray]] = {"names as they are": [], "names scrambled": []}
     for difficulty in difficulties:
         drawn = task.generate(difficulty, instances, data=data, seed=seed)
         steps = default_steps(checkpoint, difficulty)
-        for name, texts in zip(found, (drawn, [scrambled(x, rng) for x in drawn]), strict=True):
-            found[name].append(float((_answers(checkpoint, texts, steps) == _labels(drawn)).mean()))
-    n = np.full(len(difficulties), instances)
-    return [_scores(name, difficulties, np.array(right), n) for name, right in found.items()]
+        for name, texts in zip(right, (drawn, [scrambled(x, rng) for x in drawn]), strict=True):
+            right[name].append(_answers(checkpoint, texts, steps) == _labels(drawn))
+    return [RuleScores.of(name, difficulties, rows) for name, rows in right.items()]

@@ -99,32 +99,33 @@ def fit(
 
     at_every_step = (STEPS + 1, 1, 1)
     hidden = sample.states(counted(checkpoint.model, count.more), nodes, STEPS)
-    probe, said = read(hidden, nodes.truth)
+    probe, predicted = read(hidden, nodes.truth)
     seeds = range(CONTROL_TASKS * seed, CONTROL_TASKS * (seed + 1))
     coins = [controls.control_labels(nodes.identities, k, subject.values) for k in seeds]
     coins = [np.tile(labels, (STEPS + 1, 1)) for labels in coins]
     memorised = [(read(hidden, labels)[1], labels[:, ~fitting]) for labels in coins]
-    said_by = {"embedding": read(np.tile(hidden[0], at_every_step), nodes.truth)[1]}
+    by_controls = {"embedding": read(np.tile(hidden[0], at_every_step), nodes.truth)[1]}
     others = nodes.take(~fitting)
     title, crossed = sample.crossed(subject, others)
     at_last = hidden[:, ~fitting][:, crossed]
     del hidden
-    said_by["features"] = read(np.tile(nodes.features, at_every_step), nodes.truth)[1]
+    by_controls["features"] = read(np.tile(nodes.features, at_every_step), nodes.truth)[1]
     blank = sample.states(counted(controls.untrained(checkpoint, seed), count.more), nodes, STEPS)
-    empty, said_by["untrained"] = read(blank, nodes.truth)
+    empty, by_controls["untrained"] = read(blank, nodes.truth)
     count.upto(count.total)  # batches without a node to read are not run
 
     tests = {
-        name: score(title, mask, others, said, said_by, memorised, seed)
+        name: score(title, mask, others, predicted, by_controls, memorised, seed)
         for name, (title, mask) in sample.tests(subject, others).items()
     }
     scores = ProbeScores(
         checkpoint=checkpoint.name,
         sha256=checkpoint.sha256,
+        steps=STEPS,
+        seed=seed,
         concept=subject.name,
         data=concepts.data_for(checkpoint.config),
         meaning=subject.meaning,
-        seed=seed,
         n_train=int(fitting.sum()),
         constant=tuple(int(t) for t in np.flatnonzero(probe.constant)),
         tests=tests,
@@ -140,10 +141,10 @@ def _size(checkpoint: Checkpoint, subject: Concept, instances: int) -> float:
     encodings = [task.encode(instance, checkpoint.config) for instance in drawn]
     count = instances * (1 + sample.HELD_OUT)
     total = count * max(e.n_nodes for e in encodings)
-    told = 2 * (STEPS + 1) + 8 * 20  # truth at every step, features and identities of every node
+    oracle = 2 * (STEPS + 1) + 8 * 20  # truth at every step, features and identities of every node
     states = 3 * 4 * (STEPS + 1) * checkpoint.model.shapes.width  # of two networks, and a part of one
-    held = results.held_by_runs(checkpoint.model, encodings) * count / 2
-    return held + told * total + states * min(3 * sample.MAX_NODES, total)
+    runs = results.held_by_runs(checkpoint.model, encodings) * count / 2
+    return runs + oracle * total + states * min(3 * sample.MAX_NODES, total)
 
 
 def default_instances(checkpoint: Checkpoint) -> int:
@@ -167,10 +168,10 @@ def save(checkpoint: Checkpoint, probe: LinearProbe, scores: ProbeScores) -> tup
     about = {"sha256": checkpoint.sha256, "concept": probe.concept, "values": json.dumps(probe.values)}
     content = safetensors.numpy.save({"weight": probe.weight, "bias": probe.bias}, metadata=about)
     files = checkpoint.folder / WEIGHTS, checkpoint.folder / SCORES
-    told = (scores.to_json() + "\n").encode()
-    atomic.write(files[1], told)
+    text = (scores.to_json() + "\n").encode()
+    atomic.write(files[1], text)
     atomic.write(files[0], content)
-    index.enter(checkpoint.folder, {WEIGHTS: content, SCORES: told})
+    index.enter(checkpoint.folder, {WEIGHTS: content, SCORES: text})
     return files
 
 
@@ -259,7 +260,7 @@ def load_scores(checkpoint: Checkpoint) -> ProbeScores | None:
             raise ValueError("too large")
         content = path.read_bytes()
         scores = parsed(json.loads(content))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise InputError(f"the scores of the probes stored with {checkpoint.name!r} cannot be read; {again}") from None
     if scores.sha256 != checkpoint.sha256:
         raise InputError(f"the scores stored with {checkpoint.name!r} belong to other weights; {again}")
@@ -274,7 +275,7 @@ def _is_entered(checkpoint: Checkpoint, path: Path) -> bool:
 
 
 def _check_entered(checkpoint: Checkpoint, path: Path, content: bytes) -> None:
-    """Holds a file against the index of the checkpoint."""
+    """Compares a file with the index of the checkpoint."""
     try:
         digests.check(index.read_settings(path.parent)[0], path, content)
     except InputError:

@@ -120,7 +120,7 @@ def _scores(view: View, scores: ProbeScores) -> None:
 
 def _across(view: View, scores: ProbeScores, n_values: int, stem: str) -> None:
     """Both matrices side by side, or why there are none."""
-    if not np.isfinite(scores.across.accuracy).any():
+    if not np.isfinite(scores.across.accuracy.value).any():
         with card("One step's probe on another step's states", height="content"):
             st.write("These probes were scored before there was such a matrix. Fit them anew to have it:")
             probe_stored.offer(view.checkpoint, "Fit anew")

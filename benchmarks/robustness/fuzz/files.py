@@ -37,7 +37,7 @@ CONFIG_KEYS = [
 ]  # fmt: skip
 PROBE_KEYS = [
     "checkpoint", "sha256", "concept", "data", "meaning", "seed", "n_train", "constant", "tests", "held_out", "title",
-    "accuracy", "low", "high", "selectivity", "controls", "untrained", "embedding", "features", "control_task",
+    "accuracy", "value", "low", "high", "selectivity", "controls", "untrained", "embedding", "features", "control_task",
     "n_test", "n_instances", "across",
 ]  # fmt: skip
 TENSOR_KEYS = [

@@ -12,6 +12,7 @@ from depthscope.figures.instruments import dynamics
 from depthscope.figures.style.palette import Scheme
 from depthscope.probes.instruments import automaton, convergence, fixed_points, lyapunov, pca
 from tests.probes.hand_made import wave
+from tests.probes.instruments.test_fixed_points import searches
 
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 
@@ -58,8 +59,7 @@ def test_directions_and_disturbances(graphs: list[Any], scheme: Scheme) -> None:
 
 @pytest.mark.slow
 def test_spectrum_and_rules(graphs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"STARTS": 1, "ITERATIONS": 5, "POINTS": 1, "RESTARTS": 1}.items():
-        monkeypatch.setattr(fixed_points, name, value)
+    searches(monkeypatch, STARTS=1, ITERATIONS=5, POINTS=1, RESTARTS=1)
     found = fixed_points.measure(wave(), graphs[:2], steps=8)
     fig: Any = dynamics.spectrum(found, "light")
     circle, *points = fig.data

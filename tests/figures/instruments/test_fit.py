@@ -38,15 +38,16 @@ def scored(accuracy: list[float], features: list[float], title: str = "graphs of
     a, f = np.array(accuracy), np.array(features)
     half = np.where(np.isfinite(a), 0.5, nan)
     controls = {"untrained": half, "embedding": half, "features": f, "control_task": np.full_like(a, 0.5)}
-    return StepScores(title, a, a - 0.02, np.minimum(a + 0.02, 1), a - 0.5, controls, 40, 4)
+    return StepScores(title, Estimate(a, a - 0.02, np.minimum(a + 0.02, 1), 40), a - 0.5, controls, 40, 4)
 
 
 def scores(accuracy: list[float], features: list[float], constant: tuple[int, ...] = ()) -> ProbeScores:
     n = len(accuracy)
     across = np.where(np.arange(n)[:, None] <= np.arange(n), 0.9, 0.6)
-    square = AcrossSteps("graphs of 12 hops", across, across - 0.1, across, untrained=np.eye(n) * 0.3 + 0.5)
+    accuracy_across = Estimate(across, across - 0.1, across, 40)
+    square = AcrossSteps("graphs of 12 hops", accuracy_across, untrained=np.eye(n) * 0.3 + 0.5)
     tests = {"held_out": scored([0.9] * n, [0.6] * n), "unseen": scored(accuracy, features, "graphs, unseen")}
-    return ProbeScores("x", "", "reached", "audited", "reached within t", 0, 100, constant, tests, square)
+    return ProbeScores("x", "", n - 1, 0, "reached", "audited", "reached within t", 100, constant, tests, square)
 
 
 FOUND = scores([nan, 0.7, 0.95, 0.96, nan], [nan, 0.55, 0.6, 0.9, nan])
@@ -86,7 +87,7 @@ def test_all_controls_and_selectivity_are_drawn_beside_the_probe(scheme: Any) ->
     fig: Any = probe_scores.accuracy_over_steps(FOUND, "unseen", scheme, 2, (1, 3))
     lines = {trace.name: trace for trace in fig.data if trace.name}
     assert set(lines) == {*probe_scores.CONTROLS.values(), "probe, 95% interval", "selectivity"}
-    np.testing.assert_array_equal(lines["probe, 95% interval"].y, FOUND.tests["unseen"].accuracy)
+    np.testing.assert_array_equal(lines["probe, 95% interval"].y, FOUND.tests["unseen"].accuracy.value)
     np.testing.assert_array_equal(lines["input features"].y, FOUND.tests["unseen"].controls["features"])
     np.testing.assert_array_equal(lines["selectivity"].y, FOUND.tests["unseen"].selectivity)
     assert lines["selectivity"].yaxis == "y2"
@@ -98,7 +99,7 @@ def test_all_controls_and_selectivity_are_drawn_beside_the_probe(scheme: Any) ->
 def test_the_matrix_and_its_control(scheme: Any) -> None:
     own: Any = probe_scores.accuracy_across_steps(FOUND.across, "accuracy", scheme)
     idle: Any = probe_scores.accuracy_across_steps(FOUND.across, "untrained", scheme, 10)
-    np.testing.assert_array_equal(own.data[0].z, FOUND.across.accuracy)
+    np.testing.assert_array_equal(own.data[0].z, FOUND.across.accuracy.value)
     np.testing.assert_array_equal(idle.data[0].z, FOUND.across.untrained)
     assert (own.data[0].zmin, idle.data[0].zmin) == (0.5, 0.1)
     assert own.data[0].text[1][2].startswith("<b>fitted at step 1, read at step 2</b><br>.900 [.800, .900]")

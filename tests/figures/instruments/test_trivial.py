@@ -4,11 +4,12 @@ import numpy as np
 
 from depthscope.figures.instruments import trivial
 from depthscope.probes.instruments.trivial import RuleScores
+from depthscope.probes.measuring.estimate import Estimate
 
 
 def scores(rule: str, accuracy: list[float], n: list[int]) -> RuleScores:
     at = np.array(accuracy)
-    return RuleScores(rule, np.arange(2, 2 + len(at)), at, at - 0.1, at + 0.1, np.array(n))
+    return RuleScores(rule, np.arange(2, 2 + len(at)), Estimate(at, at - 0.1, at + 0.1, np.array(n)))
 
 
 def test_where_a_rule_is_wrong_all_instances_count_alike() -> None:

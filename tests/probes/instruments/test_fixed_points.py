@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import SOURCE, Batch
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.protocol import Shapes, Sink
-from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import fixed_points
+from depthscope.probes.maths import slow_points
 from depthscope.probes.maths.step_map import StepMap
 from depthscope.probes.measuring import instances as subjects, results
 from tests.probes.hand_made import CONFIGS, wave
@@ -60,8 +61,14 @@ def step_map(step: Callable[[Tensor], Tensor], hops: int = 2) -> StepMap:
     return StepMap(ours, tasks.get("graph").encode(subjects.draw(ours, [hops], 1)[0], ours.config))
 
 
-def find(of: StepMap, steps: int) -> fixed_points.Points:
-    return fixed_points.find(Bench(wave(), [], steps), of)
+def find(of: StepMap, steps: int) -> slow_points.Points:
+    return slow_points.find(of, steps, 0)
+
+
+def searches(monkeypatch: pytest.MonkeyPatch, **sizes: int) -> None:
+    """A smaller search."""
+    for (name, size), module in product(sizes.items(), (slow_points, fixed_points)):
+        monkeypatch.setattr(module, name, size, raising=False)
 
 
 def turning(h: Tensor) -> Tensor:
@@ -82,7 +89,7 @@ def test_a_linear_map_has_its_own_eigenvalues(dense_up_to: int, monkeypatch: pyt
     found = find(of, 200)
     assert len(found.speed) == 1
     assert found.fixed[0]
-    assert (found.starts[0], found.on_path[0]) == (2 * fixed_points.STARTS, fixed_points.STARTS)
+    assert (found.starts[0], found.on_path[0]) == (2 * slow_points.STARTS, slow_points.STARTS)
     assert found.distance[0] < 1e-4
     due = torch.linalg.solve(torch.eye(3, dtype=torch.float64) - TURN, torch.ones(3, dtype=torch.float64))
     assert found.logit[0] == pytest.approx(float(due[0]), rel=1e-4)
@@ -113,10 +120,10 @@ def test_where_arnoldi_does_not_converge(what: str, monkeypatch: pytest.MonkeyPa
 def test_points_without_a_spectrum_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("depthscope.probes.maths.step_map.MOST_RESTARTS", 3)
     monkeypatch.setattr("depthscope.probes.maths.step_map.DENSE_UP_TO", 0)
-    monkeypatch.setattr(fixed_points, "STARTS", 1)
+    searches(monkeypatch, STARTS=1)
     ours = known(turning)
     result = fixed_points.measure(ours, subjects.draw(ours, [24], 1), steps=3)
-    assert (result.points.missing[: fixed_points.POINTS] > 0).all()
+    assert (result.points.missing[: slow_points.POINTS] > 0).all()
     assert "did not converge" in result.table()
 
 
@@ -125,7 +132,7 @@ def test_two_attractors_and_the_point_between() -> None:
     points = {round(x, 3): r for x, r, fixed in zip(found.logit, found.radius, found.fixed, strict=True) if fixed}
     assert set(points) <= {0.958, -0.958, 0.0, -0.0}
     assert len(points) >= 2
-    assert found.on_path[found.logit > 0.9].sum() >= fixed_points.STARTS - 1  # the run goes to the source's side
+    assert found.on_path[found.logit > 0.9].sum() >= slow_points.STARTS - 1  # the run goes to the source's side
     for where, radius in points.items():
         assert radius == pytest.approx(2.0 if abs(where) < 0.1 else 2 * (1 - 0.9575**2), abs=1e-2)
 
@@ -138,9 +145,7 @@ def test_a_map_that_only_moves_on_has_none() -> None:
 
 @pytest.mark.slow
 def test_restarts_forget_or_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fixed_points, "STARTS", 2)  # the search has tests of its own
-    monkeypatch.setattr(fixed_points, "ITERATIONS", 20)
-    monkeypatch.setattr(fixed_points, "POINTS", 1)
+    searches(monkeypatch, STARTS=2, ITERATIONS=20, POINTS=1)  # the search has tests of its own
     pulled = known(lambda h: h @ TURN.to(h).T + 1)
     instances = subjects.draw(pulled, [2], 4)
     result = fixed_points.measure(pulled, instances, steps=90)
@@ -164,7 +169,7 @@ def test_restarts_forget_or_remember(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.slow
 def test_every_instance_is_surveyed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each node takes a twentieth of the sum: the one eigenvalue that is not 0 is a twentieth of the nodes."""
-    monkeypatch.setattr(fixed_points, "STARTS", 1)
+    searches(monkeypatch, STARTS=1)
     seen: list[tuple[int, int]] = []
     ours = known(lambda h: 1 + h.sum(1, keepdim=True).expand_as(h) / 20)
     instances = subjects.draw(ours, [2], 4)

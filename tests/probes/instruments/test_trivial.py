@@ -40,12 +40,12 @@ def test_counting_facts_whose_people_are_named_again_answers_the_papers_texts_al
 def test_rules_of_graphs_and_formulas() -> None:
     graphs = checkpoint.load("graph-house")
     audited, paper = (trivial.score(graphs, [3, 12], 200, data, seed=0)[0] for data in ("audited", "paper"))
-    assert audited.accuracy.tolist() == [0.5, 0.5]
-    assert (paper.accuracy > 0.75).all()
+    assert audited.accuracy.value.tolist() == [0.5, 0.5]
+    assert (paper.accuracy.value > 0.75).all()
     formulas = trivial.score(checkpoint.load("logic-house-tree"), [3, 6], 100, "audited", seed=0)[0]
-    assert formulas.accuracy.tolist() == [1.0, 0.5]  # kappa = depth
-    assert (formulas.low <= formulas.accuracy).all()
-    assert (formulas.accuracy <= formulas.high).all()
+    assert formulas.accuracy.value.tolist() == [1.0, 0.5]  # kappa = depth
+    assert (formulas.accuracy.low <= formulas.accuracy.value).all()
+    assert (formulas.accuracy.value <= formulas.accuracy.high).all()
 
 
 def test_only_texts_have_names_to_scramble() -> None:
@@ -61,12 +61,12 @@ def test_where_a_rule_errs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trivial, "rules_for", lambda *_: known)
     degree, right, coin, never = trivial.where_wrong(opened, [3, 5], 60, "audited", seed=0)
     assert degree.rule == "degree wrong"
-    assert (degree.n.tolist(), never.n.tolist()) == ([30, 30], [60, 60])
-    assert degree.accuracy.tolist() == never.accuracy.tolist() == [1.0, 1.0]
+    assert (degree.accuracy.n.tolist(), never.accuracy.n.tolist()) == ([30, 30], [60, 60])
+    assert degree.accuracy.value.tolist() == never.accuracy.value.tolist() == [1.0, 1.0]
     for none in (right, coin):
-        assert none.n.tolist() == [0, 0]
-        assert np.isnan(none.accuracy).all()
-        assert np.isnan(none.low).all()
+        assert none.accuracy.n.tolist() == [0, 0]
+        assert np.isnan(none.accuracy.value).all()
+        assert np.isnan(none.accuracy.low).all()
 
 
 def test_a_model_is_wrong_wherever_it_says_what_an_erring_rule_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,5 +75,5 @@ def test_a_model_is_wrong_wherever_it_says_what_an_erring_rule_says(monkeypatch:
     monkeypatch.setattr(trivial, "rules_for", lambda *_: own)
     monkeypatch.setattr(trivial, "default_steps", lambda *_, **__: 18)
     (same,) = trivial.where_wrong(opened, [10], 60, "audited", seed=0)
-    assert same.n[0] > 5
-    assert same.accuracy.tolist() == [0.0]
+    assert same.accuracy.n[0] > 5
+    assert same.accuracy.value.tolist() == [0.0]

@@ -47,17 +47,17 @@ def test_a_planted_direction_is_recovered() -> None:
     probe = fit_steps(states[:, :2000], labels[:, :2000], "planted")
     cosine = probe.weight[0] @ direction / np.linalg.norm(probe.weight[0])
     assert cosine > 0.95
-    accuracy, low, high = balanced_accuracy(probe.logits(states[:, 2000:]) > 0, labels[:, 2000:], np.arange(1000) // 10)
-    assert low[0] < accuracy[0] < high[0]
-    assert accuracy[0] > 0.95
+    accuracy = balanced_accuracy(probe.logits(states[:, 2000:]) > 0, labels[:, 2000:], np.arange(1000) // 10)[0]
+    assert accuracy.low < accuracy.value < accuracy.high
+    assert accuracy.value > 0.95
 
 
 def test_nothing_is_found_in_noise() -> None:
     states, labels, _ = planted(np.random.default_rng(1), strength=0)
     probe = fit_steps(states[:, :2000], labels[:, :2000], "noise")
-    accuracy, low, high = balanced_accuracy(probe.logits(states[:, 2000:]) > 0, labels[:, 2000:], np.arange(1000) // 10)
-    assert accuracy[0] == pytest.approx(0.5, abs=0.05)
-    assert low[0] < 0.5 < high[0]
+    accuracy = balanced_accuracy(probe.logits(states[:, 2000:]) > 0, labels[:, 2000:], np.arange(1000) // 10)[0]
+    assert accuracy.value == pytest.approx(0.5, abs=0.05)
+    assert accuracy.low < 0.5 < accuracy.high
 
 
 def test_folded_weights_say_what_the_regression_on_standardised_states_says() -> None:
@@ -88,9 +88,9 @@ def test_one_of_several_values_is_read_where_it_was_planted_and_nothing_in_noise
     logits = probe.logits(states[:, 1500:])
     said = probe.says(logits)
     assert set(np.unique(said)) <= {-1, 0, 13}  # 5 was never seen
-    accuracy, low, high = balanced_accuracy(said, labels[:, 1500:], np.arange(500) // 5)
-    assert accuracy[0] == pytest.approx(due, abs=within)
-    assert low[0] <= accuracy[0] <= high[0]
+    accuracy = balanced_accuracy(said, labels[:, 1500:], np.arange(500) // 5)[0]
+    assert accuracy.value == pytest.approx(due, abs=within)
+    assert accuracy.low <= accuracy.value <= accuracy.high
     total = sum(probe.probability(logits, np.full(500, value)) for value in probe.values)
     np.testing.assert_allclose(total, 1)
     assert not probe.probability(logits, np.full(500, 7)).any()
@@ -135,13 +135,13 @@ def test_a_flood_is_read_at_every_distance() -> None:
     for t, weight in enumerate(probe.weight):
         assert weight[0] / np.linalg.norm(weight) > 0.95, t
     for test in scores.tests.values():
-        defined = np.isfinite(test.accuracy)
-        np.testing.assert_allclose(test.accuracy[defined], 1)
+        defined = np.isfinite(test.accuracy.value)
+        np.testing.assert_allclose(test.accuracy.value[defined], 1)
         assert defined[6]  # six hops are the first that were not fitted on
     held = scores.tests["held_out"]
     assert held.selectivity[3] > 0.3
     assert held.controls["embedding"][3] < 0.8  # the source alone is known before the first step
-    assert np.isnan(scores.tests["unseen"].accuracy[:6]).all()
+    assert np.isnan(scores.tests["unseen"].accuracy.value[:6]).all()
 
 
 class Turning(Flood):
@@ -156,14 +156,14 @@ class Turning(Flood):
 @pytest.mark.slow
 def test_probes_read_other_steps_where_the_code_stays_and_only_there() -> None:
     still = linear_probe.fit(flood(), instances=80)[1].across
-    assert (still.accuracy[1:, 1:] > 0.99).all()
-    assert (still.low <= still.accuracy)[1:, 1:].all()
+    assert (still.accuracy.value[1:, 1:] > 0.99).all()
+    assert (still.accuracy.low <= still.accuracy.value)[1:, 1:].all()
     assert (still.untrained[4:, 4:] < 0.9).all()
     turning: Any = Turning()
     turned = linear_probe.fit(replace(flood(), model=turning), instances=80)[1].across
     same = np.add.outer(np.arange(7), np.arange(7))[1:, 1:] % 2 == 0
-    assert (turned.accuracy[1:, 1:][same] > 0.99).all()
-    assert (turned.high[1:, 1:][~same] < 0.8).all()
+    assert (turned.accuracy.value[1:, 1:][same] > 0.99).all()
+    assert (turned.accuracy.high[1:, 1:][~same] < 0.8).all()
 
 
 @pytest.mark.slow
@@ -183,7 +183,7 @@ def test_every_kind_of_model_is_fitted_stored_and_read(kind: str, tmp_path: Path
     for test in scores.tests.values():
         assert test.accuracy.shape == (7,)
         assert set(test.controls) == {"untrained", "embedding", "features", "control_task"}
-        values = np.stack([test.accuracy, test.low, test.high, *test.controls.values()])
+        values = np.stack([test.accuracy.value, test.accuracy.low, test.accuracy.high, *test.controls.values()])
         assert ((values >= 0) & (values <= 1) | np.isnan(values)).all()
 
     files = linear_probe.save(ours, probe, scores)
@@ -287,7 +287,7 @@ def test_the_command_stores_and_prints(tmp_path: Path, capsys: Captured) -> None
     found = json.loads(capsys.readouterr().out)
     assert found == json.loads((tmp_path / "ours" / "probes.json").read_text())
     assert found["seed"] == 2
-    assert len(found["tests"]["held_out"]["accuracy"]) == 7
+    assert len(found["tests"]["held_out"]["accuracy"]["value"]) == 7
     assert {p.name for p in (tmp_path / "ours").glob("probes*")} == {"probes.json", "probes.safetensors"}
 
 
@@ -308,5 +308,5 @@ def test_shapes_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"\(1, 1, 5\).*\(3, 2\)"):
         LinearProbe("x", np.zeros((3, 2)), np.zeros(3)).logits(np.zeros((1, 1, 5)))
     scores: ProbeScores = linear_probe.fit(flood(), instances=40)[1]
-    with pytest.raises(ValueError, match=r"low.*\(2,\).*\(7,\)"):
-        replace(scores.tests["held_out"], low=np.zeros(2))
+    with pytest.raises(ValueError, match=r"selectivity.*\(2,\).*\(7,\)"):
+        replace(scores.tests["held_out"], selectivity=np.zeros(2))

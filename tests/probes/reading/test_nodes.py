@@ -208,10 +208,11 @@ def test_an_untrained_network_is_seeded_and_leaves_the_random_state_alone(tmp_pa
 def test_balanced_accuracy_by_hand() -> None:
     truth = np.array([[True, True, False, False, False, False], [True] * 6])
     predicted = np.array([[True, False, False, False, False, True], [True] * 6])
-    accuracy, low, high = balanced_accuracy(predicted, truth, np.array([0, 0, 1, 1, 2, 2]))
-    assert accuracy[0] == pytest.approx((1 / 2 + 3 / 4) / 2)
-    assert low[0] <= accuracy[0] <= high[0]
-    assert np.isnan([accuracy[1], low[1], high[1]]).all()  # one class alone
+    both, alone = balanced_accuracy(predicted, truth, np.array([0, 0, 1, 1, 2, 2]))
+    assert both.value == pytest.approx((1 / 2 + 3 / 4) / 2)
+    assert both.low <= both.value <= both.high
+    assert both.n == 6
+    assert np.isnan([alone.value, alone.low, alone.high]).all()  # one class alone
 
 
 def test_the_interval_covers_as_often_as_it_says() -> None:
@@ -221,6 +222,6 @@ def test_the_interval_covers_as_often_as_it_says() -> None:
     for k in range(60):
         right = np.repeat(rng.random(80) < 0.8, 10)
         truth = np.tile([True, False], 400)
-        _, low, high = balanced_accuracy((right == truth)[None], truth[None], np.repeat(np.arange(80), 10), seed=k)
-        covered.append(low[0] <= 0.8 <= high[0])
+        accuracy = balanced_accuracy((right == truth)[None], truth[None], np.repeat(np.arange(80), 10), seed=k)[0]
+        covered.append(accuracy.low <= 0.8 <= accuracy.high)
     assert np.mean(covered) > 0.85

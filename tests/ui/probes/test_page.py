@@ -65,8 +65,27 @@ def test_scores_from_before_the_matrix_have_none(fitted: tuple[Checkpoint, Probe
     older = damaged(fitted[0], tmp_path / "a", lambda x: {k: v for k, v in x.items() if k != "across"})
     found = linear_probe.load_scores(older)
     assert found is not None
-    assert np.isnan(found.across.accuracy).all()
+    assert np.isnan(found.across.accuracy.value).all()
     assert found.across.accuracy.shape == fitted[1].across.accuracy.shape
+
+
+def beside(test: dict[str, Any]) -> dict[str, Any]:
+    """An accuracy as it was stored before it was an estimate: its ends beside it."""
+    accuracy = test["accuracy"]
+    return test | {"accuracy": accuracy["value"], "low": accuracy["low"], "high": accuracy["high"]}
+
+
+def test_scores_with_their_ends_beside_them_show_the_same(
+    fitted: tuple[Checkpoint, ProbeScores], tmp_path: Path
+) -> None:
+    def change(x: dict[str, Any]) -> dict[str, Any]:
+        tests = {name: beside(test) for name, test in x["tests"].items()}
+        return {k: v for k, v in x.items() if k != "steps"} | {"tests": tests, "across": beside(x["across"])}
+
+    older = linear_probe.load_scores(damaged(fitted[0], tmp_path / "a", change))
+    assert older is not None
+    assert older.to_json() == fitted[1].to_json()
+    assert older.table() == fitted[1].table()
 
 
 @pytest.mark.parametrize(
@@ -76,7 +95,9 @@ def test_scores_from_before_the_matrix_have_none(fitted: tuple[Checkpoint, Probe
         (lambda x: "{", "cannot be read"),
         (lambda x: {"sha256": x["sha256"]}, "cannot be read"),
         (lambda x: [1], "cannot be read"),
-        (lambda x: x | {"tests": {"held_out": x["tests"]["held_out"] | {"low": [1.0]}}}, "cannot be read"),
+        (lambda x: x | {"tests": {"held_out": x["tests"]["held_out"] | {"selectivity": [1.0]}}}, "cannot be read"),
+        (lambda x: x | {"across": x["across"] | {"accuracy": {"value": [1.0]}}}, "cannot be read"),
+        (lambda x: x | {"tests": {"a": x["tests"]["held_out"] | {"n_test": 10**30}}}, "cannot be read"),
         (lambda x: x | {"tests": {}}, "cannot be read"),
     ],
 )
