@@ -54,9 +54,9 @@ def movement_over_steps(
         fig.add_vrect(
             x0=trained[0], x1=min(trained[1], result.steps), fillcolor=SHADE[scheme], line_width=0, layer="below"
         )
-    own, blank = (getattr(course, what) for course in (result.trained, result.untrained))
-    _band(fig, floor(own.low), floor(own.high), scheme)
-    _line(fig, floor(own.value), "trained", MAIN[scheme])
+    curve, blank = (getattr(course, what) for course in (result.trained, result.untrained))
+    _band(fig, floor(curve.low), floor(curve.high), scheme)
+    _line(fig, floor(curve.value), "trained", MAIN[scheme])
     _line(fig, floor(blank.value), "untrained", MUTED[scheme], dash="dash")
     fig.update_yaxes(type="log", exponentformat="power", dtick=1)
     return fig
@@ -187,12 +187,12 @@ def rules(result: Automaton, names: dict[int, str]) -> list[dict[str, Any]]:
     """The rules of an automaton, the most frequent first, in words; `names` are those of symbols."""
     rows = []
     for r in np.argsort(-result.rule_count, kind="stable"):
-        heard = [f"{s}" + (f" ×{n}" if n > 1 else "") for s, n in enumerate(result.rule_messages[r]) if n]
+        neighbours = [f"{s}" + (f" ×{n}" if n > 1 else "") for s, n in enumerate(result.rule_messages[r]) if n]
         rows.append(
             {
                 "symbol": names.get(int(result.rule_symbol[r]), str(result.rule_symbol[r])),
                 "in state": int(result.rule_state[r]),
-                "hearing states": ", ".join(heard) or "none",
+                "hearing states": ", ".join(neighbours) or "none",
                 "goes to": int(result.rule_following[r]),
                 "seen": int(result.rule_count[r]),
             }

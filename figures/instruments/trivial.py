@@ -91,8 +91,8 @@ def where_wrong(errs: Sequence[RuleScores], data: str, name: str) -> str:
             parts.append(f"{share(right)} where “{rule.rule.removesuffix(' wrong')}” is wrong ({n:,} instances)")
     if not parts:
         return ""
-    said = f"On {DATA[data]} {name} is right on {', '.join(parts)}"
-    return f"{said}; by the rule it would be right on none, by a coin on half."
+    sentence = f"On {DATA[data]} {name} is right on {', '.join(parts)}"
+    return f"{sentence}; by the rule it would be right on none, by a coin on half."
 
 
 def as_csv(scores: Mapping[str, Sequence[RuleScores]]) -> str:

@@ -232,7 +232,7 @@ def measure(bench: Bench, options: Options) -> Automaton:
         for model in (bench.model, bench.untrained)
     )
     machine = learned.machine
-    symbol, state, heard = automaton.decode(machine.codes, machine.k, messages)
+    symbol, state, neighbours = automaton.decode(machine.codes, machine.k, messages)
     return Automaton(
         **bench.header,
         messages=messages,
@@ -245,7 +245,7 @@ def measure(bench: Bench, options: Options) -> Automaton:
         agreement=float(machine.agree.sum() / machine.seen.sum()),
         rule_symbol=symbol,
         rule_state=state,
-        rule_messages=heard,
+        rule_messages=neighbours,
         rule_following=machine.following,
         rule_count=machine.seen,
         positive=machine.positive,
@@ -255,13 +255,13 @@ def measure(bench: Bench, options: Options) -> Automaton:
     )
 
 
-def _reserve(bench: Bench, max_states: int = 0, *kept: Bench) -> None:
-    """Refuses what would not fit: the clusters of a bench, or the states of others that are kept to learn from."""
-    parts = kept or (bench,)
+def _reserve(bench: Bench, max_states: int = 0, *learning: Bench) -> None:
+    """Refuses what would not fit: the clusters of a bench, or the states on others to learn from."""
+    parts = learning or (bench,)
     nodes, steps = sum(e.n_nodes for part in parts for e in part.encodings), parts[0].steps
     width = bench.model.shapes.width
-    each = 28 * width + 8 * max_states if kept else 60  # as float32, and thrice as float64 while they are clustered
-    what = f"the {'states' if kept else 'clusters'} of {nodes} nodes at {steps} steps"
+    each = 28 * width + 8 * max_states if learning else 60  # as float32, and thrice as float64 while they are clustered
+    what = f"the {'states' if learning else 'clusters'} of {nodes} nodes at {steps} steps"
     bench.reserve((steps + 1) * nodes * each, what, "take fewer steps, instances or states")
 
 

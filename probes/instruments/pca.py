@@ -155,7 +155,7 @@ def components(bench: Bench, hidden: np.ndarray, group: np.ndarray, held_out: np
         for h in hidden:
             bases[-1].append(basis(h[part]))
             bench.tick()
-    own, one, other = bases
+    fitted, one, other = bases
     alive = [float(h[~held_out].var(axis=0).sum()) > FLAT * spread for h in hidden]
     rng = bench.rng("subspaces")
     chance = [_angles(*(rng.standard_normal((COMPONENTS, width)) for _ in range(2))) for _ in range(SUBSPACES)]
@@ -165,8 +165,8 @@ def components(bench: Bench, hidden: np.ndarray, group: np.ndarray, held_out: np
         held_out=_explained(bench, shared, hidden[:, held_out], group[held_out]),
         by_step=np.array([shared.explained(h[held_out]).sum() for h in hidden]),
         dimension=_dimension(shared),
-        step_dimension=np.array([_dimension(own[t]) if alive[t] else np.nan for t in range(rows)]),
-        angle=np.array([_between(own[t], own[-1]) if alive[t] and alive[-1] else nothing for t in range(rows)]),
+        step_dimension=np.array([_dimension(fitted[t]) if alive[t] else np.nan for t in range(rows)]),
+        angle=np.array([_between(fitted[t], fitted[-1]) if alive[t] and alive[-1] else nothing for t in range(rows)]),
         ceiling=np.array([_between(one[t], other[t]) if alive[t] else nothing for t in range(rows)]),
         random=np.mean(chance, axis=0) if width >= COMPONENTS else nothing,
     )

@@ -45,7 +45,7 @@ class Places:
     """The nodes of several instances as one graph of N nodes.
 
     Attributes:
-        symbol: (N,) what a node is given: its token and role.
+        symbol: (N,) of a node: its token and role.
         recalled: (N,) the symbol again, as the rules see it; zeros where they do not.
         query: (E,) the node that attends, self-loops left out.
         key: (E,) the node it attends to.
@@ -72,7 +72,7 @@ class Machine:
         following: (R,) the state that a rule gives.
         seen: (R,) how often it was seen while learning.
         agree: (R,) how often it gave that state.
-        default: (S, k) the state given where no rule fits.
+        default: (S, k) the state that follows where no rule fits.
         positive: (S, k) bool, whether the readout says yes at a symbol in a state.
     """
 
@@ -96,16 +96,16 @@ class Machine:
 
     def run(self, places: Places, steps: int) -> tuple[np.ndarray, float]:
         """States of all nodes after 0..T steps, (T+1, N), and the share of look-ups that no rule fits."""
-        found = np.empty((steps + 1, len(places.symbol)), dtype=np.int64)
-        found[0] = self.start[places.symbol]
+        states = np.empty((steps + 1, len(places.symbol)), dtype=np.int64)
+        states[0] = self.start[places.symbol]
         missed = 0
         for t in range(steps):
-            codes = code(places, found[t], self.k, self.messages)
+            codes = code(places, states[t], self.k, self.messages)
             at = np.searchsorted(self.codes, codes).clip(max=len(self.codes) - 1)
             hit = self.codes[at] == codes
             missed += int((~hit).sum())
-            found[t + 1] = np.where(hit, self.following[at], self.default[places.recalled, found[t]])
-        return found, missed / max(1, steps * len(places.symbol))
+            states[t + 1] = np.where(hit, self.following[at], self.default[places.recalled, states[t]])
+        return states, missed / max(1, steps * len(places.symbol))
 
 
 def gathered(encodings: Sequence[Encoding], config: ModelConfig) -> Places:
@@ -150,15 +150,15 @@ def code(places: Places, states: np.ndarray, k: int, messages: str) -> np.ndarra
     """Symbol, own state and messages of every node as one number, (N,) int64."""
     base = CAPS[messages] + 1
     counts = np.bincount(places.query * k + states[places.key], minlength=len(states) * k).reshape(-1, k)
-    heard = np.minimum(counts, base - 1) @ base ** np.arange(k)
-    return (places.recalled * k + states) * base**k + heard
+    message = np.minimum(counts, base - 1) @ base ** np.arange(k)
+    return (places.recalled * k + states) * base**k + message
 
 
 def decode(codes: np.ndarray, k: int, messages: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Symbol (R,), state (R,) and messages (R, k) of packed rules; a message counts up to its cap."""
     base = CAPS[messages] + 1
-    own, heard = np.divmod(codes, base**k)
-    return own // k, own % k, heard[:, None] // base ** np.arange(k) % base
+    pair, message = np.divmod(codes, base**k)
+    return pair // k, pair % k, message[:, None] // base ** np.arange(k) % base
 
 
 def learn(places: Places, states: np.ndarray, positive: np.ndarray, k: int, messages: str, n_symbols: int) -> Machine:
@@ -198,7 +198,7 @@ def learn(places: Places, states: np.ndarray, positive: np.ndarray, k: int, mess
 
 
 def shuffled(machine: Machine, seed: int) -> Machine:
-    """The same rules with their outcomes dealt out at random, defaults likewise: a control."""
+    """The same rules with their outcomes shuffled, defaults likewise: a control."""
     rng = np.random.default_rng(seed)
     default = rng.permutation(machine.default.ravel()).reshape(machine.default.shape)
     return replace(machine, following=rng.permutation(machine.following), default=default)

@@ -86,18 +86,18 @@ def states_and_signs(
 ) -> tuple[np.ndarray, np.ndarray]:
     """States of all nodes of all instances in turn, (T+1, N, d), and where the readout says yes, (T+1, N) bool.
 
-    With `clusters`, and the symbol of each node, the states are kept as their cluster alone, (T+1, N).
+    With `clusters`, and the symbol of each node, the states are given as their cluster alone, (T+1, N).
     """
     first = [0, *np.cumsum([e.n_nodes for e in bench.encodings]).tolist()]
     width = (model.shapes.width,) if clusters is None else ()
-    kept = np.empty((bench.steps + 1, first[-1], *width), dtype=np.float32 if clusters is None else np.int64)
+    states = np.empty((bench.steps + 1, first[-1], *width), dtype=np.float32 if clusters is None else np.int64)
     signs = np.empty((bench.steps + 1, first[-1]), dtype=bool)
     for now in bench.rollout(model):
         where = np.concatenate([np.arange(first[i], first[i + 1]) for i in now.index])
         valid = now.batch.valid.cpu().numpy()
         state = now.state.float().cpu().numpy()[valid]
-        kept[now.t, where] = state if clusters is None or symbol is None else clusters(state, symbol[where])
+        states[now.t, where] = state if clusters is None or symbol is None else clusters(state, symbol[where])
         readout = now.readout()[1]
         assert readout is not None
         signs[now.t, where] = readout[valid] > 0
-    return kept, signs
+    return states, signs

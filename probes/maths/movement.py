@@ -1,8 +1,10 @@
-"""How states move over a run: how far, in which direction, how far from the end, and when each node settles.
+"""How the states of nodes move over a run: how far, in which direction, how far from the end, and when they settle.
 
-change   |h[t] - h[t-1]| / |h[t-1]|
-turn     angle between h[t] - h[t-1] and h[t-1] - h[t-2]
-rest     |h[t] - h[T]| / |h[T]|
+    change   |h[t] - h[t-1]| / |h[t-1]|
+    turn     angle between h[t] - h[t-1] and h[t-1] - h[t-2]
+    rest     |h[t] - h[T]| / |h[T]|
+
+Of each node, or of the whole state.
 """
 
 from __future__ import annotations

@@ -240,7 +240,7 @@ def score(
 def across(
     title: str,
     nodes: Sample,
-    own: tuple[LinearProbe, np.ndarray],
+    trained: tuple[LinearProbe, np.ndarray],
     untrained: tuple[LinearProbe, np.ndarray],
     seed: int,
 ) -> AcrossSteps:
@@ -249,18 +249,18 @@ def across(
     Args:
         title: Which nodes these are.
         nodes: N nodes that no probe was fitted on.
-        own: The probes and the nodes' states, (T+1, N, d).
+        trained: The probes and the nodes' states, (T+1, N, d).
         untrained: The same of an untrained network.
         seed: Of the bootstrap.
     """
     group, rows = nodes.group[nodes.instance], len(nodes.truth)
     predicted = [
-        [probe.says(probe.logits_of(t, hidden)) for t in range(rows)] for probe, hidden in (own, untrained)
+        [probe.says(probe.logits_of(t, hidden)) for t in range(rows)] for probe, hidden in (trained, untrained)
     ]  # of each model, fitted and read at each step
     estimates = [balanced_accuracy(x, nodes.truth, group, seed) for x in predicted[0]]
     square = np.array([(x.value, x.low, x.high) for x in estimates]).transpose(1, 0, 2)
     blank = np.array([_accuracy(x, nodes.truth) for x in predicted[1]])
-    square[:, own[0].constant], blank[untrained[0].constant] = np.nan, np.nan
+    square[:, trained[0].constant], blank[untrained[0].constant] = np.nan, np.nan
     value, low, high = square.round(4)
     return AcrossSteps(title, Estimate(value, low, high, len(group)), blank.round(4))
 
