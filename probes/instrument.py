@@ -21,6 +21,7 @@ from depthscope.core.answers import batches
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import Batch, Encoding, collate
 from depthscope.core.errors import InputError
+from depthscope.core.frontier import NO_DIFFICULTY
 from depthscope.core.protocol import Sink
 from depthscope.probes.measuring import controls, results
 from depthscope.probes.measuring.estimate import Estimate
@@ -43,6 +44,11 @@ STREAMS = {
     "coordinates": 8,
     "order": 9,
     "places of a control": 11,
+    "sets": 8,
+    "repair": 8,
+    "matches": 9,
+    "errors": 9,
+    "changes": 20,
 }
 """Streams of random numbers by what they are for: what one draws changes nothing for the others."""
 
@@ -102,6 +108,14 @@ class Bench:
     def group(self) -> np.ndarray:
         """(N,) group of each instance: twins share one, wherever they stand, and so do equal instances."""
         return groups_of(self.instances)
+
+    @cached_property
+    def difficulty(self) -> np.ndarray:
+        """(N,) difficulty that each instance counts with: its own, or else its twin's, or else NO_DIFFICULTY."""
+        named = np.array([NO_DIFFICULTY if x.difficulty is None else int(x.difficulty) for x in self.instances])
+        most = np.full(self.group.max() + 1, NO_DIFFICULTY)
+        np.maximum.at(most, self.group, named)
+        return np.where(named == NO_DIFFICULTY, most[self.group], named)
 
     @cached_property
     def untrained(self) -> Any:

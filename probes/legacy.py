@@ -54,13 +54,6 @@ class Old(Instrument):
 
 LEGACY: tuple[Legacy, ...] = (
     Legacy(
-        "exit",
-        "accuracy against mean steps of rules that say when to stop",
-        "depthscope.probes.instruments.exit",
-        instances=200,
-        spread=True,
-    ),
-    Legacy(
         "wavefront",
         "from which step each node is read right, and how that grows with its distance",
         "depthscope.probes.instruments.wavefront",

@@ -5,27 +5,19 @@ One pass of T steps gives every rule at every threshold: what the rules look at 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from depthscope.core.answers import batches
-from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import Encoding, collate
-from depthscope.core.errors import InputError
-from depthscope.core.files.strict_json import dumps
-from depthscope.core.frontier import NO_DIFFICULTY, wilson
-from depthscope.probes.measuring import controls, results
-from depthscope.probes.measuring.progress import Count
-from depthscope.probes.measuring.results import Progress
-from depthscope.probes.reading import margins as reading
-
-RESAMPLES = 1000
-"""Bootstrap samples behind an interval."""
+from depthscope.core.frontier import NO_DIFFICULTY
+from depthscope.probes.instrument import Bench, NoOptions, instrument, refuse_unlabelled
+from depthscope.probes.measuring import results
+from depthscope.probes.measuring.estimate import RESAMPLES, Estimate, interval, resamples
+from depthscope.probes.measuring.results import Result
 
 TITLES = {
     "kl": "answer's distribution still",
@@ -52,6 +44,7 @@ class Observed:
         label: (N,) bool.
         decidable: (N,) first step at which the oracle can answer.
         difficulty: (N,) difficulty that an instance counts with.
+        group: (N,) instances of one group are resampled together.
     """
 
     logits: np.ndarray
@@ -60,15 +53,16 @@ class Observed:
     label: np.ndarray
     decidable: np.ndarray
     difficulty: np.ndarray
+    group: np.ndarray
 
     def __post_init__(self) -> None:
         rows, n = self.logits.shape
-        due = {"change_answer": (rows - 1, n), "change_all": (rows - 1, n)}
-        for name, shape in {**due, "label": (n,), "decidable": (n,), "difficulty": (n,)}.items():
-            got = getattr(self, name).shape
-            if got != shape:
+        for name, values in vars(self).items():
+            expected = (rows - 1, n) if name.startswith("change") else (n,)
+            if name != "logits" and values.shape != expected:
                 raise ValueError(
-                    f"{name} has shape {got}, but logits have shape {self.logits.shape}, so {shape} is due"
+                    f"{name} has shape {values.shape}, but logits have shape {self.logits.shape}, which makes it "
+                    f"{expected}"
                 )
 
     @property
@@ -79,33 +73,23 @@ class Observed:
 
 @dataclass(frozen=True)
 class ExitCurve:
-    """A way to stop, at K thresholds; all arrays are (K,).
+    """A way to stop, at K thresholds; all arrays and estimates are (K,).
 
     Attributes:
         title: What stops it.
         threshold: What it is compared with; for a fixed number of steps that number.
         accuracy: Share of right answers at the exits.
-        low: Lower end of its 95% interval (Wilson).
-        high: Upper end.
         steps: Mean steps run.
-        steps_low: Lower end of its 95% interval, by bootstrap.
-        steps_high: Upper end.
-        control: Accuracy of the same exit steps dealt out at random, so with the same mean.
-        gain_low: Lower end of the 95% interval of accuracy less control, by bootstrap over both.
-        gain_high: Upper end.
+        control: Accuracy of the same exit steps given to the instances at random, so with the same mean.
+        gain: Accuracy less control, both resampled together.
     """
 
     title: str
     threshold: np.ndarray
-    accuracy: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    steps: np.ndarray
-    steps_low: np.ndarray
-    steps_high: np.ndarray
+    accuracy: Estimate
+    steps: Estimate
     control: np.ndarray
-    gain_low: np.ndarray
-    gain_high: np.ndarray
+    gain: Estimate
 
     def __post_init__(self) -> None:
         for name, values in vars(self).items():
@@ -114,137 +98,92 @@ class ExitCurve:
 
 
 @dataclass(frozen=True)
-class ExitScores:
-    """Exit rules of one checkpoint.
+class ExitScores(Result):
+    """Exit rules of one checkpoint; after T steps a run ends if no rule stopped it.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
         difficulty: Difficulties of the instances; None for those that have none.
-        max_steps: T, where a run ends if no rule stopped it.
         n: Instances.
         rules: The rules by name.
         fixed: Every instance stopped at the same step, 1..T.
         oracle: Each instance stopped at the first step at which the oracle can answer, one threshold.
         untrained: All of these by name ("fixed" and "oracle" too) for an untrained network on the same instances.
-        seed: Of the bootstrap and the untrained network.
     """
 
-    checkpoint: str
-    sha256: str
     difficulty: tuple[int | None, ...]
-    max_steps: int
     n: int
     rules: dict[str, ExitCurve]
     fixed: ExitCurve
     oracle: ExitCurve
     untrained: dict[str, ExitCurve]
-    seed: int
 
-    def to_json(self, indent: int | None = None) -> str:
-        """Strict JSON; what is not defined is null."""
-        return dumps(asdict(self), indent=indent)
+    @property
+    def curves(self) -> dict[str, ExitCurve]:
+        """The rules, "fixed" and "oracle"."""
+        return {**self.rules, "fixed": self.fixed, "oracle": self.oracle}
+
+    def table(self) -> str:
+        """Each rule at some of its thresholds, random exits and the untrained network beside it."""
+        hard = ", ".join("none" if d is None else str(d) for d in self.difficulty)
+        head = f"{self.checkpoint}: {self.n} instances of difficulty {hard}, at most {self.steps} steps"
+        return "\n\n".join([head, *(_block(curve, self.untrained[name]) for name, curve in self.curves.items())])
 
 
-def unfit(checkpoint: Checkpoint) -> str | None:
-    """Every checkpoint has an answer at every step, and states that a rule can watch."""
-    del checkpoint
-    return None
-
-
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> ExitScores:
+@instrument("accuracy against mean steps of rules that say when to stop", instances=200, spread=True)
+def measure(bench: Bench, options: NoOptions) -> ExitScores:
     """Runs every instance for T steps once, and scores every rule on what that left.
-
-    Args:
-        checkpoint: What runs.
-        instances: Of its task, each with a label; twins side by side. A graph without a path has no difficulty: it
-            counts with the instance before it.
-        steps: T; None takes what the hardest of them needs.
-        seed: Of the bootstrap and the untrained network.
-        progress: Called with the steps run and in all, over all instances; what it raises stops the work.
-
-    Raises:
-        InputError: If there is no instance, one has no label, the checkpoint cannot read one, or memory is short.
 
     Source:
         KL and change of the state: Geiping et al. (2025), Scaling up test-time compute with latent reasoning (Huginn);
         halting as such: Graves (2016), Adaptive computation time.
     """
-    steps, n = reading.steps_for(checkpoint, instances, steps), len(instances)
-    if any(instance.label is None for instance in instances):
-        raise InputError("an instance has no right answer to hold a model to; take it out")
-    encodings = reading.encoded(checkpoint, instances)
-    results.refuse_over(
-        results.held_by_runs(checkpoint.model, encodings)
+    refuse_unlabelled(bench.instances)
+    n, steps = len(bench.instances), bench.steps
+    bench.reserve(
+        results.held_by_runs(bench.model, bench.encodings)
         + 8.0 * (n * (7 * steps + 2 + 2 * RESAMPLES) + 3 * RESAMPLES * steps),
         f"exit rules for {n} runs of {steps} steps",
-        "take fewer instances or steps",
     )
-    label = np.array([instance.label for instance in instances], dtype=bool)
-    decidable = np.array([instance.first_decidable_step() for instance in instances])
-    difficulty = _difficulties(instances)
-    count = Count(progress, 2 * n * (steps + 1))  # scoring counts as one more step
-    scored = []
-    for model in (checkpoint.model, controls.untrained(checkpoint, seed)):
-        kept = [np.empty((rows, n)) for rows in (steps + 1, steps, steps)]
-        for index in batches(encodings, model.shapes.width, model.shapes.heads):
-            for all_, part in zip(kept, _observe(model, [encodings[i] for i in index], steps, count.more), strict=True):
-                all_[:, index] = part
-        logits, near, everywhere = kept
-        scored.append(
-            score(Observed(logits, near, everywhere, label, decidable, difficulty), seed, lambda: count.more(0))
-        )
-        count.more(n)
-    (rules, fixed, oracle), (idle, idle_fixed, idle_oracle) = scored
+    bench.expect(2 * (bench.runs() + 1))  # scoring counts as one more step
+    curves = []
+    for model in (bench.model, bench.untrained):
+        curves.append(score(_observe(bench, model), bench.rng("bootstrap"), lambda: bench.tick(0)))
+        bench.tick()
+    own, idle = curves
     return ExitScores(
-        checkpoint=checkpoint.name,
-        sha256=checkpoint.sha256,
-        difficulty=tuple(None if d == NO_DIFFICULTY else d for d in dict.fromkeys(difficulty.tolist())),
-        max_steps=steps,
+        **bench.header,
+        difficulty=tuple(None if d == NO_DIFFICULTY else d for d in dict.fromkeys(bench.difficulty.tolist())),
         n=n,
-        rules=rules,
-        fixed=fixed,
-        oracle=oracle,
-        untrained={**idle, "fixed": idle_fixed, "oracle": idle_oracle},
-        seed=seed,
+        rules={name: own[name] for name in TITLES},
+        fixed=own["fixed"],
+        oracle=own["oracle"],
+        untrained=idle,
     )
-
-
-def _difficulties(instances: Sequence[Any]) -> np.ndarray:
-    """Difficulty that each instance counts with, (N,); NO_DIFFICULTY for those before the first that has one."""
-    found, last = [], NO_DIFFICULTY
-    for instance in instances:
-        last = last if instance.difficulty is None else int(instance.difficulty)
-        found.append(last)
-    return np.array(found)
 
 
 def score(
-    seen: Observed, seed: int = 0, each: Callable[[], None] = lambda: None
-) -> tuple[dict[str, ExitCurve], ExitCurve, ExitCurve]:
-    """The rules, fixed steps and the oracle on what was observed; `each` is called before every point of a curve."""
-    t = np.arange(1, seen.steps + 1)
+    observed: Observed, rng: np.random.Generator, each: Callable[[], None] = lambda: None
+) -> dict[str, ExitCurve]:
+    """The rules, "fixed" steps and the "oracle" by name; `each` is called before every point of a curve."""
+    t = np.arange(1, observed.steps + 1)
     criteria = {
-        "kl": (kl(seen.logits), KL),
-        "change_answer": (seen.change_answer, CHANGE),
-        "change_all": (seen.change_all, CHANGE),
-        "stable": (-unchanged(seen.logits), -STABLE[seen.steps > STABLE]),
+        "kl": (kl(observed.logits), KL),
+        "change_answer": (observed.change_answer, CHANGE),
+        "change_all": (observed.change_all, CHANGE),
+        "stable": (-unchanged(observed.logits), -STABLE[observed.steps > STABLE]),
     }
-    draw = _Bootstrap(seen, seed, each)
-    rules = {
-        name: draw.curve(TITLES[name], np.abs(thresholds), [exits(values, x) for x in thresholds])
+    scorer = _Scorer(observed, rng, each)
+    curves = {
+        name: scorer.curve(TITLES[name], np.abs(thresholds), [exits(values, x) for x in thresholds])
         for name, (values, thresholds) in criteria.items()
     }
-    fixed = draw.curve("fixed number of steps", t.astype(float), [np.full(seen.label.shape, k) for k in t])
-    first = np.clip(seen.decidable, 1, seen.steps)
-    return rules, fixed, draw.curve("oracle's first decidable step", np.full(1, np.nan), [first])
+    alike = [np.full(observed.label.shape, k) for k in t]
+    first = np.clip(observed.decidable, 1, observed.steps)
+    return {
+        **curves,
+        "fixed": scorer.curve("fixed number of steps", t.astype(float), alike),
+        "oracle": scorer.curve("oracle's first decidable step", np.full(1, np.nan), [first]),
+    }
 
 
 def kl(logits: np.ndarray) -> np.ndarray:
@@ -273,89 +212,80 @@ def exits(values: np.ndarray, threshold: float) -> np.ndarray:
 
 
 @torch.inference_mode()
-def _observe(
-    model: Any, encodings: Sequence[Encoding], steps: int, each: Callable[[int], None] = lambda count: None
-) -> tuple[np.ndarray, ...]:
-    """Logits (T+1, B) and changes of the state at the answer's node and over all nodes, (T, B) each.
-
-    `each` is called with B after every step.
-    """
-    batch = collate(encodings).to(next(model.parameters()).device)
-    rows = torch.arange(len(encodings), device=batch.answer.device)
-    context = model.prepare(batch)
-    state = model.initial(context)
-    logits, near, everywhere = [model.readout(state, batch)[0]], [], []
-    for t in range(steps):
-        following = model.step(state, t, context)
-        moved = (following - state).square().sum(-1) * batch.valid  # (B, n)
-        size = state.square().sum(-1) * batch.valid
-        near.append(_ratio(moved[rows, batch.answer], size[rows, batch.answer]))
-        everywhere.append(_ratio(moved.sum(1), size.sum(1)))
-        state = following
-        logits.append(model.readout(state, batch)[0])
-        each(len(encodings))
-    return tuple(torch.stack(values).double().cpu().numpy() for values in (logits, near, everywhere))
+def _observe(bench: Bench, model: Any) -> Observed:
+    n, before = len(bench.instances), torch.empty(0)
+    logits, near, everywhere = (np.empty((rows, n)) for rows in (bench.steps + 1, bench.steps, bench.steps))
+    for now in bench.rollout(model):
+        logits[now.t, now.index] = now.readout()[0]
+        if now.t > 0:
+            moved = (now.state - before).square().sum(-1) * now.batch.valid  # (B, n)
+            size = before.square().sum(-1) * now.batch.valid
+            at = torch.arange(len(now.index), device=size.device), now.batch.answer
+            near[now.t - 1, now.index] = _ratio(moved[at], size[at])
+            everywhere[now.t - 1, now.index] = _ratio(moved.sum(1), size.sum(1))
+        before = now.state
+    label = np.array([instance.label for instance in bench.instances], dtype=bool)
+    decidable = np.array([instance.first_decidable_step() for instance in bench.instances])
+    return Observed(logits, near, everywhere, label, decidable, bench.difficulty, bench.group)
 
 
-def _ratio(moved: torch.Tensor, size: torch.Tensor) -> torch.Tensor:
+def _ratio(moved: torch.Tensor, size: torch.Tensor) -> np.ndarray:
     """Root of the ratio; a state that leaves zero has changed beyond measure."""
-    return torch.where(moved > 0, moved / size, moved).sqrt()
+    return torch.where(moved > 0, moved / size, moved).sqrt().double().cpu().numpy()
 
 
-class _Bootstrap:
-    """Resamples of the instances, in pairs (twins follow each other), each difficulty as often as it is there."""
+class _Scorer:
+    """Scores of exits, with resamples of whole groups; each difficulty is in every resample as often as it is there."""
 
-    def __init__(self, seen: Observed, seed: int, each: Callable[[], None]) -> None:
+    def __init__(self, observed: Observed, rng: np.random.Generator, each: Callable[[], None]) -> None:
         self.each = each
-        rng, n = np.random.default_rng(seed), len(seen.label)
-        self.right = ((seen.logits[1:] > 0) == seen.label).T.astype(float)  # (N, T)
-        weights = np.zeros((RESAMPLES, n))
-        for difficulty in np.unique(seen.difficulty):
-            mine = np.flatnonzero(seen.difficulty == difficulty)
-            pair = np.arange(len(mine)) // 2
-            pairs = pair[-1] + 1
-            weights[:, mine] = rng.multinomial(pairs, np.full(pairs, 1 / pairs), size=RESAMPLES)[:, pair]
-        self.weights = weights / weights.sum(1, keepdims=True)
-        self.fixed, self.fixed_drawn = self.right.mean(0), self.weights @ self.right  # (T,), (RESAMPLES, T)
+        self.right = ((observed.logits[1:] > 0) == observed.label).T.astype(float)  # (N, T)
+        names, self.group = np.unique(observed.group, return_inverse=True)
+        stratum = np.full(len(names), NO_DIFFICULTY)
+        np.maximum.at(stratum, self.group, observed.difficulty)
+        self.drawn = resamples(len(names), rng, stratum)  # (RESAMPLES, groups)
+        self.size = self.drawn @ np.bincount(self.group)  # (RESAMPLES,) instances in each
+        self.fixed = self.right.mean(0)  # (T,)
+        self.fixed_drawn = np.stack([self._means(column) for column in self.right.T], axis=1)  # (RESAMPLES, T)
 
-    def curve(self, title: str, threshold: np.ndarray, found: list[np.ndarray]) -> ExitCurve:
+    def _means(self, values: np.ndarray) -> np.ndarray:
+        """Mean of values of the instances in each resample, (N,) -> (RESAMPLES,)."""
+        return self.drawn @ np.bincount(self.group, values) / self.size
+
+    def curve(self, title: str, threshold: np.ndarray, stops: list[np.ndarray]) -> ExitCurve:
         """Scores of some exits, (N,) each, one for each threshold."""
-        columns = [self._point(exit_) for exit_ in found]
-        return ExitCurve(title, threshold, *(np.array(values) for values in zip(*columns, strict=True)))
+        hits, steps, control, gain = (np.array(x) for x in zip(*map(self._point, stops), strict=True))
+        n = len(self.right)
+        return ExitCurve(
+            title, threshold, Estimate.share(hits, n), Estimate(*steps.T, n), control, Estimate(*gain.T, n)
+        )
 
-    def _point(self, exit_: np.ndarray) -> tuple[float, ...]:
+    def _point(self, stop: np.ndarray) -> tuple[float, tuple[float, ...], float, tuple[float, ...]]:
+        """Right answers, mean steps, control and gain of one exit, the means with both ends of their intervals."""
         self.each()
         n, steps = self.right.shape
-        at = self.right[np.arange(n), exit_ - 1]
-        low, high = wilson(np.array(at.sum()), n)
-        stopped = csr_array((np.ones(n), (exit_ - 1, np.arange(n))), shape=(steps, n))
-        control = float(stopped.mean(axis=1) @ self.fixed)
-        control_drawn = ((stopped @ self.weights.T).T * self.fixed_drawn).sum(1)
-        gain_drawn = (self.weights @ at - control_drawn).round(12)
-        of_steps, of_gain = (np.quantile(x, (0.025, 0.975)) + 0.0 for x in (self.weights @ exit_, gain_drawn))
-        return (at.mean(), float(low), float(high), exit_.mean(), *of_steps, control, *of_gain)
+        right = self.right[np.arange(n), stop - 1]
+        stopped = csr_array((np.ones(n), (stop - 1, self.group)), shape=(steps, self.drawn.shape[1]))
+        control = float(np.bincount(stop - 1, np.full(n, 1 / n), steps) @ self.fixed)
+        control_drawn = ((stopped @ self.drawn.T) / self.size * self.fixed_drawn.T).sum(0)
+        gain_drawn = (self._means(right) - control_drawn).round(12)
+        ends = np.full((2, 2), np.nan)
+        if self.drawn.shape[1] > 1:
+            ends = interval(np.stack([self._means(stop), gain_drawn]), axis=1).T + 0.0
+        gain = round(right.mean() - control, 12) + 0.0
+        return right.sum(), (stop.mean(), *ends[0]), control, (gain, *ends[1])
 
 
 SHOWN = 8
 """Thresholds of a rule in the table; the result has them all."""
 
 
-def table(result: ExitScores) -> str:
-    """Each rule at some of its thresholds, random exits and the untrained network beside it."""
-    hard = ", ".join("none" if d is None else str(d) for d in result.difficulty)
-    head = f"{result.checkpoint}: {result.n} instances of difficulty {hard}, at most {result.max_steps} steps"
-    curves = {**result.rules, "fixed": result.fixed, "oracle": result.oracle}
-    return "\n\n".join([head, *(_block(curve, result.untrained[name]) for name, curve in curves.items())])
-
-
 def _block(curve: ExitCurve, idle: ExitCurve) -> str:
-    heads = f"{'threshold':>12}{'mean steps':>24}{'accuracy':>22}{'random exits':>14}{'gain':>18}"
+    heads = f"{'threshold':>12}{'mean steps':>24}{'accuracy':>22}{'random exits':>14}{'gain':>25}"
     lines = [curve.title, f"{heads}{'untrained: steps':>18}{'accuracy':>10}"]
     for k in np.unique(np.linspace(0, len(curve.threshold) - 1, SHOWN).round().astype(int)):
         threshold = "" if np.isnan(curve.threshold[k]) else f"{curve.threshold[k]:.3g}"
-        steps = f"{curve.steps[k]:.2f} [{curve.steps_low[k]:.2f}, {curve.steps_high[k]:.2f}]"
-        accuracy = f"{curve.accuracy[k]:.3f} [{curve.low[k]:.3f}, {curve.high[k]:.3f}]"
-        gain = f"[{curve.gain_low[k]:+.3f}, {curve.gain_high[k]:+.3f}]"
-        line = f"{threshold:>12}{steps:>24}{accuracy:>22}{curve.control[k]:14.3f}{gain:>18}"
-        lines.append(f"{line}{idle.steps[k]:18.2f}{idle.accuracy[k]:10.3f}")
+        cells = f"{threshold:>12}{f'{curve.steps[k]:.2f}':>24}{f'{curve.accuracy[k]:.3f}':>22}"
+        cells += f"{curve.control[k]:14.3f}{f'{curve.gain[k]:+.3f}':>25}"
+        lines.append(f"{cells}{idle.steps.value[k]:18.2f}{idle.accuracy.value[k]:10.3f}")
     return "\n".join(lines)

@@ -144,9 +144,20 @@ class Estimate:
         return "" if np.isnan(self.low) else f"[{self.low:.3f}, {self.high:.3f}]"
 
 
-def resamples(groups: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each group is in each of RESAMPLES draws of as many groups, (RESAMPLES, groups)."""
-    return rng.multinomial(groups, np.full(groups, 1 / groups), size=RESAMPLES)
+def resamples(groups: int, rng: np.random.Generator, stratum: np.ndarray | None = None) -> np.ndarray:
+    """How often each group is in each of RESAMPLES draws of as many groups, (RESAMPLES, groups).
+
+    Args:
+        groups: How many there are.
+        rng: Draws.
+        stratum: (groups,) as many are drawn of each stratum as it has; None: all groups are one stratum.
+    """
+    drawn = np.empty((RESAMPLES, groups), dtype=np.int64)
+    stratum = np.zeros(groups, dtype=np.int64) if stratum is None else stratum
+    for name in np.unique(stratum):
+        inside = np.flatnonzero(stratum == name)
+        drawn[:, inside] = rng.multinomial(len(inside), np.full(len(inside), 1 / len(inside)), size=RESAMPLES)
+    return drawn
 
 
 def interval(resampled: np.ndarray, axis: int) -> np.ndarray:

@@ -11,11 +11,13 @@ import pytest
 
 from depthscope.figures.instruments import exit as exit_curves
 from depthscope.probes.instruments.exit import ExitCurve, ExitScores
+from depthscope.probes.measuring.estimate import Estimate
 
 
 def curve(title: str, threshold: list[float], accuracy: list[float], steps: list[float]) -> ExitCurve:
     k, a, s = np.array(threshold), np.array(accuracy), np.array(steps)
-    return ExitCurve(title, k, a, a - 0.05, np.minimum(a + 0.05, 1), s, s - 0.1, s + 0.1, a - 0.2, a * 0, a * 0 + 0.3)
+    right, run = Estimate(a, a - 0.05, np.minimum(a + 0.05, 1), 10), Estimate(s, s - 0.1, s + 0.1, 10)
+    return ExitCurve(title, k, right, run, a - 0.2, Estimate(a * 0 + 0.2, a * 0, a * 0 + 0.3, 10))
 
 
 def scores(best: float = 1.0) -> ExitScores:
@@ -26,7 +28,7 @@ def scores(best: float = 1.0) -> ExitScores:
     fixed = curve("fixed number of steps", [1, 2, 3], [0.5, 0.8, 1.0], [1, 2, 3])
     oracle = curve("oracle", [np.nan], [1.0], [1.4])
     idle = {"oracle": curve("oracle", [np.nan], [0.5], [1.4])}
-    return ExitScores("x", "", (1, 2), 3, 10, rules, fixed, oracle, idle, 0)
+    return ExitScores("x", "", 3, 0, (1, 2), 10, rules, fixed, oracle, idle)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -38,6 +40,8 @@ def test_points_are_the_scores(scheme: Any) -> None:
     np.testing.assert_allclose(lines["all still: random exits"].y, [0.6, 0.8, 0.8])
     np.testing.assert_allclose(lines["all still"].error_x.array, 0.1)
     assert "threshold 0.5" in lines["all still"].customdata[0]
+    assert "accuracy 0.800 [0.750, 0.850]<br>steps 2.00 [1.90, 2.10]" in lines["all still"].customdata[0]
+    assert "gain +0.200 [+0.000, +0.300]" in lines["all still"].customdata[0]
     assert "threshold" not in lines["oracle"].customdata[0]
 
 
@@ -57,4 +61,4 @@ def test_the_csv_holds_every_point() -> None:
     ]
     assert rows[-2]["threshold"] == ""
     assert [float(row["accuracy"]) for row in rows[-2:]] == [1, 0.5]
-    assert float(rows[2]["steps"]) == 2
+    assert [float(rows[2][x]) for x in ("steps", "steps_low", "steps_high", "gain_high")] == [2, 1.9, 2.1, 0.3]

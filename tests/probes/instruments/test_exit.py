@@ -13,13 +13,15 @@ from torch import Tensor, nn
 
 from depthscope.core import frontier, tasks
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import Batch
+from depthscope.core.encoding import Batch, collate
 from depthscope.core.errors import InputError
 from depthscope.core.protocol import Shapes, Sink
 from depthscope.probes.cli import main
+from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import exit as exit_rules
 from depthscope.probes.instruments.exit import ExitCurve, Observed
-from depthscope.probes.measuring import results
+from depthscope.probes.measuring import instances as subjects, results
+from depthscope.probes.measuring.estimate import Estimate
 from tests.probes.hand_made import CONFIGS, flood, untrained
 
 Captured = pytest.CaptureFixture[str]
@@ -81,20 +83,21 @@ def test_an_answer_that_settles_is_taken_one_step_later() -> None:
     assert scores.n == 240
     for name in ("kl", "change_answer", "change_all"):
         rule = scores.rules[name]
-        np.testing.assert_array_equal(rule.accuracy[:5], 1)
-        np.testing.assert_allclose(rule.steps[:5], due.mean() + 1)
+        np.testing.assert_array_equal(rule.accuracy.value[:5], 1)
+        np.testing.assert_allclose(rule.steps.value[:5], due.mean() + 1)
         assert (rule.control[:5] < 0.95).all()
-        assert (rule.gain_low[:5] > 0.02).all()
-        assert ((rule.steps_low < due.mean() + 1) & (due.mean() + 1 < rule.steps_high))[:5].all()
+        assert (rule.gain.low[:5] > 0.02).all()
+        np.testing.assert_allclose(rule.gain.value, rule.accuracy.value - rule.control, atol=1e-11)
+        assert ((rule.steps.low < due.mean() + 1) & (due.mean() + 1 < rule.steps.high))[:5].all()
     stable = scores.rules["stable"]
     np.testing.assert_array_equal(stable.threshold, [1, 2, 3, 4, 6, 8])
-    np.testing.assert_array_equal(stable.accuracy, 1)
-    np.testing.assert_allclose(stable.steps, [np.minimum(due + k, 12).mean() for k in stable.threshold])
+    np.testing.assert_array_equal(stable.accuracy.value, 1)
+    np.testing.assert_allclose(stable.steps.value, [np.minimum(due + k, 12).mean() for k in stable.threshold])
     needed = [x.first_decidable_step() for x in instances]
-    np.testing.assert_allclose(scores.oracle.steps, np.minimum(needed, 12).mean())
+    np.testing.assert_allclose(scores.oracle.steps.value, np.minimum(needed, 12).mean())
     idle = scores.untrained
     assert set(idle) == {*scores.rules, "fixed", "oracle"}
-    assert all(curve.accuracy.max() < 0.7 for curve in idle.values())  # it has learned nothing
+    assert all(curve.accuracy.value.max() < 0.7 for curve in idle.values())  # it has learned nothing
 
 
 @pytest.mark.slow
@@ -108,34 +111,34 @@ def test_noise_has_nothing_to_find() -> None:
         rng.random(n) < 0.5,
         rng.integers(1, steps, n),
         np.repeat([1, 2], n // 2),
+        np.arange(n) // 2,
     )
-    rules, fixed, oracle = exit_rules.score(noise)
     covered = []
-    for curve in (*rules.values(), fixed, oracle):
-        np.testing.assert_allclose(curve.accuracy, 0.5, atol=0.05)
-        np.testing.assert_allclose(curve.accuracy, curve.control, atol=0.05)
-        covered += list((curve.gain_low <= 0) & (curve.gain_high >= 0))
+    for curve in exit_rules.score(noise, np.random.default_rng(0)).values():
+        np.testing.assert_allclose(curve.accuracy.value, 0.5, atol=0.05)
+        np.testing.assert_allclose(curve.accuracy.value, curve.control, atol=0.05)
+        covered += list((curve.gain.low <= 0) & (curve.gain.high >= 0))
     assert np.mean(covered) > 0.9
 
 
 def test_a_fixed_number_of_steps_is_the_frontier() -> None:
     scores = exit_rules.measure(flood(), drawn(flood(), DIFFICULTIES, 30), steps=7)
     whole = frontier.run(flood(), DIFFICULTIES, 7, 30)
-    np.testing.assert_allclose(scores.fixed.accuracy, whole.accuracy.mean(0))
-    np.testing.assert_allclose(scores.fixed.steps, whole.steps)
-    np.testing.assert_allclose(scores.fixed.control, scores.fixed.accuracy)
-    np.testing.assert_array_equal(scores.oracle.accuracy, 1)
+    np.testing.assert_allclose(scores.fixed.accuracy.value, whole.accuracy.mean(0))
+    np.testing.assert_allclose(scores.fixed.steps.value, whole.steps)
+    np.testing.assert_allclose(scores.fixed.control, scores.fixed.accuracy.value)
+    np.testing.assert_array_equal(scores.oracle.accuracy.value, 1)
     assert scores.difficulty == (2, 3, 6)
 
 
 def test_changes_are_those_of_the_nodes_alone(tmp_path: Path) -> None:
     ours = untrained(tmp_path / "ours", "graph")
     task = tasks.get("graph")
-    encodings = [task.encode(task.generate(hops, 1)[0], ours.config) for hops in (2, 9)]  # one is padded
-    logits, near, everywhere = exit_rules._observe(ours.model, encodings, 4)
-    for i, encoding in enumerate(encodings):
+    bench = Bench.of(ours, [task.generate(hops, 1)[0] for hops in (2, 9)], 4)  # one is padded
+    seen = exit_rules._observe(bench, ours.model)
+    for i, encoding in enumerate(bench.encodings):
         with torch.inference_mode():
-            alone = exit_rules.collate([encoding])
+            alone = collate([encoding])
             context = ours.model.prepare(alone)
             states = [ours.model.initial(context)]
             for t in range(4):
@@ -143,10 +146,11 @@ def test_changes_are_those_of_the_nodes_alone(tmp_path: Path) -> None:
         h = torch.stack(states)[:, 0].double().numpy()
         moved, size = np.diff(h, axis=0), h[:-1]
         due = np.linalg.norm(moved, axis=(1, 2)) / np.linalg.norm(size, axis=(1, 2))
-        np.testing.assert_allclose(everywhere[:, i], due, rtol=1e-4)
+        np.testing.assert_allclose(seen.change_all[:, i], due, rtol=1e-4)
         moved, size = moved[:, encoding.answer], size[:, encoding.answer]
-        np.testing.assert_allclose(near[:, i], np.linalg.norm(moved, axis=1) / np.linalg.norm(size, axis=1), rtol=1e-4)
-        assert logits.shape == (5, 2)
+        due = np.linalg.norm(moved, axis=1) / np.linalg.norm(size, axis=1)
+        np.testing.assert_allclose(seen.change_answer[:, i], due, rtol=1e-4)
+        assert seen.logits.shape == (5, 2)
 
 
 def test_kl_by_hand_and_far_out() -> None:
@@ -177,17 +181,34 @@ def test_what_cannot_be_measured(tmp_path: Path) -> None:
 def test_a_graph_without_a_path_counts_with_its_twin() -> None:
     instances = drawn(flood(), [3, 5], 4)
     assert {x.difficulty for x in instances} == {3, 5, None}
-    assert exit_rules._difficulties(instances).tolist() == [3] * 4 + [5] * 4
+    assert Bench.of(flood(), instances).difficulty.tolist() == [3] * 4 + [5] * 4
+    apart = [*instances[::2], *instances[1::2]]
+    assert Bench.of(flood(), apart).difficulty.tolist() == [3, 3, 5, 5] * 2
     alone = exit_rules.measure(flood(), instances[1:2], steps=4)
     assert alone.difficulty == (None,)
     assert np.isnan(results.arrays(alone)["difficulty"]).all()
 
 
+def test_twins_apart_in_a_file_are_drawn_together(tmp_path: Path, capsys: Captured) -> None:
+    instances = drawn(flood(), [2, 5], 24)
+    side_by_side, apart = tmp_path / "side_by_side.jsonl", tmp_path / "apart.jsonl"
+    side_by_side.write_text("\n".join(map(subjects.line, instances)))
+    apart.write_text("\n".join(map(subjects.line, [*instances[::2], *instances[1::2]])))
+    scores = []
+    for file in (side_by_side, apart):
+        assert main(["exit", "graph-house", str(file), "--steps", "12", "--json"]) == 0
+        scores.append(json.loads(capsys.readouterr().out))
+    assert scores[0] == scores[1]
+    assert scores[0]["n"] == 48
+    run = scores[0]["rules"]["change_all"]["steps"]
+    assert np.ptp(np.array([run["low"], run["high"]]), axis=0).max() > 0.05, "there is something to draw"
+
+
 def test_shapes_are_checked() -> None:
     with pytest.raises(ValueError, match=r"change_all.*\(2, 2\).*\(4, 2\)"):
-        Observed(np.zeros((4, 2)), np.zeros((3, 2)), np.zeros((2, 2)), np.ones(2), np.ones(2), np.ones(2))
-    with pytest.raises(ValueError, match=r"low.*\(2,\).*\(3,\)"):
-        ExitCurve("x", np.zeros(3), np.zeros(3), np.zeros(2), *[np.zeros(3)] * 7)
+        Observed(np.zeros((4, 2)), np.zeros((3, 2)), np.zeros((2, 2)), *[np.ones(2)] * 4)
+    with pytest.raises(ValueError, match=r"steps.*\(2,\).*\(3,\)"):
+        ExitCurve("x", np.zeros(3), Estimate.none(3), Estimate.none(2), np.zeros(3), Estimate.none(3))
 
 
 @pytest.mark.slow
@@ -201,23 +222,23 @@ def test_the_command(tmp_path: Path, capsys: Captured) -> None:
     assert main([*command, "--json", "--seed", "2"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert set(found["rules"]) == {"kl", "change_answer", "change_all", "stable"}
-    assert (found["difficulty"], found["max_steps"], found["n"], found["seed"]) == ([1, 2], 5, 20, 2)
-    assert len(found["fixed"]["accuracy"]) == 5
+    assert (found["difficulty"], found["steps"], found["n"], found["seed"]) == ([1, 2], 5, 20, 2)
+    assert len(found["fixed"]["accuracy"]["value"]) == 5
     assert found["oracle"]["threshold"] == [None]
     assert main(["exit", str(ours.folder), "--instances", "2", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["difficulty"] == list(range(1, 9))
-    assert found["max_steps"] == 3 * 8 + 12
+    assert found["steps"] == 3 * 8 + 12
     (tmp_path / "own.txt").write_text("(T & F) | T")
     kept = tmp_path / "kept.npz"
     assert (
         main(["exit", str(ours.folder), str(tmp_path / "own.txt"), "--steps", "4", "--json", "--out", str(kept)]) == 0
     )
     found = json.loads(capsys.readouterr().out)
-    assert (found["n"], found["max_steps"]) == (1, 4)
+    assert (found["n"], found["steps"]) == (1, 4)
     with np.load(kept, allow_pickle=False) as arrays:
-        np.testing.assert_array_equal(arrays["fixed.accuracy"], found["fixed"]["accuracy"])
-        assert arrays["untrained.kl.steps"].shape == arrays["rules.kl.steps"].shape
+        np.testing.assert_array_equal(arrays["fixed.accuracy.value"], found["fixed"]["accuracy"]["value"])
+        assert arrays["untrained.kl.steps.value"].shape == arrays["rules.kl.steps.value"].shape
     many = tmp_path / "many.txt"
     many.write_text('{"input": "T & F"}\n{"input": "(T | F) & T"}\n')
     assert main(["exit", str(ours.folder), "--input", str(many), "--steps", "4", "--json"]) == 0
