@@ -54,16 +54,6 @@ class Old(Instrument):
 
 LEGACY: tuple[Legacy, ...] = (
     Legacy(
-        "wavefront",
-        "from which step each node is read right, and how that grows with its distance",
-        "depthscope.probes.instruments.wavefront",
-        instances=100,
-        options=(
-            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
-            Option("--threshold", {"type": float, "default": 0.9, "help": "of the probability (default .9)"}),
-        ),
-    ),
-    Legacy(
         "attention",
         "whether attention lies on the path to the answer, at every step and head and rolled out",
         "depthscope.probes.instruments.attention",

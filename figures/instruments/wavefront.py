@@ -13,6 +13,7 @@ from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, colour, figure
 from depthscope.probes.instruments.wavefront import Wavefront
 from depthscope.probes.maths.line_fit import OWN, SHUFFLED, UNTRAINED
+from depthscope.probes.measuring.estimate import Estimate
 
 ORDERS = {
     "distance": "hops from the source",
@@ -61,10 +62,10 @@ def arrival_over_distance(result: Wavefront, scheme: Scheme) -> go.Figure:
     ends = np.array([far.min(), far.max()])
     for of, name, hue, dash in looks:
         fit = result.fit(order, of)
-        if np.isfinite(fit.slope):
+        if np.isfinite(fit.slope.value):
             fig.add_scatter(
-                x=ends, y=fit.intercept + fit.slope * ends, mode="lines", hoverinfo="skip",
-                name=f"{name}: R² {share(fit.r2)}", line={"color": hue, "dash": dash, "width": 2},
+                x=ends, y=fit.intercept + fit.slope.value * ends, mode="lines", hoverinfo="skip",
+                name=f"{name}: R² {share(fit.r2.value)}", line={"color": hue, "dash": dash, "width": 2},
             )  # fmt: skip
     fig.update_xaxes(range=[ends[0] - 0.6, ends[1] + 0.6], showgrid=False)
     fig.update_yaxes(range=[-0.6, max(1, int(tau.max(initial=1))) * 1.06 + 0.6])
@@ -73,16 +74,16 @@ def arrival_over_distance(result: Wavefront, scheme: Scheme) -> go.Figure:
 
 def share_over_distance(result: Wavefront, scheme: Scheme) -> go.Figure:
     """Share of the nodes that arrive at all, by the first order, with its interval and the untrained network's."""
-    order, far = result.fits[0].order, result.distance
+    order, far, arrived = result.fits[0].order, result.distance, result.arrived
     fig = figure(scheme, height=HEIGHT, x=ORDERS.get(order, order), y="share that arrives")
-    band(fig, far, result.arrived_low, result.arrived_high, BAND[scheme])
-    said = [
-        f"<b>{d}</b>: {share(result.arrived[k])} [{share(result.arrived_low[k])}, {share(result.arrived_high[k])}] "
-        f"of {result.due[k]:,} nodes<br>untrained {share(result.untrained_arrived[k])}"
-        for k, d in enumerate(far)
+    band(fig, far, arrived.low, arrived.high, BAND[scheme])
+    texts = [
+        f"<b>{d}</b>: {share(one.value)} [{share(one.low)}, {share(one.high)}] of {one.n:,} nodes<br>untrained "
+        f"{share(blank)}"
+        for d, one, blank in zip(far, arrived, result.untrained_arrived, strict=True)
     ]
     fig.add_scatter(
-        x=far, y=result.arrived, name="this model, 95% interval", mode="lines+markers", customdata=said,
+        x=far, y=arrived.value, name="this model, 95% interval", mode="lines+markers", customdata=texts,
         line={"color": MAIN[scheme], "width": 2.5}, marker={"size": 7}, hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     fig.add_scatter(
@@ -106,22 +107,23 @@ def speed(result: Wavefront) -> str:
     """One sentence: how fast the wave is, how straight, how many arrive; each with its control."""
     own, order = result.fit(), result.fits[0].order
     mixed, fresh, twin = (result.fit(order, SHUFFLED), result.fit(order, UNTRAINED), result.twin)
-    arrived = f"{own.arrived:,} of {own.due:,} nodes arrive (untrained network: {fresh.arrived:,})"
-    if not np.isfinite(own.slope):
+    arrived = f"{own.arrived:,} of {own.within:,} nodes arrive (untrained network: {fresh.arrived:,})"
+    if not np.isfinite(own.slope.value):
         return f"There is no line to fit: {arrived}."
-    if own.r2 < STRAIGHT:
+    if own.r2.value < STRAIGHT:
         fast = "There is no wave of one speed: how far a node is hardly tells when it is read right for good"
-    elif np.isfinite(own.speed):
-        interval = f"[{share(own.speed_low)}, {share(own.speed_high)}]"
-        fast = f"The wave goes {share(own.speed)} {UNITS.get(order, 'units')} a step {interval}"
+    elif np.isfinite(own.speed.value):
+        interval = f"[{share(own.speed.low)}, {share(own.speed.high)}]"
+        fast = f"The wave goes {share(own.speed.value)} {UNITS.get(order, 'units')} a step {interval}"
     else:
-        fast = f"Nodes farther away arrive no later (slope {own.slope:+.2f} steps each)"
-    told = f"{fast}, R² {share(own.r2)} (shuffled {share(mixed.r2)}); {arrived}"
+        fast = f"Nodes farther away arrive no later (slope {own.slope.value:+.2f} steps each)"
+    text = f"{fast}, R² {share(own.r2.value)} (shuffled {share(mixed.r2.value)}); {arrived}"
     if result.stalled:
-        told += f", fewer than half of those at distance {result.stall + 1}"
-    if not twin.nodes:
-        return told + "."
-    return f"{told}; where the twin differs {share(twin.arrived)} arrive, and {share(twin.twin)} in the twin's run."
+        text += f", fewer than half of those at distance {result.stall + 1}"
+    if not twin.arrived.n:
+        return text + "."
+    here, there = share(twin.arrived.value), share(twin.twin.value)
+    return f"{text}; where the twin differs {here} arrive, and {there} in the twin's run."
 
 
 def rows(result: Wavefront) -> list[dict[str, str]]:
@@ -131,15 +133,17 @@ def rows(result: Wavefront) -> list[dict[str, str]]:
         {
             "by": fit.order,
             "of": names[fit.of],
-            "1/b": share(fit.speed),
-            "95%": _interval(fit.speed_low, fit.speed_high),
+            "1/b": share(fit.speed.value),
+            "95%": _interval(fit.speed),
             "a": _number(fit.intercept),
-            "b": _number(fit.slope),
-            "R²": share(fit.r2),
-            "log₂ R²": share(fit.r2_log2),
-            "difference": _between(fit.difference, fit.difference_low, fit.difference_high),
-            "ρ": _number(fit.spearman),
-            "arrive": f"{fit.arrived:,} / {fit.due:,}",
+            "b": _number(fit.slope.value),
+            "R²": share(fit.r2.value),
+            "log₂ R²": share(fit.r2_log2.value),
+            "difference": f"{_signed(fit.difference.value)} {_interval(fit.difference)}"
+            if np.isfinite(fit.difference.value)
+            else "–",
+            "ρ": _number(fit.spearman.value),
+            "arrive": f"{fit.arrived:,} / {fit.within:,}",
         }
         for fit in result.fits
     ]
@@ -162,17 +166,12 @@ def _quartiles(far: np.ndarray, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return x, np.array(rows).T if rows else np.empty((3, 0))
 
 
-def _interval(low: float, high: float) -> str:
-    return f"[{_signed(low)}, {_signed(high)}]" if np.isfinite(low) else "–"
-
-
-def _between(value: float, low: float, high: float) -> str:
-    """A difference of shares with its interval."""
-    return f"{_signed(value)} {_interval(low, high)}" if np.isfinite(value) else "–"
+def _interval(estimate: Estimate) -> str:
+    return f"[{_signed(estimate.low)}, {_signed(estimate.high)}]" if np.isfinite(estimate.low) else "–"
 
 
 def _signed(value: float) -> str:
-    return share(value).replace("-0.", "−.")
+    return share(float(value)).replace("-0.", "−.")
 
 
 def _number(value: float) -> str:

@@ -7,77 +7,58 @@ Nodes at distance 0 (the source, an atom, the queried person) show their concept
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from depthscope.core import tasks
-from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import Encoding
 from depthscope.core.errors import InputError
-from depthscope.core.frontier import wilson
 from depthscope.core.tasks import twins
+from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.maths.line_fit import OWN, SHUFFLED, UNTRAINED, Fit, line
-from depthscope.probes.measuring import controls, results
-from depthscope.probes.measuring.results import Progress
+from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.results import Result
 from depthscope.probes.reading import margins as reading
-from depthscope.probes.reading.margins import Read
+from depthscope.probes.reading.margins import ByReader, Reader
 
 MAX_TWINS = 40
 """Instances whose twins are looked for, the first ones."""
 
 NODE_BYTES = 256
-"""Held for each node beside its margins: orders, arrivals, groups and their permutations."""
+"""Of each node beside its margins: orders, arrivals, groups and their permutations."""
 
 
 @dataclass(frozen=True)
 class TwinControl:
-    """Nodes whose concept differs between an instance and its twin, read for the instance's own concept.
+    """Nodes within T whose concept differs between an instance and its twin, read for the instance's own concept.
 
     Attributes:
         instances: Instances that have a twin.
         without: Instances looked at that have none.
-        nodes: Nodes that differ and lie within T.
-        arrived: Share of them that arrive in the instance's own run.
-        arrived_low: Lower end of its 95% interval (Wilson); NaN without nodes.
-        arrived_high: Upper end.
+        arrived: Share of the nodes that arrive in the instance's own run.
         twin: Share that arrive in the run of the twin, where the concept is false.
-        twin_low: Lower end of its 95% interval.
-        twin_high: Upper end.
     """
 
     instances: int
     without: int
-    nodes: int
-    arrived: float
-    arrived_low: float
-    arrived_high: float
-    twin: float
-    twin_low: float
-    twin_high: float
+    arrived: Estimate
+    twin: Estimate
 
 
 @dataclass(frozen=True)
-class Wavefront:
+class Wavefront(Result):
     """The wave of one checkpoint over N instances; arrays (D,) are by distance, (M,) by node.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
         reader: "readout" or "probe".
-        steps: T.
         threshold: Of the probability.
-        seed: Of bootstrap, shuffling, twins and the untrained model.
         n: Instances.
         fits: For each order the own line and its controls.
         twin: The other control.
         distance: (D,) the distances that occur, by the first order.
-        due: (D,) nodes there.
-        arrived: (D,) share that arrives.
-        arrived_low: (D,) lower end of its 95% interval (Wilson).
-        arrived_high: (D,) upper end.
+        arrived: (D,) share of the nodes there that arrives.
         untrained_arrived: (D,) share in the untrained model.
         tau_mean: (D,) mean arrival of those that arrive; NaN where none does.
         stall: Greatest distance up to which at least half of the nodes arrive at every distance; 0 for none.
@@ -88,20 +69,13 @@ class Wavefront:
         node_arrival: (M,) tau, -1 where it does not arrive.
     """
 
-    checkpoint: str
-    sha256: str
     reader: str
-    steps: int
     threshold: float
-    seed: int
     n: int
     fits: tuple[Fit, ...]
     twin: TwinControl
     distance: np.ndarray
-    due: np.ndarray
-    arrived: np.ndarray
-    arrived_low: np.ndarray
-    arrived_high: np.ndarray
+    arrived: Estimate
     untrained_arrived: np.ndarray
     tau_mean: np.ndarray
     stall: int
@@ -112,208 +86,188 @@ class Wavefront:
     node_arrival: np.ndarray
 
     def __post_init__(self) -> None:
-        by_distance = ("due", "arrived", "arrived_low", "arrived_high", "untrained_arrived", "tau_mean")
-        for axis, names in {"distance": by_distance, "instance": ("node", "node_distance", "node_arrival")}.items():
-            due = getattr(self, axis).shape
+        by_distance, by_node = ("arrived", "untrained_arrived", "tau_mean"), ("node", "node_distance", "node_arrival")
+        for axis, names in {"distance": by_distance, "instance": by_node}.items():
+            expected = getattr(self, axis).shape
             for name in names:
-                got = getattr(self, name).shape
-                if got != due:
-                    raise ValueError(f"{name} has shape {got}, but {axis} has shape {due}")
+                shape = getattr(self, name).shape
+                if shape != expected:
+                    raise ValueError(f"{name} has shape {shape}, but {axis} has shape {expected}")
 
     def fit(self, order: str | None = None, of: str = OWN) -> Fit:
         """The line of an order, the first if None, or its control."""
         order = self.fits[0].order if order is None else order
         return next(fit for fit in self.fits if (fit.order, fit.of) == (order, of))
 
+    def table(self) -> str:
+        """The lines with their controls, then the arrivals by distance."""
+        unit, twin = self.fits[0].order, self.twin
+        out = [
+            f"{self.checkpoint}: {self.n} instances, T = {self.steps}, read by the {self.reader}, "
+            f"p >= {self.threshold:g}",
+            "",
+            f"{'order':<10}{'of':<11}{'speed':>24}{'steps each':>12}{'a':>7}{'arrived':>14}",
+        ]
+        for fit in self.fits:
+            out.append(
+                f"{fit.order:<10}{fit.of:<11}{f'{fit.speed}':>24}{_number(fit.slope.value):>12}"
+                f"{_number(fit.intercept):>7}{f'{fit.arrived}/{fit.within}':>14}"
+            )
+        titles = ("R2", "log2 R2", "difference", "Spearman")
+        out += ["", f"{'order':<10}{'of':<11}" + "".join(f"{x:>24}" for x in titles)]
+        for fit in self.fits:
+            cells = (fit.r2, fit.r2_log2, fit.difference, fit.spearman)
+            out.append(f"{fit.order:<10}{fit.of:<11}" + "".join(f"{f'{cell}':>24}" for cell in cells))
+        out += [
+            "",
+            f"nodes that differ from the twin's: {twin.arrived.n} in {twin.instances} of the first "
+            f"{min(self.n, MAX_TWINS)} instances ({twin.without} have no twin); "
+            f"arrive in the own run {twin.arrived}, in the twin's {twin.twin}",
+            f"at least half arrive up to {unit} {self.stall}" + ("" if self.stalled else ", the greatest there is"),
+            "",
+            f"{unit:>10}{'nodes':>8}{'arrived':>24}{'untrained':>11}{'mean tau':>10}",
+        ]
+        for far, arrived, blank, tau in zip(
+            self.distance, self.arrived, self.untrained_arrived, self.tau_mean, strict=True
+        ):
+            out.append(f"{far:>10}{arrived.n:>8}{f'{arrived}':>24}{blank:>11.3f}{_number(tau):>10}")
+        return "\n".join(out)
 
-unfit = reading.unfit
+
+def _number(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.3f}"
 
 
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    reader: str | None = None,
-    threshold: float = 0.9,
-) -> Wavefront:
+@dataclass(frozen=True)
+class Options(ByReader):
+    """Of the command and the form."""
+
+    threshold: float = option(0.9, "of the probability (default .9)", type=float)
+
+
+@instrument(
+    "from which step each node is read right, and how that grows with its distance",
+    options=Options,
+    unfit=reading.unfit,
+    instances=100,
+)
+def measure(bench: Bench, options: Options) -> Wavefront:
     """Follows the wave through some instances.
-
-    Args:
-        checkpoint: What runs.
-        instances: Of its task; twins side by side are resampled together.
-        steps: T; None takes what the hardest of them needs.
-        seed: Of bootstrap, shuffling, twins and the untrained model.
-        progress: Called with the runs done and in all; what it raises stops the work.
-        reader: "readout" or "probe"; None takes the readout where the model has one at every node.
-        threshold: Of the probability from which a node counts as arrived.
-
-    Raises:
-        InputError: If the checkpoint cannot read an instance, no node lies between 1 and T, or it would take too much
-            memory.
 
     Source:
         Ours; compare the prefix match length of ProcBench (2024).
     """
-    steps, reader = reading.steps_for(checkpoint, instances, steps), reading.reader_of(checkpoint, reader)
-    n, looked = len(instances), min(len(instances), MAX_TWINS)
-    _refuse_over(checkpoint, reading.encoded(checkpoint, instances), steps, reader)
-    total = 2 * n + looked
-    own = reading.read(checkpoint, instances, steps, reader, progress=results.part(progress, 0, total))
-    blank = controls.untrained(checkpoint, seed)
-    fresh = reading.probe_of(checkpoint, blank, seed) if reader == reading.PROBE else None
-    idle = reading.read(checkpoint, instances, steps, reader, blank, fresh, progress=results.part(progress, n, total))
-    wheres = [reading.orders(checkpoint, x, e) for x, e in zip(instances, own.encodings, strict=True)]
+    reader, n = Reader.of(bench, options.reader), len(bench.instances)
+    _reserve(bench, reader)
+    wheres = [reading.orders(bench.checkpoint, x, e) for x, e in zip(bench.instances, bench.encodings, strict=True)]
     first = next(iter(wheres[0]))
-    taken = [(where[first] >= 1) & (where[first] <= steps) for where in wheres]
-    instance = np.repeat(np.arange(n), [mask.sum() for mask in taken])
+    within = [(where[first] >= 1) & (where[first] <= bench.steps) for where in wheres]
+    instance = np.repeat(np.arange(n), [mask.sum() for mask in within])
     if not len(instance):
-        raise InputError(f"no node lies between 1 and {steps} steps away, so that there is no wave to follow")
-    node = np.concatenate([np.flatnonzero(mask) for mask in taken])
-    tau, tau_idle = (_pick(run, taken, threshold) for run in (own, idle))
-    far = {name: np.concatenate([w[name][m] for w, m in zip(wheres, taken, strict=True)]) for name in wheres[0]}
-    group, rng = own.group[instance], np.random.default_rng([seed, 2])
-    mixed = np.lexsort((rng.random(len(instance)), instance))  # another node of the same instance
-    fits = [
-        line(name, of, arrivals, values[mixed] if of == SHUFFLED else values, group, seed)
-        for name, values in far.items()
-        for of, arrivals in ((OWN, tau), (SHUFFLED, tau), (UNTRAINED, tau_idle))
-    ]
-    distance, which, due = np.unique(far[first], return_inverse=True, return_counts=True)
+        raise InputError(f"no node lies between 1 and {bench.steps} steps away, so that there is no wave to follow")
+    pairs = _pairs(bench)
+    others = replace(bench, instances=[pair.twin for pair in pairs])
+    others.count = bench.expect(2 * bench.runs() + others.runs())
+    own, idle = (reading.margins(bench, x) for x in (reader, reader.untrained(bench)))
+
+    def arrivals(margins: list[np.ndarray]) -> np.ndarray:
+        rows = zip(margins, within, strict=True)
+        return np.concatenate([reading.arrival(margin[:, mask], options.threshold) for margin, mask in rows])
+
+    tau, tau_idle = arrivals(own), arrivals(idle)
+    far = {name: np.concatenate([w[name][m] for w, m in zip(wheres, within, strict=True)]) for name in wheres[0]}
+    distance, which, count = np.unique(far[first], return_inverse=True, return_counts=True)
     there = np.bincount(which, tau >= 0)
-    low, high = wilson(there, due)
-    half = there >= due / 2
-    stall = int(distance[-1] if half.all() else distance[np.argmin(half)] - 1)
-    with np.errstate(invalid="ignore"):
-        mean = np.bincount(which, np.maximum(tau, 0)) / np.where(there, there, np.nan)
+    half = there >= count / 2
     return Wavefront(
-        checkpoint=checkpoint.name,
-        sha256=checkpoint.sha256,
-        reader=reader,
-        steps=steps,
-        threshold=threshold,
-        seed=seed,
+        **bench.header,
+        reader=reader.name,
+        threshold=options.threshold,
         n=n,
-        fits=tuple(fits),
-        twin=_twins(
-            checkpoint, instances[:looked], own, taken, reader, threshold, seed, results.part(progress, 2 * n, total)
-        ),
+        fits=_fits(bench, instance, far, tau, tau_idle),
+        twin=_twins(bench, others, pairs, reader, own, within, options.threshold),
         distance=distance,
-        due=due,
-        arrived=there / due,
-        arrived_low=low,
-        arrived_high=high,
-        untrained_arrived=np.bincount(which, tau_idle >= 0) / due,
-        tau_mean=mean,
-        stall=stall,
+        arrived=Estimate.share(there, count),
+        untrained_arrived=np.bincount(which, tau_idle >= 0) / count,
+        tau_mean=np.bincount(which, np.maximum(tau, 0)) / np.where(there, there, np.nan),
+        stall=int(distance[-1] if half.all() else distance[np.argmin(half)] - 1),
         stalled=not half.all(),
         instance=instance,
-        node=node,
+        node=np.concatenate([np.flatnonzero(mask) for mask in within]),
         node_distance=far[first],
         node_arrival=tau,
     )
 
 
-def _refuse_over(checkpoint: Checkpoint, encodings: list[Encoding], steps: int, reader: str) -> None:
-    """Refuses what would not fit: the margins of all runs, the untrained ones' and the twins', nodes and probes."""
-    size = 2 * reading.held(checkpoint, encodings, steps) + reading.held(checkpoint, encodings[:MAX_TWINS], steps)
+def _fits(
+    bench: Bench, instance: np.ndarray, far: dict[str, np.ndarray], tau: np.ndarray, tau_idle: np.ndarray
+) -> tuple[Fit, ...]:
+    """The own line of every order and its controls, through nodes (M,) of the instances they are in."""
+    mixed = np.lexsort((bench.rng("shuffled").random(len(instance)), instance))  # another node of the same instance
+    return tuple(
+        line(name, of, arrived, values[mixed] if of == SHUFFLED else values, bench.group[instance], bench.rng("line"))
+        for name, values in far.items()
+        for of, arrived in ((OWN, tau), (SHUFFLED, tau), (UNTRAINED, tau_idle))
+    )
+
+
+def _reserve(bench: Bench, reader: Reader) -> None:
+    """Of the margins of all runs, the untrained ones' and the twins', of nodes and probes."""
+    encodings, steps = bench.encodings, bench.steps
+    size = 2 * reading.bytes_of_margins(encodings, steps) + reading.bytes_of_margins(encodings[:MAX_TWINS], steps)
     size += NODE_BYTES * sum(e.n_nodes for e in encodings)
-    if reader == reading.PROBE:
-        size += reading.held_by_fit(checkpoint)
-    results.refuse_over(size, f"the waves of {len(encodings)} instances over {steps} steps", reading.FEWER)
+    if reader.probe is not None:
+        size += reading.bytes_of_fit(bench.checkpoint)
+    bench.reserve(size, f"the waves of {len(encodings)} instances over {steps} steps")
 
 
-def _pick(run: Read, taken: list[np.ndarray], threshold: float) -> np.ndarray:
-    """Arrivals of the nodes taken, one instance after another."""
-    return np.concatenate([reading.arrival(m[:, k], threshold) for m, k in zip(run.margins, taken, strict=True)])
+@dataclass(frozen=True)
+class _Pair:
+    """An instance, by its index, its twin, and the nodes that stand for the same thing in both, (n,) bool."""
+
+    index: int
+    twin: Any
+    same: np.ndarray
+
+
+def _pairs(bench: Bench) -> list[_Pair]:
+    """The first instances that have a twin whose nodes can be compared with theirs."""
+    task, pairs = tasks.get(bench.checkpoint.config.task), []
+    for i, mine in enumerate(bench.encodings[:MAX_TWINS]):
+        try:
+            twin = twins.find(bench.instances[i], bench.seed).instance
+        except InputError:
+            continue
+        other = task.encode(twin, bench.checkpoint.config)
+        if np.array_equal(other.subformula, mine.subformula):
+            pairs.append(_Pair(i, twin, np.ones(other.n_nodes, dtype=bool)))
+        elif other.n_nodes == mine.n_nodes:  # edges as tokens: some places name another node
+            pairs.append(_Pair(i, twin, other.subformula == mine.subformula))
+    return pairs
 
 
 def _twins(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    own: Read,
-    taken: list[np.ndarray],
-    reader: str,
+    bench: Bench,
+    others: Bench,
+    pairs: list[_Pair],
+    reader: Reader,
+    own: list[np.ndarray],
+    within: list[np.ndarray],
     threshold: float,
-    seed: int,
-    progress: Progress | None,
 ) -> TwinControl:
     """Reads the nodes that differ in both runs, each for the concept that the instance itself has there."""
-    task, pairs = tasks.get(checkpoint.config.task), []
-    for i, instance in enumerate(instances):
-        try:
-            other = task.encode(twins.find(instance, seed).instance, checkpoint.config)
-        except InputError:
-            continue
-        if np.array_equal(other.subformula, own.encodings[i].subformula):
-            same = np.ones(other.n_nodes, dtype=bool)
-        elif other.n_nodes == own.encodings[i].n_nodes:  # edges as tokens: some places name another node
-            same = other.subformula == own.encodings[i].subformula
-        else:
-            continue
-        pairs.append((i, other, same))
-    against = [own.encodings[i] for i, _, _ in pairs]
-    steps = len(own.margins[0]) - 1
-    runs = reading.margins(checkpoint, [o for _, o, _ in pairs], steps, reader, against=against, progress=progress)
-    here, there = [], []
-    for (i, other, same), margin in zip(pairs, runs, strict=True):
-        mine = own.encodings[i]
-        a, b = (reading.has_from(checkpoint.config.task, e) for e in (mine, other))
-        differs = same & taken[i] & ((mine.value != other.value) | ((a > steps) != (b > steps)))
-        here.append(reading.arrival(own.margins[i][:, differs], threshold) >= 0)
-        there.append(reading.arrival(margin[:, differs], threshold) >= 0)
-    nodes = sum(len(x) for x in here)
-    shares = []
-    for found in (here, there):
-        k = np.array(sum(int(x.sum()) for x in found))
-        shares += [k / nodes, *wilson(k, nodes)] if nodes else [np.nan] * 3
-    return TwinControl(len(pairs), len(instances) - len(pairs), nodes, *(float(x) for x in shares))
+    runs = reading.margins(others, reader, [bench.encodings[pair.index] for pair in pairs])
+    here, there, nodes = 0, 0, 0
+    for pair, other, margin in zip(pairs, others.encodings, runs, strict=True):
+        differs = pair.same & within[pair.index] & _differ(bench, bench.encodings[pair.index], other)
+        here += int((reading.arrival(own[pair.index][:, differs], threshold) >= 0).sum())
+        there += int((reading.arrival(margin[:, differs], threshold) >= 0).sum())
+        nodes += int(differs.sum())
+    looked = min(len(bench.instances), MAX_TWINS)
+    return TwinControl(len(pairs), looked - len(pairs), Estimate.share(here, nodes), Estimate.share(there, nodes))
 
 
-def table(result: Wavefront) -> str:
-    """The lines with their controls, then the arrivals by distance."""
-    unit = result.fits[0].order
-    out = [
-        f"{result.checkpoint}: {result.n} instances, T = {result.steps}, read by the {result.reader}, "
-        f"p >= {result.threshold:g}",
-        "",
-        f"{'order':<10}{'of':<11}{'speed':>7}{'95% interval':>17}{'steps each':>12}{'a':>7}{'arrived':>14}",
-    ]
-    for fit in result.fits:
-        interval = f"[{_number(fit.speed_low)}, {_number(fit.speed_high)}]"
-        out.append(
-            f"{fit.order:<10}{fit.of:<11}{_number(fit.speed):>7}{interval:>17}{_number(fit.slope):>12}"
-            f"{_number(fit.intercept):>7}{f'{fit.arrived}/{fit.due}':>14}"
-        )
-    out += ["", f"{'order':<10}{'of':<11}" + "".join(f"{x:>24}" for x in ("R2", "log2 R2", "difference", "Spearman"))]
-    for fit in result.fits:
-        cells = [
-            f"{_number(getattr(fit, x))} [{_number(getattr(fit, f'{x}_low'))}, {_number(getattr(fit, f'{x}_high'))}]"
-            for x in ("r2", "r2_log2", "difference", "spearman")
-        ]
-        out.append(f"{fit.order:<10}{fit.of:<11}" + "".join(f"{cell:>24}" for cell in cells))
-    twin = result.twin
-    out += [
-        "",
-        f"nodes that differ from the twin's: {twin.nodes} in {twin.instances} of the first "
-        f"{min(result.n, MAX_TWINS)} instances "
-        f"({twin.without} have no twin); "
-        f"arrive in the own run {_number(twin.arrived)} [{_number(twin.arrived_low)}, {_number(twin.arrived_high)}], "
-        f"in the twin's {_number(twin.twin)} [{_number(twin.twin_low)}, {_number(twin.twin_high)}]",
-        f"at least half arrive up to {unit} {result.stall}" + ("" if result.stalled else ", the greatest there is"),
-        "",
-        f"{unit:>10}{'nodes':>8}{'arrived':>9}{'95% interval':>17}{'untrained':>11}{'mean tau':>10}",
-    ]
-    for k, far in enumerate(result.distance):
-        interval = f"[{result.arrived_low[k]:.3f}, {result.arrived_high[k]:.3f}]"
-        out.append(
-            f"{far:>10}{result.due[k]:>8}{result.arrived[k]:>9.3f}{interval:>17}{result.untrained_arrived[k]:>11.3f}"
-            f"{_number(result.tau_mean[k]):>10}"
-        )
-    return "\n".join(out)
-
-
-def _number(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.3f}"
+def _differ(bench: Bench, mine: Encoding, other: Encoding) -> np.ndarray:
+    """Nodes whose concept, or whether the oracle has it within T, is another in the twin, (n,) bool."""
+    late = [reading.has_from(bench.checkpoint.config.task, e) > bench.steps for e in (mine, other)]
+    return (mine.value != other.value) | (late[0] != late[1])

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array
 
-RESAMPLES = 1000
-"""Bootstrap samples behind an interval."""
-
-AT_ONCE = 100
-"""Samples worked out together."""
+from depthscope.probes.measuring.estimate import Estimate
 
 OWN, SHUFFLED, UNTRAINED = "own", "shuffled", "untrained"
 
@@ -25,53 +21,29 @@ class Fit:
         of: "own", or the control: "shuffled" orders, an "untrained" model.
         intercept: a.
         slope: b, steps for each unit of the order.
-        slope_low: Lower end of its 95% interval, by bootstrap over groups of instances; NaN with fewer than two groups.
-        slope_high: Upper end.
-        speed: 1 / b; NaN where b is not positive.
-        speed_low: 1 / slope_high.
-        speed_high: 1 / slope_low; NaN (unbounded) where slope_low is not positive.
+        speed: 1 / b; NaN where b is not positive, as is the upper end where that of slope is not (unbounded).
         r2: Share of the variance of tau that the line explains.
-        r2_low: Lower end of its 95% interval, by the same bootstrap; so are the following.
-        r2_high: Upper end.
         r2_log2: The same for tau = a + b * log2(1 + order).
-        r2_log2_low: Lower end.
-        r2_log2_high: Upper end.
-        difference: r2 - r2_log2; positive where arrivals are straighter in the order than in its logarithm.
-        difference_low: Lower end, of the difference within each sample.
-        difference_high: Upper end.
+        difference: r2 - r2_log2 within each resample; positive where arrivals are straighter in the order.
         spearman: Rank correlation.
-        spearman_low: Lower end.
-        spearman_high: Upper end.
-        due: Nodes that lie within T.
+        within: Nodes that lie within T.
         arrived: Those of them that arrive and are behind the line.
     """
 
     order: str
     of: str
     intercept: float
-    slope: float
-    slope_low: float
-    slope_high: float
-    speed: float
-    speed_low: float
-    speed_high: float
-    r2: float
-    r2_low: float
-    r2_high: float
-    r2_log2: float
-    r2_log2_low: float
-    r2_log2_high: float
-    difference: float
-    difference_low: float
-    difference_high: float
-    spearman: float
-    spearman_low: float
-    spearman_high: float
-    due: int
+    slope: Estimate
+    speed: Estimate
+    r2: Estimate
+    r2_log2: Estimate
+    difference: Estimate
+    spearman: Estimate
+    within: int
     arrived: int
 
 
-def line(order: str, of: str, tau: np.ndarray, far: np.ndarray, group: np.ndarray, seed: int) -> Fit:
+def line(order: str, of: str, tau: np.ndarray, far: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> Fit:
     """Fits tau = a + b * far over the nodes that arrive.
 
     Args:
@@ -80,50 +52,17 @@ def line(order: str, of: str, tau: np.ndarray, far: np.ndarray, group: np.ndarra
         tau: (M,) arrival, -1 for none.
         far: (M,) how far each node is.
         group: (M,) nodes of one group are resampled together.
-        seed: Of the bootstrap.
+        rng: Of the bootstrap.
     """
     has = tau >= 0
     x, y = far[has].astype(float), tau[has].astype(float)
-    nan = float("nan")
     if len(x) < 3 or np.ptp(x) == 0:
-        return Fit(order, of, *[nan] * 19, due=len(tau), arrived=len(x))
+        return Fit(order, of, float("nan"), *[Estimate.none()] * 6, within=len(tau), arrived=len(x))
     statistics = _Statistics.of(x, y, group[has])
-    slope, r2, logarithmic, spearman = statistics.at(np.ones((1, statistics.groups)))[:, 0].tolist()
-    ends = np.full((2, 5), nan)
-    if statistics.groups > 1:
-        rng, chance = np.random.default_rng([seed, 3]), np.full(statistics.groups, 1 / statistics.groups)
-        drawn = rng.multinomial(statistics.groups, chance, size=RESAMPLES)
-        parts = [statistics.at(drawn[k : k + AT_ONCE]) for k in range(0, RESAMPLES, AT_ONCE)]
-        rows = np.concatenate(parts, axis=1)
-        rows = np.stack([*rows[:3], rows[1] - rows[2], rows[3]])
-        some = np.isfinite(rows).any(1)
-        ends[:, some] = np.nanquantile(rows[some], (0.025, 0.975), axis=1)
-    low, high = ends.tolist()
-    return Fit(
-        order=order,
-        of=of,
-        intercept=float(y.mean() - slope * x.mean()),
-        slope=slope,
-        slope_low=low[0],
-        slope_high=high[0],
-        speed=_inverse(slope),
-        speed_low=_inverse(high[0]),
-        speed_high=_inverse(low[0]),
-        r2=r2,
-        r2_low=low[1],
-        r2_high=high[1],
-        r2_log2=logarithmic,
-        r2_log2_low=low[2],
-        r2_log2_high=high[2],
-        difference=r2 - logarithmic,
-        difference_low=low[3],
-        difference_high=high[3],
-        spearman=spearman,
-        spearman_low=low[4],
-        spearman_high=high[4],
-        due=len(tau),
-        arrived=len(x),
-    )
+    slope, *others = Estimate.of(statistics.at, np.arange(statistics.groups), rng)
+    speed = Estimate(_inverse(slope.value), _inverse(slope.high), _inverse(slope.low), slope.n)
+    intercept = float(y.mean() - slope.value * x.mean())
+    return Fit(order, of, intercept, slope, speed, *others, within=len(tau), arrived=len(x))
 
 
 @dataclass(frozen=True)
@@ -156,20 +95,26 @@ class _Statistics:
         return cls(len(names), counts, pairs[:, 0], pairs[:, 1], *kth)
 
     def at(self, drawn: np.ndarray) -> np.ndarray:
-        """Slope, R2, R2 against log2(1 + x) and Spearman of R samples, (R, groups) -> (4, R); NaN where none."""
+        """Slope, R2, R2 against log2(1 + x), their difference and Spearman of R samples; NaN where there is none.
+
+        Args:
+            drawn: (R, groups) how often each group counts.
+
+        Returns:
+            (R, 5).
+        """
         counts = (self.counts @ drawn.T).T.astype(float)  # (R, P)
         ranks = [_ranks(counts, kth) for kth in (self.kth_x, self.kth_y)]
-        slope, linear = _line(counts, self.x, self.y)
-        return np.stack(
-            [slope, linear**2, _line(counts, np.log2(1 + self.x), self.y)[1] ** 2, _line(counts, *ranks)[1]]
-        )
+        slope, correlation = _line(counts, self.x, self.y)
+        linear, logarithmic = correlation**2, _line(counts, np.log2(1 + self.x), self.y)[1] ** 2
+        return np.stack([slope, linear, logarithmic, linear - logarithmic, _line(counts, *ranks)[1]], axis=1)
 
 
 def _ranks(counts: np.ndarray, kth: np.ndarray) -> np.ndarray:
     """Mean rank of each pair's value in each sample, ties sharing one, (R, P) and (P,) -> (R, P)."""
-    held = np.zeros((len(counts), kth.max() + 1))
-    np.add.at(held.T, kth, counts.T)
-    return (held.cumsum(1) - held / 2)[:, kth]
+    alike = np.zeros((len(counts), kth.max() + 1))
+    np.add.at(alike.T, kth, counts.T)
+    return (alike.cumsum(1) - alike / 2)[:, kth]
 
 
 def _line(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -183,5 +128,5 @@ def _line(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray,
     return slope, np.clip(xy / np.sqrt(np.where(has_x & has_y, xx * yy, np.nan)), -1, 1)
 
 
-def _inverse(slope: float) -> float:
-    return 1 / slope if slope > 1e-9 else float("nan")
+def _inverse(slope: np.ndarray) -> float:
+    return float(1 / slope) if slope > 1e-9 else float("nan")

@@ -129,13 +129,13 @@ class Estimate:
         return (self[i] for i in range(len(self)))
 
     def __format__(self, spec: str) -> str:
-        """A single estimate as "0.580 [0.490, 0.698]"; "-" where nothing was measured."""
+        """A single estimate as "0.580 [0.490, 0.698]"; "-" where nothing was measured, or an end is open."""
         spec = spec or ".3f"
         if np.isnan(self.value):
             return "-"
         if np.isnan(self.low):
             return format(float(self.value), spec)
-        value, low, high = (format(float(x), spec) for x in (self.value, self.low, self.high))
+        value, low, high = ("-" if np.isnan(x) else format(float(x), spec) for x in (self.value, self.low, self.high))
         return f"{value} [{low}, {high}]"
 
     @property

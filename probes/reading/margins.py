@@ -16,44 +16,20 @@ import torch
 from torch import Tensor
 
 from depthscope.core import tasks
-from depthscope.core.answers import batches
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import MAX_OFFSET, NEVER, NOTHING, Batch, Encoding, collate
+from depthscope.core.encoding import MAX_OFFSET, NEVER, NOTHING, Batch, Encoding
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import concepts
 from depthscope.core.tasks.logic.instance import XOR, LogicInstance
 from depthscope.core.tasks.logic.rewrite import without_xor
+from depthscope.probes.instrument import Bench, option
 from depthscope.probes.measuring import results
-from depthscope.probes.measuring.results import Progress
 from depthscope.probes.reading import linear_probe, nodes as sample
 from depthscope.probes.reading.linear_probe import LinearProbe
-from depthscope.probes.reading.nodes import FIT, groups_of
+from depthscope.probes.reading.nodes import FIT
 
 READOUT, PROBE = "readout", "probe"
 READERS = (READOUT, PROBE)
-
-FEWER = "take fewer instances or steps"
-"""What makes reading smaller."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """Instances as a checkpoint was given them, and what was read in their runs of T steps.
-
-    Attributes:
-        encodings: N instances as nodes.
-        group: (N,) twins share a group, so do equal formulas.
-        margins: N arrays (T+1, n), row 0 is before the first step.
-    """
-
-    encodings: list[Encoding]
-    group: np.ndarray
-    margins: list[np.ndarray]
-
-    def __post_init__(self) -> None:
-        for encoding, margin in zip(self.encodings, self.margins, strict=True):
-            if margin.shape[1:] != (encoding.n_nodes,):
-                raise ValueError(f"a margin has shape {margin.shape}, but its instance has {encoding.n_nodes} nodes")
 
 
 def unfit(checkpoint: Checkpoint) -> str | None:
@@ -93,79 +69,74 @@ def encoded(checkpoint: Checkpoint, instances: Sequence[Any]) -> list[Encoding]:
     return [task.encode(instance, checkpoint.config) for instance in instances]
 
 
-def read(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    steps: int,
-    reader: str,
-    model: Any = None,
-    probe: LinearProbe | None = None,
-    progress: Progress | None = None,
-) -> Read:
-    """Runs instances and reads every node after 0..T steps.
+@dataclass(frozen=True)
+class ByReader:
+    """The option of instruments that read the nodes."""
 
-    Args:
-        checkpoint: What runs, and whose probes read.
-        instances: Of its task, at least one.
-        steps: T.
-        reader: READOUT or PROBE.
-        model: Runs in place of the checkpoint's own, for a control.
-        probe: Reads in place of those stored, if the reader is PROBE.
-        progress: Called with the instances done and in all; what it raises stops the work.
+    reader: str | None = option(None, "who reads (default: the readout, if any)", choices=READERS)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads the nodes of a network.
+
+    Attributes:
+        name: READOUT or PROBE.
+        model: The network that runs.
+        probe: Reads its states; None where the model has a readout of nodes.
     """
-    encodings = encoded(checkpoint, instances)
-    results.refuse_over(held(checkpoint, encodings, steps), f"reading {len(encodings)} runs of {steps} steps", FEWER)
-    return Read(
-        encodings, groups_of(instances), margins(checkpoint, encodings, steps, reader, model, probe, progress=progress)
-    )
 
+    name: str
+    model: Any
+    probe: LinearProbe | None
 
-def held(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int) -> float:
-    """Bytes that the margins of some runs take: as wide as the widest of each batch, and one batch twice."""
-    shapes = checkpoint.model.shapes
-    parts = [len(i) * max(encodings[k].n_nodes for k in i) for i in batches(encodings, shapes.width, shapes.heads)]
-    return 8.0 * (steps + 1) * (sum(parts) + max(parts, default=0))
+    @classmethod
+    def of(cls, bench: Bench, wanted: str | None) -> Reader:
+        """Who reads the checkpoint's own network.
+
+        Raises:
+            InputError: If it has no such reader.
+        """
+        name = reader_of(bench.checkpoint, wanted)
+        return cls(name, bench.model, linear_probe.load(bench.checkpoint) if name == PROBE else None)
+
+    def untrained(self, bench: Bench) -> Reader:
+        """Who reads the untrained network in the same way: probes are fitted to that one's states."""
+        fitted = None if self.probe is None else probe_of(bench.checkpoint, bench.untrained, bench.seed)
+        return Reader(self.name, bench.untrained, fitted)
 
 
 @torch.inference_mode()
-def margins(
-    checkpoint: Checkpoint,
-    encodings: list[Encoding],
-    steps: int,
-    reader: str,
-    model: Any = None,
-    probe: LinearProbe | None = None,
-    against: Sequence[Encoding] | None = None,
-    progress: Progress | None = None,
-) -> list[np.ndarray]:
-    """The margins of N runs, (T+1, n) each; `against` are the encodings whose oracle is asked, their own if None."""
-    model, against = checkpoint.model if model is None else model, encodings if against is None else against
-    found: list[np.ndarray] = [np.empty(0)] * len(encodings)
-    probe, done = (probe or linear_probe.load(checkpoint)) if reader == PROBE else None, 0
-    like = next(model.parameters())
-    for index in batches(encodings, model.shapes.width, model.shapes.heads):
-        batch = collate([encodings[i] for i in index]).to(like.device)
-        value = np.full((len(index), batch.n_nodes), NOTHING)
-        for row, i in enumerate(index):
-            value[row, : against[i].n_nodes] = against[i].value
-        due = torch.from_numpy(value).to(like.device)
-        context = model.prepare(batch)
-        state, rows = model.initial(context), []
-        for t in range(steps + 1):
-            rows.append(_margin(model, state, batch, due, probe, t).double().cpu())
-            if t < steps:
-                state = model.step(state, t, context)
-        stacked = torch.stack(rows).numpy()  # (T+1, B, n)
-        for row, i in enumerate(index):
-            found[i] = stacked[:, row, : encodings[i].n_nodes]
-        done += len(index)
-        if progress is not None:
-            progress(done, len(encodings))
-    return found
+def margins(bench: Bench, reader: Reader, against: Sequence[Encoding] | None = None) -> list[np.ndarray]:
+    """The margins of all instances after 0..T steps, N arrays (T+1, n).
+
+    Args:
+        bench: What runs.
+        reader: Who reads.
+        against: The encodings whose oracle is asked, (N,); None: the bench's own.
+    """
+    truth = bench.encodings if against is None else against
+    margins = [np.empty((bench.steps + 1, e.n_nodes)) for e in bench.encodings]
+    value = torch.empty(0)
+    for now in bench.rollout(reader.model):
+        if now.t == 0:
+            value = torch.full((len(now.index), now.batch.n_nodes), NOTHING, dtype=torch.int64)
+            for row, i in enumerate(now.index):
+                value[row, : truth[i].n_nodes] = torch.from_numpy(np.asarray(truth[i].value, dtype=np.int64))
+            value = value.to(now.state.device)
+        margin = _margin(reader.model, now.state, now.batch, value, reader.probe, now.t).double().cpu().numpy()
+        for row, i in enumerate(now.index):
+            margins[i][now.t] = margin[row, : bench.encodings[i].n_nodes]
+    return margins
 
 
-def held_by_fit(checkpoint: Checkpoint) -> float:
-    """Bytes that fitting probes of another model takes: the states of all steps, and one step's in float64 thrice."""
+def bytes_of_margins(encodings: Sequence[Encoding], steps: int) -> float:
+    """What the margins of some runs take."""
+    return 8.0 * (steps + 1) * sum(e.n_nodes for e in encodings)
+
+
+def bytes_of_fit(checkpoint: Checkpoint) -> float:
+    """What fitting probes to another model takes: the states of all steps, and one step's in float64 thrice."""
     return (4.0 * (linear_probe.STEPS + 1) + 24) * sample.MAX_NODES * checkpoint.model.shapes.width
 
 

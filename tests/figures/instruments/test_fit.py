@@ -147,16 +147,15 @@ def wave(stall: int = 3) -> Wavefront:
     tau, group = np.where(far <= stall, far, -1), np.tile([0, 1], 4)
     mixed, idle = far[[2, 5, 7, 0, 1, 3, 4, 6]], np.full(8, -1)
     fits = tuple(
-        line("distance", of, arrivals, x, group, 0)
+        line("distance", of, arrivals, x, group, np.random.default_rng(0))
         for of, arrivals, x in ((OWN, tau, far), (SHUFFLED, tau, mixed), (UNTRAINED, idle, far))
     )
     share_ = np.where(np.arange(1, 5) <= stall, 1.0, 0.0)
-    low, high = wilson(share_ * 2, 2)
-    due, zero = np.full(4, 2), np.zeros(4)
-    twin = TwinControl(2, 0, 3, 1.0, 0.4, 1.0, 0.0, 0.0, 0.6)
-    by = (np.arange(1, 5), due, share_, low, high, zero, np.where(share_ > 0, np.arange(1, 5), nan))
+    twin = TwinControl(2, 0, Estimate(1.0, 0.4, 1.0, 3), Estimate(0.0, 0.0, 0.6, 3))
+    arrived, mean = Estimate.share(share_ * 2, 2), np.where(share_ > 0, np.arange(1, 5), nan)
+    by = (np.arange(1, 5), arrived, np.zeros(4), mean)
     nodes = (group, far, far, tau)
-    return Wavefront("x", "", "readout", 6, 0.9, 0, 2, fits, twin, *by, stall, stall < 4, *nodes)
+    return Wavefront("x", "", 6, 0, "readout", 0.9, 2, fits, twin, *by, stall, stall < 4, *nodes)
 
 
 @SCHEMES
@@ -181,14 +180,14 @@ def test_the_speed_is_said_with_its_controls() -> None:
     assert "6 of 8 nodes arrive (untrained network: 0), fewer than half of those at distance 4; where the twin" in said
     assert "no line to fit" in arrivals.speed(wave(0))
     whole = wave()
-    bent = replace(whole, fits=(replace(whole.fits[0], r2=0.32), *whole.fits[1:]))
+    bent = replace(whole, fits=(replace(whole.fits[0], r2=Estimate(0.32, 0.3, 0.4, 2)), *whole.fits[1:]))
     assert arrivals.speed(bent).startswith("There is no wave of one speed")
     rows = arrivals.rows(wave())
     assert [row["of"] for row in rows] == ["this model", "shuffled", "untrained"]
     assert rows[2]["1/b"] == rows[2]["difference"] == "–"
     fit = whole.fits[0]
-    assert rows[0]["difference"].startswith(f"{fit.r2 - fit.r2_log2:.3f} [".removeprefix("0"))
-    less = replace(whole, fits=(replace(fit, difference=-0.25, difference_low=-0.5, difference_high=0.125),))
+    assert rows[0]["difference"].startswith(f"{fit.r2.value - fit.r2_log2.value:.3f} [".removeprefix("0"))
+    less = replace(whole, fits=(replace(fit, difference=Estimate(-0.25, -0.5, 0.125, 2)),))
     assert arrivals.rows(less)[0]["difference"] == "−.250 [−.500, .125]"
     nodes = list(csv.DictReader(io.StringIO(arrivals.as_csv(wave()))))
     assert [int(row["arrival"]) for row in nodes] == [1, 1, 2, 2, 3, 3, -1, -1]

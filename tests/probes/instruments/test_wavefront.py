@@ -19,8 +19,9 @@ from depthscope.core.errors import InputError
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.protocol import Sink
 from depthscope.probes.cli import main
+from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import wavefront
-from depthscope.probes.maths.line_fit import SHUFFLED, UNTRAINED, _Statistics, line
+from depthscope.probes.maths.line_fit import SHUFFLED, UNTRAINED, Fit, _Statistics, line
 from depthscope.probes.measuring import results
 from depthscope.probes.reading import margins as reading
 from tests.probes.hand_made import CONFIGS, Flood, untrained, wave
@@ -53,39 +54,41 @@ def test_a_wave_of_one_hop_a_step_is_found() -> None:
     instances, seen = graphs(9), []
     found = wavefront.measure(wave(), instances, progress=lambda done, total: seen.append((done, total)))
     fit = found.fit()
-    assert (fit.speed, fit.speed_low, fit.speed_high, fit.r2, fit.spearman) == pytest.approx((1, 1, 1, 1, 1))
+    speed = (fit.speed.value, fit.speed.low, fit.speed.high)
+    assert (*speed, fit.r2.value, fit.spearman.value) == pytest.approx((1, 1, 1, 1, 1))
     assert fit.intercept == pytest.approx(0, abs=1e-9)
-    assert fit.r2_log2_low < fit.r2_log2 < fit.r2_log2_high < 0.97
-    assert fit.difference == pytest.approx(fit.r2 - fit.r2_log2)
-    assert 0 < fit.difference_low < fit.difference < fit.difference_high
-    assert fit.arrived == fit.due == len(found.node)
+    assert fit.r2_log2.low < fit.r2_log2.value < fit.r2_log2.high < 0.97
+    assert fit.difference.value == pytest.approx(fit.r2.value - fit.r2_log2.value)
+    assert 0 < fit.difference.low < fit.difference.value < fit.difference.high
+    assert fit.arrived == fit.within == len(found.node)
     np.testing.assert_array_equal(found.node_arrival, found.node_distance)
     np.testing.assert_array_equal(found.tau_mean, found.distance)
     assert not found.stalled
     assert found.stall == found.distance[-1] >= 9
-    assert (found.arrived == 1).all()
+    assert (found.arrived.value == 1).all()
+    assert found.arrived.n.sum() == len(found.node)
     assert (found.untrained_arrived < 1).all()
     shuffled = found.fit(of=SHUFFLED)
-    assert shuffled.r2_low <= shuffled.r2 < 0.2
-    assert shuffled.spearman_low < shuffled.spearman < shuffled.spearman_high < fit.spearman_low
-    assert shuffled.slope < 0.5
-    assert (found.twin.instances, found.twin.arrived, found.twin.twin) == (20, 1, 0)
-    assert found.twin.nodes > 20
-    assert seen[-1] == (60, 60)
+    assert shuffled.r2.low <= shuffled.r2.value < 0.2
+    assert shuffled.spearman.low < shuffled.spearman.value < shuffled.spearman.high < fit.spearman.low
+    assert shuffled.slope.value < 0.5
+    assert (found.twin.instances, found.twin.arrived.value, found.twin.twin.value) == (20, 1, 0)
+    assert found.twin.arrived.n == found.twin.twin.n > 20
+    assert seen[-1] == (3 * found.steps, 3 * found.steps)  # own, untrained, twins: a batch each
 
 
 def test_a_slow_wave_has_its_speed() -> None:
     found = wavefront.measure(paced(pace=2), graphs(5), steps=16, threshold=0.7)
-    assert found.fit().speed == pytest.approx(0.5)
+    assert found.fit().speed.value == pytest.approx(0.5)
     np.testing.assert_array_equal(found.node_arrival, 2 * found.node_distance)
 
 
 def test_a_wave_that_stalls_is_seen_to() -> None:
     found = wavefront.measure(paced(last=4), graphs(8), threshold=0.7)
     assert (found.stall, found.stalled) == (4, True)
-    np.testing.assert_array_equal(found.arrived, found.distance <= 4)
+    np.testing.assert_array_equal(found.arrived.value, found.distance <= 4)
     assert np.isnan(found.tau_mean[found.distance > 4]).all()
-    assert found.fit().speed == pytest.approx(1)
+    assert found.fit().speed.value == pytest.approx(1)
 
 
 def test_an_untrained_model_has_no_wave(tmp_path: Path) -> None:
@@ -94,30 +97,34 @@ def test_an_untrained_model_has_no_wave(tmp_path: Path) -> None:
     blank = found.fit(of=UNTRAINED)
     assert blank.order == "distance"
     for none in (fit, blank):
-        assert none.slope < 0.2, "whatever arrives does so at about the same step"
-        assert none.difference < 0.1 or np.isnan(none.difference)
+        assert none.slope.value < 0.2, "whatever arrives does so at about the same step"
+        assert none.difference.value < 0.1 or np.isnan(none.difference.value)
 
 
 def test_a_line_in_noise_has_its_interval() -> None:
     rng, group = np.random.default_rng(0), np.repeat(np.arange(60), 20)
     far = rng.integers(1, 12, len(group))
-    noise = line("distance", "own", rng.integers(0, 20, len(group)), far, group, 0)
-    assert noise.slope_low < 0 < noise.slope_high
-    assert noise.r2 < 0.02
-    assert abs(noise.spearman) < 0.1
-    assert np.isnan(noise.speed_high)
-    assert noise.difference_low < 0 < noise.difference_high
-    assert noise.spearman_low < 0 < noise.spearman_high
-    planted = line("distance", "own", 2 * far + rng.integers(0, 9, len(group)), far, group, 0)
-    assert planted.slope_low < 2 < planted.slope_high
-    assert planted.speed_low < 0.5 < planted.speed_high
-    assert planted.difference_low > 0, "a planted line is straighter than its logarithm"
-    doubling = line("distance", "own", np.log2(1 + far).round(3), far, group, 0)
-    assert doubling.r2_log2 > 0.999 > doubling.r2
-    assert doubling.difference_high < 0
-    few = line("distance", "own", np.array([1, -1, 2, -1]), np.array([1, 2, 3, 4]), np.arange(4), 0)
-    assert np.isnan(few.slope)
-    assert (few.arrived, few.due) == (2, 4)
+
+    def fit(tau: np.ndarray) -> Fit:
+        return line("distance", "own", tau, far, group, np.random.default_rng(0))
+
+    noise = fit(rng.integers(0, 20, len(group)))
+    assert noise.slope.low < 0 < noise.slope.high
+    assert noise.r2.value < 0.02
+    assert abs(noise.spearman.value) < 0.1
+    assert np.isnan(noise.speed.high)
+    assert noise.difference.low < 0 < noise.difference.high
+    assert noise.spearman.low < 0 < noise.spearman.high
+    planted = fit(2 * far + rng.integers(0, 9, len(group)))
+    assert planted.slope.low < 2 < planted.slope.high
+    assert planted.speed.low < 0.5 < planted.speed.high
+    assert planted.difference.low > 0, "a planted line is straighter than its logarithm"
+    doubling = fit(np.log2(1 + far).round(3))
+    assert doubling.r2_log2.value > 0.999 > doubling.r2.value
+    assert doubling.difference.high < 0
+    few = line("distance", "own", np.array([1, -1, 2, -1]), np.array([1, 2, 3, 4]), np.arange(4), rng)
+    assert np.isnan(few.slope.value)
+    assert (few.arrived, few.within) == (2, 4)
 
 
 def test_a_sample_of_groups_is_described_as_its_nodes_are() -> None:
@@ -128,23 +135,20 @@ def test_a_sample_of_groups_is_described_as_its_nodes_are() -> None:
     found = _Statistics.of(x, y, group).at(drawn)
     for k, times in enumerate(drawn):
         a, b = (np.repeat(v, times[group]) for v in (x, y))
-        due = [
-            np.polyfit(a, b, 1)[0],
-            np.corrcoef(a, b)[0, 1] ** 2,
-            np.corrcoef(np.log2(1 + a), b)[0, 1] ** 2,
-            np.corrcoef(rankdata(a), rankdata(b))[0, 1],
-        ]
-        np.testing.assert_allclose(found[:, k], due, rtol=1e-9)
+        linear, logarithmic = np.corrcoef(a, b)[0, 1] ** 2, np.corrcoef(np.log2(1 + a), b)[0, 1] ** 2
+        ranks = np.corrcoef(rankdata(a), rankdata(b))[0, 1]
+        due = [np.polyfit(a, b, 1)[0], linear, logarithmic, linear - logarithmic, ranks]
+        np.testing.assert_allclose(found[k], due, rtol=1e-9)
     alike = _Statistics.of(np.ones(4), np.arange(4.0), np.arange(4)).at(np.ones((1, 4)))
     assert np.isnan(alike).all()
 
 
 def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "MAX_BYTES", 1 << 16)
-    monkeypatch.setattr(reading, "read", lambda *_, **__: pytest.fail("it was run"))
+    monkeypatch.setattr(reading, "margins", lambda *_, **__: pytest.fail("it was run"))
     instances = graphs(3, 8)
-    nodes = sum(e.n_nodes for e in reading.encoded(wave(), instances))
-    assert reading.held(wave(), reading.encoded(wave(), instances), 9) >= 80 * nodes
+    encodings = Bench.of(wave(), instances).encodings
+    assert reading.bytes_of_margins(encodings, 9) == 80 * sum(e.n_nodes for e in encodings)
     with pytest.raises(InputError, match="waves of 8 instances over 200 steps would take"):
         wavefront.measure(wave(), instances, steps=200)
 
@@ -180,10 +184,10 @@ def test_the_orders_of_a_formula(tmp_path: Path) -> None:
 
 def test_probes_stored_with_a_checkpoint_read_as_well(tmp_path: Path) -> None:
     ours = untrained(tmp_path / "ours", "without ^")
-    assert "no node" in str(wavefront.unfit(ours))
+    assert "no node" in str(wavefront.measure.unfit(ours))
     with pytest.raises(InputError, match="no probes"):
         wavefront.measure(ours, tasks.get("logic").generate(2, 2, "paper", 0), reader="probe")
-    assert wavefront.unfit(wave()) is None
+    assert wavefront.measure.unfit(wave()) is None
     with pytest.raises(InputError, match="reader"):
         wavefront.measure(wave(), graphs(2), reader="tea leaves")
     with pytest.raises(InputError, match="no wave"):
