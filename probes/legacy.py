@@ -77,17 +77,6 @@ LEGACY: tuple[Legacy, ...] = (
         instances=10,
     ),
     Legacy(
-        "steps",
-        "whether each step has what the oracle has at that step, and which step's answer is best",
-        "depthscope.probes.instruments.steps",
-        instances=100,
-        options=(
-            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
-            Option("--first", {"type": int, "default": 2, "metavar": "T", "help": "first step looked at (default 2)"}),
-            Option("--pace", {"type": float, "default": 1.0, "help": "steps to one of the oracle's (default 1)"}),
-        ),
-    ),
-    Legacy(
         "knockout",
         "whether the answer needs attention along the path: edges taken out, against edges off it",
         "depthscope.probes.instruments.knockout",

@@ -97,7 +97,7 @@ ARRIVALS = Section(
     "distances shuffled, in an untrained network, and in the twin's run.",
     show_arrivals,
     wavefront.as_csv,
-    unit="runs",
+    unit="steps",
     form=True,
     instances=(100, 40),
     hard=True,

@@ -57,18 +57,18 @@ def graphs(hops: int, count: int = 20) -> list[Any]:
 
 
 def accuracy(found: steps.StepScores) -> dict[str, float]:
-    return {vote.rule: vote.accuracy for vote in found.votes}
+    return {vote.rule: vote.accuracy.value for vote in found.votes}
 
 
 def test_a_wave_follows_the_oracle_to_the_end() -> None:
     found = steps.measure(wave(), graphs(6), first=0)
     own = found.match()
-    assert (own.share, own.whole) == (1, 1)
+    assert (own.share.value, own.whole.value) == (1, 1)
     np.testing.assert_array_equal(found.prefix, found.steps + 1)
     np.testing.assert_array_equal(own.agreement, 1)
     for control in (SHUFFLED, UNTRAINED):
-        assert found.match(control).share < 0.4
-        assert found.match(control).whole < 0.2
+        assert found.match(control).share.value < 0.4
+        assert found.match(control).whole.value < 0.2
     assert accuracy(found)["last"] == 1
     assert 0.5 < accuracy(found)["random"] < 1
     assert found.differ == 0
@@ -77,10 +77,10 @@ def test_a_wave_follows_the_oracle_to_the_end() -> None:
 
 def test_a_slow_wave_follows_a_slow_oracle() -> None:
     ours = made(Slow)
-    assert steps.measure(ours, graphs(4), steps=12, first=0, pace=2).match().whole == 1
+    assert steps.measure(ours, graphs(4), steps=12, first=0, pace=2).match().whole.value == 1
     fast = steps.measure(ours, graphs(4), steps=12, first=0)
     np.testing.assert_array_equal(fast.prefix, 1)
-    assert fast.match().whole == 0
+    assert fast.match().whole.value == 0
 
 
 def test_the_mode_remembers_what_the_last_answer_forgets() -> None:
@@ -93,11 +93,11 @@ def test_the_mode_remembers_what_the_last_answer_forgets() -> None:
 
 def test_coins_follow_nothing() -> None:
     found = steps.measure(made(Coins), graphs(4, 60), steps=12)
-    assert found.match().prefix < 0.5
-    assert found.match().whole == 0
+    assert found.match().prefix.value < 0.5
+    assert found.match().whole.value == 0
     assert abs(found.match().agreement[2:].mean() - found.match(SHUFFLED).agreement[2:].mean()) < 0.05
-    low, high = next((vote.low, vote.high) for vote in found.votes if vote.rule == "mode")
-    assert low < 0.5 < high
+    mode = next(vote.accuracy for vote in found.votes if vote.rule == "mode")
+    assert mode.low < 0.5 < mode.high
 
 
 def test_a_formula_may_be_guessed_early() -> None:
@@ -123,7 +123,7 @@ def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured) -> None:
         np.testing.assert_array_equal(stored["prefix"], found.prefix)
     for kind in ("graph", "tokens", "named", "without ^"):
         ours = untrained(tmp_path / kind, kind)
-        assert steps.unfit(ours) is None
+        assert steps.measure.unfit(ours) is None
         assert main(["steps", str(ours.folder), "--difficulty", "2", "--instances", "4", "--steps", "4"]) == 0
         out = capsys.readouterr().out
         assert "mode" in out
