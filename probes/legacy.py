@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from depthscope.core.arguments import difficulties
 from depthscope.probes.instrument import Instrument, NoOptions
 
 
@@ -92,17 +91,6 @@ LEGACY: tuple[Legacy, ...] = (
             Option(
                 "--ceiling", {"metavar": "CKPT", "help": "of the same recipe and another seed (default: a shipped one)"}
             ),
-        ),
-    ),
-    Legacy(
-        "foretell",
-        "whether the wave after half of the steps foretells that the last answer will be wrong",
-        "depthscope.probes.instruments.foretell",
-        instances=400,
-        options=(
-            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
-            Option("--fit", {"type": difficulties, "metavar": "D", "help": "to fit on (default: three below)"}),
-            Option("--fit-instances", {"type": int, "default": 200, "help": "of each of them (default 200)"}),
         ),
     ),
     Legacy(

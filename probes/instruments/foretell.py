@@ -9,26 +9,20 @@ A logistic regression is fitted on instances of other difficulties, and scored b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import rankdata
 
-from depthscope.core.answers import batches, logits_by_step
-from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.arguments import difficulties
+from depthscope.core.encoding import Encoding
 from depthscope.core.errors import InputError
-from depthscope.core.frontier import wilson
-from depthscope.probes.measuring import controls, instances as subjects, results
-from depthscope.probes.measuring.results import Progress
+from depthscope.probes.instrument import Bench, instrument, option, refuse_unlabelled
+from depthscope.probes.measuring import instances as subjects
+from depthscope.probes.measuring.estimate import Estimate, interval
+from depthscope.probes.measuring.results import Result
 from depthscope.probes.reading import margins as reading
-from depthscope.probes.reading.linear_probe import LinearProbe
-from depthscope.probes.reading.margins import Read
-from depthscope.probes.reading.nodes import groups_of
-
-RESAMPLES = 1000
-"""Bootstrap samples behind an interval."""
+from depthscope.probes.reading.margins import ByReader, Reader
 
 PERMUTATIONS = 50
 """Fits to permuted errors."""
@@ -39,8 +33,9 @@ DIGITS = 6
 FEWEST = 5
 """Errors and right answers that a regression, and a score, need."""
 
+WAVE = "speed and residual"
 SETS = {
-    "speed and residual": ("speed", "residual"),
+    WAVE: ("speed", "residual"),
     "speed": ("speed",),
     "residual": ("residual",),
     "logit at T/2": ("magnitude",),
@@ -49,48 +44,41 @@ SETS = {
 }
 """What is predicted from: the wave, its parts, and what it has to beat."""
 
-UNTRAINED = "untrained"
+UNTRAINED, PERMUTED = "untrained", "permuted"
 
 NODE_BYTES = 64
-"""Held for each node beside its margins: how far it is and when it arrives, and copies of both."""
+"""Of each node beside its margins: how far it is and when it arrives, and copies of both."""
+
+Predictors = dict[str, np.ndarray]
+"""Of N instances, (N,) by name."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """AUROC of one set of predictors.
+    """How well one set of predictors does.
 
     Attributes:
         predictors: Their name.
-        auroc: Chance that an instance that fails is given more risk than one that does not; .5 is a coin.
-        low: Lower end of its 95% interval, by bootstrap over groups; for "permuted" of the range over permutations.
-        high: Upper end.
+        auroc: Chance that an instance that fails is given more risk than one that does not; .5 is a coin. The interval
+            of "permuted" is the range over permutations.
     """
 
     predictors: str
-    auroc: float
-    low: float
-    high: float
+    auroc: Estimate
 
 
 @dataclass(frozen=True)
-class Foretold:
+class Foretold(Result):
     """How well failure is foretold on N instances.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        steps: T.
         at: The step up to which is looked, T // 2.
         reader: "readout" or "probe".
-        seed: Of the instances fitted on, permutations and bootstrap.
         fitted: Difficulties fitted on.
         n_fit: Instances fitted on.
         fit_errors: How many of them end wrong.
-        n: Instances scored.
-        errors: How many of them end wrong.
-        error_rate: errors / n.
-        error_low: Lower end of its 95% interval (Wilson).
-        error_high: Upper end.
+        errors: How many of the instances scored end wrong.
+        error_rate: The same as a share.
         scores: Each set of predictors; "untrained", speed and residual of an untrained network's wave on the same
             instances, fitted to the errors of this model; and "permuted".
         wrong: (N,) bool, whether an instance ends wrong.
@@ -101,20 +89,13 @@ class Foretold:
         risk: (N,) what is foretold from speed and residual, as a log-odds.
     """
 
-    checkpoint: str
-    sha256: str
-    steps: int
     at: int
     reader: str
-    seed: int
     fitted: tuple[int, ...]
     n_fit: int
     fit_errors: int
-    n: int
     errors: int
-    error_rate: float
-    error_low: float
-    error_high: float
+    error_rate: Estimate
     scores: tuple[Score, ...]
     wrong: np.ndarray
     speed: np.ndarray
@@ -125,200 +106,148 @@ class Foretold:
 
     def __post_init__(self) -> None:
         for name in ("speed", "residual", "magnitude", "distance", "risk"):
-            got = getattr(self, name).shape
-            if got != self.wrong.shape:
-                raise ValueError(f"{name} has shape {got}, but wrong has shape {self.wrong.shape}")
+            shape = getattr(self, name).shape
+            if shape != self.wrong.shape:
+                raise ValueError(f"{name} has shape {shape}, but wrong has shape {self.wrong.shape}")
 
-    def score(self, predictors: str = "speed and residual") -> Score:
+    def score(self, predictors: str = WAVE) -> Score:
         """The score of a set of predictors."""
         return next(score for score in self.scores if score.predictors == predictors)
 
+    def table(self) -> str:
+        """AUROC of the wave and of what it has to beat."""
+        out = [
+            f"{self.checkpoint}: T = {self.steps}, looked at up to step {self.at}, read by the {self.reader}",
+            f"fitted on {self.n_fit} instances of difficulty {', '.join(map(str, self.fitted))} "
+            f"({self.fit_errors} end wrong); scored on {len(self.wrong)} others: {self.errors} end wrong, "
+            f"{self.error_rate}",
+            "",
+            f"{'predicted from':<22}{'AUROC':>25}",
+        ]
+        return "\n".join([*out, *(f"{x.predictors:<22}{f'{x.auroc}':>25}" for x in self.scores)])
 
-unfit = reading.unfit
+
+@dataclass(frozen=True)
+class Options(ByReader):
+    """Of the command and the form."""
+
+    fit: Sequence[int] | None = option(None, "to fit on (default: three below)", type=difficulties, metavar="D")
+    fit_instances: int = option(200, "of each of them (default 200)", type=int)
 
 
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    reader: str | None = None,
-    fit: Sequence[int] | None = None,
-    fit_instances: int = 200,
-) -> Foretold:
-    """Fits on other difficulties and foretells the failures of the given instances.
-
-    Args:
-        checkpoint: What runs.
-        instances: To be scored, each with a label; none of them is fitted on.
-        steps: T of all runs; None takes what the hardest of them needs.
-        seed: Of the instances fitted on, permutations and bootstrap.
-        progress: Called with the runs done and in all, those to read a wave and those to answer apart; what it raises
-            stops the work.
-        reader: "readout" or "probe"; None takes the readout where the model has one at every node.
-        fit: Difficulties to fit on; None takes the three below the easiest of the instances.
-        fit_instances: How many of each.
-
-    Raises:
-        InputError: If the checkpoint cannot read an instance, too few of either kind fail or do not, or it would take
-            too much memory.
+@instrument(
+    "whether the wave after half of the steps foretells that the last answer will be wrong",
+    options=Options,
+    unfit=reading.unfit,
+    instances=400,
+)
+def measure(bench: Bench, options: Options) -> Foretold:
+    """Fits on other difficulties and foretells the failures of the given instances; none of these is fitted on.
 
     Source:
         Ours.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    if any(instance.label is None for instance in instances):
-        raise InputError("an instance has no right answer to hold a model to; take it out")
-    steps, reader = reading.steps_for(checkpoint, instances, steps), reading.reader_of(checkpoint, reader)
-    if steps < 4:
-        raise InputError(f"half of {steps} steps is too few to see a wave; run at least 4")
-    known = {instance.difficulty for instance in instances if instance.difficulty is not None}
-    fitted = tuple(fit) if fit else _below(known)
-    if known & set(fitted):
-        both = min(known & set(fitted))
-        raise InputError(f"the difficulty {both} is to be fitted on as well as scored; name others with --fit")
-    others = subjects.draw(checkpoint, fitted, fit_instances, seed=seed + 7919)
-    at, n = steps // 2, len(others)
-    _refuse_over(checkpoint, (others, instances), steps, at, reader)
-    counts = (2 * n, 2 * len(instances), n, len(instances))
-    parts = [results.part(progress, sum(counts[:k]), sum(counts)) for k in range(len(counts))]
-    seen = _see(checkpoint, others, steps, at, reader, None, parts[0])
-    given = _see(checkpoint, instances, steps, at, reader, seen.pop("line"), parts[1])
-    wrong_fit, wrong = seen["wrong"] > 0, given["wrong"] > 0
-    for what, values in (("of those fitted on", wrong_fit), ("of those given", wrong)):
+    refuse_unlabelled(bench.instances)
+    reader = Reader.of(bench, options.reader)
+    if bench.steps < 4:
+        raise InputError(f"half of {bench.steps} steps is too few to see a wave; run at least 4")
+    fitted = _fitted(bench, options.fit)
+    drawn = subjects.draw(bench.checkpoint, fitted, options.fit_instances, seed=bench.seed + 7919)
+    whole = [replace(bench, instances=drawn), bench]
+    half = [replace(one, steps=bench.steps // 2) for one in whole]
+    _reserve(whole, half[0].steps, reader)
+    count = bench.expect(sum(x.runs() for x in whole) + 2 * sum(x.runs() for x in half))
+    for one in (*whole, *half):
+        one.count = count
+    waves = list(_waves(half, reader))
+    wrong = []
+    for one, wave in zip(whole, waves, strict=True):
+        logits = one.logits()
+        wave["magnitude"] = np.abs(logits[half[0].steps])
+        wrong.append((logits[-1] > 0) != np.array([instance.label for instance in one.instances], dtype=bool))
+    for what, values in zip(("of those fitted on", "of those given"), wrong, strict=True):
         if min(values.sum(), (~values).sum()) < FEWEST:
             raise InputError(
                 f"{values.sum()} {what} end wrong out of {len(values)}; {FEWEST} of either kind are needed: "
                 "take harder instances or fewer steps"
             )
-    blank = controls.untrained(checkpoint, seed)
-    probe = reading.probe_of(checkpoint, blank, seed) if reader == reading.PROBE else None
-    idle = _see(checkpoint, others, None, at, reader, None, parts[2], blank, probe)
-    idle = idle, _see(checkpoint, instances, None, at, reader, idle.pop("line"), parts[3], blank, probe)
-    group, columns = groups_of(instances), lambda x, names: np.column_stack([x[name] for name in names])
-
-    def foretell(names: tuple[str, ...], labels: np.ndarray, waves: Any = (seen, given)) -> np.ndarray:
-        model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
-        return model.fit(columns(waves[0], names), labels).decision_function(columns(waves[1], names))
-
-    risk = {title: foretell(names, wrong_fit) for title, names in SETS.items()}
-    risk[UNTRAINED] = foretell(SETS["speed and residual"], wrong_fit, idle)
-    scores = [Score(title, *_interval(values, wrong, group, seed)) for title, values in risk.items()]
-    rng = np.random.default_rng([seed, 9])
-    names = SETS["speed and residual"]
-    by_chance = [auroc(foretell(names, rng.permutation(wrong_fit)), wrong) for _ in range(PERMUTATIONS)]
-    ends = np.quantile(by_chance, (0.025, 0.975))
-    scores.append(Score("permuted", float(np.mean(by_chance)), float(ends[0]), float(ends[1])))
-    low, high = wilson(wrong.sum(), len(wrong))
+    idle = list(_waves(half, reader.untrained(bench)))
+    risk = {title: _risk(names, waves, wrong[0]) for title, names in SETS.items()}
+    risk[UNTRAINED] = _risk(SETS[WAVE], idle, wrong[0])
     return Foretold(
-        checkpoint=checkpoint.name,
-        sha256=checkpoint.sha256,
-        steps=steps,
-        at=at,
-        reader=reader,
-        seed=seed,
+        **bench.header,
+        at=half[0].steps,
+        reader=reader.name,
         fitted=fitted,
-        n_fit=n,
-        fit_errors=int(wrong_fit.sum()),
-        n=len(wrong),
-        errors=int(wrong.sum()),
-        error_rate=float(wrong.mean()),
-        error_low=float(low),
-        error_high=float(high),
-        scores=tuple(scores),
-        wrong=wrong,
-        speed=given["speed"],
-        residual=given["residual"],
-        magnitude=given["magnitude"],
-        distance=given["distance"],
-        risk=risk["speed and residual"],
+        n_fit=len(drawn),
+        fit_errors=int(wrong[0].sum()),
+        errors=int(wrong[1].sum()),
+        error_rate=Estimate.share(wrong[1].sum(), len(wrong[1])),
+        scores=_scores(bench, risk, waves, wrong),
+        wrong=wrong[1],
+        risk=risk[WAVE],
+        **{name: waves[1][name] for name in ("speed", "residual", "magnitude", "distance")},
     )
 
 
-def _below(known: set[int]) -> tuple[int, ...]:
-    """Three difficulties below the easiest known one."""
-    easiest = min(known, default=1)
-    if easiest < 2:
-        raise InputError("there is nothing easier to fit on; name difficulties with --fit")
-    return tuple(range(max(1, easiest - 3), easiest))
+def _fitted(bench: Bench, wanted: Sequence[int] | None) -> tuple[int, ...]:
+    """The difficulties to fit on, by default three below the easiest of the instances.
 
-
-def _refuse_over(checkpoint: Checkpoint, sets: Sequence[Sequence[Any]], steps: int, at: int, reader: str) -> None:
-    """Refuses what would not fit: the margins of one set at a time, its nodes, the logits, and probes to be fitted."""
-    size, count = 0.0, sum(len(instances) for instances in sets)
-    for instances in sets:
-        encodings = reading.encoded(checkpoint, instances)
-        nodes = NODE_BYTES * sum(e.n_nodes for e in encodings)
-        size = max(size, reading.held(checkpoint, encodings, at) + nodes + 8 * (steps + 1) * len(encodings))
-    if reader == reading.PROBE:
-        size = max(size, reading.held_by_fit(checkpoint))
-    results.refuse_over(size, f"the waves of {count} instances over {steps} steps", reading.FEWER)
-
-
-def _see(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    steps: int | None,
-    at: int,
-    reader: str,
-    line: Any,
-    progress: Progress | None,
-    model: Any = None,
-    probe: LinearProbe | None = None,
-) -> dict[str, Any]:
-    """Predictors of each instance, (N,), and the line of all arrivals, fitted here if none is given.
-
-    With steps also the answer, so the outcome; `model` and `probe` run and read in place of the checkpoint's own.
+    Raises:
+        InputError: If an instance has one of them, or there is none below.
     """
-    run = reading.read(checkpoint, instances, at, reader, model, probe, progress)
-    waves = [_wave(checkpoint, x, run, i, at) for i, x in enumerate(instances)]
-    if line is None:
-        far, tau = (np.concatenate([wave[k][(wave[0] > 0) & (wave[1] <= at)] for wave in waves]) for k in (0, 1))
-        line = np.polyfit(far, tau, 1)[::-1] if len(far) > 2 and np.ptp(far) > 0 else np.array([0.0, 1.0])
-    ends = [_ends(checkpoint, x, run, i) for i, x in enumerate(instances)]
-    found = {
-        "speed": np.array([_speed(far, tau, at) for far, tau in waves]),
-        "residual": np.array([_residual(far, tau, line, at) for far, tau in waves]),
-        "distance": np.array(ends, dtype=float),
-        "line": line,
-    }
-    if steps is not None:
-        logits = _logits(checkpoint, run, steps, progress)
-        label = np.array([instance.label for instance in instances], dtype=bool)
-        found |= {"magnitude": np.abs(logits[at]), "wrong": (logits[-1] > 0) != label}
-    return found
+    known = {instance.difficulty for instance in bench.instances if instance.difficulty is not None}
+    easiest = min(known, default=1)
+    if not wanted and easiest < 2:
+        raise InputError("there is nothing easier to fit on; name difficulties with --fit")
+    fitted = tuple(wanted or range(max(1, easiest - 3), easiest))
+    if both := known & set(fitted):
+        raise InputError(f"the difficulty {min(both)} is to be fitted on as well as scored; name others with --fit")
+    return fitted
 
 
-def _logits(checkpoint: Checkpoint, run: Read, steps: int, progress: Progress | None) -> np.ndarray:
-    """Logits of the answers after 0..T steps, (T+1, N); ticks on after the N runs that were read."""
-    shapes, n = checkpoint.model.shapes, len(run.encodings)
-    logits, done = np.empty((steps + 1, n)), n
-    for index in batches(run.encodings, shapes.width, shapes.heads):
-        logits[:, index] = logits_by_step(checkpoint, [run.encodings[i] for i in index], steps)
-        done += len(index)
-        if progress is not None:
-            progress(done, 2 * n)
-    return logits
+def _reserve(benches: Sequence[Bench], at: int, reader: Reader) -> None:
+    """The margins of one set at a time, its nodes, the logits, and probes to be fitted."""
+    size, steps = 0.0, benches[0].steps
+    for bench in benches:
+        nodes = NODE_BYTES * sum(e.n_nodes for e in bench.encodings)
+        logits = 8 * (steps + 1) * len(bench.encodings)
+        size = max(size, reading.bytes_of_margins(bench.encodings, at) + nodes + logits)
+    if reader.probe is not None:
+        size = max(size, reading.bytes_of_fit(benches[0].checkpoint))
+    count = sum(len(bench.instances) for bench in benches)
+    benches[0].reserve(size, f"the waves of {count} instances over {steps} steps")
 
 
-def _wave(checkpoint: Checkpoint, instance: Any, run: Read, i: int, at: int) -> tuple[np.ndarray, np.ndarray]:
+def _waves(benches: Sequence[Bench], reader: Reader) -> Sequence[Predictors]:
+    """Speed, residual and distance of every instance; the line that residuals are about is the first bench's."""
+    line, predictors = np.empty(0), []
+    for bench in benches:
+        at, margins = bench.steps, reading.margins(bench, reader)
+        orders = [
+            next(iter(reading.orders(bench.checkpoint, x, e).values()))
+            for x, e in zip(bench.instances, bench.encodings, strict=True)
+        ]
+        waves = [_wave(*x, at) for x in zip(orders, bench.encodings, margins, strict=True)]
+        if not len(line):
+            far, tau = (np.concatenate([w[k][(w[0] > 0) & (w[1] <= at)] for w in waves]) for k in (0, 1))
+            line = np.polyfit(far, tau, 1)[::-1] if len(far) > 2 and np.ptp(far) > 0 else np.array([0.0, 1.0])
+        ends = [max(0, int(order[e.answer])) for order, e in zip(orders, bench.encodings, strict=True)]
+        predictors.append(
+            {
+                "speed": np.array([_speed(far, tau, at) for far, tau in waves]),
+                "residual": np.array([_residual(far, tau, line, at) for far, tau in waves]),
+                "distance": np.array(ends, dtype=float),
+            }
+        )
+    return predictors
+
+
+def _wave(order: np.ndarray, encoding: Encoding, margin: np.ndarray, at: int) -> tuple[np.ndarray, np.ndarray]:
     """How far each node that carries the concept is, -1 for unreachable, and when it arrives, at + 1 for not yet."""
-    encoding = run.encodings[i]
-    far = next(iter(reading.orders(checkpoint, instance, encoding).values()))
-    mine = encoding.carries & (far != 0)
-    tau = reading.arrival(run.margins[i][:, mine])
-    return far[mine].astype(float), np.where(tau < 0, at + 1, tau).astype(float)
-
-
-def _ends(checkpoint: Checkpoint, instance: Any, run: Read, i: int) -> int:
-    """How far the answer's node is; 0 where nothing has to arrive."""
-    encoding = run.encodings[i]
-    return max(0, int(next(iter(reading.orders(checkpoint, instance, encoding).values()))[encoding.answer]))
+    inside = encoding.carries & (order != 0)
+    tau = reading.arrival(margin[:, inside])
+    return order[inside].astype(float), np.where(tau < 0, at + 1, tau).astype(float)
 
 
 def _speed(far: np.ndarray, tau: np.ndarray, at: int) -> float:
@@ -334,41 +263,54 @@ def _residual(far: np.ndarray, tau: np.ndarray, line: np.ndarray, at: int) -> fl
     """Root mean square of arrivals about a line, both cut off at `at` + 1, where what is unreachable stays."""
     if not len(far):
         return 0.0
-    due = np.where(far < 0, at + 1, np.minimum(line[0] + line[1] * far, at + 1))
-    return round(float(np.sqrt(np.mean((tau - due) ** 2))), DIGITS)
+    expected = np.where(far < 0, at + 1, np.minimum(line[0] + line[1] * far, at + 1))
+    return round(float(np.sqrt(np.mean((tau - expected) ** 2))), DIGITS)
 
 
-def auroc(risk: np.ndarray, wrong: np.ndarray) -> float:
-    """Chance that a wrong one is given more risk than a right one, ties counting half; NaN without both."""
-    positive = wrong.sum()
-    negative = len(wrong) - positive
-    if not positive or not negative:
-        return float("nan")
-    return float((rankdata(risk)[wrong].sum() - positive * (positive + 1) / 2) / (positive * negative))
+def _risk(names: Sequence[str], waves: Sequence[Predictors], wrong: np.ndarray) -> np.ndarray:
+    """Log-odds that an instance of the second set ends wrong, from a regression fitted to the first, (N,)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    inputs, others = (np.column_stack([wave[name] for name in names]) for wave in waves)
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+    return model.fit(inputs, wrong).decision_function(others)
 
 
-def _interval(risk: np.ndarray, wrong: np.ndarray, group: np.ndarray, seed: int) -> tuple[float, float, float]:
-    """AUROC with its 95% interval, whole groups drawn."""
-    rng, names = np.random.default_rng([seed, 10]), np.unique(group)
-    rows = [np.flatnonzero(group == name) for name in names]
-    drawn = []
-    for _ in range(RESAMPLES):
-        take = np.concatenate([rows[k] for k in rng.integers(0, len(rows), len(rows))])
-        drawn.append(auroc(risk[take], wrong[take]))
-    low, high = np.nanquantile(drawn, (0.025, 0.975))
-    return auroc(risk, wrong), float(low), float(high)
-
-
-def table(result: Foretold) -> str:
-    """AUROC of the wave and of what it has to beat."""
-    out = [
-        f"{result.checkpoint}: T = {result.steps}, looked at up to step {result.at}, read by the {result.reader}",
-        f"fitted on {result.n_fit} instances of difficulty {', '.join(map(str, result.fitted))} "
-        f"({result.fit_errors} end wrong); scored on {result.n} others: {result.errors} end wrong, "
-        f"{result.error_rate:.3f} [{result.error_low:.3f}, {result.error_high:.3f}]",
-        "",
-        f"{'predicted from':<22}{'AUROC':>7}{'95% interval':>18}",
+def _scores(
+    bench: Bench, risk: dict[str, np.ndarray], waves: Sequence[Predictors], wrong: Sequence[np.ndarray]
+) -> tuple[Score, ...]:
+    """AUROC of each risk, and of risks fitted to permuted errors."""
+    scores = [
+        Score(title, Estimate.of(auroc(values, wrong[1]), bench.group, bench.rng("bootstrap")))
+        for title, values in risk.items()
     ]
-    for score in result.scores:
-        out.append(f"{score.predictors:<22}{score.auroc:>7.3f}{f'[{score.low:.3f}, {score.high:.3f}]':>18}")
-    return "\n".join(out)
+    rng, once = bench.rng("errors"), np.ones((1, len(wrong[1])), dtype=np.int64)
+    chance = [
+        auroc(_risk(SETS[WAVE], waves, rng.permutation(wrong[0])), wrong[1])(once)[0] for _ in range(PERMUTATIONS)
+    ]
+    permuted = Estimate(np.mean(chance), *interval(np.array(chance), axis=0), PERMUTATIONS)
+    return (*scores, Score(PERMUTED, permuted))
+
+
+def auroc(risk: np.ndarray, wrong: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Chance that a wrong one is given more risk than a right one, ties counting half; NaN without both.
+
+    Args:
+        risk: (N,).
+        wrong: (N,) bool.
+
+    Returns:
+        A statistic of how often each of them counts, (R, N) -> (R,).
+    """
+    order = np.argsort(risk, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(risk[order]) > 0))
+
+    def statistic(counts: np.ndarray) -> np.ndarray:
+        bad, good = (np.add.reduceat((counts * x)[:, order], starts, axis=1) for x in (wrong, ~wrong))
+        less = good.cumsum(1) - good / 2  # right ones with less risk, and half of those with as much
+        pairs = bad.sum(1) * good.sum(1)
+        return (bad * less).sum(1) / np.where(pairs > 0, pairs, np.nan)
+
+    return statistic

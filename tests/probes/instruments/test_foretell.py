@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import mannwhitneyu
 from torch import Tensor
 
 from depthscope.core import tasks
@@ -74,36 +75,46 @@ def test_a_stall_foretells_the_failure() -> None:
     )
     np.testing.assert_array_equal(found.wrong, [x.source % 2 == 0 for x in graphs(7)])
     own, chance, blank = found.score(), found.score("permuted"), found.score("untrained")
-    assert blank.high < own.auroc
-    assert own.auroc > 0.85
-    assert own.low > 0.7
-    assert found.score("residual").auroc > 0.85
-    assert 0.2 < chance.auroc < 0.8
-    assert abs(found.score("distance alone").auroc - 0.5) < 0.25
+    assert blank.auroc.high < own.auroc.value
+    assert own.auroc.value > 0.85
+    assert own.auroc.low > 0.7
+    assert found.score("residual").auroc.value > 0.85
+    assert 0.2 < chance.auroc.value < 0.8
+    assert abs(found.score("distance alone").auroc.value - 0.5) < 0.25
     assert found.errors == found.wrong.sum()
+    assert found.error_rate.value == found.wrong.mean()
     assert (found.steps, found.at, found.fitted, found.n_fit) == (16, 8, (5, 6), 80)
-    assert seen[-1] == (420, 420)
-    done = [a for a, _ in seen]
-    assert done == sorted(set(done))
-    assert {80, 160, 220, 280, 360} < set(done), "each pass is counted: waves, answers, those of the given, untrained"
+    both = 2  # those fitted on and those given, a batch each
+    total = both * (8 + 16 + 8)
+    assert seen == [(k, total) for k in range(1, total + 1)], "each pass is counted: waves, answers, untrained"
 
 
 @pytest.mark.slow
 def test_nothing_foretells_a_failure_without_a_sign() -> None:
     found = foretell.measure(failing(stalls=False), graphs(7, 200), fit=[5, 6], fit_instances=150, steps=16)
-    assert abs(found.score().auroc - 0.5) < 0.1
-    assert found.score().low < 0.5 < found.score().high
+    own = found.score().auroc
+    assert abs(own.value - 0.5) < 0.1
+    assert own.low < 0.5 < own.high
     assert found.residual.max() < 1e-6  # the wave is exact
     moving = found.speed[found.speed > 0]
     np.testing.assert_allclose(moving, 1)
 
 
 def test_auroc_by_hand() -> None:
-    wrong = np.array([True, False, True, False])
-    assert auroc(np.array([3.0, 1, 2, 0]), wrong) == 1
-    assert auroc(np.array([0.0, 1, 1, 0]), wrong) == 0.5
-    assert auroc(np.array([0.0, 3, 1, 2]), wrong) == 0
-    assert np.isnan(auroc(np.zeros(3), np.zeros(3, dtype=bool)))
+    wrong, once = np.array([True, False, True, False]), np.ones((1, 4), dtype=int)
+    assert auroc(np.array([3.0, 1, 2, 0]), wrong)(once) == 1
+    assert auroc(np.array([0.0, 1, 1, 0]), wrong)(once) == 0.5
+    assert auroc(np.array([0.0, 3, 1, 2]), wrong)(once) == 0
+    assert np.isnan(auroc(np.zeros(4), np.zeros(4, dtype=bool))(once))
+
+
+def test_auroc_of_a_resample_is_that_of_its_instances() -> None:
+    rng = np.random.default_rng(3)
+    risk, wrong, counts = rng.integers(0, 9, 40).astype(float), rng.random(40) < 0.4, rng.integers(0, 4, (5, 40))
+    for row, found in zip(counts, auroc(risk, wrong)(counts), strict=True):
+        values, bad = np.repeat(risk, row), np.repeat(wrong, row)
+        due = mannwhitneyu(values[bad], values[~bad]).statistic / (bad.sum() * (~bad).sum())
+        assert found == pytest.approx(due)
 
 
 def test_what_cannot_be_foretold() -> None:
@@ -116,12 +127,12 @@ def test_what_cannot_be_foretold() -> None:
         foretell.measure(ours, graphs(1, 10))
     with pytest.raises(InputError, match="at least 4"):
         foretell.measure(ours, graphs(3, 10), steps=3)
-    assert foretell.unfit(ours) is None
+    assert foretell.measure.unfit(ours) is None
 
 
 def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "MAX_BYTES", 1 << 16)
-    monkeypatch.setattr(foretell, "_see", lambda *_: pytest.fail("it was run"))
+    monkeypatch.setattr(foretell, "_waves", lambda *_: pytest.fail("it was run"))
     with pytest.raises(InputError, match="waves of 50 instances over 100 steps would take"):
         foretell.measure(failing(stalls=True), graphs(6, 30), fit=[5], fit_instances=20, steps=100)
 
@@ -130,7 +141,7 @@ def test_what_would_not_fit_is_refused_before_anything_runs(monkeypatch: pytest.
 def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured) -> None:
     found = foretell.measure(failing(stalls=True), graphs(6, 40), fit=[5], fit_instances=40, steps=16)
     assert json.loads(dumps(found))["scores"][0]["predictors"] == "speed and residual"
-    assert "AUROC" in foretell.table(found)
+    assert "AUROC" in found.table()
     results.save_npz(found, tmp_path / "f.npz")
     with np.load(tmp_path / "f.npz", allow_pickle=False) as stored:
         np.testing.assert_array_equal(stored["residual"], found.residual)
@@ -138,7 +149,7 @@ def test_json_arrays_and_the_command(tmp_path: Path, capsys: Captured) -> None:
     command = ["foretell", str(ours.folder), "--difficulty", "3", "--instances", "20", "--fit", "2"]
     assert main([*command, "--fit-instances", "20", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["fitted"], told["n"], told["n_fit"], len(told["wrong"])) == ([2], 20, 20, 20)
+    assert (told["fitted"], told["error_rate"]["n"], told["n_fit"], len(told["wrong"])) == ([2], 20, 20, 20)
     assert [score["predictors"] for score in told["scores"]][-2:] == ["untrained", "permuted"]
     assert main([*command, "--fit", "3", "--fit-instances", "20"]) == 2
     assert "fitted on as well" in capsys.readouterr().err
