@@ -119,18 +119,6 @@ LEGACY: tuple[Legacy, ...] = (
         ),
     ),
     Legacy(
-        "repair",
-        "whether a wrong answer recovers once the first state that leaves the oracle is put right",
-        "depthscope.probes.instruments.repair",
-        instances=200,
-        options=(
-            Option(
-                "--failures", {"type": int, "default": 40, "metavar": "N", "help": "looked at (default at most 40)"}
-            ),
-            Option("--reader", {"choices": ("readout", "probe"), "help": "who reads (default: the readout, if any)"}),
-        ),
-    ),
-    Legacy(
         "do",
         "what becomes of the answer when a run is changed by hand: your edits, or a battery of them at every step",
         "depthscope.probes.instruments.do",

@@ -80,27 +80,27 @@ def test_the_planted_fault_is_the_first_error(reader: str, tmp_path: Path, monke
     )
     assert (found.reader, found.failures, found.examined, found.instances) == (reader, 12, 8, 12)
     assert {(r.step, r.node, r.name, r.at_answer, r.on_path) for r in found.repairs} == {(3, 3, "D", False, True)}
-    by_way = dict(zip(found.ways, found.fixed, strict=True))
+    by_way = dict(zip(found.ways, found.fixed.value, strict=True))
     assert by_way["first error"] == by_way["first error held"] == 1.0
     assert by_way["random node"] == 0.0, "nobody else is wrong yet"
     assert by_way["random state"] < 0.5
-    assert found.low[0] > 0.6
-    assert found.elsewhere_tried[0] == 8
+    assert found.fixed.low[0] > 0.6
+    assert found.elsewhere.n[0] == 8
     assert found.repairs[0].edits[:2] == ("patch t=3 node=D", "patch t=3.. node=D")
     assert parse(found.repairs[0].edits[5], tuple("ABCDEFGHI")).nodes == (3,)
     assert found.untrained is not None
     assert found.untrained.failures > 0
     if reader == "readout":
-        assert found.untrained.elsewhere[0] == 0.0
+        assert found.untrained.elsewhere.value[0] == 0.0
     done = [d for d, _ in seen]
     assert done == sorted(done)
-    assert (seen[0], seen[-1]) == ((12, 40), (40, 40)), "the search is counted, too"
+    assert (seen[0], seen[-1]) == ((1, 40), (40, 40)), "the 12 steps of the search are counted, too"
     assert json.loads(dumps(found))["repairs"][0]["node"] == 3
     for told in ("the first error", f"read by the {reader}", "untrained network", "patch t=3.. node=D"):
-        assert told in repair.table(found)
+        assert told in found.table()
     results.save_npz(found, tmp_path / "r.npz")
     with np.load(tmp_path / "r.npz", allow_pickle=False) as stored:
-        assert stored["fixed"].shape == stored["untrained.fixed"].shape == (len(repair.WAYS),)
+        assert stored["fixed.value"].shape == stored["untrained.fixed.low"].shape == (len(repair.WAYS),)
 
 
 def test_a_probe_that_reads_nothing_finds_another_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,16 +108,16 @@ def test_a_probe_that_reads_nothing_finds_another_error(monkeypatch: pytest.Monk
     monkeypatch.setattr(reading, "probe_of", lambda *_: reads_r(16, reads=False))
     found = repair.measure(stuck(), paths(), steps=12, seed=1, reader="probe", failures=3)
     assert {(r.step, r.node) for r in found.repairs} == {(0, 0)}, "it says of the source itself that it is not reached"
-    assert found.fixed[0] == 0.0
+    assert found.fixed.value[0] == 0.0
     assert found.untrained is None, "that network says yes to all of these, rightly"
 
 
 def test_one_answer_and_stored_probes_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = untrained(tmp_path / "x", "without ^")
-    assert "no probes are stored" in str(repair.unfit(ours))
+    assert "no probes are stored" in str(repair.measure.unfit(ours))
     monkeypatch.setattr(linear_probe, "load", lambda _: reads_r(8))
     monkeypatch.setattr(reading, "probe_of", lambda *_: reads_r(8))
-    assert repair.unfit(ours) is None
+    assert repair.measure.unfit(ours) is None
     found = repair.measure(ours, tasks.get("logic").generate(3, 12, data="paper", seed=2), steps=6, failures=2)
     assert (found.reader, found.examined) == ("probe", 2)
     assert all(0 <= r.step <= 6 and r.edits[0] for r in found.repairs)
@@ -142,9 +142,9 @@ def test_the_first_error_is_the_earliest_that_stays() -> None:
 
 def test_nothing_is_mended_in_a_network_that_learned_nothing(tmp_path: Path) -> None:
     found = repair.measure(untrained(tmp_path, "graph"), graph.generate(4, 12, data="audited", seed=1), steps=10)
-    assert found.elsewhere_tried[0] >= 5
-    assert found.elsewhere[0] == found.elsewhere[2] == 0.0
-    assert found.elsewhere_high[0] < 0.5
+    assert found.elsewhere.n[0] >= 5
+    assert found.elsewhere.value[0] == found.elsewhere.value[2] == 0.0
+    assert found.elsewhere.high[0] < 0.5
 
 
 def test_a_model_without_failures_says_so() -> None:
@@ -152,7 +152,7 @@ def test_a_model_without_failures_says_so() -> None:
         repair.measure(wave(), graph.generate(3, 4, data="audited", seed=1), steps=12)
     with pytest.raises(InputError, match="no instance"):
         repair.measure(wave(), [])
-    assert "one state that reads" in str(repair.unfit(checkpoint.load("logic-gru")))
+    assert "one state that reads" in str(repair.measure.unfit(checkpoint.load("logic-gru")))
 
 
 @pytest.mark.slow
