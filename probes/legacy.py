@@ -104,21 +104,6 @@ LEGACY: tuple[Legacy, ...] = (
         ),
     ),
     Legacy(
-        "invariances",
-        "whether the answer stays under renaming, reordering and rereading, and turns with a twin",
-        "depthscope.probes.instruments.invariances",
-        instances=100,
-    ),
-    Legacy(
-        "agreement",
-        "how often two checkpoints give the same answer, and who is right where they do not",
-        "depthscope.probes.instruments.agreement",
-        instances=200,
-        options=(
-            Option("--other", {"metavar": "CKPT", "help": "the second checkpoint (default: an untrained network)"}),
-        ),
-    ),
-    Legacy(
         "do",
         "what becomes of the answer when a run is changed by hand: your edits, or a battery of them at every step",
         "depthscope.probes.instruments.do",

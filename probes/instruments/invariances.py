@@ -5,23 +5,18 @@ Owns measuring; the changes are `core.tasks.changes`'.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from depthscope.core.answers import MAX_BATCH, batches, logits_by_step
-from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import Encoding
 from depthscope.core.errors import InputError
-from depthscope.core.frontier import wilson
 from depthscope.core.tasks.changes import ABSENT, CHANGES, Change
-from depthscope.probes.measuring import controls, estimate, results
-from depthscope.probes.measuring.progress import Count, counted, steps_of_runs
-from depthscope.probes.measuring.results import Progress
-from depthscope.probes.reading import margins as reading
-from depthscope.probes.reading.nodes import groups_of
+from depthscope.probes.instrument import Bench, NoOptions, instrument
+from depthscope.probes.measuring import results
+from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.results import Result
 
 
 @dataclass(frozen=True)
@@ -32,128 +27,92 @@ class Outcome:
         name: Of the change.
         title: What is done.
         keeps: Whether the answer has to stay; it has to turn otherwise.
-        n: Instances that it could be done to.
         without: Instances that it could not be done to.
-        unchanged: Share of answers that stay as they were.
-        low: Lower end of its 95% interval (Wilson).
-        high: Upper end.
+        unchanged: Share of answers that stay as they were, over the instances that it could be done to.
         right: Share of right answers to the changed instances.
         moved: Mean of the change of the answer's logit, without its sign.
-        moved_low: Lower end of its 95% interval, by bootstrap over pairs of instances.
-        moved_high: Upper end.
-        largest: Largest change of the logit.
-        largest_low: Lower end of its 95% interval, by the same bootstrap.
-        largest_high: Upper end; no more than the largest seen.
+        largest: Largest change of the logit; the upper end is no more than the largest there is.
         untrained: Share of answers that stay in an untrained network.
     """
 
     name: str
     title: str
     keeps: bool
-    n: int
     without: int
-    unchanged: float
-    low: float
-    high: float
+    unchanged: Estimate
     right: float
-    moved: float
-    moved_low: float
-    moved_high: float
-    largest: float
-    largest_low: float
-    largest_high: float
+    moved: Estimate
+    largest: Estimate
     untrained: float
 
 
 @dataclass(frozen=True)
-class Invariances:
+class Invariances(Result):
     """Outcomes of all changes.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        steps: T.
-        seed: Of the changes, the bootstrap and the untrained network.
         n: Instances.
         right: Share of right answers to the instances as they are; NaN if none has a label.
         outcomes: One a change; those that turn the answer are the control of the others.
         absent: Why there are no more changes, a sentence each.
     """
 
-    checkpoint: str
-    sha256: str
-    steps: int
-    seed: int
     n: int
     right: float
     outcomes: tuple[Outcome, ...]
     absent: tuple[str, ...]
 
+    def table(self) -> str:
+        """Each change with its share and logits, those that have to turn the answer below."""
+        lines = [
+            f"{self.checkpoint}: {self.n} instances, T = {self.steps}, {self.right:.3f} right as they are",
+            "",
+            f"{'change':>34}{'n':>5}{'unchanged':>23}{'untrained':>11}{'right':>7}{'logit moved':>27}{'largest':>27}",
+        ]
+        for keeps in (True, False):
+            lines += [] if keeps else ["  has to turn the answer:"]
+            for one in (x for x in self.outcomes if x.keeps == keeps):
+                lines.append(
+                    f"{one.title:>34}{one.unchanged.n:>5}{f'{one.unchanged}':>23}{one.untrained:>11.3f}{one.right:>7.3f}"
+                    f"{f'{one.moved:.2g}':>27}{f'{one.largest:.2g}':>27}"
+                )
+        return "\n".join([*lines, "", *(f"left out: {sentence}" for sentence in self.absent)])
 
-def unfit(checkpoint: Checkpoint) -> str | None:
-    """Every checkpoint answers."""
-    del checkpoint
-    return None
 
-
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Invariances:
-    """Runs instances as they are and changed, for the same number of steps.
-
-    Args:
-        checkpoint: What runs.
-        instances: Of its task.
-        steps: T; None takes what the most demanding of all needs.
-        seed: Of the changes, the bootstrap and the untrained network.
-        progress: Called with the steps run and in all, a batch at a time; what it raises stops the work.
-
-    Raises:
-        InputError: If there is no instance, or memory is short.
-    """
-    rng = np.random.default_rng([seed, 20])
-    task = checkpoint.config.task
+@instrument("whether the answer stays under renaming, reordering and rereading, and turns with a twin", instances=100)
+def measure(bench: Bench, options: NoOptions) -> Invariances:
+    """Runs instances as they are and changed, for as many steps as the most demanding of all needs."""
+    rng, task, instances = bench.rng("changes"), bench.checkpoint.config.task, bench.instances
     made = {change.name: [_made(change, instance, rng) for instance in instances] for change in CHANGES[task]}
     others = [x for row in made.values() for x in row if x is not None]
-    steps = results.steps_for(checkpoint, [*instances, *others], steps)
-    group, blank = groups_of(instances), controls.untrained(checkpoint, seed)
-    encoded = {name: reading.encoded(checkpoint, [x for x in row if x is not None]) for name, row in made.items()}
-    originals = reading.encoded(checkpoint, instances)
-    every = [*originals, *(e for row in encoded.values() for e in row)]
-    results.refuse_over(
-        results.held_by_runs(checkpoint.model, every) + 8.0 * (steps + 1) * MAX_BATCH + 16.0 * len(every),
-        f"{len(every)} runs of {steps} steps, of instances and of what is made of them",
+    bench = replace(bench, steps=results.steps_for(bench.checkpoint, [*instances, *others], bench.requested))
+    changed = {
+        name: replace(bench, instances=[x for x in row if x is not None])
+        for name, row in made.items()
+        if any(x is not None for x in row)
+    }
+    benches = [bench, *changed.values()]
+    every = [encoding for one in benches for encoding in one.encodings]
+    bench.reserve(
+        results.held_by_runs(bench.model, every) + 8.0 * (bench.steps + 1) * len(instances) + 16.0 * len(every),
+        f"{len(every)} runs of {bench.steps} steps, of instances and of what is made of them",
         "take fewer or smaller instances",
     )
-    rows = (originals, *encoded.values())
-    count = Count(progress, sum(2 * steps_of_runs(checkpoint.model, row, steps) for row in rows))
-
-    def answers(row: Sequence[Encoding], model: Any) -> np.ndarray:
-        return _logits(replace(checkpoint, model=model), row, steps, count.more)
-
-    before, before_blank = (answers(originals, model) for model in (checkpoint.model, blank))
+    count = bench.expect(2 * sum(one.runs() for one in benches))
+    for one in benches:
+        one.count = count
+    before = _logits(bench, bench)
     outcomes = []
     for change in CHANGES[task]:
-        there = np.array([x is not None for x in made[change.name]])
-        row = [x for x in made[change.name] if x is not None]
-        if not row:
-            continue
-        after, after_blank = (answers(encoded[change.name], model) for model in (checkpoint.model, blank))
-        kept = _stays(before_blank[there], after_blank).mean()
-        outcome = _outcome(change, row, (before[there], after), float(kept), group[there], seed)
-        outcomes.append(replace(outcome, without=len(instances) - len(row)))
+        if change.name in changed:
+            there = np.array([x is not None for x in made[change.name]])
+            after = _logits(changed[change.name], bench)
+            right = _right(changed[change.name].instances, after[0])
+            outcomes.append(_outcome(change, bench, there, before, after, right))
     return Invariances(
-        checkpoint=checkpoint.name,
-        sha256=checkpoint.sha256,
-        steps=steps,
-        seed=seed,
+        **bench.header,
         n=len(instances),
-        right=_right(instances, before),
+        right=_right(instances, before[0]),
         outcomes=tuple(outcomes),
         absent=ABSENT[task],
     )
@@ -169,23 +128,15 @@ def _made(change: Change, instance: Any, rng: np.random.Generator) -> Any:
         other = change.make(instance, rng)
     except InputError:
         return None
-    due = instance.label if change.keeps or instance.label is None else 1 - instance.label
-    if other.label != due:
-        raise ValueError(f"{change.name} should make the answer {due}, but the oracle says {other.label}")
+    expected = instance.label if change.keeps or instance.label is None else 1 - instance.label
+    if other.label != expected:
+        raise ValueError(f"{change.name} should make the answer {expected}, but the oracle says {other.label}")
     return other
 
 
-def _logits(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: int, each: Callable[[], None]) -> np.ndarray:
-    """Logit of each answer after T steps, (N,); `each` is called after every step of a batch."""
-    shapes, found = checkpoint.model.shapes, np.empty(len(encodings))
-    watched = replace(checkpoint, model=counted(checkpoint.model, each))
-    for index in batches(encodings, shapes.width, shapes.heads):
-        found[index] = logits_by_step(watched, [encodings[i] for i in index], steps)[-1]
-    return found
-
-
-def _stays(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    return (before > 0) == (after > 0)
+def _logits(bench: Bench, first: Bench) -> np.ndarray:
+    """Logit of each answer after T steps, of the checkpoint and of the first bench's untrained network, (2, N)."""
+    return np.stack([bench.logits(model)[-1] for model in (bench.model, first.untrained)])
 
 
 def _right(instances: Sequence[Any], logits: np.ndarray) -> float:
@@ -197,65 +148,24 @@ def _right(instances: Sequence[Any], logits: np.ndarray) -> float:
 
 
 def _outcome(
-    change: Change,
-    row: Sequence[Any],
-    logits: tuple[np.ndarray, np.ndarray],
-    untrained: float,
-    group: np.ndarray,
-    seed: int,
+    change: Change, bench: Bench, there: np.ndarray, before: np.ndarray, after: np.ndarray, right: float
 ) -> Outcome:
-    """Figures of one change; logits are those of the instances it could be done to, before and after."""
-    before, after = logits
-    stays, moved = _stays(before, after), np.abs(after - before)
-    low, high = wilson(np.array(stays.sum()), len(row))
-    mean = estimate.mean(moved, group, seed)
-    largest_low, largest_high = _of_largest(moved, group, seed)
+    """What a change did to the instances that it could be done to, (N,) bool, from logits (2, N) and (2, n)."""
+    before, group = before[:, there], bench.group[there]
+    stays, blank_stays = (before > 0) == (after > 0)
+    moved = np.abs(after[0] - before[0])
+
+    def largest(counts: np.ndarray) -> np.ndarray:
+        return np.where(counts > 0, moved, -np.inf).max(axis=1)
+
     return Outcome(
         name=change.name,
         title=change.title,
         keeps=change.keeps,
-        n=len(row),
-        without=0,
-        unchanged=float(stays.mean()),
-        low=float(low),
-        high=float(high),
-        right=_right(row, after),
-        moved=float(mean.value),
-        moved_low=float(mean.low),
-        moved_high=float(mean.high),
-        largest=float(moved.max()),
-        largest_low=largest_low,
-        largest_high=largest_high,
-        untrained=untrained,
+        without=int((~there).sum()),
+        unchanged=Estimate.share(stays.sum(), len(stays)),
+        right=right,
+        moved=bench.mean(moved, group),
+        largest=Estimate.of(largest, group, bench.rng("bootstrap")),
+        untrained=float(blank_stays.mean()),
     )
-
-
-def _of_largest(moved: np.ndarray, group: np.ndarray, seed: int) -> tuple[float, float]:
-    """95% interval of the largest, by bootstrap over groups."""
-    names, of = np.unique(group, return_inverse=True)
-    top = np.full(len(names), -np.inf)
-    np.maximum.at(top, of, moved)
-    drawn = np.random.default_rng(seed).integers(0, len(names), (estimate.RESAMPLES, len(names)))
-    low, high = np.quantile(top[drawn].max(axis=1), (0.025, 0.975))
-    return float(low), float(high)
-
-
-def table(found: Invariances) -> str:
-    """Each change with its share and logits, those that have to turn the answer below."""
-    lines = [
-        f"{found.checkpoint}: {found.n} instances, T = {found.steps}, {found.right:.3f} right as they are",
-        "",
-        f"{'change':>34}{'n':>5}{'unchanged':>11}{'95% interval':>16}{'untrained':>11}{'right':>7}"
-        f"{'logit moved':>13}{'95% interval':>20}{'largest':>9}{'95% interval':>20}",
-    ]
-    for keeps in (True, False):
-        lines += [] if keeps else ["  has to turn the answer:"]
-        for one in (x for x in found.outcomes if x.keeps == keeps):
-            between = f"[{one.low:.3f}, {one.high:.3f}]"
-            moved = f"[{one.moved_low:.2g}, {one.moved_high:.2g}]"
-            largest = f"[{one.largest_low:.2g}, {one.largest_high:.2g}]"
-            lines.append(
-                f"{one.title:>34}{one.n:>5}{one.unchanged:>11.3f}{between:>16}{one.untrained:>11.3f}{one.right:>7.3f}"
-                f"{one.moved:>13.2g}{moved:>20}{one.largest:>9.2g}{largest:>20}"
-            )
-    return "\n".join([*lines, "", *(f"left out: {sentence}" for sentence in found.absent)])

@@ -3,8 +3,8 @@
     e(i) = first step, once the oracle has node i, from which what is read at i is wrong to the end
     first error = the node with the least e; its state is replaced by that of a matching node that is right
 
-Does the answer recover, more often than after the same at a random other node, or in an untrained network? What is read
-is read by the model's readout of nodes or by the stored probes. A node of a text is a person: all mentions are put right.
+Does the answer recover, more often than after the same at a random other node, or in an untrained network? The model's
+readout of nodes reads, or the stored probes. A node of a text is a person: all mentions are put right.
 """
 
 from __future__ import annotations

@@ -20,9 +20,6 @@ from tests.probes.hand_made import untrained
 COUNTS = {"commitment": 44, "foretell": 40, "repair": 40, "fixed-points": 1, "lyapunov": 2}
 """Instances of those that need more than a few, and of those that take long over each."""
 
-COARSE = {"agreement": "it tells of its two runs, a batch at a time, and small work is one batch"}
-"""Instruments that tell of fewer than three parts of small work, and why."""
-
 SLOW = {"fixed-points": "one small instance takes it half a minute to the end; that it stops is tried below"}
 """Instruments that are not run to the end, and why."""
 
@@ -39,7 +36,7 @@ def work(name: str, ours: Checkpoint) -> Callable[[Progress], Any]:
     return lambda progress: registry.get(name)(ours, drawn, steps=6, progress=progress)
 
 
-NAMES = ["fit", *(x for x in registry.NAMES if x not in COARSE)]
+NAMES = ["fit", *registry.NAMES]
 
 
 @pytest.mark.slow

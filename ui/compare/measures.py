@@ -112,9 +112,10 @@ def _answers(found: Agreement, task: str, pair: Pair) -> None:
             "where a model falls apart with more steps, or needs them, another step shows another wall."
         )
     both, one, two, none = found.parts[..., -1].sum(axis=0).tolist()
+    agree = found.agree[-1]
     st.caption(
-        f"At step {found.steps} the two agree on {share(found.agree[-1])} [{share(found.low[-1])}, "
-        f"{share(found.high[-1])}] of {found.n:,} instances (by chance {share(found.chance[-1])}; the first with an "
+        f"At step {found.steps} the two agree on {share(float(agree))} [{share(float(agree.low))}, "
+        f"{share(float(agree.high))}] of {found.n:,} instances (by chance {share(found.chance[-1])}; the first with an "
         f"untrained network {share(found.untrained[-1])}): {both:,} both right, {one:,} only the first, {two:,} only "
         f"the second, {none:,} neither."
     )

@@ -10,6 +10,7 @@ from depthscope.figures.instruments import two_checkpoints
 from depthscope.figures.linked_views.comparison import of_two_instances
 from depthscope.probes.instruments.agreement import Agreement
 from depthscope.probes.instruments.similarity import Alike, Dynamics, Similarity
+from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.two_runs import Disagreement
 from tests.figures import hand_made
 
@@ -27,22 +28,8 @@ def agreement() -> Agreement:
     parts[1, :, -1] = (4, 3, 2, 1)
     parts[1, 3, :-1] = 10
     some = np.linspace(0.5, 1, 4)
-    return Agreement(
-        "one",
-        "",
-        "<b>two</b>",
-        3,
-        0,
-        20,
-        np.array([1, 2]),
-        np.array([10, 10]),
-        parts,
-        some,
-        some - 0.1,
-        some,
-        some,
-        some,
-    )
+    agree, each = Estimate(some, some - 0.1, some, 20), np.array([10, 10])
+    return Agreement("one", "", 3, 0, "<b>two</b>", 20, np.array([1, 2]), each, parts, agree, some, some)
 
 
 def trace_of(fig: Any, name: str) -> Any:
@@ -78,7 +65,7 @@ def test_answers_of_two() -> None:
     fig = two_checkpoints.who_is_right(found, "graph", "light")
     np.testing.assert_allclose([bar.y[1] for bar in fig.data], [0.4, 0.3, 0.2, 0.1])
     fig = two_checkpoints.agreement_over_steps(found, "light", (1, 2))
-    np.testing.assert_allclose(trace_of(fig, "agree").y, found.agree)
+    np.testing.assert_allclose(trace_of(fig, "agree").y, found.agree.value)
 
 
 def test_likeness() -> None:

@@ -15,8 +15,9 @@ from depthscope.core import frontier, tasks
 from depthscope.core.encoding import Batch
 from depthscope.core.errors import InputError
 from depthscope.probes.cli import main
+from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import agreement
-from depthscope.probes.measuring import alignment as pairing, results
+from depthscope.probes.measuring import alignment as pairing, controls, results
 from tests.probes.hand_made import Flood, flood, untrained
 
 
@@ -45,14 +46,14 @@ def blank(checkpoint: Any, seed: int) -> Any:
 @pytest.fixture(autouse=True)
 def _untrained(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hand-made models have no architecture to start anew; the liar stands for the untrained network."""
-    monkeypatch.setattr(agreement.controls, "untrained", blank)
+    monkeypatch.setattr(controls, "untrained", blank)
 
 
 def test_a_model_agrees_with_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     found = with_other(monkeypatch, replace(flood(), name="again"))
-    assert found.agree.tolist() == [1.0] * 9
-    assert (found.high == 1).all()
-    assert (found.low < 1).all()
+    assert found.agree.value.tolist() == [1.0] * 9
+    assert (found.agree.high == 1).all()
+    assert (found.agree.low < 1).all()
     assert found.difficulty.tolist() == [2, 4]  # a graph without a path counts as its twin does
     assert found.count.tolist() == [20, 10]
     assert (found.parts[:, 1:3] == 0).all()
@@ -64,19 +65,18 @@ def test_one_that_always_says_no_is_wrong_on_the_reachable_half(monkeypatch: pyt
     liar: Any = Liar()
     found = with_other(monkeypatch, replace(flood(), name="liar", model=liar))
     np.testing.assert_array_equal(found.parts[:, :, -1], [[10, 10, 0, 0], [5, 5, 0, 0]])
-    assert found.agree[-1] == 0.5
-    assert found.agree[0] == 1  # nobody is reached yet
+    assert found.agree.value[-1] == 0.5
+    assert found.agree.value[0] == 1  # nobody is reached yet
     assert found.chance[-1] == 0.5
-    np.testing.assert_array_equal(found.untrained, found.agree)
-    assert "only the first right" in agreement.table(found)
+    np.testing.assert_array_equal(found.untrained, found.agree.value)
+    assert "only the first right" in found.table()
 
 
 def test_progress_comes_at_every_step_and_what_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, int]] = []
     agreement.measure(flood(), drawn(2, 4), steps=5, progress=lambda *x: seen.append(x))
-    assert len(seen) >= 10  # two sides, five steps
-    assert seen[-1] == (40, 40)
-    monkeypatch.setattr(agreement, "_answers", None)
+    assert seen == [(k, 10) for k in range(1, 11)]  # two sides, five steps
+    monkeypatch.setattr(Bench, "logits", None)
     monkeypatch.setattr(results, "MAX_BYTES", 1000)
     with pytest.raises(InputError, match="over the limit"):
         agreement.measure(flood(), drawn(2, 4), steps=5)
@@ -100,7 +100,7 @@ def test_the_command_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[s
     )
     found = json.loads(capsys.readouterr().out)
     assert found["other"] == "untrained"
-    assert len(found["agree"]) == 4
+    assert len(found["agree"]["value"]) == 4
     assert sum(found["parts"][0][k][-1] for k in range(4)) == found["count"][0]
 
 
