@@ -256,9 +256,8 @@ class _Scorer:
         """Scores of some exits, (N,) each, one for each threshold."""
         hits, steps, control, gain = (np.array(x) for x in zip(*map(self._point, stops), strict=True))
         n = len(self.right)
-        return ExitCurve(
-            title, threshold, Estimate.share(hits, n), Estimate(*steps.T, n), control, Estimate(*gain.T, n)
-        )
+        means = [Estimate(x[:, 0], x[:, 1], x[:, 2], n) for x in (steps, gain)]
+        return ExitCurve(title, threshold, Estimate.share(hits, n), means[0], control, means[1])
 
     def _point(self, stop: np.ndarray) -> tuple[float, tuple[float, ...], float, tuple[float, ...]]:
         """Right answers, mean steps, control and gain of one exit, the means with both ends of their intervals."""

@@ -185,8 +185,11 @@ def measure(bench: Bench, options: Options) -> Foretold:
         error_rate=Estimate.share(wrong[1].sum(), len(wrong[1])),
         scores=_scores(bench, risk, waves, wrong),
         wrong=wrong[1],
+        speed=waves[1]["speed"],
+        residual=waves[1]["residual"],
+        magnitude=waves[1]["magnitude"],
+        distance=waves[1]["distance"],
         risk=risk[WAVE],
-        **{name: waves[1][name] for name in ("speed", "residual", "magnitude", "distance")},
     )
 
 
@@ -290,8 +293,8 @@ def _scores(
     chance = [
         auroc(_risk(SETS[WAVE], waves, rng.permutation(wrong[0])), wrong[1])(once)[0] for _ in range(PERMUTATIONS)
     ]
-    permuted = Estimate(np.mean(chance), *interval(np.array(chance), axis=0), PERMUTATIONS)
-    return (*scores, Score(PERMUTED, permuted))
+    low, high = interval(np.array(chance), axis=0)
+    return (*scores, Score(PERMUTED, Estimate(np.mean(chance), low, high, PERMUTATIONS)))
 
 
 def auroc(risk: np.ndarray, wrong: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
