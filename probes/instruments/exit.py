@@ -243,10 +243,10 @@ class _Scorer:
         names, self.group = np.unique(observed.group, return_inverse=True)
         stratum = np.full(len(names), NO_DIFFICULTY)
         np.maximum.at(stratum, self.group, observed.difficulty)
-        self.drawn = resamples(len(names), rng, stratum)  # (RESAMPLES, groups)
+        self.drawn = resamples(len(names), rng, stratum).astype(float)  # (RESAMPLES, groups)
         self.size = self.drawn @ np.bincount(self.group)  # (RESAMPLES,) instances in each
         self.fixed = self.right.mean(0)  # (T,)
-        self.fixed_drawn = np.stack([self._means(column) for column in self.right.T], axis=1)  # (RESAMPLES, T)
+        self.fixed_drawn = np.stack([self._means(column) for column in self.right.T])  # (T, RESAMPLES)
 
     def _means(self, values: np.ndarray) -> np.ndarray:
         """Mean of values of the instances in each resample, (N,) -> (RESAMPLES,)."""
@@ -266,7 +266,7 @@ class _Scorer:
         right = self.right[np.arange(n), stop - 1]
         stopped = csr_array((np.ones(n), (stop - 1, self.group)), shape=(steps, self.drawn.shape[1]))
         control = float(np.bincount(stop - 1, np.full(n, 1 / n), steps) @ self.fixed)
-        control_drawn = ((stopped @ self.drawn.T) / self.size * self.fixed_drawn.T).sum(0)
+        control_drawn = ((stopped @ self.drawn.T) / self.size * self.fixed_drawn).sum(0)
         gain_drawn = (self._means(right) - control_drawn).round(12)
         ends = np.full((2, 2), np.nan)
         if self.drawn.shape[1] > 1:
