@@ -8,7 +8,7 @@ copy, the CSV and the list in docs/instruments follow from that declaration. doc
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -23,31 +23,40 @@ from depthscope.core.encoding import Batch, Encoding, collate
 from depthscope.core.errors import InputError
 from depthscope.core.frontier import NO_DIFFICULTY
 from depthscope.core.protocol import Sink
+from depthscope.core.tasks import paths
+from depthscope.core.tasks.paths import Routes
 from depthscope.probes.measuring import controls, results
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.progress import Count, steps_of_runs
 from depthscope.probes.measuring.results import Progress, Result
 from depthscope.probes.reading.nodes import groups_of
 
-STREAMS = {
+STREAMS: dict[str, int | None] = {
+    "battery": None,
+    "cuts": None,
+    "permuted": None,
     "restarts": 1,
     "shuffled": 2,
     "line": 3,
     "bootstrap": 4,
     "split": 5,
     "targets": 5,
+    "random cells": 5,
     "answers": 6,
     "halves": 6,
     "places": 6,
     "folds": 7,
     "subspaces": 7,
+    "directions": 7,
     "coordinates": 8,
-    "order": 9,
-    "places of a control": 11,
+    "random nodes": 8,
     "sets": 8,
     "repair": 8,
+    "order": 9,
     "matches": 9,
     "errors": 9,
+    "places of a control": 11,
+    "rows": 15,
     "changes": 20,
 }
 """Streams of random numbers by what they are for: what one draws changes nothing for the others."""
@@ -93,6 +102,14 @@ class Bench:
         t = results.steps_for(checkpoint, known or instances, steps)
         return cls(checkpoint, instances, t, seed, progress, steps)
 
+    def among(self, index: Sequence[int]) -> Bench:
+        """The bench on some of its instances; T is what these need, where none was requested."""
+        some = Bench.of(self.checkpoint, [self.instances[i] for i in index], self.requested, self.seed, self.progress)
+        some.encodings = [self.encodings[i] for i in index]
+        some.routes = [self.routes[i] for i in index]
+        some.group = self.group[list(index)]
+        return some
+
     @property
     def model(self) -> Any:
         """The network of the checkpoint."""
@@ -103,6 +120,12 @@ class Bench:
         """The instances as the checkpoint reads them."""
         task = tasks.get(self.checkpoint.config.task)
         return [task.encode(instance, self.checkpoint.config) for instance in self.instances]
+
+    @cached_property
+    def routes(self) -> list[Routes]:
+        """The links of each instance, and which of them its answer needs."""
+        config = self.checkpoint.config
+        return [paths.routes(x, encoding, config) for x, encoding in zip(self.instances, self.encodings, strict=True)]
 
     @cached_property
     def group(self) -> np.ndarray:
@@ -122,6 +145,11 @@ class Bench:
         """The same network with the weights it would start training from: a control."""
         return controls.untrained(self.checkpoint, self.seed)
 
+    @cached_property
+    def blank(self) -> Checkpoint:
+        """The checkpoint with that network in the place of its own."""
+        return replace(self.checkpoint, model=self.untrained)
+
     @property
     def header(self) -> dict[str, Any]:
         """What every result begins with."""
@@ -134,7 +162,8 @@ class Bench:
 
     def rng(self, purpose: str, *index: int) -> np.random.Generator:
         """A fresh generator of the stream of that purpose (of STREAMS), or of one of several such streams."""
-        return np.random.default_rng([self.seed, *index, STREAMS[purpose]])
+        stream = STREAMS[purpose]
+        return np.random.default_rng([self.seed, *index, *(() if stream is None else (stream,))])
 
     def mean(self, values: np.ndarray, group: np.ndarray | None = None) -> Estimate:
         """Mean over the last axis, (..., N) -> (...), by default over the instances."""

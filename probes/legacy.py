@@ -53,12 +53,6 @@ class Old(Instrument):
 
 LEGACY: tuple[Legacy, ...] = (
     Legacy(
-        "attention",
-        "whether attention lies on the path to the answer, at every step and head and rolled out",
-        "depthscope.probes.instruments.attention",
-        instances=40,
-    ),
-    Legacy(
         "interaction",
         "how much the answer, or one state, changes with each state before it, attention or not",
         "depthscope.probes.instruments.interaction",

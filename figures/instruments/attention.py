@@ -68,14 +68,14 @@ def mean_over_steps(values: np.ndarray) -> np.ndarray:
 
 def best_head(figure_: attention.Figure) -> int:
     """The head that is highest over its steps."""
-    means = mean_over_steps(figure_.value)
+    means = mean_over_steps(figure_.trained.value)
     return 0 if np.isnan(means).all() else int(np.nanargmax(means))
 
 
 def flow(found: AttentionScores) -> Flow:
     """Where attention goes, in a few numbers."""
     head = best_head(found.mass)
-    at_head = lambda figure_: float(mean_over_steps(figure_.value)[head])  # noqa: E731
+    at_head = lambda figure_: float(mean_over_steps(figure_.trained.value)[head])  # noqa: E731
     return Flow(head, at_head(found.mass), _controls(found.mass), at_head(found.auroc), _controls(found.auroc))
 
 
@@ -99,7 +99,7 @@ def path_of(instance: object) -> tuple[str, str]:
 def where(found: AttentionScores, instance: object) -> str:
     """One sentence that says where attention flows in one run, beside evenly spread attention. Plain text."""
     said, (path, links) = flow(found), path_of(instance)
-    head = f"head {said.head}" if found.mass.value.shape[1] > 1 else "its one head"
+    head = f"head {said.head}" if found.mass.trained.shape[1] > 1 else "its one head"
     even = f"evenly spread it would be {share(said.mass_controls[0])}"
     numbers = f"{head} gives it {share(said.mass)} of a path node's attention; {even}"
     if np.isnan(said.auroc):
@@ -133,20 +133,20 @@ def path_over_steps(figure_: attention.Figure, scheme: Scheme, trained: Span = N
         scheme: Of the page.
         trained: Fewest and most steps in training, shaded.
     """
-    steps, heads = figure_.value.shape
+    steps, heads = figure_.trained.shape
     t = np.arange(1, steps + 1)
     fig = figure(scheme, height=HEIGHT, x="step", y=figure_.title)
     best = best_head(figure_)
-    band(fig, t, figure_.low[:, best], figure_.high[:, best], BAND[scheme])
+    band(fig, t, figure_.trained.low[:, best], figure_.trained.high[:, best], BAND[scheme])
     for h in range(heads):
         name, hue = (f"head {h}", colour(scheme, h)) if heads > 1 else ("rollout", MAIN[scheme])
-        line(fig, t, figure_.value[:, h], name, hue, DASHES[h // 8 % 4], markers=steps == 1)
+        line(fig, t, figure_.trained.value[:, h], name, hue, DASHES[h // 8 % 4], markers=steps == 1)
     most = lambda x: np.where(np.isfinite(x).any(1), np.nanmax(np.where(np.isfinite(x), x, -np.inf), axis=1), np.nan)  # noqa: E731
     suffix = ", best head" if heads > 1 else ""
     line(fig, t, figure_.uniform[:, 0], "spread evenly", INK[scheme], "dot")
     line(fig, t, most(figure_.permuted), f"permuted{suffix}", MUTED[scheme], "dash")
     line(fig, t, most(figure_.untrained), f"untrained{suffix}", MUTED[scheme], "dashdot")
-    _finish(fig, scheme, trained, steps, figure_.value, 1)
+    _finish(fig, scheme, trained, steps, figure_.trained.value, 1)
     return fig
 
 

@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 
 from depthscope.figures.frontier.figures import Span
 from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import MUTED, SHADE
+from depthscope.figures.style.plotly import BAND, MUTED, SHADE
+from depthscope.probes.measuring.estimate import Estimate
 
 
 def share(x: float) -> str:
@@ -32,6 +33,19 @@ def band(fig: go.Figure, t: np.ndarray, low: np.ndarray, high: np.ndarray, hue: 
             edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
             fig.add_scatter(x=t[part], y=high[part], **edge)
             fig.add_scatter(x=t[part], y=low[part], fill="tonexty", fillcolor=hue, **edge)
+
+
+def estimated(
+    fig: go.Figure, t: np.ndarray, of: Estimate, name: str, hue: str, scheme: Scheme, markers: bool = False
+) -> None:
+    """A curve with its interval."""
+    band(fig, t, of.low, of.high, BAND[scheme])
+    line(fig, t, of.value, name, hue, "solid", markers)
+
+
+def interval(of: Estimate) -> str:
+    """A share with its interval as text: .565 [.490, .641]."""
+    return f"{share(float(of))} [{share(float(of.low))}, {share(float(of.high))}]"
 
 
 def shade(fig: go.Figure, scheme: Scheme, span: Span, most: int) -> None:

@@ -5,7 +5,7 @@ Owns the figures and their controls; which links are on the path stands in `core
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,18 +13,22 @@ import numpy as np
 from scipy.sparse import csr_array, diags_array
 from scipy.stats import rankdata
 
-from depthscope.core import tasks, trace
+from depthscope.core import trace
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import NEVER, SPARSE_ABOVE, Encoding
+from depthscope.core.encoding import NEVER, SPARSE_ABOVE
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.paths import Routes, routes
+from depthscope.core.tasks.paths import Routes
 from depthscope.core.trace import Trace
-from depthscope.probes.measuring import controls, estimate
-from depthscope.probes.measuring.results import Progress, refuse_over, steps_for
-from depthscope.probes.reading.nodes import groups_of
+from depthscope.probes.instrument import Bench, instrument
+from depthscope.probes.measuring import results
+from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.results import Result
 
 RESIDUAL = 0.5
 """What a block without a gate is taken to keep of a state in the rollout (Abnar & Zuidema 2020)."""
+
+SHOWN = 8
+"""Steps in the table; --json has them all."""
 
 
 @dataclass(frozen=True)
@@ -35,66 +39,75 @@ class Weights:
         pairs: (2, M) pairs (query, key), sorted by query, then key.
         attention: (T, heads, M) each query's weights sum to 1.
         gate: (T, n) share of a state that an update replaces.
-        seen: (heads, M) bool, the pairs whose key a head can choose for the query, at least one a query; None where
+        visible: (heads, M) bool, the pairs whose key a head can choose for the query, at least one a query; None where
             every head chooses among all.
     """
 
     pairs: np.ndarray
     attention: np.ndarray
     gate: np.ndarray
-    seen: np.ndarray | None = None
+    visible: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        got, due = self.attention.shape, (len(self.gate), self.pairs.shape[1])
-        if (got[0], got[2]) != due:
-            raise ValueError(f"attention has shape {got}, but gate {self.gate.shape} and pairs {self.pairs.shape}")
-        if self.seen is not None and self.seen.shape != got[1:]:
-            raise ValueError(f"seen has shape {self.seen.shape}, but attention has shape {got}")
+        steps, heads, pairs = self.attention.shape
+        if (steps, pairs) != (len(self.gate), self.pairs.shape[1]):
+            raise ValueError(
+                f"attention has shape {self.attention.shape}, but gate {self.gate.shape} and pairs {self.pairs.shape}"
+            )
+        if self.visible is not None and self.visible.shape != (heads, pairs):
+            raise ValueError(f"visible has shape {self.visible.shape}, but attention {self.attention.shape}")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure at every step 1..T and head, a mean over instances, with its controls; every array is (T, heads).
+    """One figure at every step 1..T and head, (T, heads), a mean over instances, with its controls.
 
     Attributes:
         title: What it is.
-        value: Of the checkpoint; NaN at steps where no instance has a path yet.
-        low: Lower end of its 95% interval, by bootstrap over groups of instances.
-        high: Upper end.
+        trained: Of the checkpoint; NaN at steps where no instance has a path yet.
+        excess: `trained` less `uniform`, instance by instance.
         uniform: The same of attention spread evenly over the keys that a head can see.
-        permuted: Of the checkpoint's own weights, dealt out anew among the keys of each query that a head can see.
+        permuted: Of the checkpoint's own weights, in a random order among the keys of each query that a head can see.
         untrained: Of an untrained network.
-        excess: Value less that of uniform attention.
-        excess_low: Lower end of its 95% interval, instance by instance.
-        excess_high: Upper end.
     """
 
     title: str
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    trained: Estimate
+    excess: Estimate
     uniform: np.ndarray
     permuted: np.ndarray
     untrained: np.ndarray
-    excess: np.ndarray
-    excess_low: np.ndarray
-    excess_high: np.ndarray
 
     def __post_init__(self) -> None:
-        for name, values in vars(self).items():
-            if name != "title" and values.shape != self.value.shape:
-                raise ValueError(f"{name} has shape {values.shape}, but value has shape {self.value.shape}")
+        for name in ("excess", "uniform", "permuted", "untrained"):
+            if (shape := getattr(self, name).shape) != self.trained.shape:
+                raise ValueError(f"{name} has shape {shape}, but trained has shape {self.trained.shape}")
+
+    def block(self) -> str:
+        """The best head at some steps, beside uniform attention and the best heads of the other controls."""
+        heads = self.trained.shape[1]
+        lines = [self.title]
+        lines.append(
+            f"{'step':>6}{'head':>6}{'value':>24}{'uniform':>9}{'permuted':>10}{'untrained':>11}{'excess':>25}"
+        )
+        for t in results.shown(len(self.trained) - 1, SHOWN):
+            values = self.trained.value[t]
+            if np.isnan(values).all():
+                continue
+            h = int(np.nanargmax(values))
+            controls = (
+                f"{self.uniform[t, h]:9.3f}{np.nanmax(self.permuted[t]):10.3f}{np.nanmax(self.untrained[t]):11.3f}"
+            )
+            name, value, excess = str(h) if heads > 1 else "mean", f"{self.trained[t, h]}", f"{self.excess[t, h]:+.3f}"
+            lines.append(f"{t + 1:6d}{name:>6}{value:>24}{controls}{excess:>25}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
-class AttentionScores:
+class AttentionScores(Result):
     """Attention and path of one checkpoint.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        seed: Of permutations, untrained network and bootstrap.
-        steps: T.
         n: Instances with a path.
         left_out: Instances without one.
         mass: Share of a path node's attention that goes along the path.
@@ -103,16 +116,17 @@ class AttentionScores:
         rollout_auroc: Chance that a node on the path has more of it than one off the path; one column.
     """
 
-    checkpoint: str
-    sha256: str
-    seed: int
-    steps: int
     n: int
     left_out: int
     mass: Figure
     auroc: Figure
     rollout_mass: Figure
     rollout_auroc: Figure
+
+    def table(self) -> str:
+        """Each figure at some steps."""
+        head = f"{self.checkpoint}: {self.n} instances with a path ({self.left_out} without), {self.steps} steps"
+        return "\n\n".join([head, *(getattr(self, name).block() for name in TITLES)])
 
 
 TITLES = {
@@ -128,87 +142,58 @@ def unfit(checkpoint: Checkpoint) -> str | None:
     return None if checkpoint.model.shapes.heads else "it has no attention; `interaction` asks the same of any model"
 
 
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> AttentionScores:
-    """Scores attention against the path of every instance that has one.
-
-    Args:
-        checkpoint: What runs.
-        instances: Of its task.
-        steps: T; None takes what the instances need.
-        seed: Of permutations, untrained network and bootstrap.
-        progress: Called with the instances done and in all; what it raises stops the work.
+def with_a_path(bench: Bench) -> Bench:
+    """The bench on the instances whose answer has a path.
 
     Raises:
-        InputError: If no instance has a path, the checkpoint cannot read one, or it would take too much memory.
+        InputError: If none has one.
+    """
+    index = [i for i, route in enumerate(bench.routes) if (route.from_step != NEVER).any()]
+    if not index:
+        raise InputError("no instance has a path from what is asked to the answer, so there is nothing to look for")
+    return bench.among(index)
+
+
+@instrument(
+    "whether attention lies on the path to the answer, at every step and head and rolled out",
+    unfit=unfit,
+    instances=40,
+)
+def measure(bench: Bench, options: object) -> AttentionScores:
+    """Scores attention against the path of every instance that has one.
 
     Source:
         Rollout: Abnar & Zuidema (2020), Quantifying attention flow in transformers; here with the recorded mean gate
         in the place of their residual half.
     """
-    task, config = tasks.get(checkpoint.config.task), checkpoint.config
-    encodings = [task.encode(instance, config) for instance in instances]
-    found = [routes(x, encoding, config) for x, encoding in zip(instances, encodings, strict=True)]
-    kept = [i for i, route in enumerate(found) if (route.from_step != NEVER).any()]
-    if not kept:
-        raise InputError("no instance has a path from what is asked to the answer, so there is nothing to look for")
-    steps = steps_for(checkpoint, [instances[i] for i in kept], steps)
-    plain, rng = replace(checkpoint, model=controls.untrained(checkpoint, seed)), np.random.default_rng(seed)
-    for i in kept:
-        _refuse(encodings[i], steps, checkpoint.model.shapes.heads)
-    by: dict[str, list[dict[str, np.ndarray]]] = {"own": [], "uniform": [], "permuted": [], "untrained": []}
-    for done, i in enumerate(kept, 1):
-        where = (found[i], encodings[i].answer, encodings[i].n_nodes)
-        own = weights_of(trace.record(checkpoint, instances[i], steps), checkpoint)
-        other = weights_of(trace.record(plain, instances[i], steps), plain)
-        for who, weights in (
-            ("own", own),
-            ("uniform", uniform(own)),
-            ("permuted", permuted(own, rng)),
-            ("untrained", other),
-        ):
-            by[who].append(figures(weights, *where))
-        if progress is not None:
-            progress(done, len(kept))
-    group = groups_of(instances)[kept]
-    columns = {
-        name: _figure(title, {who: np.stack([x[name] for x in rows]) for who, rows in by.items()}, group, seed)
-        for name, title in TITLES.items()
-    }
-    return AttentionScores(
-        checkpoint.name, checkpoint.sha256, seed, steps, len(kept), len(instances) - len(kept), **columns
-    )
+    del options
+    n, bench = len(bench.instances), with_a_path(bench)
+    for encoding in bench.encodings:
+        nodes, edges = encoding.n_nodes, encoding.edge_index
+        pairs = nodes * nodes if edges is None or nodes <= SPARSE_ABOVE else edges.shape[1]
+        size = 8 * (3 * bench.steps * bench.model.shapes.heads * pairs + bench.steps * nodes)
+        what = f"attention over {pairs} pairs at {bench.steps} steps"
+        bench.reserve(size, what, "run fewer steps or a smaller input")
+    bench.expect(len(bench.instances))
+    rng = bench.rng("permuted")
+    scores: dict[str, list[dict[str, np.ndarray]]] = {}
+    for instance, encoding, route in zip(bench.instances, bench.encodings, bench.routes, strict=True):
+        trained, untrained = (
+            weights_of(trace.record(side, instance, bench.steps), side) for side in (bench.checkpoint, bench.blank)
+        )
+        arms = {"trained": trained, "uniform": uniform(trained), "permuted": permuted(trained, rng)}
+        for name, weights in (arms | {"untrained": untrained}).items():
+            scores.setdefault(name, []).append(figures(weights, route, encoding.answer, encoding.n_nodes))
+        bench.tick()
+    columns: dict[str, Any] = {name: _figure(bench, name, scores) for name in TITLES}
+    return AttentionScores(**bench.header, n=len(bench.instances), left_out=n - len(bench.instances), **columns)
 
 
-def _refuse(encoding: Encoding, steps: int, heads: int) -> None:
-    n, edges = encoding.n_nodes, encoding.edge_index
-    pairs = n * n if edges is None or n <= SPARSE_ABOVE else edges.shape[1]
-    size = 8 * (3 * steps * heads * pairs + steps * n)
-    refuse_over(size, f"attention over {pairs} pairs at {steps} steps", "run fewer steps or a smaller input")
-
-
-def _figure(title: str, by: dict[str, np.ndarray], group: np.ndarray, seed: int) -> Figure:
-    """Means over instances of (N, T, heads) each."""
-    mean = lambda values: estimate.mean(np.moveaxis(values, 0, -1), group, seed)  # noqa: E731
-    own, excess = mean(by["own"]), mean(by["own"] - by["uniform"])
-    return Figure(
-        title=title,
-        value=own.value,
-        low=own.low,
-        high=own.high,
-        uniform=mean(by["uniform"]).value,
-        permuted=mean(by["permuted"]).value,
-        untrained=mean(by["untrained"]).value,
-        excess=excess.value,
-        excess_low=excess.low,
-        excess_high=excess.high,
-    )
+def _figure(bench: Bench, name: str, scores: Mapping[str, Sequence[dict[str, np.ndarray]]]) -> Figure:
+    arms = {arm: np.stack([row[name] for row in rows], axis=-1) for arm, rows in scores.items()}  # (T, heads, N)
+    uniform, permuted, untrained = (bench.mean(arms[arm]).value for arm in ("uniform", "permuted", "untrained"))
+    excess = bench.mean(arms["trained"] - arms["uniform"])
+    return Figure(TITLES[name], bench.mean(arms["trained"]), excess, uniform, permuted, untrained)
 
 
 def weights_of(run: Trace, checkpoint: Checkpoint) -> Weights:
@@ -225,8 +210,10 @@ def weights_of(run: Trace, checkpoint: Checkpoint) -> Weights:
     gate = np.ones((run.steps, run.n_nodes)) if run.gate is None else run.gate.astype(np.float64)
     if checkpoint.config.gate_bias is None:  # the step adds to the state; a gate then only says who still runs
         gate = gate * RESIDUAL
-    seen = _sides(pairs[:, order], checkpoint.model.shapes.heads, run.n_nodes) if checkpoint.config.geometric else None
-    return Weights(pairs[:, order], attention[:, :, order], gate, seen)
+    visible = (
+        _sides(pairs[:, order], checkpoint.model.shapes.heads, run.n_nodes) if checkpoint.config.geometric else None
+    )
+    return Weights(pairs[:, order], attention[:, :, order], gate, visible)
 
 
 def _sides(pairs: np.ndarray, heads: int, n_nodes: int) -> np.ndarray:
@@ -241,25 +228,26 @@ def _sides(pairs: np.ndarray, heads: int, n_nodes: int) -> np.ndarray:
     return np.repeat([left, right], heads // 2, axis=0)
 
 
-def uniform(own: Weights) -> Weights:
+def uniform(weights: Weights) -> Weights:
     """Each query's attention spread evenly over the keys that a head can see; gates as they are."""
-    seen = np.ones((1, own.pairs.shape[1]), dtype=bool) if own.seen is None else own.seen
-    count = np.stack([np.bincount(own.pairs[0], weights=row) for row in seen])  # (heads, n)
-    return replace(own, attention=np.broadcast_to(seen / count[:, own.pairs[0]], own.attention.shape))
+    query, visible = weights.pairs[0], weights.visible
+    visible = np.ones((1, len(query)), dtype=bool) if visible is None else visible
+    count = np.stack([np.bincount(query, weights=row) for row in visible])  # (heads, n)
+    return replace(weights, attention=np.broadcast_to(visible / count[:, query], weights.attention.shape))
 
 
-def permuted(own: Weights, rng: np.random.Generator) -> Weights:
-    """Each query's own weights, dealt out anew among the keys that a head can see, at every step on its own.
+def permuted(weights: Weights, rng: np.random.Generator) -> Weights:
+    """Each query's own weights in a random order among the keys that a head can see, at every step on its own.
 
     What a head gives to others (to the query itself, where nothing matches) stays there.
     """
-    coins, dealt = rng.random(own.attention.shape), own.attention.copy()
-    for head in range(dealt.shape[1]):
-        there = np.arange(dealt.shape[2]) if own.seen is None else np.flatnonzero(own.seen[head])
-        mine = coins[:, head, there]
-        order = np.lexsort((mine, np.broadcast_to(own.pairs[0, there], mine.shape)), axis=-1)  # within each query
-        dealt[:, head, there] = np.take_along_axis(own.attention[:, head, there], order, axis=-1)
-    return replace(own, attention=dealt)
+    coins, mixed, visible = rng.random(weights.attention.shape), weights.attention.copy(), weights.visible
+    for head in range(mixed.shape[1]):
+        there = np.arange(mixed.shape[2]) if visible is None else np.flatnonzero(visible[head])
+        coin = coins[:, head, there]
+        order = np.lexsort((coin, np.broadcast_to(weights.pairs[0, there], coin.shape)), axis=-1)  # within each query
+        mixed[:, head, there] = np.take_along_axis(weights.attention[:, head, there], order, axis=-1)
+    return replace(weights, attention=mixed)
 
 
 def figures(weights: Weights, route: Routes, answer: int, n_nodes: int) -> dict[str, np.ndarray]:
@@ -339,29 +327,3 @@ def auroc(on: np.ndarray, off: np.ndarray) -> np.ndarray:
         return np.full(on.shape[:-1], np.nan)
     rank = rankdata(np.concatenate([on, off], axis=-1), axis=-1)[..., :p].sum(-1)
     return (rank - p * (p + 1) / 2) / (p * q)
-
-
-def table(result: AttentionScores) -> str:
-    """The best head at some steps, beside uniform attention and the best heads of the other controls."""
-    head = f"{result.checkpoint}: {result.n} instances with a path ({result.left_out} without), {result.steps} steps"
-    return "\n\n".join([head, *(_block(getattr(result, name)) for name in TITLES)])
-
-
-SHOWN = 8
-"""Steps in the table; --json has them all."""
-
-
-def _block(figure: Figure) -> str:
-    heads = figure.value.shape[1]
-    lines = [figure.title]
-    lines.append(f"{'step':>6}{'head':>6}{'value':>24}{'uniform':>9}{'permuted':>10}{'untrained':>11}{'excess':>20}")
-    for t in np.unique(np.linspace(0, len(figure.value) - 1, SHOWN).round().astype(int)):
-        if np.isnan(figure.value[t]).all():
-            continue
-        h = int(np.nanargmax(figure.value[t]))
-        value, low, high = (getattr(figure, name)[t, h] for name in ("value", "low", "high"))
-        permuted, untrained = np.nanmax(figure.permuted[t]), np.nanmax(figure.untrained[t])  # their best heads, too
-        line = f"{t + 1:6d}{str(h) if heads > 1 else 'mean':>6}{f'{value:.3f} [{low:.3f}, {high:.3f}]':>24}"
-        line += f"{figure.uniform[t, h]:9.3f}{permuted:10.3f}{untrained:11.3f}"
-        lines.append(line + f"{f'[{figure.excess_low[t, h]:+.3f}, {figure.excess_high[t, h]:+.3f}]':>20}")
-    return "\n".join(lines)

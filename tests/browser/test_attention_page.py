@@ -98,7 +98,9 @@ def test_what_is_measured_is_what_the_library_measures(server: str, visit: NewVi
     opened = checkpoint.load("graph-house")
     due = attention.measure(opened, subjects.draw(opened, None, 40))
     assert got["sha256"] == opened.sha256
-    np.testing.assert_allclose(np.array(got["mass"]["value"], dtype=float), due.mass.value, atol=1e-6)
+    np.testing.assert_allclose(
+        np.array(got["mass"]["trained"]["value"], dtype=float), due.mass.trained.value, atol=1e-6
+    )
 
 
 @pytest.mark.skipif("logic-gru" not in SHIPPED, reason="logic-gru is not shipped")

@@ -78,7 +78,9 @@ def _attention(found: AttentionScores, view: View) -> None:
     drawn = f"{found.n} instances with a path, {found.left_out} without."
     if chosen.startswith("rollout"):
         shown = getattr(found, chosen)
-        value, *controls = (share(x[-1, 0]) for x in (shown.value, shown.uniform, shown.permuted, shown.untrained))
+        value, *controls = (
+            share(x[-1, 0]) for x in (shown.trained.value, shown.uniform, shown.permuted, shown.untrained)
+        )
         st.caption(
             plain(
                 f"{drawn} Heads and steps multiplied out, with the recorded gates. After step {found.steps} it is "

@@ -161,11 +161,12 @@ def _offer(view: View) -> None:
 
 def as_csv(scores: AttentionScores) -> str:
     """Every figure at every step and head with its controls, a line each."""
-    columns, rows = ("value", "low", "high", "uniform", "permuted", "untrained"), []
+    controls, rows = ("uniform", "permuted", "untrained"), []
     for name in FIGURES:
         figure: Figure = getattr(scores, name)
-        for t, h in np.ndindex(figure.value.shape):
-            numbers = [getattr(figure, column)[t, h] for column in columns]
-            head = h if figure.value.shape[1] > 1 else "all"
+        for t, h in np.ndindex(figure.trained.shape):
+            here = figure.trained[t, h]
+            numbers = [here.value, here.low, here.high, *(getattr(figure, control)[t, h] for control in controls)]
+            head = h if figure.trained.shape[1] > 1 else "all"
             rows.append([name, t + 1, head, *("" if np.isnan(x) else f"{x:.6g}" for x in numbers)])
-    return csv_text(["figure", "step", "head", *columns], rows)
+    return csv_text(["figure", "step", "head", "value", "low", "high", *controls], rows)

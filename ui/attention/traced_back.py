@@ -56,10 +56,11 @@ def _rollout(view: View, rolled: np.ndarray) -> None:
         caption = "A cell is the share of one node's state after step s; read it from right to left. "
         if scores is not None:
             mass = scores.rollout_mass
+            arms = (mass.trained.value, mass.uniform, mass.permuted, mass.untrained)
+            trained, even, mixed, blank = (share(x[-1, 0]) for x in arms)
             caption += (
-                f"Of the answer after {scores.steps} steps {share(mass.value[-1, 0])} comes from the path's other "
-                f"nodes (spread evenly {share(mass.uniform[-1, 0])}, permuted {share(mass.permuted[-1, 0])}, untrained "
-                f"{share(mass.untrained[-1, 0])}). "
+                f"Of the answer after {scores.steps} steps {trained} comes from the path's other nodes (spread evenly "
+                f"{even}, permuted {mixed}, untrained {blank}). "
             )
         st.caption(f"{caption}It does not see values, nor what states forget.")
         path = attention_run.route_of(view).nodes(view.trace.n_nodes)

@@ -36,7 +36,7 @@ def test_every_head_and_every_control_has_its_line(scores: AttentionScores, sche
     fig: Any = curves.path_over_steps(scores.mass, scheme, (5, 12))
     lines = {trace.name: trace for trace in fig.data if trace.name}
     for h in range(2):
-        np.testing.assert_allclose(lines[f"head {h}"].y, scores.mass.value[:, h])
+        np.testing.assert_allclose(lines[f"head {h}"].y, scores.mass.trained.value[:, h])
     np.testing.assert_allclose(lines["spread evenly"].y, scores.mass.uniform[:, 0])
     np.testing.assert_allclose(lines["permuted, best head"].y, scores.mass.permuted.max(1))
     np.testing.assert_allclose(lines["untrained, best head"].y, scores.mass.untrained.max(1))
@@ -48,9 +48,9 @@ def test_every_head_and_every_control_has_its_line(scores: AttentionScores, sche
 
 def test_where_attention_flows_is_said_with_chance(scores: AttentionScores, graphs: list[Any]) -> None:
     said = curves.flow(scores)
-    head = int(np.argmax(scores.mass.value.mean(0)))
+    head = int(np.argmax(scores.mass.trained.value.mean(0)))
     assert said.head == head
-    assert said.mass == pytest.approx(scores.mass.value[:, head].mean())
+    assert said.mass == pytest.approx(scores.mass.trained.value[:, head].mean())
     assert said.mass_controls[1] == pytest.approx(scores.mass.permuted.mean(0).max())
     sentence = curves.where(scores, graphs[0])
     assert f"evenly spread it would be {curves.share(said.mass_controls[0])}" in sentence
@@ -61,9 +61,10 @@ def shifted(scores: AttentionScores, mass: float, auroc: float) -> AttentionScor
     """The same scores with all controls at .3 and .5."""
     made = {}
     for name, value, control in (("mass", mass, 0.3), ("auroc", auroc, 0.5)):
-        shape = getattr(scores, name).value.shape
+        shape = getattr(scores, name).trained.shape
         rest = {x: np.full(shape, control) for x in ("uniform", "permuted", "untrained")}
-        made[name] = replace(getattr(scores, name), value=np.full(shape, value), **rest)
+        trained = replace(getattr(scores, name).trained, value=np.full(shape, value))
+        made[name] = replace(getattr(scores, name), trained=trained, **rest)
     return replace(scores, **made)
 
 
@@ -83,10 +84,10 @@ def test_a_path_has_to_stand_out_from_every_control(
 
 
 def test_the_head_is_chosen_over_the_steps_that_are_defined(scores: AttentionScores) -> None:
-    value = scores.mass.value.copy()
+    value = scores.mass.trained.value.copy()
     value[:3] = np.nan
     value[3:] = [0.2, 0.4]
-    assert curves.best_head(replace(scores.mass, value=value)) == 1
+    assert curves.best_head(replace(scores.mass, trained=replace(scores.mass.trained, value=value))) == 1
     np.testing.assert_allclose(curves.mean_over_steps(value), [0.2, 0.4])
     assert np.isnan(curves.mean_over_steps(np.full((2, 2), np.nan))).all()
 

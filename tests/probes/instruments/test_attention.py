@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from depthscope.core.files.strict_json import dumps
 from depthscope.core.tasks.paths import Routes, routes
 from depthscope.probes.cli import main
 from depthscope.probes.instruments import attention
-from depthscope.probes.instruments.attention import Figure, Weights
-from depthscope.probes.measuring import estimate
+from depthscope.probes.instruments.attention import Weights
+from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import save_npz
 from tests.probes.hand_made import CONFIGS, untrained, wave
 
@@ -73,11 +74,11 @@ def test_the_wave_takes_its_first_step_along_the_path() -> None:
     graphs = tasks.get("graph").generate(4, 12)
     scores = attention.measure(wave(), graphs)
     assert (scores.n, scores.left_out, scores.steps) == (6, 6, 12)
-    np.testing.assert_allclose(scores.mass.value[0], 1, atol=1e-3)  # nothing but the source is reached
+    np.testing.assert_allclose(scores.mass.trained.value[0], 1, atol=1e-3)  # nothing but the source is reached
     assert (scores.mass.uniform[0] < 0.5).all()
-    assert (scores.auroc.value[0] > 0.95).all()
-    assert (scores.mass.excess_low[[0, 3, 11]] > 0).all()
-    assert (scores.rollout_mass.value <= 1).all()
+    assert (scores.auroc.trained.value[0] > 0.95).all()
+    assert (scores.mass.excess.low[[0, 3, 11]] > 0).all()
+    assert (scores.rollout_mass.trained.value <= 1).all()
 
 
 def test_weights_on_the_path_score_one_and_noise_a_half() -> None:
@@ -104,7 +105,7 @@ def test_weights_on_the_path_score_one_and_noise_a_half() -> None:
         found.append(both[0]["auroc"][1] - both[1]["auroc"][1])
         lost.append(both[1]["mass"][0])
     assert np.mean(lost) < 0.9
-    noise = estimate.mean(np.stack(found, axis=-1), np.arange(len(found)))
+    noise = Estimate.mean(np.stack(found, axis=-1), np.arange(len(found)), rng)
     assert ((noise.low < 0) & (noise.high > 0)).all()
 
 
@@ -140,8 +141,8 @@ def test_controls_of_geometric_attention_stay_on_the_side_that_a_head_sees(tmp_p
 def test_an_untrained_network_does_not_know_the_path(tmp_path: Path) -> None:
     ours = untrained(tmp_path / "ours", "graph")
     scores = attention.measure(ours, tasks.get("graph").generate(4, 24), steps=5)
-    assert abs(scores.auroc.excess[1:].mean()) < 0.05  # at step 1 any network may look at the source
-    assert (np.abs(scores.mass.excess) < 0.1).all()
+    assert abs(scores.auroc.excess.value[1:].mean()) < 0.05  # at step 1 any network may look at the source
+    assert (np.abs(scores.mass.excess.value) < 0.1).all()
 
 
 def test_the_rollout_is_the_product_of_matrices() -> None:
@@ -169,9 +170,9 @@ def test_sparse_and_dense_attention_agree(monkeypatch: pytest.MonkeyPatch, tmp_p
     for module in ("depthscope.core.encoding", "depthscope.core.trace", "depthscope.probes.instruments.attention"):
         monkeypatch.setattr(f"{module}.SPARSE_ABOVE", 2)
     sparse = attention.measure(ours, [GRAPH], steps=4)
-    np.testing.assert_allclose(dense.auroc.value, sparse.auroc.value)
-    np.testing.assert_allclose(dense.rollout_mass.value, sparse.rollout_mass.value, atol=1e-6)
-    assert np.isnan(dense.mass.low).all()  # one instance has nothing to resample
+    np.testing.assert_allclose(dense.auroc.trained.value, sparse.auroc.trained.value)
+    np.testing.assert_allclose(dense.rollout_mass.trained.value, sparse.rollout_mass.trained.value, atol=1e-6)
+    assert np.isnan(dense.mass.trained.low).all()  # one instance has nothing to resample
 
 
 @pytest.mark.slow
@@ -179,14 +180,14 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     seen: list[tuple[int, int]] = []
     scores = attention.measure(wave(), [GRAPH], progress=lambda *x: seen.append(x))
     assert seen == [(1, 1)]
-    assert len(json.loads(dumps(scores))["mass"]["value"]) == scores.steps
+    assert len(json.loads(dumps(scores))["mass"]["trained"]["value"]) == scores.steps
     save_npz(scores, tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz", allow_pickle=False) as kept:
-        assert kept["auroc.value"].shape == scores.auroc.value.shape
+        assert kept["auroc.trained.value"].shape == scores.auroc.trained.shape
     with pytest.raises(InputError, match="no instance has a path"):
         attention.measure(wave(), [GRAPH.with_ends("D", "A")])
-    with pytest.raises(ValueError, match=r"low.*\(1, 2\).*\(2, 2\)"):
-        Figure("x", np.zeros((2, 2)), np.zeros((1, 2)), *[np.zeros((2, 2))] * 7)
+    with pytest.raises(ValueError, match=r"uniform.*\(1, 2\).*\(11, 2\)"):
+        replace(scores.mass, uniform=np.zeros((1, 2)))
     assert main(["attention", "logic-gru"]) == 2
     assert "no attention" in capsys.readouterr().err
     folder = untrained(tmp_path / "tree", "tree").folder

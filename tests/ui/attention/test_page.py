@@ -54,7 +54,7 @@ def test_what_is_shown_is_what_the_library_measures() -> None:
     assert found is not None
     rows = list(csv.DictReader(io.StringIO(page.as_csv(found))))
     mass = [float(row["value"]) for row in rows if row["figure"] == "mass" and row["head"] == "0"]
-    np.testing.assert_allclose(mass, due.mass.value[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(mass, due.mass.trained.value[:, 0], rtol=1e-5)
     assert {row["figure"] for row in rows} == set(page.FIGURES)
     assert all(row["uniform"] and row["permuted"] and row["untrained"] for row in rows if row["value"])
     json.loads(dumps(found))
