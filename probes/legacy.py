@@ -70,12 +70,6 @@ LEGACY: tuple[Legacy, ...] = (
         instances=10,
     ),
     Legacy(
-        "knockout",
-        "whether the answer needs attention along the path: edges taken out, against edges off it",
-        "depthscope.probes.instruments.knockout",
-        instances=80,
-    ),
-    Legacy(
         "similarity",
         "how alike the states of every step are to the last, or to those of another checkpoint",
         "depthscope.probes.instruments.similarity",

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from depthscope.core.tasks.graph.instance import GraphInstance
 from depthscope.core.tasks.text.instance import TextInstance
 from depthscope.figures.frontier.figures import HEIGHT, Span
-from depthscope.figures.style.curves import band, line, shade, share
+from depthscope.figures.style.curves import band, estimated, line, shade, share
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, colour, figure
 from depthscope.figures.summary import clipped
@@ -203,12 +203,9 @@ def answers_turned(found: KnockoutScores, scheme: Scheme) -> go.Figure:
     """Share of answers that turn when attention along the path is taken out at all steps, against links off it."""
     fig = figure(scheme, height=HEIGHT, x="", y="share of answers that turn")
     names = ["cut, the rest renormalised", "silenced, the weight lost"]
-    for k, (title, prefix) in enumerate((("on the path", ""), ("as many like it off the path", "off_"))):
-        rows: list[dict[str, float]] = [
-            {end: getattr(effect, f"{prefix}flips{end}") for end in ("", "_low", "_high")}
-            for effect in (found.cut, found.silence)
-        ]
-        y, low, high = (np.array([row[end] for row in rows]) for end in ("", "_low", "_high"))
+    for k, (title, arm) in enumerate((("on the path", "path"), ("as many like it off the path", "off"))):
+        flips = [getattr(effect, arm).flips for effect in (found.cut, found.silence)]
+        y, low, high = (np.array([getattr(x, end) for x in flips]) for end in ("value", "low", "high"))
         hue = MAIN[scheme] if k == 0 else MUTED[scheme]
         fig.add_bar(
             x=names, y=y, name=title, marker={"color": hue, "pattern": {"shape": ("", "/")[k]}},
@@ -226,11 +223,10 @@ def moment_of_a_cut(effect: Effect, scheme: Scheme) -> go.Figure:
     fig = figure(
         scheme, height=HEIGHT, x="step of the cut, from the one at which the path passes", y="fall of the logit"
     )
-    has = effect.delay_n > 0
+    has = effect.delay_late.n > 0
     x = effect.delay[has]
-    band(fig, x, effect.delay_low[has], effect.delay_high[has], BAND[scheme])
-    line(fig, x, effect.delay_change[has], "on the path", MAIN[scheme], "solid", markers=len(x) <= 40)
-    line(fig, x, effect.delay_off[has], "off the path", MUTED[scheme], "dash")
+    estimated(fig, x, effect.delay_change[has], "on the path", MAIN[scheme], scheme, markers=len(x) <= 40)
+    line(fig, x, effect.delay_off[has].value, "off the path", MUTED[scheme], "dash")
     fig.add_vline(x=0, line={"color": INK[scheme], "width": 1, "dash": "dot"})
     fig.update_layout(legend_traceorder="normal")
     return fig
@@ -246,10 +242,10 @@ def _finish(fig: go.Figure, scheme: Scheme, trained: Span, steps: int, values: n
 
 def needed_at(effect: Effect) -> str:
     """When the answer needs what a cut at one step alone takes out, and how far the control comes. Plain text."""
-    has = (effect.delay_n > 0) & np.isfinite(effect.delay_change)
+    has = (effect.delay_late.n > 0) & np.isfinite(effect.delay_change.value)
     if not has.any():
         return "No cut at one step alone could be measured here."
-    delay, change, off = effect.delay[has], effect.delay_change[has], effect.delay_off[has]
+    delay, change, off = effect.delay[has], effect.delay_change.value[has], effect.delay_off.value[has]
     k = int(np.argmax(change))
     passes, away = "the step at which the path passes", abs(int(delay[k]))
     beside = f"{'one step' if away == 1 else f'{away} steps'} {'after' if delay[k] > 0 else 'before'} {passes}"

@@ -8,25 +8,24 @@ these are stands in `core.tasks.paths`, how attention is cut in `probes.editing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from depthscope.core import tasks, trace
+from depthscope.core import trace
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import NEVER, Encoding
 from depthscope.core.errors import InputError
-from depthscope.core.frontier import wilson
 from depthscope.core.model import DepthRecurrentTransformer
-from depthscope.core.tasks.paths import Routes, routes
+from depthscope.core.tasks.paths import Routes
 from depthscope.core.trace import Trace
 from depthscope.probes.editing import language
 from depthscope.probes.editing.language import Edit
 from depthscope.probes.editing.runner import run
-from depthscope.probes.measuring import controls, estimate, instances as subjects
-from depthscope.probes.measuring.results import Progress, refuse_over, steps_for
-from depthscope.probes.reading.nodes import groups_of
+from depthscope.probes.instrument import Bench, instrument
+from depthscope.probes.measuring import instances as subjects
+from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.results import Result
 
 KINDS = ("cut", "silence")
 """Whether what is left of a query's attention is renormalised, or the weight is lost."""
@@ -34,47 +33,40 @@ KINDS = ("cut", "silence")
 MAX_MAP = 64
 """Cuts of the first instance that are mapped step by step."""
 
+SHOWN = range(-3, 5)
+"""Delays in the table; --json has them all."""
+
 Units = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class Arm:
+    """What becomes of the answers after T steps when some units are out at all steps.
+
+    Attributes:
+        flips: Share of answers that turn.
+        change: Mean fall of the answer's logit towards the other answer.
+    """
+
+    flips: Estimate
+    change: Estimate
+
+
+@dataclass(frozen=True)
 class Effect:
-    """What taking out attention does to the answer after T steps, path against control.
+    """What taking out attention does to the answer, path against control.
 
     Attributes:
         kind: "cut" or "silence".
-        n: Instances with a cut that leaves every query something to attend to.
-        flips: Share of answers that turn.
-        flips_low: Lower end of its 95% interval (Wilson).
-        flips_high: Upper end.
-        change: Mean fall of the answer's logit towards the other answer.
-        change_low: Lower end of its 95% interval, by bootstrap over groups of instances.
-        change_high: Upper end.
-        n_off: Instances that have as many units off the path.
-        off_flips: Share of answers that turn when those are taken out.
-        off_flips_low: Lower end of its 95% interval (Wilson).
-        off_flips_high: Upper end.
-        off_change: Mean fall of the logit then.
-        off_change_low: Lower end of its 95% interval.
-        off_change_high: Upper end.
-        untrained_flips: Share of an untrained network's own answers that turn when the path's units are taken out.
-        untrained_flips_low: Lower end of its 95% interval (Wilson).
-        untrained_flips_high: Upper end.
-        untrained_change: Mean fall of its logit towards its other answer then.
-        untrained_change_low: Lower end of its 95% interval.
-        untrained_change_high: Upper end.
+        path: Of units that the path cannot do without; as many instances as have such a cut that leaves every query
+            something to attend to.
+        off: Of as many units off the path, in the instances that have them.
+        untrained: Of the path's units in an untrained network, whose own answers are those that turn.
         delay: (D,) step at which the cut is made, less the step from which the unit carries what the answer needs.
-        delay_flips: (D,) share of answers that are not there in time when the cut is made at this step alone: at the
-            step from which the undisturbed answer stays. With steps to spare they may come later. NaN for none.
-        delay_flips_low: (D,) lower end of its 95% interval (Wilson).
-        delay_flips_high: (D,) upper end.
-        delay_n: (D,) instances behind it.
+        delay_late: (D,) share of answers that are not there in time when the cut is made at this step alone: at the
+            step from which the undisturbed answer stays. With steps to spare they may come later.
         delay_change: (D,) mean fall of the logit at that step.
-        delay_low: (D,) lower end of its 95% interval.
-        delay_high: (D,) upper end.
         delay_off: (D,) mean fall when the control is cut at the same step alone.
-        delay_off_low: (D,) lower end of its 95% interval.
-        delay_off_high: (D,) upper end.
         edits: (N,) what was done to each instance at all steps, as `depthscope probe do` takes it; "" for nothing.
         off_edits: (N,) the same of the control.
         fall: (N,) fall of the logit that it made; NaN for none.
@@ -82,60 +74,49 @@ class Effect:
     """
 
     kind: str
-    n: int
-    flips: float
-    flips_low: float
-    flips_high: float
-    change: float
-    change_low: float
-    change_high: float
-    n_off: int
-    off_flips: float
-    off_flips_low: float
-    off_flips_high: float
-    off_change: float
-    off_change_low: float
-    off_change_high: float
-    untrained_flips: float
-    untrained_flips_low: float
-    untrained_flips_high: float
-    untrained_change: float
-    untrained_change_low: float
-    untrained_change_high: float
+    path: Arm
+    off: Arm
+    untrained: Arm
     delay: np.ndarray
-    delay_flips: np.ndarray
-    delay_flips_low: np.ndarray
-    delay_flips_high: np.ndarray
-    delay_n: np.ndarray
-    delay_change: np.ndarray
-    delay_low: np.ndarray
-    delay_high: np.ndarray
-    delay_off: np.ndarray
-    delay_off_low: np.ndarray
-    delay_off_high: np.ndarray
+    delay_late: Estimate
+    delay_change: Estimate
+    delay_off: Estimate
     edits: tuple[str, ...]
     off_edits: tuple[str, ...]
     fall: np.ndarray
     off_fall: np.ndarray
 
     def __post_init__(self) -> None:
-        for name, values in vars(self).items():
-            if name.startswith("delay") and values.shape != self.delay.shape:
-                raise ValueError(f"{name} has shape {values.shape}, but delay has shape {self.delay.shape}")
+        for name in ("delay_late", "delay_change", "delay_off"):
+            if (shape := getattr(self, name).shape) != self.delay.shape:
+                raise ValueError(f"{name} has shape {shape}, but delay has shape {self.delay.shape}")
         sizes = {len(x) for x in (self.edits, self.off_edits, self.fall, self.off_fall)}
         if len(sizes) > 1:
             raise ValueError(f"edits, off_edits, fall and off_fall are of different lengths: {sorted(sizes)}")
 
+    @property
+    def n(self) -> int:
+        """Instances with a cut."""
+        return int(self.path.flips.n)
+
+    def block(self) -> list[str]:
+        """Lines of the table: at all steps, then at one step alone."""
+        lines = ["", f"{self.kind}, at all steps", f"{'':>12}{'n':>5}{'flips':>24}{'fall of the logit':>28}"]
+        for name, arm in (("path", self.path), ("control", self.off), ("untrained", self.untrained)):
+            lines.append(f"{name:>12}{arm.flips.n:5d}{f'{arm.flips}':>24}{f'{arm.change:+.2f}':>28}")
+        lines.append(f"{self.kind}, at one step alone, counted from the one at which the path passes; answer in time?")
+        lines.append(f"{'delay':>12}{'n':>5}{'late':>24}{'fall of the logit':>28}{'control':>28}")
+        for k in np.flatnonzero(np.isin(self.delay, SHOWN) & (self.delay_late.n > 0)):
+            late, change, off = self.delay_late[k], self.delay_change[k], self.delay_off[k]
+            lines.append(f"{self.delay[k]:+12d}{late.n:5d}{f'{late}':>24}{f'{change:+.2f}':>28}{f'{off:+.2f}':>28}")
+        return lines + [f"made by: {next(edit for edit in self.edits if edit)}"] * (self.n == 1)
+
 
 @dataclass(frozen=True)
-class KnockoutScores:
+class KnockoutScores(Result):
     """Knock-out of one checkpoint.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        seed: Of cuts, controls and bootstrap.
-        steps: T.
         n: Instances that a cut was made in.
         left_out: Instances without a cut: no path, or no unit that the path cannot do without.
         wrong: Instances whose undisturbed answer is wrong, left out as well.
@@ -149,10 +130,6 @@ class KnockoutScores:
             LINE.jsonl --steps T --edit ...` makes a cut again.
     """
 
-    checkpoint: str
-    sha256: str
-    seed: int
-    steps: int
     n: int
     left_out: int
     wrong: int
@@ -164,14 +141,22 @@ class KnockoutScores:
     inputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        due = (len(self.map_units), self.steps)
-        if self.map_change.shape != due:
-            raise ValueError(f"map_change has shape {self.map_change.shape}, but units and steps make it {due}")
+        expected = (len(self.map_units), self.steps)
+        if self.map_change.shape != expected:
+            raise ValueError(f"map_change has shape {self.map_change.shape}, but units and steps make it {expected}")
         if len(self.map_edits) != len(self.map_units) or len(self.inputs) != self.n:
             raise ValueError(
                 f"there are {len(self.map_edits)} map_edits of {len(self.map_units)} units, and {len(self.inputs)} "
                 f"inputs of {self.n} instances"
             )
+
+    def table(self) -> str:
+        """Both kinds against their controls, and the step that matters."""
+        head = (
+            f"{self.checkpoint}: {self.n} instances ({self.left_out} without a cut, {self.wrong} answered wrong), "
+            f"{self.steps} steps"
+        )
+        return "\n".join([head, *self.cut.block(), *self.silence.block()])
 
 
 @dataclass(frozen=True)
@@ -210,73 +195,53 @@ def unfit(checkpoint: Checkpoint) -> str | None:
     return None
 
 
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> KnockoutScores:
+@instrument(
+    "whether the answer needs attention along the path: edges taken out, against edges off it",
+    unfit=unfit,
+    instances=80,
+)
+def measure(bench: Bench, options: object) -> KnockoutScores:
     """Takes attention out of every instance that is answered right and has something its path cannot do without.
-
-    Args:
-        checkpoint: What runs.
-        instances: Of its task.
-        steps: T; None takes what the instances need.
-        seed: Of cuts, controls and bootstrap.
-        progress: Called with the instances done and in all; what it raises stops the work.
-
-    Raises:
-        InputError: If there is no such instance, the checkpoint cannot read one, or it would take too much memory.
 
     Source:
         Attention knock-out: Geva et al. (2023), Dissecting recall of factual associations. The cuts of the task's own
         structure as targets, and controls of like degree, are ours.
     """
-    task, config = tasks.get(checkpoint.config.task), checkpoint.config
-    encodings = [task.encode(instance, config) for instance in instances]
-    found = [routes(x, encoding, config) for x, encoding in zip(instances, encodings, strict=True)]
-    able = [i for i, route in enumerate(found) if route.cuts]
+    del options
+    able = [i for i, route in enumerate(bench.routes) if route.cuts]
     if not able:
         raise InputError("no instance has an edge that its answer cannot do without, so there is nothing to take out")
-    steps = steps_for(checkpoint, [instances[i] for i in able], steps)
-    for i in able:
-        n, rows = encodings[i].n_nodes, 4 * (steps + 1) + 2  # the last two in an untrained network
-        refuse_over(4 * rows * (steps + 1), f"{rows} edited runs", "run fewer steps")
-        refuse_over(8 * len(found[i].span_unit) * rows, f"knock-out over {n} nodes", "run fewer steps")
-    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
-    rng, trials, kept, first = np.random.default_rng(seed), {kind: [] for kind in KINDS}, [], None
-    for done, i in enumerate(able, 1):
-        base = trace.record(checkpoint, instances[i], steps)
-        if base.answer == instances[i].label:
-            kept.append(i)
-            blank = trace.record(plain, instances[i], steps)
+    n, bench = len(bench.instances), bench.among(able)
+    for encoding, route in zip(bench.encodings, bench.routes, strict=True):
+        rows = 4 * (bench.steps + 1) + 2  # the last two in an untrained network
+        bench.reserve(4 * rows * (bench.steps + 1), f"{rows} edited runs", "run fewer steps")
+        bench.reserve(8 * len(route.span_unit) * rows, f"knock-out over {encoding.n_nodes} nodes", "run fewer steps")
+    bench.expect(len(able))
+    rng, right, trials, first = bench.rng("cuts"), [], {kind: [] for kind in KINDS}, None
+    for i, (instance, route) in enumerate(zip(bench.instances, bench.routes, strict=True)):
+        base = trace.record(bench.checkpoint, instance, bench.steps)
+        if base.answer == instance.label:
+            right.append(i)
+            blank = trace.record(bench.blank, instance, bench.steps)
             for kind in KINDS:
-                trials[kind].append(_trial((checkpoint, plain), (base, blank), found[i], kind, rng))
-            first = first or (base, found[i])
-        if progress is not None:
-            progress(done, len(able))
+                trials[kind].append(_trial(bench, (base, blank), route, kind, rng))
+            first = first or (base, route)
+        bench.tick()
     if first is None:
         raise InputError(f"none of the {len(able)} instances is answered right, so no answer can turn; run more steps")
-    group = groups_of(instances)[kept]
-    effects = [_effect(kind, trials[kind], group, steps, seed) for kind in KINDS]
-    left_out, wrong = len(instances) - len(able), len(able) - len(kept)
-    names, edits, change = _map(checkpoint, *first)
+    cut, silence = (_effect(bench, kind, trials[kind], bench.group[right]) for kind in KINDS)
+    map_units, map_edits, map_change = _map(bench.checkpoint, *first)
     return KnockoutScores(
-        checkpoint=checkpoint.name,
-        sha256=checkpoint.sha256,
-        seed=seed,
-        steps=steps,
-        n=len(kept),
-        left_out=left_out,
-        wrong=wrong,
-        cut=effects[0],
-        silence=effects[1],
-        map_units=names,
-        map_change=change,
-        map_edits=edits,
-        inputs=tuple(subjects.line(instances[i]) for i in kept),
+        **bench.header,
+        n=len(right),
+        left_out=n - len(able),
+        wrong=len(able) - len(right),
+        cut=cut,
+        silence=silence,
+        map_units=map_units,
+        map_change=map_change,
+        map_edits=map_edits,
+        inputs=tuple(subjects.line(bench.instances[i]) for i in right),
     )
 
 
@@ -287,33 +252,39 @@ def _programs(kind: str, route: Routes, units: Units, steps: int) -> list[list[E
     return [[whole], *([Edit(kind, t, edges=pairs)] for t in range(1, steps + 1))]
 
 
-def _trial(
-    sides: tuple[Checkpoint, Checkpoint], runs: tuple[Trace, Trace], route: Routes, kind: str, rng: np.random.Generator
-) -> Trial:
+def _trial(bench: Bench, runs: tuple[Trace, Trace], route: Routes, kind: str, rng: np.random.Generator) -> Trial:
     """One instance in the checkpoint and in an untrained one."""
-    (checkpoint, plain), (base, blank) = sides, runs
+    base, blank = runs
     sign, then = 1 if base.answer else -1, base.commitment_step
     sure, sure_then = (float(sign * base.logits[t]) for t in (-1, then))
     none, nan = np.full(base.steps + 1, np.nan), float("nan")
-    fine = [units for units in route.cuts if kind == "silence" or not blinds(route, units, base.encoding)]
-    if not fine:
+    able = [units for units in route.cuts if kind == "silence" or not blinds(route, units, base.encoding)]
+    if not able:
         return Trial(0, none, none, sure, sure_then, "", "", nan, nan)
-    units = fine[int(rng.integers(len(fine)))]
+    units = able[int(rng.integers(len(able)))]
     other = matched(route, units, base.encoding, kind, rng)
     programs = _programs(kind, route, units, base.steps)
-    controlled = _programs(kind, route, other, base.steps) if other is not None else []
-    falls = sign * (base.logits - run(checkpoint, base, programs + controlled).logits).astype(np.float64)  # (R, T+1)
+    controls = _programs(kind, route, other, base.steps) if other is not None else []
+    # a row a program: out at all steps is read at T, out at one step alone when the answer should stand
+    falls = sign * (base.logits - run(bench.checkpoint, base, programs + controls).logits).astype(
+        np.float64
+    )  # (R, T+1)
     fall, whole = falls[:, then], [0, base.steps + 1][: 1 + (other is not None)]
     fall[whole] = falls[whole, -1]
-    off = fall[base.steps + 1 :] if other is not None else none
-    hop = int(route.hop[list(units)].max())
-    idle = blank.logits[-1] - run(plain, blank, programs[:1]).logits[0, -1]
+    idle = blank.logits[-1] - run(bench.blank, blank, programs[:1]).logits[0, -1]
     way = 1 if blank.answer else -1
-    edit, off_edit = (language.written(p[0][0], base.encoding.labels) if p else "" for p in (programs, controlled))
-    fall = fall[: base.steps + 1]
+    edit, off_edit = (language.written(p[0][0], base.encoding.labels) if p else "" for p in (programs, controls))
     return Trial(
-        hop, fall, off, sure, sure_then, edit, off_edit, float(way * idle), float(way * blank.logits[-1])
-    )  # fmt: skip
+        hop=int(route.hop[list(units)].max()),
+        path=fall[: base.steps + 1],
+        off=fall[base.steps + 1 :] if other is not None else none,
+        sure=sure,
+        sure_then=sure_then,
+        edit=edit,
+        off_edit=off_edit,
+        blank=float(way * idle),
+        blank_sure=float(way * blank.logits[-1]),
+    )
 
 
 def blinds(route: Routes, units: Units, encoding: Encoding) -> bool:
@@ -347,47 +318,32 @@ def matched(
     return None if kind == "cut" and blinds(route, tuple(chosen), encoding) else tuple(chosen)
 
 
-def _effect(kind: str, trials: Sequence[Trial], group: np.ndarray, steps: int, seed: int) -> Effect:
-    sure = np.array([trial.sure for trial in trials])
+def _effect(bench: Bench, kind: str, trials: Sequence[Trial], group: np.ndarray) -> Effect:
+    """What one kind of cut did to N instances; those without such a cut are NaN and count nowhere."""
     path, off = np.stack([trial.path for trial in trials]), np.stack([trial.off for trial in trials])  # (N, 1 + T)
-    sums: dict[str, Any] = {}
-    blank, blank_sure = (np.array([getattr(trial, name) for trial in trials]) for name in ("blank", "blank_sure"))
-    arms = (("", path[:, 0], sure), ("off_", off[:, 0], sure), ("untrained_", blank, blank_sure))
-    for prefix, fall, least in arms:
-        there = np.isfinite(fall)
-        n, turned = int(there.sum()), float((fall > least)[there].sum())
-        low, high = wilson(np.array(turned), n) if n else (np.nan, np.nan)
-        change = estimate.mean(fall, group, seed)
-        if prefix != "untrained_":  # it has as many as the path
-            sums["n" if not prefix else "n_off"] = n
-        sums[f"{prefix}flips"] = turned / n if n else np.nan
-        sums |= {f"{prefix}flips_low": float(low), f"{prefix}flips_high": float(high)}
-        sums |= {f"{prefix}change{end}": float(x) for end, x in zip(("", "_low", "_high"), change, strict=True)}
-    hop = np.array([trial.hop for trial in trials])
-    delay = np.arange(1 - max(1, int(hop.max())), steps)
+    column = lambda name: np.array([getattr(trial, name) for trial in trials])  # noqa: E731
+
+    def arm(fall: np.ndarray, sure: np.ndarray) -> Arm:
+        flips = Estimate.share((fall > sure)[np.isfinite(fall)].sum(), np.isfinite(fall).sum())
+        return Arm(flips, bench.mean(fall, group))
+
+    # the cuts at one step alone, moved so that the step at which each path passes its unit is in one column
+    hop = column("hop")
+    delay = np.arange(1 - max(1, int(hop.max())), bench.steps)
     at = hop[:, None] + delay  # (N, D) the step cut alone
-    inside = (at >= 1) & (at <= steps) & np.isfinite(path[:, :1])
-    take = lambda x: np.where(inside, np.take_along_axis(x, at.clip(0, steps), axis=1), np.nan)  # noqa: E731
-    alone = take(path)
-    count = inside.sum(0)
-    then = np.array([trial.sure_then for trial in trials])
-    turned = (inside & (alone > then[:, None])).sum(0)
-    low, high = (np.where(count > 0, x, np.nan) for x in wilson(turned, np.maximum(count, 1)))
-    change, control = estimate.mean(alone.T, group, seed), estimate.mean(take(off).T, group, seed)
+    inside = (at >= 1) & (at <= bench.steps) & np.isfinite(path[:, :1])
+    aligned = lambda x: np.where(inside, np.take_along_axis(x, at.clip(0, bench.steps), axis=1), np.nan)  # noqa: E731
+    alone = aligned(path)
+    late = (inside & (alone > column("sure_then")[:, None])).sum(0)
     return Effect(
         kind=kind,
-        **sums,
+        path=arm(path[:, 0], column("sure")),
+        off=arm(off[:, 0], column("sure")),
+        untrained=arm(column("blank"), column("blank_sure")),
         delay=delay,
-        delay_flips=turned / np.where(count, count, np.nan),
-        delay_flips_low=low,
-        delay_flips_high=high,
-        delay_n=count,
-        delay_change=change.value,
-        delay_low=change.low,
-        delay_high=change.high,
-        delay_off=control.value,
-        delay_off_low=control.low,
-        delay_off_high=control.high,
+        delay_late=Estimate.share(late, inside.sum(0)),
+        delay_change=bench.mean(alone.T, group),
+        delay_off=bench.mean(aligned(off).T, group),
         edits=tuple(trial.edit for trial in trials),
         off_edits=tuple(trial.off_edit for trial in trials),
         fall=path[:, 0],
@@ -409,33 +365,3 @@ def _map(checkpoint: Checkpoint, base: Trace, route: Routes) -> tuple[tuple[str,
     then = base.commitment_step
     fall = sign * (base.logits[then] - run(checkpoint, base, programs).logits[:, then])
     return tuple(names), tuple(edits), fall.astype(np.float64).reshape(len(cuts), base.steps)
-
-
-def table(result: KnockoutScores) -> str:
-    """Both kinds against their controls, and the step that matters."""
-    lines = [
-        f"{result.checkpoint}: {result.n} instances ({result.left_out} without a cut, {result.wrong} answered wrong), "
-        f"{result.steps} steps"
-    ]
-    for effect in (result.cut, result.silence):
-        lines += ["", f"{effect.kind}, at all steps", f"{'':>12}{'n':>5}{'flips':>24}{'fall of the logit':>28}"]
-        arms = (("path", "", effect.n), ("control", "off_", effect.n_off), ("untrained", "untrained_", effect.n))
-        for name, prefix, n in arms:
-            flips, change = (
-                [getattr(effect, f"{prefix}{what}{end}") for end in ("", "_low", "_high")]
-                for what in ("flips", "change")
-            )
-            lines.append(
-                f"{name:>12}{n:5d}{f'{flips[0]:.3f} [{flips[1]:.3f}, {flips[2]:.3f}]':>24}"
-                f"{f'{change[0]:+.2f} [{change[1]:+.2f}, {change[2]:+.2f}]':>28}"
-            )
-        lines += [f"{effect.kind}, at one step alone, counted from the one at which the path passes; answer in time?"]
-        lines.append(f"{'delay':>12}{'n':>5}{'late':>24}{'fall of the logit':>28}{'control':>28}")
-        for k in np.flatnonzero((effect.delay >= -3) & (effect.delay <= 4) & (effect.delay_n > 0)):
-            late = f"{effect.delay_flips[k]:.3f} [{effect.delay_flips_low[k]:.3f}, {effect.delay_flips_high[k]:.3f}]"
-            change = f"{effect.delay_change[k]:+.2f} [{effect.delay_low[k]:+.2f}, {effect.delay_high[k]:+.2f}]"
-            off = f"{effect.delay_off[k]:+.2f} [{effect.delay_off_low[k]:+.2f}, {effect.delay_off_high[k]:+.2f}]"
-            lines.append(f"{effect.delay[k]:+12d}{effect.delay_n[k]:5d}{late:>24}{change:>28}{off:>28}")
-        if effect.n == 1:
-            lines.append(f"made by: {next(edit for edit in effect.edits if edit)}")
-    return "\n".join(lines)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from depthscope.figures.frontier.words import counted
 from depthscope.figures.instruments import attention as drawing
-from depthscope.figures.style.curves import share
+from depthscope.figures.style.curves import interval, share
 from depthscope.probes.instruments.attention import AttentionScores
 from depthscope.probes.instruments.highway import HighwayScores
 from depthscope.probes.instruments.interaction import InteractionScores
@@ -115,10 +115,9 @@ def _knockout(found: KnockoutScores) -> None:
     wrong = f" {found.wrong} were answered wrong before." if found.wrong else ""
     how = "Cutting" if found.cut.n else "A cut would leave no one anything to attend to; silencing"
     st.caption(
-        f"{how} what the path cannot do without, at all steps, turns {share(effect.flips)} "
-        f"[{share(effect.flips_low)}, {share(effect.flips_high)}] of {effect.n} answers; as many like it off the path "
-        f"{share(effect.off_flips)} [{share(effect.off_flips_low)}, {share(effect.off_flips_high)}] of "
-        f"{effect.n_off}, and {share(effect.untrained_flips)} of an untrained network's own answers.{uncut}{wrong}"
+        f"{how} what the path cannot do without, at all steps, turns {interval(effect.path.flips)} of {effect.n} "
+        f"answers; as many like it off the path {interval(effect.off.flips)} of {effect.off.flips.n}, and "
+        f"{share(float(effect.untrained.flips))} of an untrained network's own answers.{uncut}{wrong}"
     )
 
 

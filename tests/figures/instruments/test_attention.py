@@ -16,6 +16,7 @@ from depthscope.figures.instruments import attention as curves, traced_back
 from depthscope.figures.style.palette import Scheme
 from depthscope.probes.instruments import attention, highway, interaction, knockout
 from depthscope.probes.instruments.attention import AttentionScores
+from depthscope.probes.measuring.estimate import Estimate
 from tests.probes.hand_made import wave
 
 SCHEMES: tuple[Scheme, ...] = ("light", "dark")
@@ -113,17 +114,17 @@ def test_cuts_and_gradients(graphs: list[Any]) -> None:
     found = knockout.measure(wave(), graphs, steps=8)
     fig: Any = curves.answers_turned(found, "light")
     on, off = fig.data
-    assert list(on.y) == [found.cut.flips, found.silence.flips]
-    assert list(off.y) == [found.cut.off_flips, found.silence.off_flips]
+    assert list(on.y) == [found.cut.path.flips.value, found.silence.path.flips.value]
+    assert list(off.y) == [found.cut.off.flips.value, found.silence.off.flips.value]
     moment: Any = curves.moment_of_a_cut(found.cut, "dark")
     lines = {trace.name: trace for trace in moment.data if trace.name}
-    np.testing.assert_allclose(lines["on the path"].y, found.cut.delay_change[found.cut.delay_n > 0])
-    largest = np.nanmax(found.cut.delay_change)
+    np.testing.assert_allclose(lines["on the path"].y, found.cut.delay_change.value[found.cut.delay_late.n > 0])
+    largest = np.nanmax(found.cut.delay_change.value)
     told = curves.needed_at(found.cut)
     assert told.startswith(f"At one step alone the logit falls most, by {largest:.2f}, at the step at which the path")
     later = replace(found.cut, delay=found.cut.delay + 1)
     assert "one step after the step at which the path passes" in curves.needed_at(later)
-    never = replace(found.cut, delay_n=np.zeros_like(found.cut.delay_n))
+    never = replace(found.cut, delay_late=Estimate.none(len(found.cut.delay)))
     assert curves.needed_at(never) == "No cut at one step alone could be measured here."
     left = highway.measure(wave(), graphs[:2], steps=6, seeds=1)
     drawn: Any = curves.gradient_over_steps(left, "light")

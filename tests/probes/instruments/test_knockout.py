@@ -31,13 +31,13 @@ def test_a_wave_stops_at_its_bridge_and_nowhere_else() -> None:
     scores = knockout.measure(wave(), tasks.get("graph").generate(4, 16))
     assert (scores.n, scores.left_out, scores.wrong) == (8, 8, 0)
     cut = scores.cut
-    assert (cut.n, cut.flips, cut.off_flips) == (8, 1, 0)
-    assert cut.flips_low > 0.6 > 0.4 > cut.off_flips_high
-    assert cut.change_low > cut.off_change_high
+    assert (cut.n, cut.path.flips.value, cut.off.flips.value) == (8, 1, 0)
+    assert cut.path.flips.low > 0.6 > 0.4 > cut.off.flips.high
+    assert cut.path.change.low > cut.off.change.high
     then = cut.delay == 0
-    assert cut.delay_flips[then] == 1  # one step late
-    assert (cut.delay_flips[~then & (cut.delay_n > 0)] == 0).all()
-    assert scores.silence.flips > scores.silence.off_flips == 0
+    assert cut.delay_late.value[then] == 1  # one step late
+    assert (cut.delay_late.value[~then & (cut.delay_late.n > 0)] == 0).all()
+    assert scores.silence.path.flips.value > scores.silence.off.flips.value == 0
     assert scores.map_change.shape == (len(scores.map_units), scores.steps)
 
 
@@ -55,7 +55,7 @@ def test_the_front_waits_for_an_edge_that_is_cut_for_a_while() -> None:
 
 def test_one_way_of_two_is_not_enough() -> None:
     scores = knockout.measure(wave(), [GRAPH])  # A B C D and A G F D are as short
-    assert scores.cut.flips == 1
+    assert scores.cut.path.flips.value == 1
     one = run(wave(), trace.record(wave(), GRAPH, 11), [[Edit("cut", 1, 11, edges=((2, 1),))]])
     assert one.logits[0, -1] > 0
 
@@ -88,7 +88,7 @@ def test_under_geometric_attention_every_cut_can_be_made(tmp_path: Path) -> None
     scores = knockout.measure(untrained(tmp_path, "nearest match"), tasks.get("logic").generate(2, 6), steps=4)
     assert scores.n > 0
     assert (scores.cut.n, scores.silence.n) == (scores.n, scores.n)
-    assert scores.cut.change != scores.silence.change
+    assert scores.cut.path.change.value != scores.silence.path.change.value
 
 
 def test_nothing_learned_nothing_lost(tmp_path: Path) -> None:
@@ -98,21 +98,21 @@ def test_nothing_learned_nothing_lost(tmp_path: Path) -> None:
     scores = knockout.measure(ours, formulas, steps=6)
     assert scores.n + scores.wrong == 10
     for effect in (scores.cut, scores.silence):
-        assert effect.change_low < effect.off_change_high
-        assert effect.off_change_low < effect.change_high
+        assert effect.path.change.low < effect.off.change.high
+        assert effect.off.change.low < effect.path.change.high
         assert np.nanmax(np.abs(effect.fall)) < 0.3, "against 13 in a trained network"
-        assert np.nanmax(np.abs(effect.delay_change)) < 0.1
+        assert np.nanmax(np.abs(effect.delay_change.value)) < 0.1
 
 
 @pytest.mark.slow
 def test_the_untrained_network_is_cut_in_the_same_places() -> None:
     scores = knockout.measure(wave(), tasks.get("graph").generate(3, 8), seed=1)
     cut = scores.cut
-    assert cut.flips == 1
-    assert cut.untrained_flips == 0
-    assert cut.untrained_flips_low == 0
-    assert 0 < abs(cut.untrained_change) < 0.1 < cut.change
-    assert cut.untrained_change_low <= cut.untrained_change <= cut.untrained_change_high
+    flips, change = cut.untrained.flips, cut.untrained.change
+    assert cut.path.flips.value == 1
+    assert flips.value == flips.low == 0
+    assert 0 < abs(change.value) < 0.1 < cut.path.change.value
+    assert change.low <= change.value <= change.high
 
 
 @pytest.mark.slow
@@ -144,8 +144,8 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     scores = knockout.measure(wave(), [GRAPH], progress=lambda *x: seen.append(x))
     assert seen == [(1, 1)]
     found = json.loads(dumps(scores))
-    assert found["cut"]["n"] == 1
-    assert found["cut"]["change_low"] is None  # one instance has nothing to resample
+    assert found["cut"]["path"]["flips"]["n"] == 1
+    assert found["cut"]["path"]["change"]["low"] is None  # one instance has nothing to resample
     save_npz(scores, tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz", allow_pickle=False) as kept:
         assert kept["map_change"].shape == scores.map_change.shape
@@ -154,9 +154,9 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with pytest.raises(InputError, match="answered right"):
         knockout.measure(wave(), [GRAPH], steps=1)
     with pytest.raises(ValueError, match=r"map_change.*\(1, 2\).*\(1, 3\)"):
-        KnockoutScores("x", "", 0, 3, 1, 0, 0, scores.cut, scores.silence, ("a",), np.zeros((1, 2)), ("",), ("",))
+        KnockoutScores("x", "", 3, 0, 1, 0, 0, scores.cut, scores.silence, ("a",), np.zeros((1, 2)), ("",), ("",))
     with pytest.raises(ValueError, match="0 map_edits of 1 units, and 1 inputs of 1 instances"):
-        KnockoutScores("x", "", 0, 3, 1, 0, 0, scores.cut, scores.silence, ("a",), np.zeros((1, 3)), (), ("",))
+        KnockoutScores("x", "", 3, 0, 1, 0, 0, scores.cut, scores.silence, ("a",), np.zeros((1, 3)), (), ("",))
     assert main(["knockout", "logic-gru"]) == 2
     assert "no attention" in capsys.readouterr().err
     assert main(["knockout", "graph-house", "--difficulty", "2", "--instances", "2"]) == 0
