@@ -110,6 +110,12 @@ class Bench:
         some.group = self.group[list(index)]
         return some
 
+    def with_steps(self, steps: int) -> Bench:
+        """The bench with another T."""
+        other = replace(self, steps=steps)
+        other.__dict__ |= {name: value for name, value in self.__dict__.items() if name not in other.__dict__}
+        return other
+
     @property
     def model(self) -> Any:
         """The network of the checkpoint."""

@@ -53,17 +53,6 @@ class Old(Instrument):
 
 LEGACY: tuple[Legacy, ...] = (
     Legacy(
-        "interaction",
-        "how much the answer, or one state, changes with each state before it, attention or not",
-        "depthscope.probes.instruments.interaction",
-        instances=8,
-        options=(
-            Option("--directions", {"type": int, "metavar": "K", "help": "random ones; 0 for all (default: by size)"}),
-            Option("--node", {"metavar": "NAME", "help": "of INPUT, that is influenced (default: the answer's)"}),
-            Option("--at", {"type": int, "metavar": "STEP", "help": "at which it is influenced (default: the last)"}),
-        ),
-    ),
-    Legacy(
         "patch",
         "where and when the twin's state, put in alone, brings the twin's answer",
         "depthscope.probes.instruments.patch",

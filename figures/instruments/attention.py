@@ -7,7 +7,6 @@ Pure functions from the results of `probes.instruments.attention`, `probes.instr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,7 +14,7 @@ import plotly.graph_objects as go
 from depthscope.core.tasks.graph.instance import GraphInstance
 from depthscope.core.tasks.text.instance import TextInstance
 from depthscope.figures.frontier.figures import HEIGHT, Span
-from depthscope.figures.style.curves import band, estimated, line, shade, share
+from depthscope.figures.style.curves import band, estimated, interval, line, shade, share
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, colour, figure
 from depthscope.figures.summary import clipped
@@ -152,15 +151,14 @@ def path_over_steps(figure_: attention.Figure, scheme: Scheme, trained: Span = N
 
 def influence_over_steps(figure_: interaction.Figure, scheme: Scheme) -> go.Figure:
     """Share or AUROC of the effective interaction over s, beside an untrained network's and the rollout's."""
-    steps = len(figure_.value)
+    steps = len(figure_.trained)
     s = np.arange(steps)
     fig = figure(scheme, height=HEIGHT, x="state after step s", y=figure_.title)
-    band(fig, s, figure_.low, figure_.high, BAND[scheme])
-    line(fig, s, figure_.value, "effective interaction", MAIN[scheme], "solid", markers=steps == 1)
+    estimated(fig, s, figure_.trained, "effective interaction", MAIN[scheme], scheme, markers=steps == 1)
     if np.isfinite(figure_.rollout).any():
         line(fig, s, figure_.rollout, "rolled-out attention", colour(scheme, 1), "dash")
     line(fig, s, figure_.untrained, "untrained", MUTED[scheme], "dashdot")
-    _finish(fig, scheme, None, steps, figure_.value, 0)
+    _finish(fig, scheme, None, steps, figure_.trained.value, 0)
     return fig
 
 
@@ -168,10 +166,9 @@ def agreement_over_steps(found: InteractionScores, scheme: Scheme) -> go.Figure:
     """Rank correlation of effective interaction and rollout over s."""
     s = np.arange(found.steps)
     fig = figure(scheme, height=HEIGHT, x="state after step s", y="rank correlation", legend=False)
-    band(fig, s, found.agreement_low, found.agreement_high, BAND[scheme])
-    line(fig, s, found.agreement, "correlation", MAIN[scheme], "solid")
+    estimated(fig, s, found.agreement, "correlation", MAIN[scheme], scheme)
     fig.add_hline(y=0, line={"color": INK[scheme], "width": 1, "dash": "dot"})
-    lowest = float(np.nanmin([0, *found.agreement, *found.agreement_low]))
+    lowest = float(np.nanmin([0, *found.agreement.value, *found.agreement.low]))
     fig.update_yaxes(range=[max(-1.04, min(-0.3, lowest - 0.1)), 1.04])
     return fig
 
@@ -261,12 +258,7 @@ def traced_back(found: InteractionScores) -> str:
     early = found.steps // 2
     mass, area = found.mass, found.auroc
     exact = "exact" if not found.directions else f"from {found.directions} directions, error {found.error:.0%}"
-    at = f"Halfway, after step {early}, {share(mass.value[early])}{_interval(mass, early)} of W lies on the path"
+    at = f"Halfway, after step {early}, {interval(mass.trained[early])} of W lies on the path"
     blank = f"untrained {share(mass.untrained[early])}"
-    less = f"; AUROC {share(area.value[early])} (untrained {share(area.untrained[early])})"
+    less = f"; AUROC {share(float(area.trained[early]))} (untrained {share(area.untrained[early])})"
     return f"{at} ({blank}){less}. W is {exact}."
-
-
-def _interval(of: Any, k: int) -> str:
-    low, high = float(of.low[k]), float(of.high[k])
-    return f" [{share(low)}, {share(high)}]" if np.isfinite(low) and np.isfinite(high) else ""

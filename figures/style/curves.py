@@ -44,8 +44,9 @@ def estimated(
 
 
 def interval(of: Estimate) -> str:
-    """A share with its interval as text: .565 [.490, .641]."""
-    return f"{share(float(of))} [{share(float(of.low))}, {share(float(of.high))}]"
+    """A share with its interval as text, where it has one: .565 [.490, .641]."""
+    between = f" [{share(float(of.low))}, {share(float(of.high))}]" if np.isfinite(of.low) else ""
+    return f"{share(float(of))}{between}"
 
 
 def shade(fig: go.Figure, scheme: Scheme, span: Span, most: int) -> None:

@@ -142,8 +142,8 @@ def unfit(checkpoint: Checkpoint) -> str | None:
     return None if checkpoint.model.shapes.heads else "it has no attention; `interaction` asks the same of any model"
 
 
-def with_a_path(bench: Bench) -> Bench:
-    """The bench on the instances whose answer has a path.
+def with_a_path(bench: Bench) -> tuple[Bench, list[int]]:
+    """The bench on the instances whose answer has a path, and which these are.
 
     Raises:
         InputError: If none has one.
@@ -151,7 +151,7 @@ def with_a_path(bench: Bench) -> Bench:
     index = [i for i, route in enumerate(bench.routes) if (route.from_step != NEVER).any()]
     if not index:
         raise InputError("no instance has a path from what is asked to the answer, so there is nothing to look for")
-    return bench.among(index)
+    return bench.among(index), index
 
 
 @instrument(
@@ -167,7 +167,7 @@ def measure(bench: Bench, options: object) -> AttentionScores:
         in the place of their residual half.
     """
     del options
-    n, bench = len(bench.instances), with_a_path(bench)
+    n, (bench, _) = len(bench.instances), with_a_path(bench)
     for encoding in bench.encodings:
         nodes, edges = encoding.n_nodes, encoding.edge_index
         pairs = nodes * nodes if edges is None or nodes <= SPARSE_ABOVE else edges.shape[1]

@@ -10,24 +10,27 @@ d directions give W for all sources at once; pushed forward, each of the n t sou
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.stats import rankdata
 
-from depthscope.core import tasks, trace
+from depthscope.core import trace
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import NEVER, Encoding, collate
+from depthscope.core.encoding import Encoding, collate
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.paths import routes
 from depthscope.probes.editing.language import node_of
-from depthscope.probes.instruments.attention import auroc, rollout_from, weights_of
+from depthscope.probes.instrument import Bench, instrument, option
+from depthscope.probes.instruments.attention import auroc, rollout_from, weights_of, with_a_path
 from depthscope.probes.maths.pullback import pulled_back, states_of
-from depthscope.probes.measuring import controls, estimate
-from depthscope.probes.measuring.results import Progress, refuse_over, steps_for
-from depthscope.probes.reading.nodes import groups_of
+from depthscope.probes.measuring import results
+from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.results import Result
+
+SHOWN = 8
+"""Steps in the table; --json has them all."""
 
 EXACT = 4096
 """Up to so many nodes x width the derivative is taken in every direction of the state, above in random ones."""
@@ -58,63 +61,47 @@ class Influence:
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure at every step s = 0..T-1, a mean over instances; every array is (T,), NaN where it is not defined.
+    """One figure at every step s = 0..T-1, (T,), a mean over instances; NaN where it is not defined.
 
     Attributes:
         title: What it is.
-        value: Of the checkpoint's W.
-        low: Lower end of its 95% interval, by bootstrap over groups of instances.
-        high: Upper end.
+        trained: Of the checkpoint's W.
+        excess: `trained` less `untrained`, instance by instance.
         untrained: Of the W of an untrained network.
-        excess_low: Lower end of the 95% interval of value less untrained, instance by instance.
-        excess_high: Upper end.
         rollout: Of the checkpoint's rolled-out attention over the same steps; NaN without attention.
     """
 
     title: str
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    trained: Estimate
+    excess: Estimate
     untrained: np.ndarray
-    excess_low: np.ndarray
-    excess_high: np.ndarray
     rollout: np.ndarray
 
     def __post_init__(self) -> None:
-        for name, values in vars(self).items():
-            if name != "title" and values.shape != self.value.shape:
-                raise ValueError(f"{name} has shape {values.shape}, but value has shape {self.value.shape}")
+        for name in ("excess", "untrained", "rollout"):
+            if (shape := getattr(self, name).shape) != self.trained.shape:
+                raise ValueError(f"{name} has shape {shape}, but trained has shape {self.trained.shape}")
 
 
 @dataclass(frozen=True)
-class InteractionScores:
-    """Effective interaction and path of one checkpoint.
+class InteractionScores(Result):
+    """Effective interaction and path of one checkpoint; `steps` is the step whose state is taken the derivative of.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        seed: Of directions, untrained network and bootstrap.
-        steps: Step whose state is taken the derivative of, T below.
-        of: The node whose state that is, i: "the answer", or the one that is asked for.
-        n: Instances with a path, or the one whose node is asked for.
+        of: The node whose state that is, i: "the answer", or the one that was named.
+        n: Instances with a path, or the one whose node was named.
         left_out: Instances without one.
         directions: Random directions behind each W; 0 where all are exact.
         error: Median relative standard error of W.
         mass: Share of W that lies on the nodes of the answer's path, node i left out; NaN where there is no path.
         auroc: Chance that a node on the path matters more than one off it, among those that can matter at all.
         agreement: (T,) rank correlation of W and rollout over those nodes; NaN without attention.
-        agreement_low: Lower end of its 95% interval.
-        agreement_high: Upper end.
         size: (T+1,) geometric mean of |W[s]| over all nodes together.
         beyond: States (s, j), s < T, too far from node i for the steps that are left; 0 for full attention.
         beyond_max: Largest W among them; anything but 0 means that the mask leaks.
         first: W of the first instance that is counted.
     """
 
-    checkpoint: str
-    sha256: str
-    seed: int
-    steps: int
     of: str
     n: int
     left_out: int
@@ -122,119 +109,132 @@ class InteractionScores:
     error: float
     mass: Figure
     auroc: Figure
-    agreement: np.ndarray
-    agreement_low: np.ndarray
-    agreement_high: np.ndarray
+    agreement: Estimate
     size: np.ndarray
     beyond: int
     beyond_max: float
     first: Influence
 
+    def table(self) -> str:
+        """The figures at some steps, with their controls."""
+        exact = f"{self.directions} random directions, median error {self.error:.1%}" if self.directions else "exact"
+        lines = [
+            f"{self.checkpoint}: {self.n} instances ({self.left_out} without a path left out), {self.steps} steps",
+            f"W of {self.of} after step {self.steps} is {exact}",
+            f"states too far away to matter: {self.beyond}, largest W among them {self.beyond_max:g}",
+        ]
+        shown = results.shown(self.steps - 1, SHOWN)
+        for figure in (self.mass, self.auroc):
+            lines += ["", figure.title]
+            lines.append(f"{'s':>4}{'value':>24}{'untrained':>11}{'less untrained':>25}{'rollout':>9}")
+            for s in shown:
+                excess, controls = f"{figure.excess[s]:+.3f}", (figure.untrained[s], figure.rollout[s])
+                lines.append(f"{s:4d}{f'{figure.trained[s]}':>24}{controls[0]:11.3f}{excess:>25}{controls[1]:9.3f}")
+        lines += ["", "rank correlation of W and rollout, and size of W", f"{'s':>4}{'correlation':>24}{'|W|':>12}"]
+        return "\n".join([*lines, *(f"{s:4d}{f'{self.agreement[s]}':>24}{self.size[s]:12.3g}" for s in shown)])
+
 
 TITLES = {"mass": "share of W on the path", "auroc": "AUROC of W, nodes on the path against off it"}
 
 
-def unfit(checkpoint: Checkpoint) -> str | None:
-    """None: every model has a step to differentiate."""
-    del checkpoint
-    return None
+@dataclass(frozen=True)
+class Options:
+    """Of the command."""
+
+    directions: int | None = option(None, "random ones; 0 for all (default: by size)", type=int, metavar="K")
+    node: str | None = option(None, "of INPUT, that is influenced (default: the answer's)", metavar="NAME")
+    at: int | None = option(None, "at which it is influenced (default: the last)", type=int, metavar="STEP")
 
 
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    directions: int | None = None,
-    node: str | None = None,
-    at: int | None = None,
-) -> InteractionScores:
+@instrument(
+    "how much the answer, or one state, changes with each state before it, attention or not",
+    options=Options,
+    instances=8,
+)
+def measure(bench: Bench, options: Options) -> InteractionScores:
     """Takes W of every instance that has a path, and scores it against the path.
-
-    Args:
-        checkpoint: What runs.
-        instances: Of its task.
-        steps: T; None takes what the instances need.
-        seed: Of directions, untrained network and bootstrap.
-        progress: Called with the instances done and in all; what it raises stops the work.
-        directions: Random directions; 0 for all, None chooses by size.
-        node: Node of a single instance whose state is taken the derivative of, by name or #number; None takes each
-            instance's answer. With a node the instance needs no path.
-        at: Step whose state it is, from 1 to T; None takes T.
-
-    Raises:
-        InputError: If no instance has a path, there is no such node or step, the checkpoint cannot read an instance, or
-            it would take too much memory.
 
     Source:
         One linear operator for attention and state-space models: Ali et al. (2024), The hidden attention of Mamba
         models; random directions: Hutchinson (1990).
     """
-    if directions is not None and directions < 0:
-        raise InputError(f"directions should be 0 (all) or more (got {directions})")
-    if node is not None and len(instances) != 1:
-        raise InputError(f"a node is named in one instance, and there are {len(instances)}; give one as INPUT")
-    task, config = tasks.get(checkpoint.config.task), checkpoint.config
-    encodings = [task.encode(instance, config) for instance in instances]
-    found = [routes(x, encoding, config) for x, encoding in zip(instances, encodings, strict=True)]
-    ends = [encoding.answer if node is None else node_of(node, encoding.labels) for encoding in encodings]
-    kept = [i for i, route in enumerate(found) if node is not None or (route.from_step != NEVER).any()]
-    if not kept:
-        raise InputError("no instance has a path from what is asked to the answer, so there is nothing to look for")
-    steps = steps_for(checkpoint, [instances[i] for i in kept], steps)
-    if at is not None and not 1 <= at <= steps:
-        raise InputError(f"at should be a step from 1 to {steps} (got {at})")
-    steps = steps if at is None else at  # what comes later does not change it
-    for i in kept:
-        _refuse(encodings[i], steps, checkpoint)
-    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
-    rows: list[dict[str, np.ndarray]] = []
-    beyond, leak, first, errors, used = 0, 0.0, None, [], 0
-    for done, i in enumerate(kept, 1):
-        encoding, end = encodings[i], ends[i]
-        few = _directions(encoding, checkpoint, directions)
-        own, other = (influence(x, encoding, steps, few, seed + i, end) for x in (checkpoint, plain))
-        reach, path = reach_by_step(encoding, steps, end), found[i].nodes(encoding.n_nodes)
+    n, bench, nodes = len(bench.instances), *_subjects(bench, options)
+    for encoding in bench.encodings:
+        size, shapes = encoding.n_nodes, bench.model.shapes
+        rows = bench.steps * size * (shapes.width + 4) + 12 * size * (shapes.width + size * max(1, shapes.heads))
+        bench.reserve(
+            4 * rows, f"interaction over {size} nodes at {bench.steps} steps", "run fewer steps or a smaller input"
+        )
+    bench.expect(len(bench.instances))
+    rows, beyond, leak, first, errors, used = [], 0, 0.0, None, [], 0
+    for k, (instance, encoding, route) in enumerate(zip(bench.instances, bench.encodings, bench.routes, strict=True)):
+        index, node = nodes[k]
+        few = _directions(encoding, bench.checkpoint, options.directions)
+        trained, untrained = (
+            influence(side, encoding, bench.steps, few, bench.seed + index, node)
+            for side in (bench.checkpoint, bench.blank)
+        )
+        reach, path = reach_by_step(encoding, bench.steps, node), route.nodes(encoding.n_nodes)
         far = ~reach[:-1]  # at T itself all but the node would be
-        beyond, leak = beyond + int(far.sum()), max(leak, float(own.value[:-1][far].max(initial=0)))
+        beyond, leak = beyond + int(far.sum()), max(leak, float(trained.value[:-1][far].max(initial=0)))
         rolled = None
-        if checkpoint.model.shapes.heads:
-            weights = weights_of(trace.record(checkpoint, instances[i], steps), checkpoint)
-            rolled = rollout_from(weights, end, encoding.n_nodes)
-        rows.append(_row(own.value, other.value, rolled, path, reach, end))
-        first, used = first or own, max(used, few)
-        errors.append(own.error[np.isfinite(own.error)])
-        if progress is not None:
-            progress(done, len(kept))
+        if bench.model.shapes.heads:
+            weights = weights_of(trace.record(bench.checkpoint, instance, bench.steps), bench.checkpoint)
+            rolled = rollout_from(weights, node, encoding.n_nodes)
+        rows.append(_row(trained.value, untrained.value, rolled, path, reach, node))
+        first, used = first or trained, max(used, few)
+        errors.append(trained.error[np.isfinite(trained.error)])
+        bench.tick()
     assert first is not None
-    group = groups_of(instances)[kept]
-    mean = lambda name: estimate.mean(np.stack([row[name] for row in rows], axis=-1), group, seed)  # noqa: E731
-    figures = {
-        name: Figure(
-            title, *mean(name), mean(f"{name}.untrained").value, *mean(f"{name}.excess")[1:], mean(f"{name}.rollout")[0]
+    mean = lambda name: bench.mean(np.stack([row[name] for row in rows], axis=-1))  # noqa: E731
+    mass, auroc = (
+        Figure(
+            title, mean(name), mean(f"{name}.excess"), mean(f"{name}.untrained").value, mean(f"{name}.rollout").value
         )
         for name, title in TITLES.items()
-    }
+    )
     return InteractionScores(
-        checkpoint.name, checkpoint.sha256, seed, steps, node or "the answer", len(kept), len(instances) - len(kept),
-        used, float(np.median(np.concatenate(errors))), figures["mass"], figures["auroc"], *mean("agreement"),
-        10 ** mean("size").value, beyond, leak, first,
-    )  # fmt: skip
+        **bench.header,
+        of=options.node or "the answer",
+        n=len(bench.instances),
+        left_out=n - len(bench.instances),
+        directions=used,
+        error=float(np.median(np.concatenate(errors))),
+        mass=mass,
+        auroc=auroc,
+        agreement=mean("agreement"),
+        size=10 ** mean("size").value,
+        beyond=beyond,
+        beyond_max=leak,
+        first=first,
+    )
 
 
-def _directions(encoding: Encoding, checkpoint: Checkpoint, asked: int | None) -> int:
+def _subjects(bench: Bench, options: Options) -> tuple[Bench, list[tuple[int, int]]]:
+    """The bench on the instances that count, up to the step that is influenced; the index and node i of each.
+
+    Raises:
+        InputError: If no instance has a path, there is no such node or step, or directions are negative.
+    """
+    if options.directions is not None and options.directions < 0:
+        raise InputError(f"directions should be 0 (all) or more (got {options.directions})")
+    if options.node is not None and len(bench.instances) != 1:
+        raise InputError(f"a node is named in one instance, and there are {len(bench.instances)}; give one as INPUT")
+    if options.node is not None:
+        some, nodes = bench, [(0, node_of(options.node, bench.encodings[0].labels))]
+    else:
+        some, index = with_a_path(bench)
+        nodes = [(i, bench.encodings[i].answer) for i in index]
+    if options.at is not None and not 1 <= options.at <= some.steps:
+        raise InputError(f"at should be a step from 1 to {some.steps} (got {options.at})")
+    return some.with_steps(options.at or some.steps), nodes  # what comes later does not change it
+
+
+def _directions(encoding: Encoding, checkpoint: Checkpoint, requested: int | None) -> int:
     """Random directions to take; 0 for all."""
     width = checkpoint.model.shapes.width
-    few = (0 if encoding.n_nodes * width <= EXACT else DIRECTIONS) if asked is None else asked
+    few = (0 if encoding.n_nodes * width <= EXACT else DIRECTIONS) if requested is None else requested
     return 0 if few >= width else few
-
-
-def _refuse(encoding: Encoding, steps: int, checkpoint: Checkpoint) -> None:
-    n, shapes = encoding.n_nodes, checkpoint.model.shapes
-    size = 4 * (steps * n * (shapes.width + 4) + 12 * n * (shapes.width + n * max(1, shapes.heads)))
-    refuse_over(size, f"interaction over {n} nodes at {steps} steps", "run fewer steps or a smaller input")
 
 
 @torch.no_grad()
@@ -309,56 +309,32 @@ def reach_by_step(encoding: Encoding, steps: int, node: int | None = None) -> np
 
 
 def _row(
-    own: np.ndarray, other: np.ndarray, rolled: np.ndarray | None, path: np.ndarray, reach: np.ndarray, end: int
+    trained: np.ndarray,
+    untrained: np.ndarray,
+    rolled: np.ndarray | None,
+    path: np.ndarray,
+    reach: np.ndarray,
+    node: int,
 ) -> dict[str, np.ndarray]:
-    """The figures of one instance, (T,) each."""
-    steps = len(own) - 1
-    row = {"size": np.log10(np.sqrt((own**2).sum(1)).clip(1e-300))}
-    for who, values in (("", own), (".untrained", other), (".rollout", rolled)):
+    """The figures of one instance, (T,) each; `size` is (T+1,)."""
+    steps = len(trained) - 1
+    there = reach.copy()
+    there[:, node] = False
+    row = {"size": np.log10(np.sqrt((trained**2).sum(1)).clip(1e-300))}
+    for arm, values in (("", trained), (".untrained", untrained), (".rollout", rolled)):
         mass, area = np.full(steps, np.nan), np.full(steps, np.nan)
         for s in range(steps if values is not None and path.any() else 0):
             assert values is not None
-            there = reach[s].copy()
-            there[end] = False
-            on, off = values[s][there & path], values[s][there & ~path]
+            on, off = values[s][there[s] & path], values[s][there[s] & ~path]
             total = on.sum() + off.sum()
             mass[s] = on.sum() / total if total > 0 else np.nan
             area[s] = auroc(on, off)
-        row |= {f"mass{who}": mass, f"auroc{who}": area}
+        row |= {f"mass{arm}": mass, f"auroc{arm}": area}
     row |= {f"{name}.excess": row[name] - row[f"{name}.untrained"] for name in TITLES}
     row["agreement"] = np.full(steps, np.nan)
     for s in range(steps if rolled is not None else 0):
         assert rolled is not None
-        there = reach[s].copy()
-        there[end] = False
-        if there.sum() > 2 and np.ptp(own[s][there]) > 0 and np.ptp(rolled[s][there]) > 0:
-            row["agreement"][s] = np.corrcoef(rankdata(own[s][there]), rankdata(rolled[s][there]))[0, 1]
+        one, other = trained[s][there[s]], rolled[s][there[s]]
+        if len(one) > 2 and np.ptp(one) > 0 and np.ptp(other) > 0:
+            row["agreement"][s] = np.corrcoef(rankdata(one), rankdata(other))[0, 1]
     return row
-
-
-SHOWN = 8
-"""Steps in the table; --json has them all."""
-
-
-def table(result: InteractionScores) -> str:
-    """The figures at some steps, with their controls."""
-    exact = f"{result.directions} random directions, median error {result.error:.1%}" if result.directions else "exact"
-    lines = [
-        f"{result.checkpoint}: {result.n} instances ({result.left_out} without a path left out), {result.steps} steps",
-        f"W of {result.of} after step {result.steps} is {exact}",
-        f"states too far away to matter: {result.beyond}, largest W among them {result.beyond_max:g}",
-    ]
-    shown = np.unique(np.linspace(0, result.steps - 1, SHOWN).round().astype(int))
-    for name in TITLES:
-        figure: Figure = getattr(result, name)
-        lines += ["", figure.title]
-        lines.append(f"{'s':>4}{'value':>24}{'untrained':>11}{'less untrained':>20}{'rollout':>9}")
-        for s in shown:
-            value = f"{figure.value[s]:.3f} [{figure.low[s]:.3f}, {figure.high[s]:.3f}]"
-            excess = f"[{figure.excess_low[s]:+.3f}, {figure.excess_high[s]:+.3f}]"
-            lines.append(f"{s:4d}{value:>24}{figure.untrained[s]:11.3f}{excess:>20}{figure.rollout[s]:9.3f}")
-    lines += ["", "rank correlation of W and rollout, and size of W", f"{'s':>4}{'correlation':>24}{'|W|':>12}"]
-    for s in shown:
-        value = f"{result.agreement[s]:.3f} [{result.agreement_low[s]:.3f}, {result.agreement_high[s]:.3f}]"
-        lines.append(f"{s:4d}{value:>24}{result.size[s]:12.3g}")
-    return "\n".join(lines)

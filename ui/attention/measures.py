@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -123,7 +124,7 @@ def _knockout(found: KnockoutScores) -> None:
 
 def _interaction(found: InteractionScores) -> None:
     options = {"mass": "Share", "auroc": "AUROC", "agreement": "Against rollout", "size": "Memory"}
-    if found.agreement.size and not (found.agreement == found.agreement).any():
+    if np.isnan(found.agreement.value).all():
         options.pop("agreement")
     chosen = _choice(options, "interaction")
     if chosen == "agreement":

@@ -98,15 +98,15 @@ def test_influence_is_drawn_beside_untrained_and_rollout(graphs: list[Any]) -> N
     found = interaction.measure(wave(), graphs[:4], steps=6)
     fig: Any = curves.influence_over_steps(found.mass, "light")
     lines = {trace.name: trace for trace in fig.data if trace.name}
-    np.testing.assert_allclose(lines["effective interaction"].y, found.mass.value)
+    np.testing.assert_allclose(lines["effective interaction"].y, found.mass.trained.value)
     np.testing.assert_allclose(lines["untrained"].y, found.mass.untrained)
     np.testing.assert_allclose(lines["rolled-out attention"].y, found.mass.rollout)
     assert curves.share(found.mass.untrained[3]) in curves.traced_back(found)
     size: Any = curves.memory_over_steps(found, "dark")
     np.testing.assert_allclose(size.data[0].y, found.size)
     agreement: Any = curves.agreement_over_steps(found, "dark")
-    np.testing.assert_allclose(agreement.data[-1].y, found.agreement)
-    assert agreement.layout.yaxis.range[0] <= np.nanmin([0, *found.agreement, *found.agreement_low])
+    np.testing.assert_allclose(agreement.data[-1].y, found.agreement.value)
+    assert agreement.layout.yaxis.range[0] <= np.nanmin([0, *found.agreement.value, *found.agreement.low])
 
 
 @pytest.mark.slow

@@ -117,9 +117,9 @@ def test_a_node_that_is_named_needs_no_path(tmp_path: Path, capsys: pytest.Captu
     apart = GRAPH.with_ends("D", "A")
     found = interaction.measure(wave(), [apart], steps=3, node="D", at=2)
     assert (found.n, found.left_out) == (1, 0)
-    assert np.isnan(found.mass.value).all()
+    assert np.isnan(found.mass.trained.value).all()
     assert (found.first.value[0] > 0).any()
-    assert "W of D after step 2" in interaction.table(found)
+    assert "W of D after step 2" in found.table()
     refused: Any = (({"node": "Z"}, "Z"), ({"node": "D", "at": 9}, "1 to 3"), ({"at": 0}, "1 to 3"))
     for wrong, match in refused:
         with pytest.raises(InputError, match=match):
@@ -173,10 +173,10 @@ def mixing_everywhere() -> Checkpoint:
 def test_the_wave_matters_along_its_path_and_noise_nowhere(tmp_path: Path) -> None:
     carried = interaction.measure(wave(), [GRAPH, GRAPH.with_ends("D", "A")], steps=3)
     assert (carried.n, carried.left_out) == (1, 1)
-    assert carried.mass.value[2] > 0.95  # D hears C and F, and only C is reached
-    assert carried.auroc.value[2] == 1
+    assert carried.mass.trained.value[2] > 0.95  # D hears C and F, and only C is reached
+    assert carried.auroc.trained.value[2] == 1
     noise = interaction.measure(untrained(tmp_path / "ours", "graph"), [GRAPH], steps=3)
-    assert 0.3 < noise.mass.value[2] < 0.7
+    assert 0.3 < noise.mass.trained.value[2] < 0.7
     assert 0.3 < carried.mass.untrained[2] < 0.7
 
 
@@ -193,7 +193,7 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     scores = interaction.measure(wave(), [GRAPH], progress=lambda *x: seen.append(x))
     assert seen == [(1, 1)]
     assert np.isfinite(scores.auroc.rollout).any()
-    assert len(json.loads(dumps(scores))["mass"]["value"]) == scores.steps
+    assert len(json.loads(dumps(scores))["mass"]["trained"]["value"]) == scores.steps
     save_npz(scores, tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz", allow_pickle=False) as kept:
         assert kept["first.value"].shape == (scores.steps + 1, GRAPH.n_nodes)
