@@ -71,16 +71,6 @@ LEGACY: tuple[Legacy, ...] = (
         ),
     ),
     Legacy(
-        "highway",
-        "how much of the gradient is left after many steps back, trained and at the start",
-        "depthscope.probes.instruments.highway",
-        instances=16,
-        options=(
-            Option("--seeds", {"type": int, "default": 3, "help": "untrained networks of each kind (default 3)"}),
-            Option("--trained", {"nargs": "+", "metavar": "DIR", "help": "checkpoints trained with a mechanism off"}),
-        ),
-    ),
-    Legacy(
         "do",
         "what becomes of the answer when a run is changed by hand: your edits, or a battery of them at every step",
         "depthscope.probes.instruments.do",

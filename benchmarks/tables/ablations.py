@@ -13,6 +13,7 @@ from benchmarks.tables.table import KEPT, ROOT, Table, even, over_seeds
 from depthscope.core import checkpoint, tasks
 from depthscope.core.sweeps.plan import read_plan
 from depthscope.core.sweeps.run import records
+from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import highway
 
 PLAN = "benchmarks/plans/ablations.toml"
@@ -89,6 +90,6 @@ def _gradient(folder: Path) -> tuple[float, float]:
     opened = checkpoint.load(folder)
     task, data = tasks.get(opened.config.task), str(opened.training["data"])
     drawn = task.generate(int(np.max(opened.training["difficulty"])), INSTANCES, data=data, seed=0)
-    found = highway.measure(opened, drawn, steps=STEPS, seed=int(opened.training["seed"]), seeds=1, switch_off=False)
-    by_title = {network.title: network.factor for network in found.networks}
-    return by_title["untrained"], by_title["trained"]
+    bench = Bench.of(opened, drawn, STEPS, int(opened.training["seed"]))
+    start, trained = (float(highway.way(bench, "", [model]).factor) for model in (bench.untrained, bench.model))
+    return start, trained

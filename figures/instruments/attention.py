@@ -186,11 +186,11 @@ def gradient_over_steps(found: HighwayScores, scheme: Scheme) -> go.Figure:
     fig = figure(scheme, height=HEIGHT + 40, x="steps before the end", y="log10 of what is left of the gradient")
     back = np.arange(found.steps + 1)
     for k, network in enumerate(found.networks):
-        ratio, low, high = (x[::-1] for x in (network.ratio, network.low, network.high))
+        ratio, dash = network.ratio[::-1], ("dashdot", "dash", "dot")[(k - 1) % 3]
         if k == 0:
-            band(fig, back, low, high, BAND[scheme])
-        hue = MAIN[scheme] if k == 0 else MUTED[scheme] if k == 1 else colour(scheme, k - 1)
-        line(fig, back, ratio, network.title, hue, "solid" if k == 0 else ("dashdot", "dash", "dot")[(k - 1) % 3])
+            estimated(fig, back, ratio, network.title, MAIN[scheme], scheme)
+        else:
+            line(fig, back, ratio.value, network.title, MUTED[scheme] if k == 1 else colour(scheme, k - 1), dash)
     fig.add_hline(y=0, line={"color": INK[scheme], "width": 1, "dash": "dot"})
     fig.update_layout(legend_traceorder="normal")
     return fig

@@ -9,30 +9,28 @@ holds one at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from depthscope.core import checkpoint as stored, tasks
+from depthscope.core import checkpoint as stored
 from depthscope.core.answers import batches
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.config import ModelConfig
-from depthscope.core.encoding import Encoding, collate
+from depthscope.core.encoding import collate
 from depthscope.core.errors import InputError
 from depthscope.core.model import DepthRecurrentTransformer
+from depthscope.probes.instrument import Bench, instrument, option, refuse_unlabelled
 from depthscope.probes.maths.pullback import pulled_back, states_of
-from depthscope.probes.measuring import controls, estimate
-from depthscope.probes.measuring.results import Progress, refuse_over, steps_for
-from depthscope.probes.reading.nodes import groups_of
+from depthscope.probes.measuring import controls
+from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.results import Result
 
 LEAST_STEPS = 20
 """T where none is asked for and the instances need fewer: a highway shows over many steps."""
-
-SEEDS = 3
-"""Untrained networks of each kind."""
 
 OFF: dict[str, dict[str, Any]] = {
     "LayerScale": {"layer_scale": None},
@@ -51,17 +49,13 @@ MAX_TRAINED = 100
 
 @dataclass(frozen=True)
 class Highway:
-    """Gradients of one network (or several untrained ones); arrays are (T+1,), index t = 0..T.
+    """Gradients of one network (or several of a kind); arrays are (T+1,), index t = 0..T.
 
     Attributes:
         title: Which network.
         size: Geometric mean of |dL/dh[t]| over instances.
         ratio: Mean of log10(|dL/dh[t]| / |dL/dh[T]|) over instances; 0 is a highway, below it gradients vanish.
-        low: Lower end of its 95% interval, by bootstrap over groups of instances.
-        high: Upper end.
         factor: What one step back does to the gradient on average, (|dL/dh[0]| / |dL/dh[T]|) ** (1 / T).
-        factor_low: Lower end of its 95% interval.
-        factor_high: Upper end.
         factor_least: Least of the networks of different seeds; the factor itself for one network.
         factor_most: Greatest.
         sha256s: Of the weights of the trained networks it is the mean of, one each; none for untrained ones.
@@ -69,123 +63,103 @@ class Highway:
 
     title: str
     size: np.ndarray
-    ratio: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    factor: float
-    factor_low: float
-    factor_high: float
+    ratio: Estimate
+    factor: Estimate
     factor_least: float
     factor_most: float
     sha256s: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for name in ("ratio", "low", "high"):
-            got = getattr(self, name).shape
-            if got != self.size.shape:
-                raise ValueError(f"{name} has shape {got}, but size has shape {self.size.shape}")
+        if self.ratio.shape != self.size.shape:
+            raise ValueError(f"ratio has shape {self.ratio.shape}, but size has shape {self.size.shape}")
 
 
 @dataclass(frozen=True)
-class HighwayScores:
+class HighwayScores(Result):
     """Gradient highways of one checkpoint.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        seed: Of the first untrained network, and of the bootstrap.
         seeds: Untrained networks of each kind.
-        steps: T.
         n: Instances.
         networks: "trained", "untrained", and "untrained, no ..." for each mechanism that the checkpoint has; then
             "trained, no ..." for those of other checkpoints, several of one kind together.
         absent: Mechanisms that it does not have, so that there is nothing to switch off.
     """
 
-    checkpoint: str
-    sha256: str
-    seed: int
     seeds: int
-    steps: int
     n: int
     networks: tuple[Highway, ...]
     absent: tuple[str, ...]
 
+    def table(self) -> str:
+        """A line a network: the factor of a step, and what is left on the way back."""
+        back = [t for t in (1, 5, 10, 20, 40) if t < self.steps] + [self.steps]
+        lines = [
+            f"{self.checkpoint}: {self.n} instances, {self.steps} steps, {self.seeds} untrained networks of a kind",
+            f"{'':>32}{'factor of a step':>24}{'over seeds':>16}{'|dL/dh[T]|':>12}"
+            + "".join(f"{f'T-{t}':>8}" for t in back)
+            + "   log10 of the ratio to T",
+        ]
+        for way in self.networks:
+            spread = "" if len(way.sha256s) == 1 else f"{way.factor_least:.3f}-{way.factor_most:.3f}"
+            ratios = "".join(f"{way.ratio.value[self.steps - t]:+8.2f}" for t in back)
+            lines.append(f"{way.title:>32}{f'{way.factor}':>24}{spread:>16}{way.size[-1]:12.2g}{ratios}")
+        return "\n".join(lines + [f"not in this checkpoint: {', '.join(self.absent)}"] * bool(self.absent))
 
-def unfit(checkpoint: Checkpoint) -> str | None:
-    """None: every model has a step to differentiate."""
-    del checkpoint
-    return None
+
+@dataclass(frozen=True)
+class Options:
+    """Of the command."""
+
+    seeds: int = option(3, "untrained networks of each kind (default 3)", type=int)
+    trained: Sequence[str] | None = option(None, "checkpoints trained with a mechanism off", nargs="+", metavar="DIR")
 
 
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    seeds: int = SEEDS,
-    switch_off: bool = True,
-    trained: Sequence[str] | None = None,
-) -> HighwayScores:
-    """Takes the gradient of the answer's loss at every step, in each network.
+@instrument(
+    "how much of the gradient is left after many steps back, trained and at the start", options=Options, instances=16
+)
+def measure(bench: Bench, options: Options) -> HighwayScores:
+    """Takes the gradient of the answer's loss at every step, in each network; T is 20 at least, if none is requested.
 
-    Args:
-        checkpoint: Its model is the trained one.
-        instances: Of its task, each with a label.
-        steps: T; None takes what the instances need, 20 at least.
-        seed: Of the first untrained network, and of the bootstrap.
-        progress: Called with the passes done and in all; what it raises stops the work.
-        seeds: Untrained networks of each kind.
-        switch_off: Whether mechanisms are switched off in turn as well.
-        trained: Names or folders of checkpoints that were trained with mechanisms off, or on that this one does not
-            have; the rest of their architecture is the same.
-
-    Raises:
-        InputError: If an instance has no label, the checkpoint cannot read one, another checkpoint is not there or of
-            another architecture, or it would take too much memory.
+    The networks of `options.trained` were trained with mechanisms off, or on that this one does not have; the rest of
+    their architecture is the same.
     """
-    if not 1 <= seeds <= 100:
-        raise InputError(f"seeds should be from 1 to 100 (got {seeds})")
-    if any(instance.label is None for instance in instances):
-        raise InputError("an instance has no answer, so that there is no loss to differentiate")
-    steps = max(LEAST_STEPS, steps_for(checkpoint, instances, None)) if steps is None else steps
-    steps = steps_for(checkpoint, instances, steps)
-    task = tasks.get(checkpoint.config.task)
-    encodings = [task.encode(instance, checkpoint.config) for instance in instances]
-    label = np.array([instance.label for instance in instances], dtype=np.float32)
-    shapes = checkpoint.model.shapes
-    parts = list(batches(encodings, shapes.width, max(1, shapes.heads)))
-    held = max(len(part) * max(encodings[i].n_nodes for i in part) for part in parts)
-    refuse_over(
-        4 * held * shapes.width * (steps + 40), f"gradients at {steps} steps", "run fewer steps or smaller inputs"
-    )
-    others = _others(checkpoint, trained or ())
-    group = groups_of(instances)
-    switched, absent = mechanisms(checkpoint) if switch_off else ([], [])
-    plans = {"trained": None, "untrained": {}} | {f"untrained, no {name}": OFF[name] for name in switched}
-    networks = {title: _networks(checkpoint, changes, seed, seeds) for title, changes in plans.items()}
-    networks |= {title: (opened.model for opened in kind) for title, kind in others.items()}
-    known = {"trained": (checkpoint.sha256,)} | {k: tuple(x.sha256 for x in kind) for k, kind in others.items()}
-    total, done, found = 1 + seeds * (len(plans) - 1) + sum(map(len, others.values())), 0, []
-    for title, models in networks.items():
-        runs = []
-        for model in models:
-            runs.append(_gradients(model, encodings, label, parts, steps))
-            done += 1
-            if progress is not None:
-                progress(done, total)
-        found.append(_highway(title, np.stack(runs), group, seed, known.get(title, ())))
+    if not 1 <= options.seeds <= 100:
+        raise InputError(f"seeds should be from 1 to 100 (got {options.seeds})")
+    if bench.requested is None:
+        bench = bench.with_steps(max(LEAST_STEPS, bench.steps))
+    _refuse(bench)
+    others = _others(bench.checkpoint, options.trained or ())
+    switched, absent = mechanisms(bench.checkpoint)
+    bench.expect(1 + options.seeds * (1 + len(switched)) + sum(map(len, others.values())))
+    networks = [way(bench, "trained", [bench.model], (bench.checkpoint.sha256,))]
+    for title, changes in {"untrained": {}, **{f"untrained, no {name}": OFF[name] for name in switched}}.items():
+        varied = replace(bench.checkpoint, config=replace(bench.checkpoint.config, **changes))
+        seeds = range(bench.seed, bench.seed + options.seeds)
+        networks.append(way(bench, title, (controls.untrained(varied, seed) for seed in seeds)))
+    for title, kind in others.items():
+        networks.append(way(bench, title, (one.model for one in kind), tuple(one.sha256 for one in kind)))
     return HighwayScores(
-        checkpoint.name, checkpoint.sha256, seed, seeds, steps, len(instances), tuple(found), tuple(absent)
+        **bench.header, seeds=options.seeds, n=len(bench.instances), networks=tuple(networks), absent=tuple(absent)
     )
+
+
+def _refuse(bench: Bench) -> None:
+    """Refuses instances without a label, and what would not fit in memory."""
+    refuse_unlabelled(bench.instances)
+    largest = max(len(part) * max(bench.encodings[i].n_nodes for i in part) for part in _batches(bench))
+    size = 4 * largest * bench.model.shapes.width * (bench.steps + 40)
+    bench.reserve(size, f"gradients at {bench.steps} steps", "run fewer steps or smaller inputs")
+
+
+def _batches(bench: Bench) -> Iterable[np.ndarray]:
+    return batches(bench.encodings, bench.model.shapes.width, max(1, bench.model.shapes.heads))
 
 
 def mechanisms(checkpoint: Checkpoint) -> tuple[list[str], list[str]]:
     """The mechanisms that can be switched off in a checkpoint, and those that it does not have."""
     ours = isinstance(checkpoint.model, DepthRecurrentTransformer)
-    has = [name for name, changes in OFF.items() if ours and _changed(checkpoint.config, changes) != checkpoint.config]
+    has = [name for name, changes in OFF.items() if ours and replace(checkpoint.config, **changes) != checkpoint.config]
     if checkpoint.kind == "fixed-depth" and "depth embedding" in has:
         has.remove("depth embedding")  # there it is the number of blocks
     return has, [name for name in OFF if name not in has]
@@ -199,12 +173,12 @@ def _others(checkpoint: Checkpoint, names: Sequence[str]) -> dict[str, list[Chec
     """
     if len(names) > MAX_TRAINED:
         raise InputError(f"at most {MAX_TRAINED} trained checkpoints are compared (got {len(names)})")
-    own, found = asdict(checkpoint.config), {}
+    config, others = asdict(checkpoint.config), {}
     free = {name for changes in OFF.values() for name in changes}
     device = str(next(checkpoint.model.parameters()).device)
     for name in names:
         opened = stored.load(name, device)
-        differs = [k for k, value in asdict(opened.config).items() if k not in free and value != own[k]]
+        differs = [k for k, value in asdict(opened.config).items() if k not in free and value != config[k]]
         if opened.kind != checkpoint.kind:
             differs.append("kind")
         if differs:
@@ -212,15 +186,15 @@ def _others(checkpoint: Checkpoint, names: Sequence[str]) -> dict[str, list[Chec
                 f"{opened.name} differs from {checkpoint.name} in {', '.join(differs)}, not in mechanisms alone, so "
                 "that their gradients cannot be set side by side"
             )
-        found.setdefault(f"trained, {difference(checkpoint.config, opened.config)}", []).append(opened)
-    return found
+        others.setdefault(f"trained, {difference(checkpoint.config, opened.config)}", []).append(opened)
+    return others
 
 
 def difference(config: ModelConfig, other: ModelConfig) -> str:
     """In words, which mechanisms another network lacks, or has besides."""
     words = []
     for name, changes in (OFF | NOISE).items():
-        mine, its = (_changed(c, changes) != c for c in (config, other))
+        mine, its = (replace(c, **changes) != c for c in (config, other))
         if name in NOISE and not (config.state_norm and other.state_norm):
             continue  # it has no scale without the norm
         if mine != its:
@@ -228,30 +202,34 @@ def difference(config: ModelConfig, other: ModelConfig) -> str:
     return ", ".join(words) or "same mechanisms"
 
 
-def _changed(config: ModelConfig, changes: dict[str, Any]) -> ModelConfig:
-    return replace(config, **changes)
+def way(bench: Bench, title: str, models: Iterable[Any], sha256s: tuple[str, ...] = ()) -> Highway:
+    """Gradients of one network, or of several of a kind: their mean first, so that instances stay the unit."""
+    logs = np.stack([_gradients(bench, model) for model in models])  # (networks, T+1, N)
+    with np.errstate(invalid="ignore"):
+        ratio = (logs - logs[:, -1:]) / np.log(10)
+    of_step = lambda x: 10 ** (x / bench.steps)  # noqa: E731
+    mean, each = bench.mean(ratio.mean(0)), of_step(ratio[:, 0].mean(1))
+    first = mean[0]
+    return Highway(
+        title=title,
+        size=np.exp(bench.mean(logs.mean(0)).value),
+        ratio=mean,
+        factor=Estimate(of_step(first.value), of_step(first.low), of_step(first.high), first.n),
+        factor_least=float(each.min()),
+        factor_most=float(each.max()),
+        sha256s=sha256s,
+    )
 
 
-def _networks(checkpoint: Checkpoint, changes: dict[str, Any] | None, seed: int, seeds: int) -> Iterator[Any]:
-    """The checkpoint's own model for None, else untrained ones with some settings changed."""
-    if changes is None:
-        yield checkpoint.model
-        return
-    varied = replace(checkpoint, config=_changed(checkpoint.config, changes)) if changes else checkpoint
-    for i in range(seeds):
-        yield controls.untrained(varied, seed + i)
-
-
-def _gradients(
-    model: Any, encodings: Sequence[Encoding], label: np.ndarray, parts: Sequence[np.ndarray], steps: int
-) -> np.ndarray:
+def _gradients(bench: Bench, model: Any) -> np.ndarray:
     """Natural logarithm of |dL/dh[t]|, (T+1, N) float64; -inf where there is none."""
-    device, out = next(model.parameters()).device, np.empty((steps + 1, len(encodings)))
-    for index in parts:
-        batch = collate([encodings[i] for i in index]).to(device)
+    label = np.array([instance.label for instance in bench.instances], dtype=np.float32)
+    device, out = next(model.parameters()).device, np.empty((bench.steps + 1, len(bench.instances)))
+    for index in _batches(bench):
+        batch = collate([bench.encodings[i] for i in index]).to(device)
         with torch.no_grad():
             context = model.prepare(batch)
-        states = states_of(model, context, steps)
+        states = states_of(model, context, bench.steps)
         with torch.enable_grad():
             last = states[-1].detach().clone().requires_grad_()
             logit = model.readout(last, batch)[0]
@@ -262,47 +240,5 @@ def _gradients(
         for t, pulled, scale in pulled_back(model, context, states, start):
             norm = pulled.double().square().sum((1, 2)).sqrt()
             out[t, index] = (norm.log() + scale + share).cpu().numpy()
+    bench.tick()
     return out
-
-
-def _highway(title: str, logs: np.ndarray, group: np.ndarray, seed: int, sha256s: tuple[str, ...]) -> Highway:
-    """Means over instances, from (networks, T+1, N) logarithms; networks first, so that instances stay the unit."""
-    steps = logs.shape[1] - 1
-    with np.errstate(invalid="ignore"):
-        ratio = (logs - logs[:, -1:]) / np.log(10)
-    size = estimate.mean(logs.mean(0), group, seed).value
-    value, low, high = estimate.mean(ratio.mean(0), group, seed)
-    each = 10 ** (ratio[:, 0].mean(1) / steps)
-    factor, least, most = (float(10 ** (x[0] / steps)) for x in (value, low, high))
-    return Highway(
-        title=title,
-        size=np.exp(size),
-        ratio=value,
-        low=low,
-        high=high,
-        factor=factor,
-        factor_low=least,
-        factor_high=most,
-        factor_least=float(each.min()),
-        factor_most=float(each.max()),
-        sha256s=sha256s,
-    )
-
-
-def table(result: HighwayScores) -> str:
-    """A line a network: the factor of a step, and what is left on the way back."""
-    back = [t for t in (1, 5, 10, 20, 40) if t < result.steps] + [result.steps]
-    lines = [
-        f"{result.checkpoint}: {result.n} instances, {result.steps} steps, {result.seeds} untrained networks of a kind",
-        f"{'':>32}{'factor of a step':>24}{'over seeds':>16}{'|dL/dh[T]|':>12}"
-        + "".join(f"{f'T-{t}':>8}" for t in back)
-        + "   log10 of the ratio to T",
-    ]
-    for way in result.networks:
-        factor = f"{way.factor:.3f} [{way.factor_low:.3f}, {way.factor_high:.3f}]"
-        spread = "" if len(way.sha256s) == 1 else f"{way.factor_least:.3f}-{way.factor_most:.3f}"
-        ratios = "".join(f"{way.ratio[result.steps - t]:+8.2f}" for t in back)
-        lines.append(f"{way.title:>32}{factor:>24}{spread:>16}{way.size[-1]:12.2g}{ratios}")
-    if result.absent:
-        lines.append(f"not in this checkpoint: {', '.join(result.absent)}")
-    return "\n".join(lines)

@@ -141,11 +141,7 @@ def _interaction(found: InteractionScores) -> None:
 
 def _highway(found: HighwayScores) -> None:
     _plot(drawing.gradient_over_steps(found, scheme()), "highway", found.checkpoint, "Gradient left")
-    rows = {network.title: network for network in found.networks}
-    told = [
-        f"{plain(title)} {network.factor:.3f} [{network.factor_low:.3f}, {network.factor_high:.3f}]"
-        for title, network in list(rows.items())[:2]
-    ]
+    told = [f"{plain(network.title)} {network.factor}" for network in found.networks[:2]]
     absent = f" Not there to switch off: {plain(', '.join(found.absent))}." if found.absent else ""
     st.caption(
         f"One step back leaves this share of the gradient: {'; '.join(told)}. A trained state that has arrived forgets "

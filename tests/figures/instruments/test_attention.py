@@ -129,7 +129,7 @@ def test_cuts_and_gradients(graphs: list[Any]) -> None:
     left = highway.measure(wave(), graphs[:2], steps=6, seeds=1)
     drawn: Any = curves.gradient_over_steps(left, "light")
     lines = {trace.name: trace for trace in drawn.data if trace.name}
-    np.testing.assert_allclose(lines["trained"].y, left.networks[0].ratio[::-1])
+    np.testing.assert_allclose(lines["trained"].y, left.networks[0].ratio.value[::-1])
     assert {network.title for network in left.networks} <= lines.keys()
 
 

@@ -22,6 +22,7 @@ from depthscope.core.protocol import Shapes, Sink
 from depthscope.probes.cli import main
 from depthscope.probes.instruments import highway
 from depthscope.probes.measuring import controls, instances as subjects
+from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import save_npz
 from tests.probes.hand_made import CONFIGS, untrained
 
@@ -59,9 +60,9 @@ def test_the_factor_of_a_step_is_found(factor: float, monkeypatch: pytest.Monkey
     monkeypatch.setattr(controls, "untrained", lambda *_: Fading(1.0))
     scores = highway.measure(ours, GRAPHS, steps=60)  # 0.1 ** 60 is nothing in float32
     trained, plain = scores.networks
-    assert trained.factor == pytest.approx(factor, rel=1e-4)
-    np.testing.assert_allclose(trained.ratio, np.log10(factor) * np.arange(60, -1, -1), atol=1e-3)
-    assert plain.factor == pytest.approx(1, rel=1e-5)  # nothing to find
+    assert float(trained.factor) == pytest.approx(factor, rel=1e-4)
+    np.testing.assert_allclose(trained.ratio.value, np.log10(factor) * np.arange(60, -1, -1), atol=1e-3)
+    assert float(plain.factor) == pytest.approx(1, rel=1e-5)  # nothing to find
     assert (scores.absent, plain.title) == (tuple(highway.OFF), "untrained")
 
 
@@ -91,12 +92,13 @@ def test_every_mechanism_is_switched_off_in_turn(tmp_path: Path) -> None:
     assert scores.absent == ("LayerScale", "depth embedding")
     assert seen == [(k, 5) for k in range(1, 6)]
     ways = {way.title: way for way in scores.networks}
-    assert ways["untrained, no state norm"].factor != ways["untrained"].factor
-    assert ways["untrained"].factor_low <= ways["untrained"].factor <= ways["untrained"].factor_high
+    factor = ways["untrained"].factor
+    assert ways["untrained, no state norm"].factor.value != factor.value
+    assert factor.low <= factor.value <= factor.high
     assert len(json.loads(dumps(scores))["networks"]) == 5
     save_npz(scores, tmp_path / "x.npz")
     with np.load(tmp_path / "x.npz", allow_pickle=False) as kept:
-        assert kept["networks.0.ratio"].shape == (7,)
+        assert kept["networks.0.ratio.value"].shape == (7,)
 
 
 def trained(folder: Path, seed: int, **changes: Any) -> Path:
@@ -131,11 +133,11 @@ def test_checkpoints_trained_with_a_mechanism_off_stand_beside(
     assert pair["sha256s"] == [checkpoint.load(x).sha256 for x in (gateless, other)]
     drawn = subjects.draw(checkpoint.load(full), [2], 4)
     alone = [highway.measure(checkpoint.load(x), drawn, steps=6, seeds=1).networks[0] for x in (gateless, other)]
-    np.testing.assert_allclose(pair["ratio"], np.mean([way.ratio for way in alone], axis=0))
-    assert (pair["factor_least"], pair["factor_most"]) == pytest.approx(sorted(way.factor for way in alone))
+    np.testing.assert_allclose(pair["ratio"]["value"], np.mean([way.ratio.value for way in alone], axis=0))
+    assert (pair["factor_least"], pair["factor_most"]) == pytest.approx(sorted(float(way.factor) for way in alone))
     assert pair["factor_least"] < pair["factor_most"]
-    assert pair["factor"] != pytest.approx(told["trained"]["factor"], rel=1e-6)
-    assert pair["factor"] != pytest.approx(told["untrained, no gate"]["factor"], rel=1e-6)
+    for title in ("trained", "untrained, no gate"):
+        assert pair["factor"]["value"] != pytest.approx(told[title]["factor"]["value"], rel=1e-6)
     assert main([*command, "--trained", str(gateless)]) == 0
     assert "trained, no gate" in capsys.readouterr().out
     wide = trained(tmp_path / "wide", 1, width=16)
@@ -159,8 +161,8 @@ def test_refusals_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[
     ours = untrained(tmp_path / "ours", "tree")
     with pytest.raises(InputError, match="seeds"):
         highway.measure(ours, tasks.get("logic").generate(1, 2), seeds=0)
-    with pytest.raises(ValueError, match=r"low.*\(2,\).*\(3,\)"):
-        highway.Highway("x", np.zeros(3), np.zeros(3), np.zeros(2), np.zeros(3), 1, 1, 1, 1, 1, ())
+    with pytest.raises(ValueError, match=r"ratio.*\(2,\).*\(3,\)"):
+        highway.Highway("x", np.zeros(3), Estimate.none(2), Estimate.none(), 1, 1, ())
     command = ["highway", str(ours.folder), "--difficulty", "1", "--instances", "2", "--seeds", "1"]
     assert main([*command, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == highway.LEAST_STEPS
