@@ -53,12 +53,6 @@ class Old(Instrument):
 
 LEGACY: tuple[Legacy, ...] = (
     Legacy(
-        "patch",
-        "where and when the twin's state, put in alone, brings the twin's answer",
-        "depthscope.probes.instruments.patch",
-        instances=10,
-    ),
-    Legacy(
         "similarity",
         "how alike the states of every step are to the last, or to those of another checkpoint",
         "depthscope.probes.instruments.similarity",

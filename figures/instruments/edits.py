@@ -273,17 +273,19 @@ def what_patching_does(found: EffectMap, summary: Summary, said: tuple[str, str]
     put = " into ".join(f"“{word}”" for word in (said if found.direction == DIRECTIONS[0] else said[::-1]))
     felt = "No single state" if not strong else "One state" if strong == 1 else f"{strong} single states"
     verb = "brings" if strong <= 1 else "bring"
-    same = summary.effect_same
+    front, other, same, blank = (
+        float(x) for x in (summary.effect_front, summary.effect_random, summary.effect_same, summary.effect_untrained)
+    )
     donor = (
         "no donor of the same label was found" if np.isnan(same) else f"|R| of a donor of the same label {effect(same)}"
     )
-    if np.isnan(summary.effect_front):
+    if np.isnan(front):
         return f"{felt} before the last step {verb} half of the other answer or more ({put}); no path to hold it to."
-    random = "none to draw" if np.isnan(summary.effect_random) else effect(summary.effect_random)
+    random = "none to draw" if np.isnan(other) else effect(other)
     return (
         f"{felt} before the last step {verb} half of the other answer or more ({put}). Mean R on the oracle's front is "
-        f"{effect(summary.effect_front)}, of random other nodes at the same steps {random}, {donor}, in an untrained "
-        f"network {effect(summary.effect_untrained)}."
+        f"{effect(front)}, of random other nodes at the same steps {random}, {donor}, in an untrained "
+        f"network {effect(blank)}."
     )
 
 

@@ -8,22 +8,23 @@ The run on the corrupt instance takes h[t, i] from the run on the clean one; r i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from depthscope.core import tasks, trace
+from depthscope.core import trace
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.tasks import paths as routes
+from depthscope.core.tasks import paths
 from depthscope.core.trace import Trace
-from depthscope.probes.editing import language, runner as intervene
+from depthscope.probes.editing import language, runner
 from depthscope.probes.editing.language import Edit
 from depthscope.probes.editing.runner import Material
-from depthscope.probes.measuring import controls, estimate, instances as subjects, results, twin_runs as pairs
-from depthscope.probes.measuring.results import Progress
+from depthscope.probes.instrument import Bench, instrument
+from depthscope.probes.measuring import instances as subjects, twin_runs
+from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.results import Progress, Result
 from depthscope.probes.reading import margins as reading
-from depthscope.probes.reading.nodes import groups_of
 
 LEAST_GAP = 1.0
 """Logits between clean and corrupt below which there is nothing to bring over."""
@@ -82,169 +83,146 @@ class EffectMap:
         """The edit that patches a cell, as `depthscope probe do` takes it."""
         return self.edits[i].format(t=t)
 
+    def rows(self) -> list[str]:
+        """One line a node that is felt anywhere before the last step, in tenths over the steps; * marks the front."""
+        out = []
+        for i in np.flatnonzero(np.abs(self.effect[:-1]).max(0) >= 0.1)[:40]:
+            cells = [f"{x:5.1f}{'*' if on else ' '}" for x, on in zip(self.effect[:, i], self.front[:, i], strict=True)]
+            out.append(f"  {self.labels[i]:>8.8} {''.join(cells[:24])}")
+        return out or ["  no cell is felt"]
+
 
 @dataclass(frozen=True)
 class Summary:
-    """One direction over P pairs; intervals are 95%, by bootstrap over groups of instances.
+    """One direction over P pairs.
 
     Attributes:
         direction: Which answer is put into which run.
         pairs: P.
         silent: Pairs in which no single cell between start and end has an R of .1.
-        front: Share of sum |R| over the steps of the front that lies on the front.
-        front_low: Lower end.
-        front_high: Upper end.
-        random: The same of as many random other nodes at the same steps.
-        random_low: Lower end.
-        random_high: Upper end.
-        path: Share of sum |R| over all steps that lies on the path.
-        path_low: Lower end.
-        path_high: Upper end.
-        path_nodes: Share of the nodes that lie on the path: what chance would give.
-        effect_front: Mean R on the front.
-        effect_front_low: Lower end.
-        effect_front_high: Upper end.
-        effect_random: Mean R of random other nodes at the same steps.
-        effect_random_low: Lower end.
-        effect_random_high: Upper end.
-        effect_same: Mean of |R| on the front with a donor of the same label as the corrupt run.
-        effect_same_low: Lower end.
-        effect_same_high: Upper end.
-        brings: Share of all cells of steps 1..T-1 with R >= .5.
-        brings_low: Lower end.
-        brings_high: Upper end.
         silent_untrained: Pairs in which all patches of an untrained network together move its logit by no more than
-            rounding; they are left out of the two shares below.
+            rounding; they are left out of the shares of an untrained network.
+        path_nodes: Share of the nodes that lie on the path: what chance would give.
+        front: Share of sum |R| over the steps of the front that lies on the front.
+        random: The same of as many random other nodes at the same steps.
+        path: Share of sum |R| over all steps that lies on the path.
+        effect_front: Mean R on the front.
+        effect_random: Mean R of random other nodes at the same steps.
+        effect_same: Mean of |R| on the front with a donor of the same label as the corrupt run.
+        brings: Share of all cells of steps 1..T-1 with R >= .5.
         front_untrained: `front` in an untrained network: how much of the little that a patch does there lies on it.
-        front_untrained_low: Lower end.
-        front_untrained_high: Upper end.
         path_untrained: `path` in an untrained network.
-        path_untrained_low: Lower end.
-        path_untrained_high: Upper end.
         effect_untrained: Mean change of an untrained network's logit on the front, over the gap of the trained one.
-        effect_untrained_low: Lower end.
-        effect_untrained_high: Upper end.
     """
 
     direction: str
     pairs: int
     silent: int
-    front: float
-    front_low: float
-    front_high: float
-    random: float
-    random_low: float
-    random_high: float
-    path: float
-    path_low: float
-    path_high: float
-    path_nodes: float
-    effect_front: float
-    effect_front_low: float
-    effect_front_high: float
-    effect_random: float
-    effect_random_low: float
-    effect_random_high: float
-    effect_same: float
-    effect_same_low: float
-    effect_same_high: float
-    brings: float
-    brings_low: float
-    brings_high: float
     silent_untrained: int
-    front_untrained: float
-    front_untrained_low: float
-    front_untrained_high: float
-    path_untrained: float
-    path_untrained_low: float
-    path_untrained_high: float
-    effect_untrained: float
-    effect_untrained_low: float
-    effect_untrained_high: float
+    path_nodes: float
+    front: Estimate
+    random: Estimate
+    path: Estimate
+    effect_front: Estimate
+    effect_random: Estimate
+    effect_same: Estimate
+    brings: Estimate
+    front_untrained: Estimate
+    path_untrained: Estimate
+    effect_untrained: Estimate
+
+    def lines(self) -> list[str]:
+        """Every figure with its controls."""
+        name = lambda of: f"{getattr(self, of)}" if getattr(self, of).n else "none"  # noqa: E731
+        arms = lambda of: f"random nodes {name(of[0])}   untrained {name(of[1])}"  # noqa: E731
+        felt = f"({self.silent} in which no cell is felt, {self.silent_untrained} untrained)"
+        return [
+            f"{self.direction}, {self.pairs} pairs {felt}",
+            f"  effect on the front      {name('front')}   {arms(('random', 'front_untrained'))}",
+            f"  effect on the path       {name('path')}   share of nodes on it {self.path_nodes:.3f}   "
+            f"untrained {name('path_untrained')}",
+            f"  mean R on the front      {name('effect_front')}   {arms(('effect_random', 'effect_untrained'))}",
+            f"  |R| of same-label donor  {name('effect_same')}",
+            f"  cells with R >= {FELT}     {name('brings')}",
+        ]
 
 
 MEANS = (
     "front", "random", "path", "effect_front", "effect_random", "effect_same", "brings", "front_untrained",
     "path_untrained", "effect_untrained",
 )  # fmt: skip
-"""Figures of a map of which a summary has the mean and its interval."""
+"""Figures of a map of which a summary has the mean with its interval."""
 
 
 @dataclass(frozen=True)
-class Patching:
-    """Patching of one checkpoint.
+class Patching(Result):
+    """Patching of one checkpoint; `steps` are those of the pair that is given most.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        seed: Of twins, controls and bootstrap.
-        instances: Instances given.
+        instances: How many there are.
         without_twin: Those that have none.
         left_out: Pairs whose answers lie less than a logit apart.
         summaries: One a direction.
         maps: The effect maps, both directions of each pair.
     """
 
-    checkpoint: str
-    sha256: str
-    seed: int
     instances: int
     without_twin: int
     left_out: int
     summaries: tuple[Summary, ...]
     maps: tuple[EffectMap, ...]
 
+    def table(self) -> str:
+        """The summaries, and the map of a single pair."""
+        lines = [
+            f"{self.checkpoint}: {self.instances} instances, {self.without_twin} without a twin, "
+            f"{self.left_out} pairs less than a logit apart"
+        ]
+        lines += [line for summary in self.summaries for line in summary.lines()]
+        for one in self.maps if len(self.maps) == 2 else ():
+            t, i = np.unravel_index(np.abs(one.effect[:-1]).argmax(), one.effect[:-1].shape)
+            lines += ["", f"R, {one.direction}; {one.change}", *one.rows()]
+            lines.append(f"  most, {one.effect[t, i]:.2f}, by: {one.edit(int(t), int(i))}")
+        return "\n".join(lines)
 
-def unfit(checkpoint: Checkpoint) -> str | None:
-    """Patching works on any states."""
-    return intervene.unfit(checkpoint)
 
-
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Patching:
+@instrument("where and when the twin's state, put in alone, brings the twin's answer", instances=10)
+def measure(bench: Bench, options: object) -> Patching:
     """Patches every node at every step, between each instance and its twin, in both directions.
 
-    Args:
-        checkpoint: What runs.
-        instances: Of its task.
-        steps: T; None takes the oracle's need + 8 for each pair (over tokens the default).
-        seed: Of twins, random nodes, the untrained network and bootstrap.
-        progress: Called with the maps done and in all; what it raises stops the work.
-
-    Raises:
-        InputError: If no instance has a twin, or the maps would not fit in memory.
+    T is the oracle's need + 8 for each pair (over tokens the default), where none is requested.
 
     Source:
         Vig et al. (2020), Investigating gender bias in language models using causal mediation analysis; Meng et al.
         (2022), Locating and editing factual associations in GPT; normalised as by Wang et al. (2023), IOI.
     """
-    known, without = pairs.found(checkpoint, instances, steps, seed)
-    cells = [(due + 1) * tasks.get(x.task).encode(x, checkpoint.config).n_nodes for x, _, due, _ in known]
+    del options
+    pairs, without = twin_runs.twins_of(bench.checkpoint, bench.instances, bench.requested, bench.seed)
+    cells = [(steps + 1) * bench.encodings[index].n_nodes for _, _, steps, index in pairs]
     size = 32.0 * sum(cells) + 32.0 * max(cells)  # kept of all pairs, and of one the untrained network's
-    results.refuse_over(size, f"{len(known)} pairs of effect maps", "take fewer instances or steps")
-    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
-    maps, rows, left_out = [], [], 0
-    group = groups_of(instances)
-    for done, (instance, twin, due, index) in enumerate(known):
-        pair = pairs.record(checkpoint, instance, twin, due, index)
-        if pair.gap < LEAST_GAP:
-            left_out += 1
-        else:
-            for clean, corrupt in ((pair.first, pair.second), (pair.second, pair.first)):
-                found = effect_map(checkpoint, clean, corrupt, pair.change)
-                maps.append(found)
-                scores = scores_of(checkpoint, plain, found, clean, corrupt, seed, index)
-                rows.append((found.direction, group[index], scores))
-        if progress is not None:
-            progress(2 * (done + 1), 2 * len(known))
-    summaries = tuple(summary_of(direction, [r for r in rows if r[0] == direction], seed) for direction in DIRECTIONS)
-    return Patching(checkpoint.name, checkpoint.sha256, seed, len(instances), without, left_out, summaries, tuple(maps))
+    bench.reserve(size, f"{len(pairs)} pairs of effect maps")
+    bench = bench.with_steps(max(steps for _, _, steps, _ in pairs))
+    count = bench.expect(2 * sum(cells))
+    maps, rows, left_out, before = [], [], 0, 0
+    for known, patches in zip(pairs, cells, strict=True):
+        pair = twin_runs.record(bench.checkpoint, *known)
+        left_out += pair.gap < LEAST_GAP
+        for clean, corrupt in ((pair.first, pair.second), (pair.second, pair.first)):
+            if pair.gap >= LEAST_GAP:
+                each = lambda done, _, before=before: count.upto(before + done)  # noqa: E731
+                one = effect_map(bench.checkpoint, clean, corrupt, pair.change, each)
+                maps.append(one)
+                rows.append((one.direction, pair.index, scores_of(bench, one, clean, corrupt, pair.index)))
+            before += patches
+            count.upto(before)
+    return Patching(
+        **bench.header,
+        instances=len(bench.instances),
+        without_twin=without,
+        left_out=left_out,
+        summaries=tuple(_summary(bench, way, [row[1:] for row in rows if row[0] == way]) for way in DIRECTIONS),
+        maps=tuple(maps),
+    )
 
 
 def effect_map(
@@ -281,7 +259,7 @@ def moved(checkpoint: Checkpoint, donor: Trace, corrupt: Trace, progress: Progre
     """Change of the answer's logit when one state alone is the donor's, (T+1, n)."""
     steps, n = corrupt.steps, corrupt.n_nodes
     programs = [[Edit("patch", t, nodes=(i,))] for t in range(steps + 1) for i in range(n)]
-    logits = intervene.run(checkpoint, corrupt, programs, Material(donor=donor), progress=progress).logits[:, -1]
+    logits = runner.run(checkpoint, corrupt, programs, Material(donor=donor), progress=progress).logits[:, -1]
     return logits.reshape(-1, n).astype(np.float64) - float(corrupt.logits[-1])
 
 
@@ -292,130 +270,81 @@ def oracle_front(checkpoint: Checkpoint, run: Trace) -> tuple[np.ndarray, np.nda
     fast, and a node belongs to both steps of its tick.
     """
     instance, encoding = reading.as_given(run.instance, checkpoint), run.encoding
-    path = routes.routes(run.instance, encoding, checkpoint.config).nodes(encoding.n_nodes)
+    path = paths.routes(run.instance, encoding, checkpoint.config).nodes(encoding.n_nodes)
     path &= encoding.carries
-    due = reading.has_from(instance.task, encoding)
+    first = reading.has_from(instance.task, encoding)
     t = np.arange(run.steps + 1)[:, None]
     full = checkpoint.config.attention == "full"
-    at = (t // 2 == due) | ((t + 1) // 2 == due) if full else t == due
+    at = (t // 2 == first) | ((t + 1) // 2 == first) if full else t == first
     return at & path, path
 
 
-def scores_of(
-    checkpoint: Checkpoint, plain: Checkpoint, found: EffectMap, clean: Trace, corrupt: Trace, seed: int, index: int
-) -> dict[str, float]:
+def scores_of(bench: Bench, found: EffectMap, clean: Trace, corrupt: Trace, index: int) -> dict[str, float]:
     """What is summed up of one map; NaN where it is not defined.
 
     Args:
-        checkpoint: What ran.
-        plain: The same, untrained.
+        bench: Of the checkpoint that ran.
         found: The map.
         clean: The run that states were taken from.
         corrupt: The run that they were put into.
-        seed: Of random nodes and of the donor of the same label.
         index: Of the instance.
     """
-    rng = np.random.default_rng([seed, index, 5])
-    size, (rows, n), gap = np.abs(found.effect), found.effect.shape, found.clean - found.corrupt
-    inner = slice(1, rows - 1)  # before the first step all may be said, and after the last the answer is read
-    nan = float("nan")
-    row: dict[str, float] = {name: nan for name in MEANS}  # noqa: C420 - typed
+    effect, (rows, n), gap = found.effect, found.effect.shape, found.clean - found.corrupt
+    size, inner = np.abs(effect), slice(1, rows - 1)  # at 0 all may be said already, and at T the answer is read
+    blank = moved(bench.blank, *(trace.record(bench.blank, x.instance, corrupt.steps) for x in (clean, corrupt)))
+    idle = np.abs(blank)
+    row: dict[str, float] = {name: float("nan") for name in MEANS}
     row["silent"] = float(size[inner].max(initial=0) < 0.1)
+    row["silent_untrained"] = float(idle[inner].sum() <= LEAST_MOVED)
     row["path_nodes"] = found.path.mean()
-    row["brings"] = (found.effect[inner] >= FELT).mean() if rows > 2 else nan
-    on = [(t, i) for t, i in np.argwhere(found.front).tolist() if 1 <= t < rows - 1]
-    given, into = (trace.record(plain, x.instance, corrupt.steps) for x in (clean, corrupt))
-    blank = moved(plain, given, into)
-    if size[inner].sum() > 0 and not row["silent"]:
+    if rows > 2:
+        row["brings"] = (effect[inner] >= FELT).mean()
+    if not row["silent"]:
         row["path"] = size[inner][:, found.path].sum() / size[inner].sum()
-    row["silent_untrained"] = float(np.abs(blank[inner]).sum() <= LEAST_MOVED)
     if not row["silent_untrained"]:
-        row["path_untrained"] = np.abs(blank[inner][:, found.path]).sum() / np.abs(blank[inner]).sum()
-    if not on:
+        row["path_untrained"] = idle[inner][:, found.path].sum() / idle[inner].sum()
+    front = [(t, i) for t, i in np.argwhere(found.front).tolist() if 1 <= t < rows - 1]
+    if not front:
         return row
-    others = []
-    for t, _ in on:
-        free = np.flatnonzero(~found.front[t])
-        if len(free):
-            others.append((t, int(rng.choice(free))))
-    at = np.unique([t for t, _ in on])
+    others = _random_cells(found, front, bench.rng("random cells", index))
+    at = np.unique([t for t, _ in front])
     total = size[at].sum()
-    if not row["silent"] and total > 0.01 * len(at):
-        row["front"] = sum(size[c] for c in on) / total
+    if not row["silent"] and total > 0.01 * len(at):  # shares of next to nothing are noise
+        row["front"] = sum(size[c] for c in front) / total
         row["random"] = sum(size[c] for c in others) / total
-    if np.abs(blank[at]).sum() > LEAST_MOVED:
-        row["front_untrained"] = sum(abs(blank[c]) for c in on) / np.abs(blank[at]).sum()
-    row["effect_front"] = float(np.mean([found.effect[c] for c in on]))
-    row["effect_random"] = float(np.mean([found.effect[c] for c in others])) if others else nan
-    row["effect_untrained"] = float(np.mean([blank[c] for c in on]) / gap)
-    other = pairs.same_label(corrupt.instance, seed)
-    if other is not None:
-        donor = trace.record(checkpoint, other, corrupt.steps)
-        if donor.n_nodes == n:
-            programs = [[Edit("patch", t, nodes=(i,))] for t, i in on]
-            out = intervene.run(checkpoint, corrupt, programs, Material(donor=donor)).logits[:, -1]
-            row["effect_same"] = float(np.abs((out - found.corrupt) / gap).mean())
+    if idle[at].sum() > LEAST_MOVED:
+        row["front_untrained"] = sum(idle[c] for c in front) / idle[at].sum()
+    row["effect_front"] = float(np.mean([effect[c] for c in front]))
+    if others:
+        row["effect_random"] = float(np.mean([effect[c] for c in others]))
+    row["effect_untrained"] = float(np.mean([blank[c] for c in front]) / gap)
+    other = twin_runs.same_label(corrupt.instance, bench.seed)
+    donor = None if other is None else trace.record(bench.checkpoint, other, corrupt.steps)
+    if donor is not None and donor.n_nodes == n:
+        programs = [[Edit("patch", t, nodes=(i,))] for t, i in front]
+        out = runner.run(bench.checkpoint, corrupt, programs, Material(donor=donor)).logits[:, -1]
+        row["effect_same"] = float(np.abs((out - found.corrupt) / gap).mean())
     return row
 
 
-def summary_of(direction: str, rows: Sequence[tuple[str, int, dict[str, float]]], seed: int) -> Summary:
-    """The means over instances of what `scores_of` says of their maps.
-
-    Args:
-        direction: Of the patches.
-        rows: Direction, group of the instance, and scores of each map.
-        seed: Of the bootstrap.
-    """
-    group = np.array([g for _, g, _ in rows], dtype=np.int64)
-
-    def mean(name: str) -> estimate.Mean:
-        values = np.array([row[name] for _, _, row in rows], dtype=np.float64)
-        nan = np.array(np.nan)
-        return estimate.mean(values, group, seed) if np.isfinite(values).any() else estimate.Mean(nan, nan, nan)
-
-    figures: dict[str, Any] = {}
-    for name in MEANS:
-        figures |= {f"{name}{end}": float(x) for end, x in zip(("", "_low", "_high"), mean(name), strict=True)}
-    for name in ("silent", "silent_untrained"):
-        figures[name] = int(sum(row[name] for _, _, row in rows))
-    return Summary(direction=direction, pairs=len(rows), path_nodes=float(mean("path_nodes").value), **figures)
+def _random_cells(
+    found: EffectMap, front: Sequence[tuple[int, int]], rng: np.random.Generator
+) -> list[tuple[int, int]]:
+    """A random node off the front for each of the front's, at the same step; none where all are on it."""
+    free = [(t, np.flatnonzero(~found.front[t])) for t, _ in front]
+    return [(t, int(rng.choice(nodes))) for t, nodes in free if len(nodes)]
 
 
-def table(result: Patching) -> str:
-    """The summaries, and the map of a single pair."""
-    lines = [
-        f"{result.checkpoint}: {result.instances} instances, {result.without_twin} without a twin, "
-        f"{result.left_out} pairs less than a logit apart"
-    ]
-    for s in result.summaries:
-        lines += [
-            f"{s.direction}, {s.pairs} pairs ({s.silent} in which no cell is felt, {s.silent_untrained} untrained)",
-            f"  effect on the front      {_span(s, 'front')}   random nodes {_span(s, 'random')}   "
-            f"untrained {_span(s, 'front_untrained')}",
-            f"  effect on the path       {_span(s, 'path')}   share of nodes on it {s.path_nodes:.3f}   "
-            f"untrained {_span(s, 'path_untrained')}",
-            f"  mean R on the front      {_span(s, 'effect_front')}   random nodes {_span(s, 'effect_random')}   "
-            f"untrained {_span(s, 'effect_untrained')}",
-            f"  |R| of same-label donor  {_span(s, 'effect_same')}",
-            f"  cells with R >= {FELT}     {_span(s, 'brings')}",
-        ]
-    if len(result.maps) == 2:
-        for found in result.maps:
-            t, i = np.unravel_index(np.abs(found.effect[:-1]).argmax(), found.effect[:-1].shape)
-            lines += ["", f"R, {found.direction}; {found.change}", *_rows(found)]
-            lines.append(f"  most, {found.effect[t, i]:.2f}, by: {found.edit(int(t), int(i))}")
-    return "\n".join(lines)
-
-
-def _span(summary: Summary, name: str) -> str:
-    value, low, high = (getattr(summary, f"{name}{end}") for end in ("", "_low", "_high"))
-    return "none" if np.isnan(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def _rows(found: EffectMap) -> list[str]:
-    """One line a node that is felt anywhere before the last step, in tenths over the steps; * marks the front."""
-    out = []
-    for i in np.flatnonzero(np.abs(found.effect[:-1]).max(0) >= 0.1)[:40]:
-        cells = [f"{found.effect[t, i]:5.1f}{'*' if found.front[t, i] else ' '}" for t in range(len(found.effect))]
-        out.append(f"  {found.labels[i]:>8.8} {''.join(cells[:24])}")
-    return out or ["  no cell is felt"]
+def _summary(bench: Bench, direction: str, rows: Sequence[tuple[int, dict[str, float]]]) -> Summary:
+    """The means over maps of one direction, from the index of each map's instance and its scores."""
+    group = bench.group[[index for index, _ in rows]]
+    of = lambda name: np.array([row[name] for _, row in rows], dtype=np.float64)  # noqa: E731
+    figures: dict[str, Any] = {name: bench.mean(of(name), group) for name in MEANS}
+    return Summary(
+        direction=direction,
+        pairs=len(rows),
+        silent=int(of("silent").sum()),
+        silent_untrained=int(of("silent_untrained").sum()),
+        path_nodes=float(bench.mean(of("path_nodes"), group)),
+        **figures,
+    )

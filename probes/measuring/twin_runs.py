@@ -56,7 +56,7 @@ def needed_steps(checkpoint: Checkpoint, instance: Any, twin: Any) -> int:
     return min(trace.default_steps(checkpoint, x) for x in known or both)
 
 
-def found(
+def twins_of(
     checkpoint: Checkpoint, instances: Sequence[Any], steps: int | None, seed: int
 ) -> tuple[list[tuple[Any, twins.Twin, int, int]], int]:
     """Instances with their twins, T and their index; and how many have no twin.
@@ -71,8 +71,8 @@ def found(
         except InputError as error:
             without, reason = without + 1, str(error)
             continue
-        due = needed_steps(checkpoint, instance, twin.instance) if steps is None else steps
-        pairs.append((instance, twin, due, index))
+        needed = needed_steps(checkpoint, instance, twin.instance) if steps is None else steps
+        pairs.append((instance, twin, needed, index))
     if not pairs:
         raise InputError(reason)
     return pairs, without

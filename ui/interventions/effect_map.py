@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from depthscope.core import tasks
-from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.tasks.twins import Twin
 from depthscope.figures.instruments import edits as drawing
@@ -18,8 +17,7 @@ from depthscope.figures.summary import words
 from depthscope.probes.editing import language
 from depthscope.probes.editing.language import Edit
 from depthscope.probes.instruments import patch
-from depthscope.probes.instruments.patch import DIRECTIONS, LEAST_GAP, EffectMap, Patching
-from depthscope.probes.measuring import controls, results, twin_runs
+from depthscope.probes.instruments.patch import DIRECTIONS, EffectMap, Patching
 from depthscope.probes.reading import margins
 from depthscope.ui.interventions import edits as edit_list, run
 from depthscope.ui.interventions.examples import positive
@@ -64,7 +62,7 @@ def section(view: View) -> None:
         if isinstance(twin, str):
             st.info(plain(whole(twin)))
             return
-        patching = _work(view, twin)
+        patching = _work(view)
         result = work.result(patching)
         if result is not None:
             st.fragment(_result)(view, twin, result)
@@ -91,48 +89,12 @@ def _cells(view: View) -> int:
     return 2 * (view.trace.steps + 1) * view.trace.n_nodes
 
 
-def _work(view: View, twin: Twin) -> Work:
+def _work(view: View) -> Work:
     def patch_all(progress: Progress) -> Iterator[Patching]:
-        total = _cells(view)
-        progress(0, total)
-        yield measure(
-            view.checkpoint, view.instance, twin, view.trace.steps, run.SEED, lambda done: progress(done, total)
-        )
+        progress(0, _cells(view))
+        yield patch.measure(view.checkpoint, [view.instance], steps=view.trace.steps, seed=run.SEED, progress=progress)
 
     return Work("effects", fingerprint(view.key, "effects", run.SEED), patch_all, "patches")
-
-
-def measure(
-    checkpoint: Checkpoint,
-    instance: object,
-    twin: Twin,
-    steps: int,
-    seed: int = 0,
-    progress: Callable[[int], None] | None = None,
-) -> Patching:
-    """What `patch.measure` gives for one instance, number by number; progress is told within a map as well.
-
-    Raises:
-        InputError: If the maps would not fit in memory, or the two do not have the same nodes.
-    """
-    pair = twin_runs.record(checkpoint, instance, twin, steps, 0)
-    n = pair.first.n_nodes
-    results.refuse_over(64.0 * n * (steps + 1), "the effect maps", "take fewer steps")
-    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
-    maps, rows = [], []
-    if pair.gap >= LEAST_GAP:
-        for k, (clean, corrupt) in enumerate(((pair.first, pair.second), (pair.second, pair.first))):
-            before = k * n * (steps + 1)
-
-            def told(done: int, _: int, before: int = before) -> None:
-                if progress is not None:
-                    progress(before + done)
-
-            one = patch.effect_map(checkpoint, clean, corrupt, pair.change, told)
-            maps.append(one)
-            rows.append((one.direction, 0, patch.scores_of(checkpoint, plain, one, clean, corrupt, seed, 0)))
-    summaries = tuple(patch.summary_of(d, [row for row in rows if row[0] == d], seed) for d in DIRECTIONS)
-    return Patching(checkpoint.name, checkpoint.sha256, seed, 1, 0, int(not maps), summaries, tuple(maps))
 
 
 def _result(view: View, twin: Twin, result: Patching) -> None:

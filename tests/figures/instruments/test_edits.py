@@ -12,7 +12,8 @@ import pytest
 from depthscope.core.encoding import NEVER
 from depthscope.figures.instruments import edits as drawing
 from depthscope.probes.instruments.do import Replayed
-from depthscope.probes.instruments.patch import DIRECTIONS, EffectMap, Summary
+from depthscope.probes.instruments.patch import DIRECTIONS, MEANS, EffectMap, Summary
+from depthscope.probes.measuring.estimate import Estimate
 
 SAID = ("reachable", "unreachable")
 BEFORE = np.array([-1.0, -2, -3, 4, 5, 6])
@@ -135,9 +136,9 @@ def test_a_large_map_has_no_points_to_click() -> None:
 
 
 def summary(**given: float) -> Summary:
-    names = Summary.__dataclass_fields__
-    values: Any = dict.fromkeys(names, 0.0) | {"direction": DIRECTIONS[0], "pairs": 1, "silent": 0}
-    return Summary(**values | given)
+    plain: Any = {"direction": DIRECTIONS[0], "pairs": 1, "silent": 0, "silent_untrained": 0, "path_nodes": 0.0}
+    plain |= {name: Estimate(x, np.nan, np.nan, 1) for name, x in (dict.fromkeys(MEANS, 0.0) | given).items()}
+    return Summary(**plain)
 
 
 def test_the_sentence_of_a_map_has_its_controls() -> None:

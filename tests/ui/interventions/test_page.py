@@ -16,7 +16,6 @@ from depthscope.probes.instruments import do, patch
 from depthscope.probes.instruments.do import Replay
 from depthscope.ui.interventions import (
     edits as intervention_edits,
-    effect_map,
     examples as intervention_examples,
     run as intervention_runs,
 )
@@ -95,13 +94,13 @@ def test_a_map_with_progress_is_the_map_of_the_command() -> None:
     for name, example in (("graph-house", "three-hops"), ("logic-house-tree", "shortcut")):
         opened = checkpoint.load(name)
         instance = examples.find(opened.config.task, example)
-        told: list[int] = []
-        found = effect_map.measure(opened, instance, twins.find(instance), 7, 0, told.append)
+        told: list[tuple[int, int]] = []
+        found = patch.measure(opened, [instance], steps=7, progress=lambda *x, told=told: told.append(x))
         due = patch.measure(opened, [instance], steps=7)
         assert dumps(found) == dumps(due)
         cells = 2 * 8 * len(due.maps[0].labels)
         assert told == sorted(told)
-        assert told[-1] <= cells
+        assert told[-1] == (cells, cells)
         assert len(told) >= 2
 
 
@@ -109,11 +108,11 @@ def test_a_map_with_progress_is_the_map_of_the_command() -> None:
 def test_a_map_can_be_stopped() -> None:
     opened, instance = checkpoint.load("graph-house"), examples.find("graph", "three-hops")
 
-    def stop(done: int) -> None:
+    def stop(done: int, total: int) -> None:
         raise KeyboardInterrupt(done)
 
     with pytest.raises(KeyboardInterrupt):
-        effect_map.measure(opened, instance, twins.find(instance), 7, 0, stop)
+        patch.measure(opened, [instance], steps=7, progress=stop)
 
 
 @pytest.mark.slow
