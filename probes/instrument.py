@@ -116,6 +116,11 @@ class Bench:
         other.__dict__ |= {name: value for name, value in self.__dict__.items() if name not in other.__dict__}
         return other
 
+    def for_all(self) -> Bench:
+        """The bench with a T that those without a difficulty need as well, where none was requested."""
+        needed = results.steps_for(self.checkpoint, self.instances, self.requested)
+        return self if needed == self.steps else self.with_steps(needed)
+
     @property
     def model(self) -> Any:
         """The network of the checkpoint."""

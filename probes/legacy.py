@@ -53,18 +53,6 @@ class Old(Instrument):
 
 LEGACY: tuple[Legacy, ...] = (
     Legacy(
-        "similarity",
-        "how alike the states of every step are to the last, or to those of another checkpoint",
-        "depthscope.probes.instruments.similarity",
-        instances=40,
-        options=(
-            Option("--other", {"metavar": "CKPT", "help": "a checkpoint of the same task to compare with"}),
-            Option(
-                "--ceiling", {"metavar": "CKPT", "help": "of the same recipe and another seed (default: a shipped one)"}
-            ),
-        ),
-    ),
-    Legacy(
         "do",
         "what becomes of the answer when a run is changed by hand: your edits, or a battery of them at every step",
         "depthscope.probes.instruments.do",

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from depthscope.core.frontier import wilson
 from depthscope.figures.frontier.figures import HEIGHT, Span
 from depthscope.figures.frontier.words import AXES
-from depthscope.figures.style.curves import band, line, shade
+from depthscope.figures.style.curves import band, estimated, line, shade
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, RULE, colour, colourscale, figure
 from depthscope.figures.summary import clipped
@@ -116,8 +116,7 @@ def accuracy_of_both(found: Agreement, task: str, scheme: Scheme, step: int | No
 def likeness_over_steps(found: Similarity, one: Alike, scheme: Scheme) -> go.Figure:
     """One measure of similarity at each step, with its interval, ceiling, untrained network and shuffled rows."""
     fig = figure(scheme, height=HEIGHT, x="step", y=one.title)
-    band(fig, found.step, one.low, one.high, BAND[scheme])
-    line(fig, found.step, one.value, "alike", MAIN[scheme], "solid", markers=True)
+    estimated(fig, found.step, one.likeness, "alike", MAIN[scheme], scheme, markers=True)
     line(fig, found.step, one.ceiling, f"ceiling: {_short(found.ceiling_by, 24)}", colour(scheme, 2), "longdash")
     line(fig, found.step, one.untrained, "untrained", MUTED[scheme], "dash")
     line(fig, found.step, one.shuffled, "shuffled", MUTED[scheme], "dot")

@@ -126,6 +126,7 @@ def measure(bench: Bench, options: Options) -> HighwayScores:
     """
     if not 1 <= options.seeds <= 100:
         raise InputError(f"seeds should be from 1 to 100 (got {options.seeds})")
+    bench = bench.for_all()
     if bench.requested is None:
         bench = bench.with_steps(max(LEAST_STEPS, bench.steps))
     _refuse(bench)

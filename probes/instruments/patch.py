@@ -291,7 +291,8 @@ def scores_of(bench: Bench, found: EffectMap, clean: Trace, corrupt: Trace, inde
     """
     effect, (rows, n), gap = found.effect, found.effect.shape, found.clean - found.corrupt
     size, inner = np.abs(effect), slice(1, rows - 1)  # at 0 all may be said already, and at T the answer is read
-    blank = moved(bench.blank, *(trace.record(bench.blank, x.instance, corrupt.steps) for x in (clean, corrupt)))
+    donor, base = (trace.record(bench.blank, x.instance, corrupt.steps) for x in (clean, corrupt))
+    blank = moved(bench.blank, donor, base)
     idle = np.abs(blank)
     row: dict[str, float] = {name: float("nan") for name in MEANS}
     row["silent"] = float(size[inner].max(initial=0) < 0.1)

@@ -6,18 +6,20 @@ node of one checkpoint is which of another's `probes.measuring.alignment`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from depthscope.core.checkpoint import Checkpoint
+from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.maths import similarity
-from depthscope.probes.measuring import alignment as pairing, controls, results
+from depthscope.probes.measuring import alignment, controls, results
 from depthscope.probes.measuring.alignment import MAX_ROWS
-from depthscope.probes.measuring.results import Progress
-from depthscope.probes.reading import nodes as sample
+from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.results import Result
+from depthscope.probes.reading import nodes
 
 MAX_SHOWN = 9
 """Steps that are compared, spread evenly over 0..T."""
@@ -36,32 +38,25 @@ class Alike:
     Attributes:
         title: Name of the measure.
         square: (K, K) every step of the first (rows) with every step of the second.
-        value: The first at each step with what it is compared with.
-        low: Lower end of its 95% interval, by leaving out tenths of the instances.
-        high: Upper end.
+        likeness: The first at each step with what it is compared with; its interval by leaving out tenths of the
+            instances.
         ceiling: As much as could be expected.
         untrained: The same of an untrained network.
-        shuffled: The same with the rows of one side dealt out at random.
+        shuffled: The same with the rows of one side in a random order.
     """
 
     title: str
     square: np.ndarray
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    likeness: Estimate
     ceiling: np.ndarray
     untrained: np.ndarray
     shuffled: np.ndarray
 
     def __post_init__(self) -> None:
-        k = len(self.value)
-        for name, shape in {
-            "square": (k, k),
-            **dict.fromkeys(("low", "high", "ceiling", "untrained", "shuffled"), (k,)),
-        }.items():
-            got = getattr(self, name).shape
-            if got != shape:
-                raise ValueError(f"{name} has shape {got}, but value has shape {self.value.shape}, so {shape} is due")
+        k = len(self.likeness)
+        for name, shape in {"square": (k, k), "ceiling": (k,), "untrained": (k,), "shuffled": (k,)}.items():
+            if (other := getattr(self, name).shape) != shape:
+                raise ValueError(f"{name} has shape {other}, but likeness has shape ({k},), so it should be {shape}")
 
 
 @dataclass(frozen=True)
@@ -70,34 +65,26 @@ class Dynamics:
 
     Attributes:
         title: What is compared.
-        value: Similarity.
-        low: Lower end of its 95% interval, by leaving out quarters of the instances.
-        high: Upper end.
+        likeness: Similarity; its interval by leaving out quarters of the instances.
         ceiling: Of the same steps fitted on two halves of the instances.
         untrained: With an untrained network in place of the second.
         shuffled: With the steps of the second in a random order.
     """
 
     title: str
-    value: float
-    low: float
-    high: float
+    likeness: Estimate
     ceiling: float
     untrained: float
     shuffled: float
 
 
 @dataclass(frozen=True)
-class Similarity:
+class Similarity(Result):
     """Similarities of one checkpoint's steps, or of two checkpoints at each step.
 
     Attributes:
-        checkpoint: Name of the first.
-        sha256: Of its weights.
         other: Name of the second; empty if the steps of one are compared, each with the last.
         ceiling_by: What the ceiling is: "split-half" of the coordinates, or a second seed by name.
-        steps: T.
-        seed: Of rows, halves, shuffling and the untrained network.
         n: Instances.
         n_rows: Rows compared.
         step: (K,) the steps compared.
@@ -106,12 +93,8 @@ class Similarity:
         dynamics: DSA: the first half of the steps with the second, or one checkpoint's with the other's.
     """
 
-    checkpoint: str
-    sha256: str
     other: str
     ceiling_by: str
-    steps: int
-    seed: int
     n: int
     n_rows: int
     step: np.ndarray
@@ -119,188 +102,179 @@ class Similarity:
     procrustes: Alike
     dynamics: Dynamics
 
+    def table(self) -> str:
+        """Each measure over the steps, its controls beside it."""
+        against = f"{self.other} at the same step" if self.other else f"its own step {self.steps}"
+        lines = [
+            f"{self.checkpoint} and {against}: {self.n_rows} nodes of {self.n} instances, T = {self.steps}; "
+            f"ceiling: {self.ceiling_by}"
+        ]
+        for one in (self.cka, self.procrustes):
+            lines += ["", f"{'step':>6}{one.title:>24}{'ceiling':>10}{'untrained':>11}{'shuffled':>10}"]
+            for k, t in enumerate(self.step):
+                beside = f"{one.ceiling[k]:>10.3f}{one.untrained[k]:>11.3f}{one.shuffled[k]:>10.3f}"
+                lines.append(f"{t:>6}{f'{one.likeness[k]}':>24}{beside}")
+        d = self.dynamics
+        lines += [
+            "",
+            f"DSA, {d.title}: {d.likeness}; ceiling {d.ceiling:.3f}, untrained {d.untrained:.3f}, "
+            f"steps shuffled {d.shuffled:.3f}",
+        ]
+        return "\n".join(lines)
 
-def unfit(checkpoint: Checkpoint) -> str | None:
-    """Every checkpoint has states."""
-    del checkpoint
-    return None
+
+@dataclass(frozen=True)
+class Options:
+    """Of the command."""
+
+    other: str | None = option(None, "a checkpoint of the same task to compare with", metavar="CKPT")
+    ceiling: str | None = option(None, "of the same recipe and another seed (default: a shipped one)", metavar="CKPT")
 
 
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    other: str | None = None,
-    ceiling: str | None = None,
-) -> Similarity:
-    """Compares states.
+@dataclass(frozen=True)
+class States:
+    """The states of the same N rows over the steps, (T+1, N, d) each.
 
-    Args:
-        checkpoint: The first.
-        instances: Of its task.
-        steps: T; None takes what the instances need.
-        seed: Of rows, halves, shuffling and the untrained network.
-        progress: Called with the parts done and in all; what it raises stops the work.
-        other: Name or path of the second checkpoint; None compares the steps of the first with its last.
-        ceiling: Name or path of one of the same recipe and another seed; None takes a shipped one, or else halves.
-
-    Raises:
-        InputError: If the second reads another task, the ceiling is no second seed, or there are too few nodes to
-            compare.
+    Attributes:
+        first: Of the checkpoint.
+        second: Of the other; None where the steps of one are compared.
+        again: Of a second seed; None without one.
+        blank: Of an untrained network, in the second's place if there is one.
+        group: (N,) rows of instances of one group are left out together.
+        shuffle: (N,) a random order of the rows.
     """
-    second = pairing.beside(checkpoint, other)
+
+    first: np.ndarray
+    second: np.ndarray | None
+    again: np.ndarray | None
+    blank: np.ndarray
+    group: np.ndarray
+    shuffle: np.ndarray
+
+    def at(self, step: np.ndarray) -> States:
+        """At some steps alone."""
+        names = ("first", "second", "again", "blank")
+        return replace(self, **{name: None if (x := getattr(self, name)) is None else x[step] for name in names})
+
+
+@instrument(
+    "how alike the states of every step are to the last, or to those of another checkpoint",
+    options=Options,
+    instances=40,
+)
+def measure(bench: Bench, options: Options) -> Similarity:
+    """Compares states, of the steps of one checkpoint with its last or of two checkpoints step by step."""
+    checkpoint, bench = bench.checkpoint, bench.for_all()
+    second = alignment.beside(checkpoint, options.other)
     if second is not None and second.name == checkpoint.name:
         second = replace(second, name=f"{second.name} (other)")
-    seeded = pairing.second_seed(checkpoint) if ceiling is None else pairing.other_seed(checkpoint, ceiling)
+    wanted = options.ceiling
+    seeded = alignment.second_seed(checkpoint) if wanted is None else alignment.other_seed(checkpoint, wanted)
     if seeded is not None:
         seeded = replace(seeded, name=f"{seeded.name} (seed {seeded.training.get('seed')})")
-    steps = results.steps_for(checkpoint, instances, steps)
-    rng = np.random.default_rng([seed, 15])
-    sides = [side for side in (checkpoint, second, seeded) if side is not None]
-    places = pairing.rows(sides, instances, rng)
-    size = 16.0 * (steps + 1) * MAX_ROWS * max(side.model.shapes.width for side in sides)
-    results.refuse_over(size, f"the states of {MAX_ROWS} nodes over {steps} steps", "take fewer steps")
-    done, total = 0, len(sides) + 3
-
-    def one_more() -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, total)
-
-    def states(model: Any, side: Checkpoint) -> np.ndarray:
-        found = sample.states(model, places[side.name], steps)
-        one_more()
-        return found
-
-    own = states(checkpoint.model, checkpoint)
-    blank = states(controls.untrained(second or checkpoint, seed), second or checkpoint)
-    theirs = None if second is None else states(second.model, second)
-    again = None if seeded is None else states(seeded.model, seeded)
-    step = np.unique(np.linspace(0, steps, min(MAX_SHOWN, steps + 1)).round().astype(int))
-    instance = places[checkpoint.name].instance
-    group = sample.groups_of(instances)[instance]
-    shuffle = rng.permutation(len(group))
-
-    def compared(title: str, square: Callable[[np.ndarray, np.ndarray], np.ndarray], parts: list[np.ndarray]) -> Alike:
-        """One measure with its controls; the first of `parts` is all rows, the others leave some out."""
-
-        def line(a: np.ndarray, b: np.ndarray | None, keep: np.ndarray) -> np.ndarray:
-            """Each step of the first with the same step of the second, or with the last of its own."""
-            if b is None:
-                return square(a[:, keep], a[-1:, keep])[:, 0]
-            return np.array([square(x[None, keep], y[None, keep])[0, 0] for x, y in zip(a, b, strict=True)])
-
-        a, b, u = own[step], None if theirs is None else theirs[step], blank[step]
-        every = parts[0]
-        value = line(a, b, every)
-        low, high = similarity.jackknife(value, [line(a, b, keep) for keep in parts[1:]])
-        dealt = a[-1:].repeat(len(a), 0) if b is None else b
-        return Alike(
-            title=title,
-            square=square(a, a if b is None else b),
-            value=value,
-            low=low,
-            high=high,
-            ceiling=line(a, again[step], every) if again is not None else _halves(a, line, every, rng),
-            untrained=line(u, None, every) if b is None else line(a, u, every),
-            shuffled=line(a, dealt[:, shuffle], every),
-        )
-
-    parts = [np.arange(len(group)), *similarity.without(group, FOLDS)]
-    cka = compared("debiased CKA", lambda x, y: similarity.cka(similarity.kernels(x), similarity.kernels(y)), parts)
-    one_more()
-    procrustes = compared("Procrustes", similarity.procrustes, parts)
-    one_more()
+    rng = bench.rng("rows")
+    states = _states(bench, second, seeded, rng)
+    step = np.array(results.shown(bench.steps, MAX_SHOWN))
+    shown = states.at(step)
+    cka = _alike("debiased CKA", lambda x, y: similarity.cka(similarity.kernels(x), similarity.kernels(y)), shown, rng)
+    bench.tick()
+    procrustes = _alike("Procrustes", similarity.procrustes, shown, rng)
+    bench.tick()
+    dynamics = _dynamics(states, rng, bench.seed)
+    bench.tick()
     return Similarity(
-        checkpoint=checkpoint.name,
-        sha256=checkpoint.sha256,
+        **bench.header,
         other="" if second is None else second.name,
         ceiling_by="split-half" if seeded is None else seeded.name,
-        steps=steps,
-        seed=seed,
-        n=len(instances),
-        n_rows=len(group),
+        n=len(bench.instances),
+        n_rows=len(states.group),
         step=step,
         cka=cka,
         procrustes=procrustes,
-        dynamics=_dynamics(own, theirs, blank, group, rng, seed),
+        dynamics=dynamics,
+    )
+
+
+def _states(bench: Bench, second: Checkpoint | None, seeded: Checkpoint | None, rng: np.random.Generator) -> States:
+    """The states of rows that all sides have."""
+    sides = [side for side in (bench.checkpoint, second, seeded) if side is not None]
+    places = alignment.rows(sides, bench.instances, rng)
+    size = 16.0 * (bench.steps + 1) * MAX_ROWS * max(side.model.shapes.width for side in sides)
+    bench.reserve(size, f"the states of {MAX_ROWS} nodes over {bench.steps} steps", "take fewer steps")
+    bench.expect(len(sides) + 4)
+
+    def run(model: Any, side: Checkpoint) -> np.ndarray:
+        states = nodes.states(model, places[side.name], bench.steps)
+        bench.tick()
+        return states
+
+    later = second or bench.checkpoint
+    group = bench.group[places[bench.checkpoint.name].instance]
+    return States(
+        first=run(bench.model, bench.checkpoint),
+        blank=run(controls.untrained(later, bench.seed), later),
+        second=None if second is None else run(second.model, second),
+        again=None if seeded is None else run(seeded.model, seeded),
+        group=group,
+        shuffle=rng.permutation(len(group)),
+    )
+
+
+def _alike(
+    title: str, square: Callable[[np.ndarray, np.ndarray], np.ndarray], states: States, rng: np.random.Generator
+) -> Alike:
+    """One measure with its controls; `square` is it of every set of the first with every set of the second."""
+    every = np.arange(len(states.group))
+
+    def line(a: np.ndarray, b: np.ndarray | None, keep: np.ndarray = every) -> np.ndarray:
+        """Each step of the first with the same step of the second, or with the last of its own."""
+        if b is None:
+            return square(a[:, keep], a[-1:, keep])[:, 0]
+        return np.array([square(x[None, keep], y[None, keep])[0, 0] for x, y in zip(a, b, strict=True)])
+
+    a, b, again, blank = states.first, states.second, states.again, states.blank
+    value = line(a, b)
+    left = [line(a, b, keep) for keep in similarity.without(states.group, FOLDS)]
+    mixed = (a[-1:].repeat(len(a), 0) if b is None else b)[:, states.shuffle]
+    return Alike(
+        title=title,
+        square=square(a, a if b is None else b),
+        likeness=Estimate(value, *similarity.jackknife(value, left), len(every)),
+        ceiling=line(a, again) if again is not None else _halves(a, line, rng),
+        untrained=line(blank, None) if b is None else line(a, blank),
+        shuffled=line(a, mixed),
     )
 
 
 def _halves(
-    states: np.ndarray,
-    line: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-    every: np.ndarray,
-    rng: np.random.Generator,
+    states: np.ndarray, line: Callable[[np.ndarray, np.ndarray], np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
     """Mean likeness of two random halves of the coordinates at the same step, (K,)."""
-    found = []
+    values = []
     for _ in range(HALVES):
         order = rng.permutation(states.shape[-1])
         half = len(order) // 2
-        found.append(line(states[..., order[:half]], states[..., order[half : 2 * half]], every))
-    return np.mean(found, axis=0)
+        values.append(line(states[..., order[:half]], states[..., order[half : 2 * half]]))
+    return np.mean(values, axis=0)
 
 
-def _dynamics(
-    own: np.ndarray,
-    theirs: np.ndarray | None,
-    blank: np.ndarray,
-    group: np.ndarray,
-    rng: np.random.Generator,
-    seed: int,
-) -> Dynamics:
-    """DSA with its controls; states are (T+1, N, d)."""
-    middle = (len(own) - 1) // 2
+def _dynamics(states: States, rng: np.random.Generator, seed: int) -> Dynamics:
+    """DSA with its controls."""
+    first, second, group = states.first, states.second, states.group
+    middle = (len(first) - 1) // 2
+    early, late = (first[: middle + 2], first[middle:]) if second is None else (first, second)
 
-    def pair(keep: np.ndarray, second: np.ndarray | None) -> float:
-        one = own[:, keep]
-        if second is None:
-            return similarity.dsa(similarity.dynamics(one[: middle + 2]), similarity.dynamics(one[middle:]), seed)
-        return similarity.dsa(similarity.dynamics(one), similarity.dynamics(second[:, keep]), seed)
+    def dsa(one: np.ndarray, other: np.ndarray) -> float:
+        return similarity.dsa(similarity.dynamics(one), similarity.dynamics(other), seed)
 
-    every = np.arange(len(group))
-    value = pair(every, theirs)
-    low, high = similarity.jackknife(
-        np.array(value), [np.array(pair(keep, theirs)) for keep in similarity.without(group, DYNAMIC_FOLDS)]
-    )
+    value = np.array(dsa(early, late))
+    left = [np.array(dsa(early[:, keep], late[:, keep])) for keep in similarity.without(group, DYNAMIC_FOLDS)]
     odd = np.searchsorted(np.unique(group), group) % 2 == 1
-    split = [similarity.dynamics(own[:, half]) for half in (odd, ~odd) if half.sum() > 1]
-    later = own[middle:] if theirs is None else theirs
-    mixed = later[rng.permutation(len(later))]
-    start = own[: middle + 2] if theirs is None else own
+    halves = [first[:, half] for half in (odd, ~odd) if half.sum() > 1]
     return Dynamics(
-        title="steps of the first half and of the second" if theirs is None else "steps of both",
-        value=value,
-        low=float(low),
-        high=float(high),
-        ceiling=similarity.dsa(split[0], split[1], seed) if len(split) == 2 else float("nan"),
-        untrained=similarity.dsa(similarity.dynamics(start), similarity.dynamics(blank), seed),
-        shuffled=similarity.dsa(similarity.dynamics(start), similarity.dynamics(mixed), seed),
+        title="steps of the first half and of the second" if second is None else "steps of both",
+        likeness=Estimate(value, *similarity.jackknife(value, left), len(group)),
+        ceiling=dsa(*halves) if len(halves) == 2 else float("nan"),
+        untrained=dsa(early, states.blank),
+        shuffled=dsa(early, late[rng.permutation(len(late))]),
     )
-
-
-def table(found: Similarity) -> str:
-    """Each measure over the steps, its controls beside it."""
-    against = f"{found.other} at the same step" if found.other else f"its own step {found.steps}"
-    lines = [
-        f"{found.checkpoint} and {against}: {found.n_rows} nodes of {found.n} instances, T = {found.steps}; "
-        f"ceiling: {found.ceiling_by}"
-    ]
-    for one in (found.cka, found.procrustes):
-        lines += ["", f"{'step':>6}{one.title:>14}{'95% interval':>16}{'ceiling':>10}{'untrained':>11}{'shuffled':>10}"]
-        for k, t in enumerate(found.step):
-            between = f"[{one.low[k]:.3f}, {one.high[k]:.3f}]"
-            beside = f"{one.ceiling[k]:>10.3f}{one.untrained[k]:>11.3f}{one.shuffled[k]:>10.3f}"
-            lines.append(f"{t:>6}{one.value[k]:>14.3f}{between:>16}{beside}")
-    d = found.dynamics
-    lines += [
-        "",
-        f"DSA, {d.title}: {d.value:.3f} [{d.low:.3f}, {d.high:.3f}]; ceiling {d.ceiling:.3f}, "
-        f"untrained {d.untrained:.3f}, steps shuffled {d.shuffled:.3f}",
-    ]
-    return "\n".join(lines)

@@ -10,7 +10,7 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.exchange.differences import differences
 from depthscope.figures.instruments import two_checkpoints as drawing
 from depthscope.figures.style.csv_text import csv_text
-from depthscope.figures.style.curves import share
+from depthscope.figures.style.curves import interval, share
 from depthscope.probes.instruments.agreement import Agreement
 from depthscope.probes.instruments.similarity import Similarity
 from depthscope.probes.measuring import instances as subjects
@@ -139,7 +139,7 @@ def _states(found: Similarity) -> None:
     d = found.dynamics
     st.caption(
         f"{found.n_rows} nodes of {found.n} instances; ceiling by {plain(found.ceiling_by)}. What the steps do (DSA) "
-        f"is alike by {share(d.value)} [{share(d.low)}, {share(d.high)}]; ceiling {share(d.ceiling)}, untrained "
+        f"is alike by {interval(d.likeness)}; ceiling {share(d.ceiling)}, untrained "
         f"{share(d.untrained)}, steps shuffled {share(d.shuffled)}."
     )
 

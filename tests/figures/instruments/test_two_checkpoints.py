@@ -70,8 +70,9 @@ def test_answers_of_two() -> None:
 
 def test_likeness() -> None:
     k = np.linspace(0, 1, 3)
-    one = Alike("CKA", np.eye(3), k, k, k, k, k, k)
-    found = Similarity("a", "", "b", "split-half", 4, 0, 2, 30, np.array([0, 2, 4]), one, one, Dynamics("", *[0.0] * 6))
+    one = Alike("CKA", np.eye(3), Estimate(k, k, k, 30), k, k, k)
+    dynamics = Dynamics("", Estimate.none(), 0.0, 0.0, 0.0)
+    found = Similarity("a", "", 4, 0, "b", "split-half", 2, 30, np.array([0, 2, 4]), one, one, dynamics)
     fig: Any = two_checkpoints.likeness_over_steps(found, one, "light")
     np.testing.assert_allclose(trace_of(fig, "alike").y, k)
     fig = two_checkpoints.likeness_square(found, one, "dark")
