@@ -52,17 +52,6 @@ class Old(Instrument):
 
 
 LEGACY: tuple[Legacy, ...] = (
-    Legacy(
-        "do",
-        "what becomes of the answer when a run is changed by hand: your edits, or a battery of them at every step",
-        "depthscope.probes.instruments.do",
-        instances=20,
-        options=(
-            Option("--edit", {"action": "append", "metavar": "EDIT", "help": "such as 'zero t=3 node=5'; repeatable"}),
-            Option("--edits", {"metavar": "FILE", "help": "of edits, one a line or as JSON"}),
-            Option("--donor", {"metavar": "FILE", "help": "instance that patches take from (default: the twin)"}),
-        ),
-    ),
 )
 
 

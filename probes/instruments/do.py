@@ -19,18 +19,18 @@ from depthscope.core.encoding import Encoding
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import read as inputs, twins
 from depthscope.core.trace import Trace
-from depthscope.probes.editing import directions as steering, language, runner as intervene
+from depthscope.probes.editing import directions as steering, language, runner
 from depthscope.probes.editing.ablation import Others
 from depthscope.probes.editing.language import Edit
 from depthscope.probes.editing.runner import Material
+from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.instruments import do_battery, steer
 from depthscope.probes.instruments.do_battery import Battery
 from depthscope.probes.instruments.do_damage import Damage, score
 from depthscope.probes.instruments.steer import MEANS, ORTHOGONAL
 from depthscope.probes.measuring import controls, instances as subjects
-from depthscope.probes.measuring.results import Progress, refuse_over
-from depthscope.probes.reading import linear_probe, margins as reading
-from depthscope.probes.reading.nodes import groups_of
+from depthscope.probes.measuring.results import Result
+from depthscope.probes.reading import linear_probe
 
 DRAWS = 20
 """Times that the edits are made at random nodes."""
@@ -67,14 +67,10 @@ class Replayed:
 
 
 @dataclass(frozen=True)
-class Replay:
+class Replay(Result):
     """A user's edits on N instances.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        seed: Of twins, controls and bootstrap.
-        steps: T.
         runs: One an instance.
         edited: What the edits did.
         random: What they did at random nodes, 20 draws an instance, all counted; their Wilson interval is too narrow
@@ -82,89 +78,88 @@ class Replay:
         untrained: What they did to an untrained model.
     """
 
-    checkpoint: str
-    sha256: str
-    seed: int
-    steps: int
     runs: tuple[Replayed, ...]
     edited: Damage
     random: Damage
     untrained: Damage
 
+    def table(self) -> str:
+        """Logits before and after at each step for a single instance, or last ones for many, and the summary."""
+        first = self.runs[0]
+        lines = [f"{self.checkpoint}: {len(self.runs)} instances, T = {self.steps}, seed {self.seed}"]
+        lines += [f"  {text}" for text in first.edits] + ([f"  donor: {first.donor}"] if first.donor else [])
+        if len(self.runs) == 1:
+            lines.append("logit of the answer\n   t    before     after   untrained    and after")
+            columns = (first.before, first.after, first.untrained_before, first.untrained_after)
+            for t, (a, b, c, d) in enumerate(zip(*columns, strict=True)):
+                lines.append(f"{t:4}{a:10.3f}{b:10.3f}{c:12.3f}{d:13.3f}")
+        else:
+            shown = self.runs[:40]
+            lines.append(f"last logits of {len(shown)} instances (all in --json)\n  no.    before     after")
+            lines += [f"{i:5}{r.before[-1]:10.3f}{r.after[-1]:10.3f}" for i, r in enumerate(shown)]
+        for d in (self.edited, self.random, self.untrained):
+            if d.flips.n[0]:
+                lines.append(
+                    f"{d.title:22} last answer turns {d.flips[0]} of {d.flips.n[0]}; KL {d.loss} nats; answers "
+                    f"otherwise on the way {d.disturbed}, of these back {d.recovered} after {d.recovery:.1f} steps"
+                )
+        return "\n".join(lines)
 
-def unfit(checkpoint: Checkpoint) -> str | None:
-    """Edits of states work on any model; the gate and attention are asked for by the edit."""
-    return intervene.unfit(checkpoint)
+
+@dataclass(frozen=True)
+class Options:
+    """Of the command."""
+
+    edit: Sequence[str] | None = option(None, "such as 'zero t=3 node=5'; repeatable", action="append", metavar="EDIT")
+    edits: str | None = option(None, "of edits, one a line or as JSON", metavar="FILE")
+    donor: str | None = option(None, "instance that patches take from (default: the twin)", metavar="FILE")
 
 
-def measure(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    *,
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-    edit: Sequence[str] | None = None,
-    edits: str | None = None,
-    donor: str | None = None,
-) -> Replay | Battery:
-    """Replays the edits given on every instance; without any, runs the battery.
-
-    Args:
-        checkpoint: What runs.
-        instances: Of its task.
-        steps: T; None takes what the instances need.
-        seed: Of twins, noise of the battery, controls and bootstrap.
-        progress: Called with the instances done and in all; what it raises stops the work.
-        edit: Edits as text or JSON; all given are made in one run, those of a step in the order given.
-        edits: Name of a file of more of them.
-        donor: Name of a file with the instance that patches are taken from; None takes each instance's twin.
-
-    Raises:
-        InputError: If an edit is none or does not fit a run, a donor is missing, or it would take too much memory.
+@instrument(
+    "what becomes of the answer when a run is changed by hand: your edits, or a battery of them at every step",
+    options=Options,
+    instances=20,
+)
+def measure(bench: Bench, options: Options) -> Replay | Battery:
+    """Replays edits on every instance, all in one run, those of a step in their order; without any, the battery.
 
     Source:
         Pearl (2009), Causality, for do(); step-wise interventions on latent thoughts: "Dynamics Within Latent
         Chain-of-Thought". Controls of equal size and at random nodes are ours.
     """
-    texts = [*(edit or ()), *([] if edits is None else [inputs.decode(inputs.read(edits), edits)])]
-    if edit is None and edits is None:
-        if donor is not None:
+    if options.edit is None and options.edits is None:
+        if options.donor is not None:
             raise InputError("a donor is for patches: give the edits that take something from it")
-        return do_battery.run(checkpoint, instances, steps, seed, progress)
-    steps = reading.steps_for(checkpoint, instances, steps)
-    refuse_over(
-        4 * len(instances) * (DRAWS + 4) * (steps + 1), "the edited runs", "take fewer instances or fewer steps"
-    )
-    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
-    sides = (Others(checkpoint, steps, seed), Others(plain, steps, seed))
-    rows, starts = [], []
-    for i in range(len(instances)):
-        row, start = _replayed(sides, instances, texts, donor, seed, i)
-        rows.append(row)
+        return do_battery.run(bench)
+    texts = [*(options.edit or ())]
+    if options.edits is not None:
+        texts.append(inputs.decode(inputs.read(options.edits), options.edits))
+    n = len(bench.instances)
+    bench.reserve(4 * n * (DRAWS + 4) * (bench.steps + 1), "the edited runs", "take fewer instances or fewer steps")
+    bench.expect(n)
+    sides = (Others(bench.checkpoint, bench.steps, bench.seed), Others(bench.blank, bench.steps, bench.seed))
+    runs, starts = [], []
+    for i in range(n):
+        run, start = _replayed(bench, sides, texts, options.donor, i)
+        runs.append(run)
         starts.append(start)
-        if progress is not None:
-            progress(i + 1, len(instances))
-    group, at = groups_of(instances), np.array([min(starts)])
+        bench.tick()
+    at = np.array([min(starts)])
 
-    def damage(title: str, pairs: Sequence[tuple[np.ndarray, np.ndarray]], group: np.ndarray) -> Damage:
-        base = np.array([b for b, _ in pairs]).reshape(-1, steps + 1)
-        after = np.array([a for _, a in pairs]).reshape(-1, 1, steps + 1)
-        return score(title, base, after, at, group, seed)
+    def damage(title: str, pairs: Sequence[tuple[np.ndarray, np.ndarray]], group: np.ndarray | None = None) -> Damage:
+        base, after = (np.array([pair[side] for pair in pairs]).reshape(-1, bench.steps + 1) for side in (0, 1))
+        return score(bench, title, base, after[:, None], at, group)
 
-    drawn = [(row.before, a) for row in rows for a in row.random]
-    of_drawn = np.repeat(group, [len(row.random) for row in rows])
+    drawn = [(run.before, after) for run in runs for after in run.random]
+    group = np.repeat(bench.group, [len(run.random) for run in runs])
     if not drawn:  # one run that is not there: all figures are NaN
-        drawn, of_drawn = [(rows[0].before, np.full(steps + 1, np.nan))], group[:1]
+        drawn, group = [(runs[0].before, np.full(bench.steps + 1, np.nan))], bench.group[:1]
     return Replay(
-        checkpoint.name,
-        checkpoint.sha256,
-        seed,
-        steps,
-        tuple(rows),
-        damage("the edits", [(row.before, row.after) for row in rows], group),
-        damage("at random nodes", drawn, of_drawn),
-        damage("in an untrained model", [(row.untrained_before, row.untrained_after) for row in rows], group),
+        **bench.header,
+        runs=tuple(runs),
+        edited=damage("the edits", [(run.before, run.after) for run in runs]),
+        random=damage("at random nodes", drawn, group),
+        untrained=damage("in an untrained model", [(run.untrained_before, run.untrained_after) for run in runs]),
     )
 
 
@@ -174,53 +169,45 @@ def read(texts: Sequence[str], labels: Sequence[str]) -> list[Edit]:
     Raises:
         InputError: If one is no edit, or there is none.
     """
-    found = [edit for text in texts for edit in language.loads(text, labels)]
-    if not found:
+    program = [edit for text in texts for edit in language.loads(text, labels)]
+    if not program:
         raise InputError("no edit is given; one is, for example: zero t=3 node=5")
-    return found
+    return program
 
 
 def _replayed(
-    sides: tuple[Others, Others],
-    instances: Sequence[Any],
-    texts: Sequence[str],
-    donor: str | None,
-    seed: int,
-    index: int,
+    bench: Bench, sides: tuple[Others, Others], texts: Sequence[str], donor: str | None, index: int
 ) -> tuple[Replayed, int]:
     """One instance in the checkpoint and in an untrained one; and the first step at which its edits do anything."""
-    (checkpoint, plain), steps = (side.checkpoint for side in sides), sides[0].steps
-    instance, rng = instances[index], np.random.default_rng([seed, index, 8])
-    base, blank = trace.record(checkpoint, instance, steps), trace.record(plain, instance, steps)
+    instance, rng = bench.instances[index], bench.rng("random nodes", index)
+    base, blank = (trace.record(side.checkpoint, instance, bench.steps) for side in sides)
     program = read(texts, base.encoding.labels)
-    language.check(program, base.n_nodes, checkpoint.model.shapes.heads, steps)
-    other, said = None, ""
-    if any(edit.kind == "patch" for edit in program):
-        other, said = donor_of(checkpoint, instance, donor, seed)
+    language.check(program, base.n_nodes, bench.model.shapes.heads, bench.steps)
+    kinds = {edit.kind for edit in program}
+    other, origin = None, ""
+    if "patch" in kinds:
+        other, origin = donor_of(bench.checkpoint, instance, donor, bench.seed)
     elif donor is not None:
         raise InputError("a donor is given, but no edit is a patch: patch t=3 node=5")
-    adds = any(edit.kind == "add" for edit in program)
-    directions = directions_of(checkpoint, instances, program, steps, seed, index) if adds else {}
-
-    averaged = any(edit.kind == "mean" for edit in program)
+    directions = directions_of(bench, program, index) if "add" in kinds else {}
 
     def after(side: Others, run: Trace, programs: Sequence[Sequence[Edit]]) -> np.ndarray:
-        taken = None if other is None else trace.record(side.checkpoint, other, steps)
-        mean = side.mean(run.encoding) if averaged else None
-        return intervene.run(side.checkpoint, run, programs, Material(taken, directions, mean)).logits
+        taken = None if other is None else trace.record(side.checkpoint, other, bench.steps)
+        mean = side.mean(run.encoding) if "mean" in kinds else None
+        return runner.run(side.checkpoint, run, programs, Material(taken, directions, mean)).logits
 
-    elsewhere = [_elsewhere(program, base.encoding, rng) for _ in range(DRAWS)] if _named(program) else []
+    elsewhere = [_elsewhere(program, base.encoding, rng) for _ in range(DRAWS)] if _names_places(program) else []
     logits = after(sides[0], base, [program, *elsewhere])
-    row = Replayed(
-        tuple(language.written(edit, base.encoding.labels) for edit in program),
-        said,
-        base.logits,
-        logits[0],
-        logits[1:],
-        blank.logits,
-        after(sides[1], blank, [program])[0],
+    run = Replayed(
+        edits=tuple(language.written(edit, base.encoding.labels) for edit in program),
+        donor=origin,
+        before=base.logits,
+        after=logits[0],
+        random=logits[1:],
+        untrained_before=blank.logits,
+        untrained_after=after(sides[1], blank, [program])[0],
     )
-    return row, min(edit.step for edit in program)
+    return run, min(edit.step for edit in program)
 
 
 def donor_of(checkpoint: Checkpoint, instance: Any, donor: str | None, seed: int) -> tuple[Any, str]:
@@ -241,9 +228,7 @@ def donor_of(checkpoint: Checkpoint, instance: Any, donor: str | None, seed: int
     return found[0], f"the instance in {donor}"
 
 
-def directions_of(
-    checkpoint: Checkpoint, instances: Sequence[Any], program: Sequence[Edit], steps: int, seed: int, index: int = 0
-) -> dict[str, np.ndarray]:
+def directions_of(bench: Bench, program: Sequence[Edit], index: int = 0) -> dict[str, np.ndarray]:
     """Directions that an edit may name, (T+1, d) each: what `probes.instruments.steer` steers along, and its controls.
 
     `readout`, `probe` and `random` have length one. `means` leads from the mean state of nodes at which the concept is
@@ -252,27 +237,24 @@ def directions_of(
     to another, and so on. `means@8` is at every step what `means` is after step 8, and so on.
 
     Args:
-        checkpoint: What is edited.
-        instances: All that are edited; the means are over others as difficult.
+        bench: Of all instances that are edited; the means are over others as difficult.
         program: Edits; means are made of the steps alone at which these add them, and are NaN at all others.
-        steps: T.
-        seed: Of the means' instances and of what is random.
         index: Of the instance, of which random directions are its own.
     """
-    rng = np.random.default_rng([seed, index, 7])
+    checkpoint, steps, rng = bench.checkpoint, bench.steps, bench.rng("directions", index)
     rows = [steering.weights(checkpoint, t) for t in range(min(steps, linear_probe.STEPS) + 1)]
     t = np.minimum(np.arange(steps + 1), linear_probe.STEPS)
-    found = {name: np.array([row[name] for row in rows])[t] for name in rows[0] if all(name in row for row in rows)}
-    found["random"] = rng.standard_normal((1, checkpoint.model.shapes.width)).repeat(steps + 1, axis=0)
-    found = {name: rows / np.linalg.norm(rows, axis=-1, keepdims=True) for name, rows in found.items()}
-    asked = {str(edit.direction): edit for edit in program if edit.kind == "add"}
-    due = {k for name in asked if name.startswith((MEANS, ORTHOGONAL)) for k in _steps_of(name, program, steps)}
-    found |= _between_means(checkpoint, instances, sorted(due), steps, seed, rng)
-    for name in asked:
+    made = {name: np.array([row[name] for row in rows])[t] for name in rows[0] if all(name in row for row in rows)}
+    made["random"] = rng.standard_normal((1, checkpoint.model.shapes.width)).repeat(steps + 1, axis=0)
+    made = {name: rows / np.linalg.norm(rows, axis=-1, keepdims=True) for name, rows in made.items()}
+    names = dict.fromkeys(str(edit.direction) for edit in program if edit.kind == "add")
+    of_means = [name for name in names if name.startswith((MEANS, ORTHOGONAL))]
+    made |= _between_means(bench, sorted({k for name in of_means for k in _steps_of(name, program, steps)}), rng)
+    for name in names:
         plain, at, step = name.rpartition("@")
-        if at and plain in found and step.isdecimal() and int(step) <= steps:
-            found[name] = np.tile(found[plain][int(step)], (steps + 1, 1))
-    return found
+        if at and plain in made and step.isdecimal() and int(step) <= steps:
+            made[name] = np.tile(made[plain][int(step)], (steps + 1, 1))
+    return made
 
 
 def _steps_of(name: str, program: Sequence[Edit], steps: int) -> list[int]:
@@ -283,32 +265,25 @@ def _steps_of(name: str, program: Sequence[Edit], steps: int) -> list[int]:
     return [t for t in range(steps + 1) for edit in program if edit.direction == name and edit.at(t)]
 
 
-def _between_means(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    due: Sequence[int],
-    steps: int,
-    seed: int,
-    rng: np.random.Generator,
-) -> dict[str, np.ndarray]:
+def _between_means(bench: Bench, at: Sequence[int], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """`means` and `orthogonal` after some steps, of every two neighbouring values of the concept; NaN elsewhere."""
-    if not due:
+    if not at:
         return {}
-    drawn = steer.fitted(checkpoint, instances, seed)
-    found: dict[str, np.ndarray] = {}
-    for t in due:
-        means = steering.means(checkpoint, drawn, t)
+    drawn = steer.fitted(bench.checkpoint, bench.instances, bench.seed)
+    made: dict[str, np.ndarray] = {}
+    for t in at:
+        means = steering.means(bench.checkpoint, drawn, t)
         for value in means.mean:
             towards = means.towards(value, value + 1)
             if towards is None:
                 continue
-            of = "" if checkpoint.config.task != "text" else f":{value}:{value + 1}"
+            of = "" if bench.checkpoint.config.task != "text" else f":{value}:{value + 1}"
             for name, vector in ((MEANS, towards), (ORTHOGONAL, controls.orthogonal(towards, rng))):
-                found.setdefault(name + of, np.full((steps + 1, len(towards)), np.nan))[t] = vector
-    return found
+                made.setdefault(name + of, np.full((bench.steps + 1, len(towards)), np.nan))[t] = vector
+    return made
 
 
-def _named(program: Sequence[Edit]) -> bool:
+def _names_places(program: Sequence[Edit]) -> bool:
     return any(edit.nodes is not None or edit.edges is not None for edit in program)
 
 
@@ -353,31 +328,3 @@ def _drawn(
         chosen.append(able[int(rng.integers(len(able)))])
         left[chosen[-1][0]] -= 1
     return chosen
-
-
-def table(result: Replay | Battery) -> str:
-    """Logits before and after at each step for a single instance, or last ones for many, and the summary."""
-    if isinstance(result, Battery):
-        return do_battery.table(result)
-    first = result.runs[0]
-    lines = [f"{result.checkpoint}: {len(result.runs)} instances, T = {result.steps}, seed {result.seed}"]
-    lines += [f"  {text}" for text in first.edits] + ([f"  donor: {first.donor}"] if first.donor else [])
-    if len(result.runs) == 1:
-        lines.append("logit of the answer\n   t    before     after   untrained    and after")
-        columns = (first.before, first.after, first.untrained_before, first.untrained_after)
-        for t, (a, b, c, d) in enumerate(zip(*columns, strict=True)):
-            lines.append(f"{t:4}{a:10.3f}{b:10.3f}{c:12.3f}{d:13.3f}")
-    else:
-        shown = result.runs[:40]
-        lines.append(f"last logits of {len(shown)} instances (all in --json)\n  no.    before     after")
-        lines += [f"{i:5}{r.before[-1]:10.3f}{r.after[-1]:10.3f}" for i, r in enumerate(shown)]
-    for d in (result.edited, result.random, result.untrained):
-        if d.n[0]:
-            lines.append(
-                f"{d.title:22} last answer turns {d.flips[0]:.3f} [{d.flips_low[0]:.3f}, {d.flips_high[0]:.3f}] of "
-                f"{d.n[0]}; KL {d.loss:.3f} [{d.loss_low:.3f}, {d.loss_high:.3f}] nats; answers otherwise on the way "
-                f"{d.disturbed:.3f} [{d.disturbed_low:.3f}, {d.disturbed_high:.3f}], of these back {d.recovered:.3f} "
-                f"[{d.recovered_low:.3f}, {d.recovered_high:.3f}] after {d.recovery:.1f} "
-                f"[{d.recovery_low:.1f}, {d.recovery_high:.1f}] steps"
-            )
-    return "\n".join(lines)

@@ -23,17 +23,17 @@ import numpy as np
 from depthscope.core import trace
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.model import DepthRecurrentTransformer
-from depthscope.core.tasks import paths as routes
+from depthscope.core.tasks import paths
 from depthscope.core.trace import Trace
-from depthscope.probes.editing import runner as intervene
+from depthscope.probes.editing import runner
 from depthscope.probes.editing.ablation import Others
 from depthscope.probes.editing.language import Edit
 from depthscope.probes.editing.runner import Material
+from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments.do_damage import Damage, score
 from depthscope.probes.measuring import controls
-from depthscope.probes.measuring.results import Progress, refuse_over
+from depthscope.probes.measuring.results import Result
 from depthscope.probes.reading import margins as reading
-from depthscope.probes.reading.nodes import groups_of
 
 KINDS = ("zero", "mean", "resample", "swap", "noise", "skip", "repeat", "gate")
 ARMS = ("whole step", "same size", "path", "random nodes", "untrained")
@@ -43,14 +43,10 @@ MAX_AT = 24
 
 
 @dataclass(frozen=True)
-class Battery:
+class Battery(Result):
     """The battery on N instances.
 
     Attributes:
-        checkpoint: Its name.
-        sha256: Of its weights.
-        seed: Of noise, other instances, controls and bootstrap.
-        steps: T.
         instances: N.
         without_path: Instances without a path to the answer, or without a node off it.
         at: (A,) steps that are edited.
@@ -60,10 +56,6 @@ class Battery:
         damage: One for every kind and arm, kind by kind; NaN where an arm does not exist.
     """
 
-    checkpoint: str
-    sha256: str
-    seed: int
-    steps: int
     instances: int
     without_path: int
     at: np.ndarray
@@ -79,56 +71,106 @@ class Battery:
         """The damage of one kind in one arm."""
         return self.damage[self.kinds.index(kind) * len(self.arms) + self.arms.index(arm)]
 
+    def table(self) -> str:
+        """Flips, KL and recovery of every kind and arm, and the step graph of skipping."""
+        lines = [
+            f"{self.checkpoint}: {self.instances} instances, T = {self.steps}, edits at {len(self.at)} steps, "
+            f"seed {self.seed}; {self.without_path} without a path",
+            "means over the edits before the last step, 95% by bootstrap over instances and their twins",
+            f"{'':9}{'where':14}" + "".join(f"{title:>22}" for title in FIGURES) + "   most at one step (Wilson)",
+        ]
+        for kind in self.kinds:
+            for arm in self.arms:
+                d = self.of(kind, arm)
+                if d.flips.n.any():
+                    j = int(np.nanargmax(np.where(self.at < self.at[-1], d.flips.value, -1)))
+                    cells = "".join(f"{f'{getattr(d, name)}':>22}" for name in FIGURES.values())
+                    lines.append(f"{kind:9}{arm:14}{cells}   t={self.at[j]}: {d.flips[j]}")
+        lines += ["", "E(t -> s) of skipping the whole step: mean |change| of the answer's logit at step s"]
+        columns = np.unique(np.linspace(1, self.steps, min(16, self.steps), dtype=int))
+        lines.append("   t   s=" + "".join(f"{s:6}" for s in columns))
+        for t, row in zip(self.at, self.of("skip", "whole step").graph, strict=True):
+            lines.append(f"{t:4}     " + "".join("      " if np.isnan(x) else f"{x:6.2f}" for x in row[columns]))
+        return "\n".join(lines)
 
-def run(
-    checkpoint: Checkpoint,
-    instances: Sequence[Any],
-    steps: int | None = None,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Battery:
+
+FIGURES = {
+    "last answer turns": "turned",
+    "of 1 to 0": "turned_one",
+    "of 0 to 1": "turned_zero",
+    "KL, nats": "loss",
+    "disturbed": "disturbed",
+    "come back": "recovered",
+    "after steps": "recovery",
+}
+"""Columns of the table: title to name."""
+
+
+def run(bench: Bench) -> Battery:
     """Runs the battery; see `probes.instruments.do.measure`."""
-    steps = reading.steps_for(checkpoint, instances, steps)
+    steps, n_instances = bench.steps, len(bench.instances)
     at = np.unique(np.linspace(1, steps, min(steps, MAX_AT)).round().astype(np.int64))
-    kinds = KINDS if _gated(checkpoint) else KINDS[:-1]
-    shape = (len(instances), len(kinds), len(ARMS), len(at), steps + 1)
-    refuse_over(16 * np.prod(shape, dtype=np.float64), "the battery", "take fewer instances or steps")
-    plain = replace(checkpoint, model=controls.untrained(checkpoint, seed))
-    sides = (Others(checkpoint, steps, seed), Others(plain, steps, seed))
-    after, before = np.full(shape, np.nan, dtype=np.float32), np.empty((len(instances), 2, steps + 1))
+    kinds = KINDS if _gated(bench.checkpoint) else KINDS[:-1]
+    shape = (n_instances, len(kinds), len(ARMS), len(at), steps + 1)
+    bench.reserve(16 * np.prod(shape, dtype=np.float64), "the battery")
+    sides = tuple(Others(side, steps, bench.seed) for side in (bench.checkpoint, bench.blank))
+    after, before = np.empty(shape, dtype=np.float32), np.empty((n_instances, 2, steps + 1))
     without = 0
-    for i, instance in enumerate(instances):
-        rng = np.random.default_rng([seed, i])
-        base, blank = trace.record(checkpoint, instance, steps), trace.record(plain, instance, steps)
-        n, d = base.hidden.shape[1:]
-        refuse_over(
-            24 * len(kinds) * len(at) * n * d, f"displacements of {n} nodes", "run fewer steps or a smaller input"
-        )
-        before[i] = base.logits, blank.logits
-        path, other = _path(checkpoint, base, rng)
-        without += not len(path)
-        taken, taken_blank = (
-            Material(donor=side.resampled(run, rng), mean=side.mean(run.encoding))
-            for side, run in zip(sides, (base, blank), strict=True)
-        )
-        everywhere = _programs(base, kinds, at, np.arange(n), rng)
-        after[i, :, 0] = _logits(checkpoint, base, everywhere, taken)
-        after[i, :, 1] = _as_large(checkpoint, base, everywhere, taken, at, rng)
-        for arm, nodes in ((2, path), (3, other)):
-            if len(nodes):
-                after[i, :, arm] = _logits(checkpoint, base, _programs(base, kinds, at, nodes, rng), taken)
-        after[i, :, 4] = _logits(plain, blank, _programs(blank, kinds, at, np.arange(n), rng), taken_blank)
-        if progress is not None:
-            progress(i + 1, len(instances))
-    group = groups_of(instances)
+    bench.expect(n_instances)
+    for i, instance in enumerate(bench.instances):
+        rng = bench.rng("battery", i)
+        runs = tuple(trace.record(side, instance, steps) for side in (bench.checkpoint, bench.blank))
+        n, d = runs[0].hidden.shape[1:]
+        size = 24 * len(kinds) * len(at) * n * d
+        bench.reserve(size, f"displacements of {n} nodes", "run fewer steps or a smaller input")
+        before[i] = [base.logits for base in runs]
+        after[i], has_path = _one(sides, runs, kinds, at, rng)
+        without += not has_path
+        bench.tick()
     damage = tuple(
-        score(f"{kind}, {arm}", before[:, int(arm == "untrained")], after[:, k, a], at, group, seed)
+        score(bench, f"{kind}, {arm}", before[:, int(arm == "untrained")], after[:, k, a], at)
         for k, kind in enumerate(kinds)
         for a, arm in enumerate(ARMS)
     )
     return Battery(
-        checkpoint.name, checkpoint.sha256, seed, steps, len(instances), without, at, kinds, ARMS, damage
-    )  # fmt: skip
+        **bench.header,
+        instances=n_instances,
+        without_path=without,
+        at=at,
+        kinds=kinds,
+        arms=ARMS,
+        damage=damage,
+    )
+
+
+def _one(
+    sides: Sequence[Others], runs: Sequence[Trace], kinds: Sequence[str], at: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, bool]:
+    """Logits of one instance in every arm, (kinds, arms, A, T+1), NaN where there is none; whether it has a path.
+
+    Args:
+        sides: The checkpoint and an untrained one.
+        runs: The undisturbed run of each.
+        kinds: Of edits.
+        at: (A,) steps.
+        rng: Draws in the order of the arms.
+    """
+    (base, blank), checkpoint = runs, sides[0].checkpoint
+    logits = np.full((len(kinds), len(ARMS), len(at), base.steps + 1), np.nan, dtype=np.float32)
+    path, other = _path(checkpoint, base, rng)
+    taken, taken_blank = (
+        Material(donor=side.resampled(one, rng), mean=side.mean(one.encoding))
+        for side, one in zip(sides, runs, strict=True)
+    )
+    every = np.arange(base.n_nodes)
+    everywhere = _programs(base, kinds, at, every, rng)
+    logits[:, 0] = _logits(checkpoint, base, everywhere, taken)
+    logits[:, 1] = _as_large(checkpoint, base, everywhere, taken, at, rng)
+    for arm, nodes in ((2, path), (3, other)):
+        if len(nodes):
+            logits[:, arm] = _logits(checkpoint, base, _programs(base, kinds, at, nodes, rng), taken)
+    logits[:, 4] = _logits(sides[1].checkpoint, blank, _programs(blank, kinds, at, every, rng), taken_blank)
+    return logits, bool(len(path))
 
 
 def _gated(checkpoint: Checkpoint) -> bool:
@@ -139,7 +181,7 @@ def _gated(checkpoint: Checkpoint) -> bool:
 def _path(checkpoint: Checkpoint, base: Trace, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Nodes on the path to the answer and random others, as many of each as there are of the fewer; ascending."""
     encoding, instance = base.encoding, reading.as_given(base.instance, checkpoint)
-    on = routes.routes(instance, encoding, checkpoint.config).nodes(encoding.n_nodes) & encoding.carries
+    on = paths.routes(instance, encoding, checkpoint.config).nodes(encoding.n_nodes) & encoding.carries
     both = np.flatnonzero(on), np.flatnonzero(encoding.carries & ~on)
     count = min(map(len, both))
     return tuple(np.sort(rng.choice(nodes, count, replace=False)) for nodes in both)
@@ -183,7 +225,7 @@ def _logits(checkpoint: Checkpoint, base: Trace, programs: Programs, taken: Mate
     flat = [program for row in programs for program in row]
     there = [i for i, program in enumerate(flat) if program is not None]
     logits = np.full((len(flat), base.steps + 1), np.nan, dtype=np.float32)
-    logits[there] = intervene.run(checkpoint, base, [flat[i] or [] for i in there], taken).logits
+    logits[there] = runner.run(checkpoint, base, [flat[i] or [] for i in there], taken).logits
     return logits.reshape(len(programs), -1, base.steps + 1)
 
 
@@ -194,7 +236,7 @@ def _as_large(
     moved = np.zeros((len(programs), len(at), *base.hidden.shape[1:]), dtype=np.float32)
     for j, t in enumerate(at.tolist()):
         first = [row[j] or [] for row in programs]
-        out = intervene.run(checkpoint, _until(base, t), first, taken, hidden=True).hidden
+        out = runner.run(checkpoint, _until(base, t), first, taken, hidden=True).hidden
         assert out is not None
         moved[:, j] = controls.random_direction(out[:, t] - base.hidden[t], rng)
     logits = np.empty((len(programs), len(at), base.steps + 1), dtype=np.float32)
@@ -202,7 +244,7 @@ def _as_large(
         hidden = base.hidden.copy()
         hidden[at] += moved[k]
         patches = [[Edit("patch", t)] for t in at.tolist()]
-        logits[k] = intervene.run(checkpoint, base, patches, Material(donor=replace(base, hidden=hidden))).logits
+        logits[k] = runner.run(checkpoint, base, patches, Material(donor=replace(base, hidden=hidden))).logits
     return logits
 
 
@@ -212,41 +254,3 @@ def _until(base: Trace, t: int) -> Trace:
     cut: dict[str, Any] = {name: None if (x := getattr(base, name)) is None else x[: t + 1] for name in rows}
     cut |= {name: None if (x := getattr(base, name)) is None else x[:t] for name in ("attention", "gate")}
     return replace(base, **cut)
-
-
-def table(result: Battery) -> str:
-    """Flips, KL and recovery of every kind and arm, and the step graph of skipping."""
-    lines = [
-        f"{result.checkpoint}: {result.instances} instances, T = {result.steps}, edits at {len(result.at)} steps, "
-        f"seed {result.seed}; {result.without_path} without a path",
-        "means over the edits before the last step, 95% by bootstrap over instances and their twins",
-        f"{'':9}{'where':14}"
-        + "".join(f"{x:>22}" for x in ("last answer turns", "of 1 to 0", "of 0 to 1", "KL, nats"))
-        + "".join(f"{x:>22}" for x in ("disturbed", "come back", "after steps"))
-        + "   most at one step (Wilson)",
-    ]
-    for kind in result.kinds:
-        for arm in result.arms:
-            d = result.of(kind, arm)
-            if d.n.any():
-                lines.append(f"{kind:9}{arm:14}{_figures(d)}   {_worst(d, result.at)}")
-    lines += ["", "E(t -> s) of skipping the whole step: mean |change| of the answer's logit at step s"]
-    d, columns = (
-        result.of("skip", "whole step"),
-        np.unique(np.linspace(1, result.steps, min(16, result.steps), dtype=int)),
-    )
-    lines.append("   t   s=" + "".join(f"{s:6}" for s in columns))
-    for t, row in zip(result.at, d.graph, strict=True):
-        lines.append(f"{t:4}     " + "".join("      " if np.isnan(x) else f"{x:6.2f}" for x in row[columns]))
-    return "\n".join(lines)
-
-
-def _figures(d: Damage) -> str:
-    names = ("turned", "turned_one", "turned_zero", "loss", "disturbed", "recovered", "recovery")
-    spans = [[getattr(d, f"{name}{end}") for end in ("", "_low", "_high")] for name in names]
-    return "".join(f"{f'{value:.3f} [{low:.3f}, {high:.3f}]':>22}" for value, low, high in spans)
-
-
-def _worst(d: Damage, at: np.ndarray) -> str:
-    j = int(np.nanargmax(np.where(at < at[-1], d.flips, -1)))
-    return f"t={at[j]}: {d.flips[j]:.3f} [{d.flips_low[j]:.3f}, {d.flips_high[j]:.3f}]"

@@ -18,10 +18,11 @@ from depthscope.core import tasks, trace
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.protocol import Sink
 from depthscope.core.trace import Trace
-from depthscope.probes.editing import runner as intervene
+from depthscope.probes.editing import runner as running
 from depthscope.probes.editing.ablation import Others
 from depthscope.probes.editing.language import Edit
 from depthscope.probes.editing.runner import Material
+from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import do
 
 NOTHING = Material()
@@ -37,7 +38,7 @@ def material(checkpoint: Checkpoint, instance: Any, program: Sequence[Edit], ste
     if any(edit.kind == "patch" for edit in program):
         donor = trace.record(checkpoint, do.donor_of(checkpoint, instance, None, seed)[0], steps)
     if any(edit.kind == "add" for edit in program):
-        directions = do.directions_of(checkpoint, [instance], program, steps, seed)
+        directions = do.directions_of(Bench.of(checkpoint, [instance], steps, seed), program)
     if any(edit.kind == "mean" for edit in program):
         encoding = tasks.get(checkpoint.config.task).encode(instance, checkpoint.config)
         mean = Others(checkpoint, steps, seed).mean(encoding)
@@ -61,7 +62,7 @@ def edited(checkpoint: Checkpoint, base: Trace, program: Sequence[Edit], materia
         InputError: If an edit does not fit the run.
     """
     base = replace(base, hidden=base.hidden if base.hidden.flags.writeable else base.hidden.copy())
-    out = intervene.run(checkpoint, base, [program], material, readout=True, hidden=True)
+    out = running.run(checkpoint, base, [program], material, readout=True, hidden=True)
     assert out.hidden is not None
     attention, gate = _routing(checkpoint, base, program, material, out.hidden[0])
     return replace(
@@ -82,7 +83,7 @@ def _routing(
     gate = None if base.gate is None else base.gate.copy()
     if attention is None and gate is None:
         return None, None
-    runner = intervene.Runner(checkpoint, base, material)
+    runner = running.Runner(checkpoint, base, material)
     for t in range(1, base.steps + 1):
         here = [edit for edit in program if not edit.on_state and edit.at(t)]
         borrowed = runner._which(program, t - 1)
@@ -101,12 +102,12 @@ def _routing(
             gate[t - 1] = mean
         for edit in here:
             if edit.kind == "hold":
-                _held(edit, t, base, attention, gate)
+                _idle(edit, t, base, attention, gate)
     return attention, gate
 
 
 def _update(
-    runner: intervene.Runner, state: Tensor, t: int, context: Any, edges: Tensor | None, times: int
+    runner: running.Runner, state: Tensor, t: int, context: Any, edges: Tensor | None, times: int
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Attention, (heads, n, n) or (heads, E), and gate, (n,), of the last of some repetitions of an update."""
     like, shapes = runner.hidden, runner.model.shapes
@@ -117,8 +118,8 @@ def _update(
     state = state.to(like)[None]
     for _ in range(times):
         state = runner.model.step(state, t - 1, context, Sink(weights, mean))
-    told = None if weights is None else (weights[0] if edges is None else weights).float().cpu().numpy()
-    return told, None if mean is None else mean[0].float().cpu().numpy()
+    attention = None if weights is None else (weights[0] if edges is None else weights).float().cpu().numpy()
+    return attention, None if mean is None else mean[0].float().cpu().numpy()
 
 
 def _on_edges(weights: np.ndarray, edges: np.ndarray, base: Trace) -> np.ndarray:
@@ -131,7 +132,7 @@ def _on_edges(weights: np.ndarray, edges: np.ndarray, base: Trace) -> np.ndarray
     return np.where(have[at] == want, weights[:, at], np.float32(0))
 
 
-def _held(edit: Edit, t: int, base: Trace, attention: np.ndarray | None, gate: np.ndarray | None) -> None:
+def _idle(edit: Edit, t: int, base: Trace, attention: np.ndarray | None, gate: np.ndarray | None) -> None:
     """Nothing comes to a node that is held, in place."""
     nodes = np.arange(base.n_nodes) if edit.nodes is None else np.array(edit.nodes)
     if gate is not None:

@@ -70,7 +70,7 @@ def on_instance(view: View, instrument: str, **options: Any) -> tuple[str, str]:
         "content = Path(name).read_bytes()",
         f"own = many.parsed({graph.task!r}, content, {ends.get('source')!r}, {ends.get('target')!r}, name, {form!r})",
         f"result = {instrument}.measure(opened, [own], steps={steps}{arguments(options)})",
-        f"print({instrument}.table(result))",
+        "print(result.table())",
     )
     return command("probe", instrument, view.checkpoint.name, name, **options_), code
 

@@ -16,6 +16,7 @@ from depthscope.core.tasks.graph import encode as graph
 from depthscope.core.tasks.graph.instance import GraphInstance
 from depthscope.probes.cli import main
 from depthscope.probes.editing import directions, runner as intervene
+from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import do, do_battery, do_damage, steer
 from depthscope.probes.instruments.do import Replay
 from depthscope.probes.instruments.do_battery import Battery
@@ -70,21 +71,21 @@ def test_nothing_is_changed_to_the_bit_where_nothing_is_done() -> None:
     for found in null:
         run = found.runs[0]
         np.testing.assert_array_equal(run.after, run.before)
-        assert (found.edited.flips[0], found.edited.disturbed, found.edited.loss) == (0, 0, 0)
-        assert np.isnan(found.edited.recovered)
+        assert [float(x) for x in (found.edited.flips[0], found.edited.disturbed, found.edited.loss)] == [0, 0, 0]
+        assert np.isnan(found.edited.recovered.value)
         assert np.nanmax(found.edited.graph) == 0
 
 
 def test_zeroing_the_front_is_told_from_random_nodes_and_costs_the_answer_or_steps() -> None:
     last = replay("zero t=5 node=F", steps=5)
-    assert last.edited.flips[0] == 1.0
-    assert last.random.flips[0] == 0.0
-    assert last.random.n[0] == do.DRAWS
-    assert last.untrained.n[0] == 1
-    assert last.edited.flips_low[0] > 0.2 > last.random.flips_high[0]
+    assert last.edited.flips.value[0] == 1.0
+    assert last.random.flips.value[0] == 0.0
+    assert last.random.flips.n[0] == do.DRAWS
+    assert last.untrained.flips.n[0] == 1
+    assert last.edited.flips.low[0] > 0.2 > last.random.flips.high[0]
     lost = replay("zero t=2 node=C", "hold t=3..4")  # the wave waits behind C
-    assert (lost.edited.disturbed, lost.edited.recovered) == (1.0, 1.0)
-    assert lost.edited.recovery >= 6  # reached for good at 7 or later, edited at 2: 5 + ...
+    assert (lost.edited.disturbed.value, lost.edited.recovered.value) == (1.0, 1.0)
+    assert lost.edited.recovery.value >= 6  # reached for good at 7 or later, edited at 2: 5 + ...
 
 
 def test_recovery_is_counted_from_the_edit_to_the_last_difference() -> None:
@@ -97,7 +98,7 @@ def test_recovery_is_counted_from_the_edit_to_the_last_difference() -> None:
 @pytest.mark.slow
 def test_a_patch_takes_the_twin_or_a_named_donor(tmp_path: Path) -> None:
     whole = replay("patch t=0 parts=state,mask,input", steps=8)
-    assert whole.edited.flips[0] == 1.0, "the twin has the other answer"
+    assert whole.edited.flips.value[0] == 1.0, "the twin has the other answer"
     assert whole.runs[0].donor.startswith("its twin: ")
     near = tmp_path / "near.csv"
     near.write_text("A,F\nB,C\nC,D\nD,E\nE,G\nG,H\n")
@@ -146,7 +147,7 @@ def test_directions_between_means_are_as_long_as_their_distance() -> None:
     opened = checkpoint.load("graph-house")
     instances = subjects.draw(opened, [2], 2, None, 1)
     program = [do.Edit("add", 3, amount=1.0, direction=x) for x in ("means", "orthogonal", "means@2", "probe@4")]
-    found = do.directions_of(opened, instances, program, 6, 5)
+    found = do.directions_of(Bench.of(opened, instances, 6, 5), program)
     towards = directions.means(opened, steer.fitted(opened, instances, 5), 3).towards(0, 1)
     np.testing.assert_array_equal(found["means"][3], towards)
     assert np.isnan(found["means"][[0, 1, 4, 5, 6]]).all()
@@ -180,14 +181,14 @@ def test_the_battery_finds_the_wave_and_its_controls() -> None:
     assert late.all(), "each of the first five steps is needed alike, at the step of the answer"
     assert np.nanmax(skip.graph[5:]) < skip.graph[0, 5] / 4, "a later one only lets the logit settle"
     assert np.isnan(skip.graph[4, :5]).all()
-    assert skip.disturbed == pytest.approx(5 / 8)
-    assert skip.recovered == 1.0
-    assert skip.recovery == pytest.approx(3)  # at 6, skipped at 1..5: 5, 4, 3, 2, 1
-    assert found.of("skip", "untrained").turned == 0
-    assert found.of("zero", "path").turned >= found.of("zero", "random nodes").turned == 0
-    assert found.of("zero", "path").disturbed > found.of("zero", "random nodes").disturbed
-    assert found.of("repeat", "path").n.sum() == 0
-    assert np.isnan(found.of("repeat", "path").turned)
+    assert skip.disturbed.value == pytest.approx(5 / 8)
+    assert skip.recovered.value == 1.0
+    assert skip.recovery.value == pytest.approx(3)  # at 6, skipped at 1..5: 5, 4, 3, 2, 1
+    assert found.of("skip", "untrained").turned.value == 0
+    assert found.of("zero", "path").turned.value >= found.of("zero", "random nodes").turned.value == 0
+    assert found.of("zero", "path").disturbed.value > found.of("zero", "random nodes").disturbed.value
+    assert found.of("repeat", "path").flips.n.sum() == 0
+    assert np.isnan(found.of("repeat", "path").turned.value)
     again = drill(wave(), [line(), line()], steps=9)
     assert dumps(again) == dumps(found)
 
@@ -212,10 +213,10 @@ def test_an_untrained_model_is_not_damaged(tmp_path: Path) -> None:
     assert found.kinds == do_battery.KINDS, "this one has a gate"
     skip = found.of("skip", "whole step")
     for name in ("turned", "turned_one", "turned_zero", "loss", "disturbed"):
-        value, low, high = (getattr(skip, name + end) for end in ("", "_low", "_high"))
-        assert np.isnan(value) or np.isnan(low) or low <= value <= high, name
-    assert found.of("skip", "whole step").turned == 0
-    assert found.of("gate", "path").loss < 0.1
+        of = getattr(skip, name)
+        assert np.isnan(of.value) or np.isnan(of.low) or of.low <= of.value <= of.high, name
+    assert found.of("skip", "whole step").turned.value == 0
+    assert found.of("gate", "path").loss.value < 0.1
     assert found.without_path == 1
 
 
@@ -223,11 +224,11 @@ def test_an_untrained_model_is_not_damaged(tmp_path: Path) -> None:
 def test_every_kind_of_checkpoint_runs() -> None:
     for name, difficulty in (("logic-gru", 3), ("graph-act", 2), ("logic-house-tree", 2)):
         opened = checkpoint.load(name)
-        assert do.unfit(opened) is None
+        assert do.measure.unfit(opened) is None
         instances = tasks.get(opened.config.task).generate(difficulty, 2, data="audited", seed=2)
         found = drill(opened, instances, steps=4)
         assert ("gate" in found.kinds) == (name == "logic-house-tree")
-        assert replay("zero t=2", opened=opened, instances=instances, steps=4).edited.n[0] == 2
+        assert replay("zero t=2", opened=opened, instances=instances, steps=4).edited.flips.n[0] == 2
     with pytest.raises(InputError, match="no update gate"):
         replay("gate t=1 amount=0")
     with pytest.raises(InputError, match="no attention"):
@@ -236,9 +237,9 @@ def test_every_kind_of_checkpoint_runs() -> None:
 
 def test_cuts_are_compared_with_other_edges() -> None:
     found = replay("silence t=3 edge=D<C", steps=5)
-    assert found.edited.flips[0] == 1.0
-    assert found.random.n[0] == do.DRAWS
-    assert found.random.flips[0] < 0.5
+    assert found.edited.flips.value[0] == 1.0
+    assert found.random.flips.n[0] == do.DRAWS
+    assert found.random.flips.value[0] < 0.5
 
 
 def test_a_cut_at_random_leaves_every_query_something() -> None:
@@ -250,7 +251,7 @@ def test_a_cut_at_random_leaves_every_query_something() -> None:
     child = next(int(k) for q, k in edges.T if q == operator and k != q)
     cut = f"cut t=1..4 edge=#{operator}<#{child}"
     found = replay(cut, opened=opened, instances=[formula], steps=4)
-    assert found.random.n[0] == do.DRAWS
+    assert found.random.flips.n[0] == do.DRAWS
     assert not np.array_equal(found.runs[0].after, found.runs[0].before)
     alone = labels.index("!")
     only = next(int(k) for q, k in edges.T if q == alone)
@@ -269,10 +270,10 @@ def test_results_are_stored_and_printed(tmp_path: Path, capsys: pytest.CaptureFi
         np.testing.assert_array_equal(stored["runs.0.before"], one.runs[0].before)
     with np.load(tmp_path / "2.npz", allow_pickle=False) as stored:
         assert stored["damage.0.graph"].shape == (len(all_.at), all_.steps + 1)
-    assert "logit of the answer" in do.table(one)
-    assert "at random nodes" in do.table(many)
-    assert "at random nodes" not in do.table(one), "no node is named"
-    assert "E(t -> s)" in do.table(all_)
+    assert "logit of the answer" in one.table()
+    assert "at random nodes" in many.table()
+    assert "at random nodes" not in one.table(), "no node is named"
+    assert "E(t -> s)" in all_.table()
     assert main(["do", "graph-house", "--instances", "2", "--steps", "3", "--edit", "hold t=1", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["runs"]) == 2
     assert main(["do", "graph-house", "--instances", "1", "--edit", "freeze t=1"]) == 2
