@@ -71,18 +71,18 @@ def best_head(figure_: attention.Figure) -> int:
     return 0 if np.isnan(means).all() else int(np.nanargmax(means))
 
 
-def flow(found: AttentionScores) -> Flow:
+def flow(result: AttentionScores) -> Flow:
     """Where attention goes, in a few numbers."""
-    head = best_head(found.mass)
+    head = best_head(result.mass)
     at_head = lambda figure_: float(mean_over_steps(figure_.trained.value)[head])  # noqa: E731
-    return Flow(head, at_head(found.mass), _controls(found.mass), at_head(found.auroc), _controls(found.auroc))
+    return Flow(head, at_head(result.mass), _controls(result.mass), at_head(result.auroc), _controls(result.auroc))
 
 
 def _controls(figure_: attention.Figure) -> tuple[float, float, float]:
     """Evenly spread, permuted and untrained attention over its steps, each in its best head; NaN for none."""
     means = [mean_over_steps(x) for x in (figure_.uniform, figure_.permuted, figure_.untrained)]
-    even, dealt, blank = (float(np.nanmax(x)) if np.isfinite(x).any() else np.nan for x in means)
-    return even, dealt, blank
+    even, permuted, untrained = (float(np.nanmax(x)) if np.isfinite(x).any() else np.nan for x in means)
+    return even, permuted, untrained
 
 
 def path_of(instance: object) -> tuple[str, str]:
@@ -95,33 +95,33 @@ def path_of(instance: object) -> tuple[str, str]:
     return "the branches that decide", "the branches of the tree"
 
 
-def where(found: AttentionScores, instance: object) -> str:
-    """One sentence that says where attention flows in one run, beside evenly spread attention. Plain text."""
-    said, (path, links) = flow(found), path_of(instance)
-    head = f"head {said.head}" if found.mass.trained.shape[1] > 1 else "its one head"
-    even = f"evenly spread it would be {share(said.mass_controls[0])}"
-    numbers = f"{head} gives it {share(said.mass)} of a path node's attention; {even}"
-    if np.isnan(said.auroc):
+def where(result: AttentionScores, instance: object) -> str:
+    """One sentence that says where attention summary in one run, beside evenly spread attention. Plain text."""
+    summary, (path, links) = flow(result), path_of(instance)
+    head = f"head {summary.head}" if result.mass.trained.shape[1] > 1 else "its one head"
+    even = f"evenly spread it would be {share(summary.mass_controls[0])}"
+    numbers = f"{head} gives it {share(summary.mass)} of a path node's attention; {even}"
+    if np.isnan(summary.auroc):
         return f"Every link lies on {path}: {numbers}."
-    if said.on_path:
+    if summary.on_path:
         return f"Attention runs along {path}: {numbers}."
-    if said.on_links:
+    if summary.on_links:
         return f"Attention keeps to {links}, but does not single out {path}: {numbers}."
     return f"Attention does not single out {path}: {numbers}."
 
 
-def chance(found: AttentionScores) -> str:
+def chance(result: AttentionScores) -> str:
     """The other controls of that sentence, and the AUROC with all three. Plain text."""
-    said = flow(found)
-    dealt, blank = map(share, said.mass_controls[1:])
-    told = f"The same weights dealt out at random give it {dealt}, an untrained network {blank}."
-    if np.isfinite(said.auroc):
-        even, random, start = map(share, said.auroc_controls)
-        told += (
-            f" A link on the path has more attention than one off it in {share(said.auroc)} of the comparisons (evenly "
-            f"spread {even}, dealt out {random}, untrained {start})."
+    summary = flow(result)
+    permuted, untrained = map(share, summary.mass_controls[1:])
+    text = f"The same weights in a random order give it {permuted}, an untrained network {untrained}."
+    if np.isfinite(summary.auroc):
+        even, random, start = map(share, summary.auroc_controls)
+        text += (
+            f" A link on the path has more attention than one off it in {share(summary.auroc)} of the comparisons "
+            f"(evenly spread {even}, in a random order {random}, untrained {start})."
         )
-    return f"{told} Means over steps 1 to {found.steps}; controls by their best head."
+    return f"{text} Means over steps 1 to {result.steps}; controls by their best head."
 
 
 def path_over_steps(figure_: attention.Figure, scheme: Scheme, trained: Span = None) -> go.Figure:
@@ -162,30 +162,30 @@ def influence_over_steps(figure_: interaction.Figure, scheme: Scheme) -> go.Figu
     return fig
 
 
-def agreement_over_steps(found: InteractionScores, scheme: Scheme) -> go.Figure:
+def agreement_over_steps(result: InteractionScores, scheme: Scheme) -> go.Figure:
     """Rank correlation of effective interaction and rollout over s."""
-    s = np.arange(found.steps)
+    s = np.arange(result.steps)
     fig = figure(scheme, height=HEIGHT, x="state after step s", y="rank correlation", legend=False)
-    estimated(fig, s, found.agreement, "correlation", MAIN[scheme], scheme)
+    estimated(fig, s, result.agreement, "correlation", MAIN[scheme], scheme)
     fig.add_hline(y=0, line={"color": INK[scheme], "width": 1, "dash": "dot"})
-    lowest = float(np.nanmin([0, *found.agreement.value, *found.agreement.low]))
+    lowest = float(np.nanmin([0, *result.agreement.value, *result.agreement.low]))
     fig.update_yaxes(range=[max(-1.04, min(-0.3, lowest - 0.1)), 1.04])
     return fig
 
 
-def memory_over_steps(found: InteractionScores, scheme: Scheme) -> go.Figure:
+def memory_over_steps(result: InteractionScores, scheme: Scheme) -> go.Figure:
     """Size of the effective interaction over s, on a logarithmic axis: how much of an earlier state is left."""
     fig = figure(scheme, height=HEIGHT, x="state after step s", y="size of W", legend=False)
-    line(fig, np.arange(len(found.size)), found.size, "size", MAIN[scheme], "solid")
+    line(fig, np.arange(len(result.size)), result.size, "size", MAIN[scheme], "solid")
     fig.update_yaxes(type="log", exponentformat="power", dtick=1)  # every power of ten, and no digits between
     return fig
 
 
-def gradient_over_steps(found: HighwayScores, scheme: Scheme) -> go.Figure:
+def gradient_over_steps(result: HighwayScores, scheme: Scheme) -> go.Figure:
     """How much of the loss's gradient is left t steps before the end, trained and at the start, with mechanisms off."""
     fig = figure(scheme, height=HEIGHT + 40, x="steps before the end", y="log10 of what is left of the gradient")
-    back = np.arange(found.steps + 1)
-    for k, network in enumerate(found.networks):
+    back = np.arange(result.steps + 1)
+    for k, network in enumerate(result.networks):
         ratio, dash = network.ratio[::-1], ("dashdot", "dash", "dot")[(k - 1) % 3]
         if k == 0:
             estimated(fig, back, ratio, network.title, MAIN[scheme], scheme)
@@ -196,12 +196,12 @@ def gradient_over_steps(found: HighwayScores, scheme: Scheme) -> go.Figure:
     return fig
 
 
-def answers_turned(found: KnockoutScores, scheme: Scheme) -> go.Figure:
+def answers_turned(result: KnockoutScores, scheme: Scheme) -> go.Figure:
     """Share of answers that turn when attention along the path is taken out at all steps, against links off it."""
     fig = figure(scheme, height=HEIGHT, x="", y="share of answers that turn")
     names = ["cut, the rest renormalised", "silenced, the weight lost"]
     for k, (title, arm) in enumerate((("on the path", "path"), ("as many like it off the path", "off"))):
-        flips = [getattr(effect, arm).flips for effect in (found.cut, found.silence)]
+        flips = [getattr(effect, arm).flips for effect in (result.cut, result.silence)]
         y, low, high = (np.array([getattr(x, end) for x in flips]) for end in ("value", "low", "high"))
         hue = MAIN[scheme] if k == 0 else MUTED[scheme]
         fig.add_bar(
@@ -248,16 +248,16 @@ def needed_at(effect: Effect) -> str:
     beside = f"{'one step' if away == 1 else f'{away} steps'} {'after' if delay[k] > 0 else 'before'} {passes}"
     when = beside if away else f"at {passes}"
     control = f"{off[k]:.2f}" if np.isfinite(off[k]) else "–"
-    said = f"At one step alone the logit falls most, by {change[k]:.2f}, {when} (off the path {control})"
+    text = f"At one step alone the logit falls most, by {change[k]:.2f}, {when} (off the path {control})"
     rest = np.delete(change, k)
-    return f"{said}; at any other step by at most {max(0.0, float(rest.max())):.2f}." if len(rest) else f"{said}."
+    return f"{text}; at any other step by at most {max(0.0, float(rest.max())):.2f}." if len(rest) else f"{text}."
 
 
-def traced_back(found: InteractionScores) -> str:
+def traced_back(result: InteractionScores) -> str:
     """How much of the answer's dependence lies on the path, with its controls. Plain text."""
-    early = found.steps // 2
-    mass, area = found.mass, found.auroc
-    exact = "exact" if not found.directions else f"from {found.directions} directions, error {found.error:.0%}"
+    early = result.steps // 2
+    mass, area = result.mass, result.auroc
+    exact = "exact" if not result.directions else f"from {result.directions} directions, error {result.error:.0%}"
     at = f"Halfway, after step {early}, {interval(mass.trained[early])} of W lies on the path"
     blank = f"untrained {share(mass.untrained[early])}"
     less = f"; AUROC {share(float(area.trained[early]))} (untrained {share(area.untrained[early])})"

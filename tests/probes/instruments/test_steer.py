@@ -18,6 +18,7 @@ from depthscope.probes.cli import main
 from depthscope.probes.editing import directions, runner as intervene
 from depthscope.probes.editing.language import parse
 from depthscope.probes.editing.runner import Material
+from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import do, steer
 from depthscope.probes.measuring import controls, results
 from depthscope.probes.reading import linear_probe
@@ -76,7 +77,7 @@ def test_the_node_the_step_and_the_direction_can_be_named() -> None:
     assert text.startswith("add t=5 node=C amount=")
     base = trace.record(wave(), arm(), 11)
     edit = parse(text, base.encoding.labels)
-    vectors = do.directions_of(wave(), [arm()], [edit], base.steps, 0)
+    vectors = do.directions_of(Bench.of(wave(), [arm()], base.steps, 0), [edit])
     replayed = intervene.run(wave(), base, [[edit]], Material(directions=vectors), hidden=True)
     assert replayed.hidden is not None
     said = directions.said(wave(), base.encoding, replayed.hidden)[0]
