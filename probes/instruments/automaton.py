@@ -206,6 +206,7 @@ def measure(bench: Bench, options: Options) -> Automaton:
         Wang & Niepert (2019), State-Regularized Recurrent Neural Networks, for clusters as states of an automaton;
         neighbours as messages, the larger instances and the controls are ours.
     """
+    bench = bench.for_all()
     messages, max_states = options.messages, options.max_states
     if not 1 <= max_states <= MOST_STATES or messages not in automaton.CAPS:
         raise InputError(f"an automaton has 1 to {MOST_STATES} states and hears a set or a multiset")

@@ -104,6 +104,7 @@ def measure(bench: Bench, options: object) -> Convergence:
         Change and turning angle as in Geiping et al. (2025), Scaling up Test-Time Compute with Latent Reasoning;
         settling against the oracle's order is ours.
     """
+    bench = bench.for_all()
     pairs = zip(bench.instances, bench.encodings, strict=True)
     orders = [reading.orders(bench.checkpoint, instance, encoding) for instance, encoding in pairs]
     order = next(iter(orders[0]))

@@ -163,6 +163,7 @@ def measure(bench: Bench, options: object) -> FixedPoints:
         Sussillo & Barak (2013), Opening the Black Box, for q; Anil et al. (2022), Path Independent Equilibrium Models,
         for restarts.
     """
+    bench = bench.for_all()
     size = max(e.n_nodes for e in bench.encodings) * bench.model.shapes.width
     numbers = size * (2 * (bench.steps + 1) + 30)
     bench.reserve(8 * numbers, "the runs and L-BFGS's memory", "take a smaller instance or fewer steps")

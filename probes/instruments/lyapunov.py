@@ -89,6 +89,7 @@ def measure(bench: Bench, options: Options) -> Lyapunov:
     """
     if not 1 <= options.exponents <= MOST:
         raise InputError(f"exponents should be from 1 to {MOST} (got {options.exponents})")
+    bench = bench.for_all()
     size = max(e.n_nodes for e in bench.encodings) * bench.model.shapes.width
     numbers = size * (bench.steps + 1 + 3 * options.exponents)
     bench.reserve(8 * numbers, "the run and its directions", "take a smaller instance or fewer steps")

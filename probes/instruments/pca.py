@@ -114,6 +114,7 @@ def measure(bench: Bench, options: object) -> Pca:
     Source:
         Pearson (1901); Bjorck and Golub (1973), Numerical methods for computing angles between linear subspaces.
     """
+    bench = bench.for_all()
     n_nodes = [e.n_nodes for e in bench.encodings]
     bench.reserve(
         24.0 * (bench.steps + 1) * sum(n_nodes) * bench.model.shapes.width,
