@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable
 
 from depthscope.core.named import named
-from depthscope.probes import legacy
 from depthscope.probes.instrument import Instrument
 
 NAMES = (
@@ -33,8 +32,7 @@ def get(name: str) -> Instrument:
         return _named[name]
     if name not in NAMES:
         raise KeyError(name)
-    measure = importlib.import_module(f"depthscope.probes.instruments.{name.replace('-', '_')}").measure
-    return measure if isinstance(measure, Instrument) else legacy.get(name)
+    return importlib.import_module(f"depthscope.probes.instruments.{name.replace('-', '_')}").measure
 
 
 def names() -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import collate
 from depthscope.core.errors import InputError
 from depthscope.core.tasks.text.instance import TextInstance
-from depthscope.probes.measuring import estimate
+from depthscope.probes.instrument import Bench
 
 CHECKPOINTS = ("text-house-sum-on-paper-equal", "text-house-sum-on-paper")
 
@@ -75,9 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             on_chain = np.concatenate([on for _, on in each])
             group = np.repeat(np.arange(len(each)), [len(on) for _, on in each])
             kinds = np.stack([np.where(on_chain, values, np.nan), np.where(on_chain, np.nan, values)])
-            found = estimate.mean(kinds, group, args.seed)
-            said = [f"{m:.3f} [{a:.3f}, {b:.3f}]" for m, a, b in zip(*found, strict=True)]
-            print(f"  {difficulty:>3} facts: on the chain {said[0]}, apart {said[1]}")
+            on, apart = Bench.of(opened, texts, args.steps, args.seed).mean(kinds, group)
+            print(f"  {difficulty:>3} facts: on the chain {on}, apart {apart}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -168,17 +168,3 @@ def interval(resampled: np.ndarray, axis: int) -> np.ndarray:
     if some.any():
         ends[:, some] = np.nanquantile(resampled[some], ENDS, axis=-1)
     return ends
-
-
-class Mean(NamedTuple):
-    """As before; goes when the last instrument is converted."""
-
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-def mean(values: np.ndarray, group: np.ndarray, seed: int = 0) -> Mean:
-    """As before; goes when the last instrument is converted."""
-    made = Estimate.mean(values, group, np.random.default_rng([seed, 4]))
-    return Mean(made.value, made.low, made.high)
