@@ -92,7 +92,7 @@ def checkpoint(name: str, task: str, harder: int, folder: Path) -> Iterator[tupl
     lines = folder / f"{name}.jsonl"
     keys = ("input", "source", "target")
     lines.write_text("".join(json.dumps({k: x[k] for k in keys if k in x}) + "\n" for x in instances))
-    one = folder / f"{name}-{'graph' if task == 'graph' else 'input'}.txt"
+    one = folder / f"{name}-{'graph' if 'source' in instances[0] else 'input'}.txt"
     one.write_text(instances[0]["input"])
     ends = [f"--{k}={instances[0][k]}" for k in ("source", "target") if k in instances[0]]
     npz, page = folder / f"{name}.npz", folder / f"{name}.html"

@@ -4,3 +4,8 @@ import time
 
 STARTED = time.monotonic()
 """When the program began; the log of a training run counts from here."""
+
+if __name__ == "core":  # imported under its bare name, as before there was `depthscope`
+    from depthscope.core.former import install
+
+    install()

@@ -12,8 +12,10 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn, TextIO
 
+from depthscope.core import tasks
 from depthscope.core.commands import check, frontier, generate, importing, listing, seal, sweep, trace, train
 from depthscope.core.errors import InputError
 from depthscope.core.files import atomic
@@ -52,7 +54,7 @@ def assemble(program: str, description: str, modules: Sequence[Any], common: Par
         program: How it is called.
         description: What it is for.
         modules: Its commands, as in `COMMANDS`.
-        common: Arguments that all of them take; --json, --seed and --adapter are added here.
+        common: Arguments that all of them take; --json, --seed, --adapter and --task are added here.
     """
     common.add_argument(
         "--adapter",
@@ -67,10 +69,21 @@ def assemble(program: str, description: str, modules: Sequence[Any], common: Par
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for module in modules:
         command = commands.add_parser(
-            module.NAME, parents=[common], help=module.SUMMARY, description=module.SUMMARY.capitalize() + "."
+            module.NAME,
+            parents=[common],
+            help=module.SUMMARY,
+            description=module.SUMMARY.capitalize() + ".",
         )
         module.add(command)
-        command.set_defaults(run=module.run)
+        with suppress(argparse.ArgumentError):  # a command whose own --task says something else has that one
+            command.add_argument(
+                "--task",
+                action="append",
+                metavar="MODULE:TASK",
+                dest="own_tasks",
+                help="a task of yours, whose checkpoints may be opened; can be given again",
+            )
+        command.set_defaults(run=module.run, own_tasks=[])
     return top
 
 
@@ -87,7 +100,7 @@ def guarded(made: Callable[[], argparse.ArgumentParser], arguments: Sequence[str
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to stop
     try:
         args = made().parse_args(arguments)
-        _name_adapters(args.adapter)
+        _name(args.own_tasks, args.adapter)
         args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has left
@@ -130,8 +143,9 @@ def _silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _name_adapters(adapters: list[str]) -> None:
+def _name(own_tasks: list[str], adapters: list[str]) -> None:
     """Imports what the user named, before anything is opened; torch only comes along if there is something."""
+    tasks.name_all(own_tasks)
     if adapters or os.environ.get("DEPTHSCOPE_ADAPTERS"):
         from depthscope.core.kinds import name_all
 

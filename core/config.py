@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
 
+from depthscope.core import tasks
 from depthscope.core.errors import InputError
+
+NEEDS = {"offset": lambda task: len(task.classes) > 2, "sum": lambda task: task.training.sums}
+"""What a task needs for a readout to make sense."""
+
+FORMER = {"hidden": "mlp_width"}
+"""Fields by the names they had in configs of before."""
+
+
+def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a config by the names that fields have now."""
+    return {FORMER.get(name, name): value for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -13,15 +26,16 @@ class ModelConfig:
     """Architecture of a `DepthRecurrentTransformer`.
 
     Attributes:
-        task: Task whose instances it reads.
+        task: Name of the task whose instances it reads.
         vocabulary: Rows of the token embedding, padding included.
         width: d, width of a state.
         heads: Attention heads; divides the width.
-        hidden: Width of the MLP's hidden layer.
+        mlp_width: Width of the MLP's hidden layer.
         attention: "edges": along the instance's edges and self-loops; "full": every token to every token; "none": not
             for this model: tokens are read in turn, a value stands where its last token is (`core.kinds.gru`).
         readout: "pair": MLP over [h(source); h(target)]; "cls": MLP over the answer node; "node": a logit at each node;
-            "offset": at each node a distribution over offsets and "not joined", read as the log-odds of the asked one;
+            "classes": at each node a logit for each of the task's classes; "offset": the same, but that the readout of
+            a node is the log-odds of the class that is asked for;
             "sum": every node adds a number of generations, read as how far within a margin around their sum the asked
             offset lies. Told by itself what is asked, it hides that word from the states.
         activation: Of the MLP.
@@ -44,13 +58,13 @@ class ModelConfig:
             have to be attractors; needs the state norm.
     """
 
-    task: Literal["graph", "logic", "text"]
+    task: str
     vocabulary: int
     width: int = 64
     heads: int = 4
-    hidden: int = 128
+    mlp_width: int = 128
     attention: Literal["edges", "full", "none"] = "edges"
-    readout: Literal["pair", "cls", "node", "offset", "sum"] = "node"
+    readout: Literal["pair", "cls", "node", "classes", "offset", "sum"] = "node"
     activation: Literal["relu", "gelu"] = "gelu"
     position: Literal["none", "rope"] = "none"
     rope_base: float = 10000.0
@@ -68,13 +82,15 @@ class ModelConfig:
     state_noise: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.task not in tasks.names():
+            raise InputError(f"config: task should be one of {', '.join(tasks.names())} (got {self.task!r:.40})")
         for name, kind in get_type_hints(ModelConfig).items():
             choices = get_args(kind)
             if choices and isinstance(choices[0], str) and getattr(self, name) not in choices:
                 raise InputError(
                     f"config: {name} should be one of {', '.join(choices)} (got {getattr(self, name)!r:.40})"
                 )
-        for name, most in (("vocabulary", 100_000), ("width", 8192), ("heads", 256), ("hidden", 65536)):
+        for name, most in (("vocabulary", 100_000), ("width", 8192), ("heads", 256), ("mlp_width", 65536)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                 raise InputError(f"config: {name} should be a whole number from 1 to {most} (got {value!r:.40})")
@@ -82,8 +98,9 @@ class ModelConfig:
             raise InputError(f"config: width {self.width} is not a multiple of {self.heads} heads")
         if not isinstance(self.depth_embedding, int) or not 0 <= self.depth_embedding <= 100_000:
             raise InputError(f"config: depth_embedding should be a number of rows (got {self.depth_embedding!r:.40})")
-        if self.readout in ("offset", "sum") and self.task != "text":
-            raise InputError(f"config: readout {self.readout!r} is for texts")
+        if self.readout in NEEDS and not NEEDS[self.readout](tasks.get(self.task)):
+            able = " and ".join(t.words.nouns for t in map(tasks.get, tasks.names()) if NEEDS[self.readout](t))
+            raise InputError(f"config: readout {self.readout!r} is for {able}")
         if self.position == "rope" and self.width // self.heads % 2:
             raise InputError(f"config: rotary positions need heads of even width (got {self.width // self.heads})")
         for name in ("recall", "state_norm", "bracket_bias", "equal_bias", "distance_bias", "geometric"):
@@ -115,6 +132,16 @@ class ModelConfig:
         return self.readout not in ("cls", "sum")
 
     @property
+    def is_local(self) -> bool:
+        """Whether attention runs along edges and nothing else: position and brackets say nothing over an edge list."""
+        return self.attention == "edges" and self.position == "none" and not (self.bracket_bias or self.distance_bias)
+
+    @property
+    def tells_classes(self) -> bool:
+        """Whether the model has a logit for each of the task's classes at every node."""
+        return self.readout in ("classes", "offset")
+
+    @property
     def hints(self) -> str:
         """What the attention is told of the instance: "none", or any of "edges", "equal tokens", "brackets"."""
         told = {"edges": self.attention == "edges", "equal tokens": self.equal_bias, "brackets": self.bracket_bias}
@@ -127,7 +154,7 @@ class ModelConfig:
         Raises:
             InputError: If a name is unknown or missing, or a value is not allowed.
         """
-        known = {f.name for f in fields(cls)}
+        values, known = renamed(values), {f.name for f in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
             raise InputError(f"config: unknown field {unknown[0]!r:.80}")

@@ -29,6 +29,14 @@ SPARSE_ABOVE = 300
 """Graphs with more nodes than this are always run with attention over edges, in O(edges)."""
 
 
+def against_rest(logits: np.ndarray, index: int) -> np.ndarray:
+    """Log-odds of one class against all others together, (..., K) -> (...) float32."""
+    others = np.delete(logits, index, axis=-1).astype(np.float64)
+    top = others.max(axis=-1, keepdims=True)
+    rest = top[..., 0] + np.log(np.exp(others - top).sum(-1))
+    return (logits[..., index] - rest).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Encoding:
     """One instance as a checkpoint's interface presents it.
@@ -44,7 +52,8 @@ class Encoding:
         value: Value of the task's concept at each node once it is true, (n,); NOTHING where a node carries no concept.
         true_from: Step from which the concept has that value at the node, (n,); NEVER if it never has.
         known_from: First step at which the oracle knows it, (n,); NEVER where a node carries no concept.
-        subformula: Index of the node's subformula (logic), graph node (graph) or person (text); -1 for none, (n,).
+        instance_node: Index of what the node stands for (a node of the graph, a subformula, a person); -1 for
+            none, (n,).
         bracket: Bracket depth of each token, (n,); None where the task has no brackets.
         entity: Whom a token names, 1 and up, 0 for nobody, (n,); equal numbers are equal tokens. None: equal tokens are
             those with the same index in the vocabulary.
@@ -63,7 +72,7 @@ class Encoding:
     value: np.ndarray
     true_from: np.ndarray
     known_from: np.ndarray
-    subformula: np.ndarray
+    instance_node: np.ndarray
     bracket: np.ndarray | None = None
     entity: np.ndarray | None = None
     asked: int = 1
@@ -72,7 +81,7 @@ class Encoding:
 
     def __post_init__(self) -> None:
         n = len(self.labels)
-        for name in ("token_ids", "roles", "value", "true_from", "known_from", "subformula"):
+        for name in ("token_ids", "roles", "value", "true_from", "known_from", "instance_node"):
             shape = getattr(self, name).shape
             if shape != (n,):
                 raise ValueError(f"{name} has shape {shape}, but there are {n} labels, so it should be ({n},)")
@@ -85,9 +94,31 @@ class Encoding:
         return len(self.labels)
 
     @property
+    def subformula(self) -> np.ndarray:
+        """`instance_node` by its former name."""
+        return self.instance_node
+
+    @property
     def carries(self) -> np.ndarray:
         """Whether a node carries the task's concept, (n,) bool."""
         return self.value != NOTHING
+
+    @property
+    def has_from(self) -> np.ndarray:
+        """First step at which the concept is true and the oracle knows it, (n,); NEVER where a node carries none."""
+        return np.where(self.carries, np.maximum(self.known_from, self.true_from), NEVER)
+
+    @property
+    def one_node_each(self) -> bool:
+        """Whether every node stands for a part of the instance of its own, and is no token of a text about it."""
+        return len(np.unique(self.instance_node[self.instance_node >= 0])) == self.n_nodes
+
+    @property
+    def is_source(self) -> np.ndarray:
+        """Whether a node is the source, or names it, (n,) bool."""
+        if self.entity is None:
+            return (self.roles & SOURCE) > 0
+        return (self.entity == self.entity[self.source]) & (self.entity > 0)
 
     def truth(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """The oracle at every step.

@@ -1,7 +1,7 @@
 """The frontier: accuracy over difficulty x steps, with its interval and the ceiling, from one pass a batch.
 
 `run` draws its instances, `measure` takes a user's; both assemble the rows that `rows` yields, one difficulty after
-another, so that whoever shows them need not wait for the last.
+another, so that whoever shows them need not wait for the last. `t75` says from which step on a difficulty is answered.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ Z95 = 1.959963984540054
 """Normal quantile of a two-sided 95% interval."""
 
 MAX_INSTANCES = 1_000_000
+
+STAYS = 0.75
+"""Accuracy that T75 asks for: halfway from a coin to certainty."""
+
+FEWEST = 3
+"""Difficulties that a line needs; two are always on one."""
 
 NO_DIFFICULTY = -1
 """Difficulty of instances that have none: graphs without a path."""
@@ -144,7 +150,7 @@ def default_steps(
     """
     config = checkpoint.config
     if not hasattr(checkpoint.model, "steps_for"):
-        return tasks.default_steps(config.task, difficulty, config.attention)
+        return tasks.get(config.task).default_steps(difficulty, config.attention)
     return needed_steps(checkpoint, tasks.get(config.task).generate(difficulty, instances, data=data, seed=seed))
 
 
@@ -265,6 +271,46 @@ def measure(
     total = len(instances)
     found = rows(checkpoint, grouped(instances), steps, progress and (lambda done: progress(done, total)))
     return assemble(list(found))
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """T75 at each difficulty h, and the line a + b*h through it.
+
+    Attributes:
+        steps: (D,) first T from which accuracy stays at STAYS or above; -1 where it does not within the steps run.
+        intercept: a, by least squares over the difficulties that arrive; NaN with fewer than FEWEST.
+        slope: b, steps for each unit of difficulty.
+        r2: Share of the variance of T75 that the line explains; NaN where T75 does not vary.
+        n: Difficulties behind the line.
+    """
+
+    steps: np.ndarray
+    intercept: float
+    slope: float
+    r2: float
+    n: int
+
+
+def stays_from(values: np.ndarray, threshold: float = STAYS) -> np.ndarray:
+    """First T = 1.. from which a row stays at a threshold or above to its end, (D, T) -> (D,); -1 where it does not."""
+    below = ~(values >= threshold)  # NaN is below
+    steps = values.shape[1]
+    first = np.where(below.any(1), steps - np.argmax(below[:, ::-1], axis=1) + 1, 1)
+    return np.where(first > steps, -1, first)
+
+
+def t75(frontier: Frontier) -> Arrival:
+    """From which step each difficulty is answered, and the line through that; unreached difficulties are not in it."""
+    steps = stays_from(frontier.accuracy)
+    has = (steps > 0) & (frontier.difficulty != NO_DIFFICULTY)
+    h, t = frontier.difficulty[has].astype(float), steps[has].astype(float)
+    if len(h) < FEWEST:
+        return Arrival(steps, np.nan, np.nan, np.nan, len(h))
+    slope, intercept = np.polyfit(h, t, 1)
+    spread = ((t - t.mean()) ** 2).sum()
+    r2 = 1 - ((t - intercept - slope * h) ** 2).sum() / spread if spread > 0 else np.nan
+    return Arrival(steps, float(intercept), float(slope), float(r2), len(h))
 
 
 def needed_steps(checkpoint: Checkpoint, instances: Iterable[Any]) -> int:

@@ -10,6 +10,7 @@ LayerScale; recall and state norm are ours (recall after Bansal et al. 2022, end
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +19,10 @@ from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from depthscope.core import tasks
 from depthscope.core.attention import dense_attention, edge_attention, kept_attention
 from depthscope.core.config import ModelConfig
-from depthscope.core.encoding import MAX_OFFSET, SOURCE, TARGET, Batch
+from depthscope.core.encoding import SOURCE, TARGET, Batch
 from depthscope.core.errors import InputError
 from depthscope.core.nearest_match import geometric_attention, trained_geometric_attention
 from depthscope.core.protocol import Shapes, Sink
@@ -64,7 +66,7 @@ class Block(nn.Module):
         self.config = config
         self.norm1, self.norm2 = nn.LayerNorm(d), nn.LayerNorm(d)
         self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
-        self.up, self.down = nn.Linear(d, c.hidden), nn.Linear(c.hidden, d)
+        self.up, self.down = nn.Linear(d, c.mlp_width), nn.Linear(c.mlp_width, d)
         self.scale1 = nn.Parameter(torch.full((d,), c.layer_scale)) if c.layer_scale is not None else None
         self.scale2 = nn.Parameter(torch.full((d,), c.layer_scale)) if c.layer_scale is not None else None
         self.gate = nn.Linear(2 * d, d) if c.gate_bias is not None else None
@@ -147,14 +149,23 @@ def rotate(x: Float[Tensor, "b h n k"], cos: Tensor, sin: Tensor) -> Float[Tenso
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
-def log_odds(classes: Float[Tensor, "... c"], asked: Tensor | None) -> Float[Tensor, "..."]:
-    """Log-odds of the asked offset, from logits over all offsets and "not joined"."""
+def log_odds(classes: Float[Tensor, "... c"], asked: Tensor | None, lowest: int) -> Float[Tensor, "..."]:
+    """Log-odds of the asked value, from logits over all values from the lowest on."""
     if asked is None:
-        raise ValueError("a readout of offsets needs to be told which one is asked")
-    index = (asked + MAX_OFFSET).expand(classes.shape[:-1])[..., None]
+        raise ValueError("a readout of classes needs to be told which one is asked")
+    index = (asked - lowest).expand(classes.shape[:-1])[..., None]
     own = classes.gather(-1, index)
     others = classes.scatter(-1, index, -torch.inf).logsumexp(-1, keepdim=True)
     return (own - others).squeeze(-1)
+
+
+def read_out(model: Any, state: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """A model's readout with one logit a node, (..., B, n): of several classes the asked one against the rest."""
+    answer, node = model.readout(state, batch)
+    if node is None or node.ndim == answer.ndim + 1:
+        return answer, node
+    asked = None if batch.asked is None else batch.asked[:, None]
+    return answer, log_odds(node, asked, tasks.get(model.config.task).lowest)
 
 
 def within(said: Float[Tensor, "... b n 3"], batch: Batch) -> Float[Tensor, "... b"]:
@@ -185,10 +196,11 @@ class DepthRecurrentTransformer(
         if config.attention == "none":
             raise InputError("this model attends along edges or in full; its config says attention 'none'")
         super().__init__()
-        self.config = config
+        task = tasks.get(config.task)
+        self.config, self.lowest = config, task.lowest
         d = config.width
         self.token = nn.Embedding(config.vocabulary, d, padding_idx=0)
-        self.role = nn.Parameter(nn.init.normal_(torch.empty(2, d), std=0.02)) if config.task == "graph" else None
+        self.role = nn.Parameter(nn.init.normal_(torch.empty(2, d), std=0.02)) if task.training.marks_ends else None
         self.embedding_norm = nn.LayerNorm(d)
         self.block = Block(config)
         if config.bracket_bias:  # (heads, difference of bracket depth, left or right)
@@ -201,8 +213,8 @@ class DepthRecurrentTransformer(
             self.match = nn.Parameter(reach.repeat(2))
         if config.equal_bias:  # some heads look for equal tokens from the start
             self.equal = nn.Parameter(torch.tensor([4.0 * (head % 2) for head in range(config.heads)]))
-        if config.readout in ("node", "offset"):  # a normalised state needs no second norm
-            wide = 1 if config.readout == "node" else 2 * MAX_OFFSET + 2
+        if config.readout == "node" or config.tells_classes:  # a normalised state needs no second norm
+            wide = len(task.classes) if config.tells_classes else 1
             self.head = nn.Sequential(nn.Identity() if config.state_norm else nn.LayerNorm(d), nn.Linear(d, wide))
         elif config.readout == "sum":
             last = nn.Linear(d, 3)
@@ -218,7 +230,17 @@ class DepthRecurrentTransformer(
     @property
     def shapes(self) -> Shapes:
         """What one step leaves."""
-        return Shapes(self.config.width, self.config.heads, self.config.gate_bias is not None)
+        has_gate = self.config.gate_bias is not None
+        alone = type(self) is DepthRecurrentTransformer  # another class may do more in a step
+        return Shapes(
+            width=self.config.width,
+            heads=self.config.heads,
+            gate=has_gate,
+            edits_attention=True,
+            edits_gate=has_gate,
+            is_local=alone and self.config.is_local,
+            answers_alone=alone,
+        )
 
     def embed(self, batch: Batch) -> Float[Tensor, "b n d"]:
         """The state before the first step."""
@@ -295,14 +317,14 @@ class DepthRecurrentTransformer(
         read = state[..., rows, batch.answer, :]
         if self.config.readout == "pair":
             read = torch.cat([state[..., rows, batch.source, :], read], dim=-1)
-        if self.config.readout == "offset":
-            return log_odds(self.head(read), batch.asked)
+        if self.config.tells_classes:
+            return log_odds(self.head(read), batch.asked, self.lowest)
         if self.config.readout == "sum":
             return within(self.head(state), batch)
         return self.head(read).squeeze(-1)
 
     def concept(self, state: Float[Tensor, "... b n d"], batch: Batch) -> Tensor | None:
-        """What the model says of every node: logits (..., B, n), or (..., B, n, classes) of offsets; None without."""
+        """What the model says of every node: logits (..., B, n), or (..., B, n, K) over K classes; None without."""
         if not self.config.reads_nodes:
             return None
         if self.config.readout == "pair":
@@ -310,18 +332,20 @@ class DepthRecurrentTransformer(
             source = state[..., rows, batch.source, :].unsqueeze(-2).expand_as(state)
             state = torch.cat([source, state], dim=-1)
         classes = self.head(state)
-        return classes if self.config.readout == "offset" else classes.squeeze(-1)
+        return classes if self.config.tells_classes else classes.squeeze(-1)
 
     def readout(self, state: Float[Tensor, "... b n d"], batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """Logit of the answer (..., B), and of every node (..., B, n) where the model has one.
+        """Logit of the answer (..., B), and of every node (..., B, n) or (..., B, n, K) where the model has one.
 
         A pair readout is given for each node as the target.
         """
         node = self.concept(state, batch)
         if node is None:
             return self.answer(state, batch), None
+        if self.config.readout == "classes":
+            return self.answer(state, batch), node
         if self.config.readout == "offset":
-            node = log_odds(node, None if batch.asked is None else batch.asked[:, None])
+            node = log_odds(node, None if batch.asked is None else batch.asked[:, None], self.lowest)
         return node[..., torch.arange(len(batch), device=state.device), batch.answer], node
 
     def forward(self, batch: Batch, steps: int, every_step: bool = False) -> tuple[Tensor, Tensor | None]:

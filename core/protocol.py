@@ -29,11 +29,21 @@ class Shapes:
         width: d, the width of a state.
         heads: Attention heads; 0 if the model has no attention.
         gate: Whether the model has an update gate.
+        units: Of adapters of before; a gate is always kept as its mean.
+        edits_attention: Whether its context is a `core.model.Context`, in which attention can be cut and scaled.
+        edits_gate: Whether the update gate can be set there as well.
+        is_local: Whether a step along edges depends on a node's neighbours alone, and can be computed for some nodes.
+        answers_alone: Whether the answer alone is read faster by `answer(state, batch)` than by `readout`.
     """
 
     width: int
     heads: int
     gate: bool
+    units: bool = False
+    edits_attention: bool = False
+    edits_gate: bool = False
+    is_local: bool = False
+    answers_alone: bool = False
 
 
 @dataclass
@@ -72,7 +82,11 @@ class RecurrentModel(Protocol):
         ...
 
     def readout(self, state: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """(..., B, n, d) -> logit of the answer (..., B), and of every node (..., B, n) where the model has them."""
+        """(..., B, n, d) -> logit of the answer (..., B), and of every node where the model has them.
+
+        Of a node it is one logit, (..., B, n), or one for each class of the task, (..., B, n, K); `core.model.read_out`
+        makes one of them.
+        """
         ...
 
 

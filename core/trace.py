@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,14 +47,16 @@ class Trace:
 
     Attributes:
         checkpoint: Name of the checkpoint that ran.
-        instance: The instance it ran on; None of a trace that was read from a file.
+        instance: The `core.tasks.spec.Instance` it ran on; a layout may ask more of it. None of a trace that was read
+            from a file.
         encoding: The instance as the checkpoint's interface presented it; n nodes.
         hidden: (T+1, n, d) float32; row 0 is the embedding, before the first update. d is 0 where they were not kept.
         attention: (T, heads, n, n) float32, axes (step, head, query, key); with edge_index (T, heads, E). None if the
             model has no attention.
         edge_index: (2, E) pairs (query, key) if attention is kept on edges, else None.
         gate: (T, n) float32, mean of the update gate; 1 = replaced by the new state, 0 = kept. None if it has none.
-        readout: (T+1, n) float32 logit at every node, None where the model has no readout per node.
+        readout: (T+1, n) float32 logit at every node, or (T+1, n, K) over the classes of the task; None where the model
+            has no readout per node.
         logits: (T+1,) float32 logit of the answer.
         truth: (T+1, n) int8 value of the task's concept, NOTHING where a node has none.
         known: (T+1, n) bool, whether the oracle has it by that step.
@@ -80,7 +83,7 @@ class Trace:
         if self.gate is not None:
             expected["gate"] = (steps, n)
         if self.readout is not None:
-            expected["readout"] = (rows, n)
+            expected["readout"] = (rows, n, *self.readout.shape[2:3])
         if self.attention is not None:
             heads = self.attention.shape[1]
             tail = (n, n) if self.edge_index is None else (self.edge_index.shape[1],)
@@ -116,7 +119,7 @@ class Trace:
                 value=truth[-1],
                 true_from=np.argmax(truth == truth[-1], axis=0),
                 known_from=np.where(known.any(0), known.argmax(0), NEVER),
-                subformula=nothing,
+                instance_node=nothing,
                 asked=int(arrays.get("asked", 1)),
             )
             return cls(
@@ -157,7 +160,7 @@ class Trace:
             "step": np.repeat(np.arange(rows), n),
             "node": np.tile(np.arange(n), rows),
             "token": list(self.encoding.labels) * rows,
-            "readout": empty if self.readout is None else self.readout,
+            "readout": empty if self.node_logits is None else self.node_logits,
             "gate": gate,
             "truth": np.where(self.truth == NOTHING, np.nan, self.truth),
             "known": self.known,
@@ -179,6 +182,23 @@ class Trace:
     def answer(self) -> int:
         """The answer after the last step, 0 or 1."""
         return int(self.logits[-1] > 0)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Words for the values that a node's readout may tell apart."""
+        return tuple(word for _, word in sorted(tasks.get(self.instance.task).classes.items()))
+
+    @cached_property
+    def node_logits(self) -> np.ndarray | None:
+        """The readout at every node as one logit, (T+1, n): of several classes, the asked one against the rest.
+
+        None where there is no readout, or a file does not say which class is which.
+        """
+        if self.readout is None or (self.instance is None and self.readout.ndim == 3):
+            return None
+        if self.instance is None:
+            return self.readout
+        return tasks.get(self.instance.task).node_logits(self.encoding, self.readout)
 
     @property
     def commitment_step(self) -> int:
@@ -313,11 +333,9 @@ def default_steps(checkpoint: Checkpoint, instance: Any) -> int:
         InputError: If the checkpoint cannot read the instance.
     """
     if not hasattr(checkpoint.model, "steps_for"):
-        known = instance.difficulty is not None
-        config = checkpoint.config
-        return (
-            tasks.default_steps(config.task, instance.difficulty, config.attention) if known else instance.default_steps
-        )
+        if instance.difficulty is None:
+            return instance.default_steps
+        return tasks.get(instance.task).default_steps(instance.difficulty, checkpoint.config.attention)
     encoding = tasks.get(checkpoint.config.task).encode(instance, checkpoint.config)
     return steps_of(checkpoint.model, encoding, instance.default_steps)
 

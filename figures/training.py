@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from depthscope.core.training.log import Log
 from depthscope.figures.frontier.figures import Span
-from depthscope.figures.frontier.words import AXES, difficulty_title, spans
+from depthscope.figures.frontier.words import axis, difficulty_title, spans
 from depthscope.figures.style.csv_text import csv_text
 from depthscope.figures.style.curves import share
 from depthscope.figures.style.palette import Scheme, sequential
@@ -94,7 +94,7 @@ def validation_over_batches(
         ]
         for i, d in enumerate(rows)
     ]
-    fig = figure(scheme, height=HEIGHT, x="batch", y=AXES.get(task, "difficulty"), legend=False)
+    fig = figure(scheme, height=HEIGHT, x="batch", y=axis(task), legend=False)
     fig.add_heatmap(
         z=values, x=np.arange(len(names)), y=np.arange(len(rows)), text=told, hovertemplate="%{text}<extra></extra>",
         hoverongaps=False, zmin=CHANCE, zmax=1, colorscale=colourscale(scheme), xgap=2, ygap=1,

@@ -110,11 +110,9 @@ def instance_of(task: str, item: Item) -> Any:
         InputError: If it cannot be read.
     """
     instance = opening.instance_of(task, item.origin)
-    if item.source is not None or item.target is not None:
-        if task != "graph":
-            raise InputError("a source and a target are for graphs")
-        instance = instance.with_ends(item.source, item.target)
-    return instance
+    if item.source is None and item.target is None:
+        return instance
+    return instance.asked(source=item.source, target=item.target)
 
 
 def _checked(task: str, item: Item) -> Item:

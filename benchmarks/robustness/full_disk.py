@@ -34,7 +34,7 @@ ROOM = {"full": 0, "4 KiB left": 4 << 10, "64 KiB left": 64 << 10}
 State = Literal["read-only", "full", "4 KiB left", "64 KiB left"]
 STATES: tuple[State, ...] = ("read-only", "full", "4 KiB left", "64 KiB left")
 SMALL = [
-    "model.width=8", "model.heads=2", "model.hidden=8", "batch_size=2", "validation=[1]", "validate_every=1000",
+    "model.width=8", "model.heads=2", "model.mlp_width=8", "batch_size=2", "validation=[1]", "validate_every=1000",
     "nodes=[4, 6]", "difficulty=[1, 2]", "batches=3",
 ]  # fmt: skip
 PLAN = """[[runs]]

@@ -31,7 +31,7 @@ from depthscope.core.files.locks import ALONE
 WITHIN = "exactly within a save"
 ROOT = Path(__file__).parents[2]
 SMALL = [
-    "model.width=16", "model.heads=2", "model.hidden=16", "batch_size=4", "validation=[1]", "validate_every=500",
+    "model.width=16", "model.heads=2", "model.mlp_width=16", "batch_size=4", "validation=[1]", "validate_every=500",
     "nodes=[4, 6]", "difficulty=[1, 2]", "model.dropout=0.1",
 ]  # fmt: skip
 

@@ -18,7 +18,7 @@ from depthscope.core import checkpoint
 from depthscope.core.answers import logits_by_step
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import Encoding, collate
-from depthscope.core.tasks.graph import encode as graph
+from depthscope.core.tasks.graph import TASK as graph  # noqa: N811
 
 HOPS, INSTANCES = 12, 64
 

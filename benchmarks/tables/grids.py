@@ -8,10 +8,11 @@ from benchmarks.tables.table import Share, Table, about
 from depthscope.core import checkpoint, frontier
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
+from depthscope.core.tasks import concepts
 from depthscope.figures.frontier.published import BEST, GRAPH
 
-PUBLISHED = {"graph": dict(zip(GRAPH.difficulty.tolist(), GRAPH.accuracy.max(1).tolist(), strict=True))}
-PUBLISHED |= {task: dict(zip(b.difficulty.tolist(), b.accuracy.tolist(), strict=True)) for task, b in BEST.items()}
+PUBLISHED = {GRAPH.task: dict(zip(GRAPH.difficulty.tolist(), GRAPH.accuracy.max(1).tolist(), strict=True))}
+PUBLISHED |= {b.task: dict(zip(b.difficulty.tolist(), b.accuracy.tolist(), strict=True)) for b in BEST}
 """The author's accuracies at the best number of steps, by difficulty."""
 
 OURS = (
@@ -37,7 +38,7 @@ def make(instances: int, seed: int, task: str | None = None) -> Table:
     for name, published in PUBLISHED.items():
         if task not in (None, name):
             continue
-        told = {"checkpoint": f"the author's, {name}", "hints": "edges" if name == "graph" else "none"}
+        told = {"checkpoint": f"the author's, {name}", "hints": "edges" if name == GRAPH.task else "none"}
         told |= {"supervision": "answer only", "parameters": None, "trained on": None, "data": "paper", "T": "best"}
         rows.append(told | {str(d): f"{x:.3f}" for d, x in published.items()})
         for recipe in OURS:
@@ -91,7 +92,7 @@ def _rows(
     """A row at T fixed beforehand and, on the paper's data, one at the best number of steps."""
     rows = [{**about(opened), "data": data, "T": "fixed"}, {**about(opened), "data": data, "T": "best"}]
     kinds = 2 if data == "paper" else 1
-    if data == "audited" and opened.config.task == "logic" and opened.config.vocabulary <= 9:
+    if data == "audited" and concepts.data_for(opened.config) != data:
         return rows[:1]  # it does not know ^, and without it audited formulas grow to thousands of tokens
     for difficulty in difficulties:
         if difficulty >= (opened.training.get("difficulty") or (1,))[0] or data == "paper":

@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.tables.table import Table, share
 from depthscope.core import checkpoint, frontier
 from depthscope.core.answers import logits_by_step
-from depthscope.core.tasks.graph import encode as graph, generate as graph_data
+from depthscope.core.tasks.graph import TASK as graph, generate as graph_data  # noqa: N811
 
 CHECKPOINTS = ("graph-paper", "graph-paper-perstep")
 HOPS, NODES, STEPS = (6, 8, 9, 10, 11, 12), (16, 24), 20

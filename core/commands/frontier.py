@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
 
 def table(result: Frontier, name: str, data: str) -> str:
     """Accuracy by difficulty at some of the steps, the ceiling where there is one, and T75."""
-    from depthscope.core.arrival import t75
+    from depthscope.core.frontier import t75
 
     last = len(result.steps) - 1
     shown = np.unique(np.linspace(0, last, min(COLUMNS, last + 1)).round().astype(int))

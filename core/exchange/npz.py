@@ -9,10 +9,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from depthscope.core.arrival import t75
+from depthscope.core import tasks
 from depthscope.core.files import buffers
 from depthscope.core.files.atomic import replacing
-from depthscope.core.frontier import NO_DIFFICULTY, Frontier
+from depthscope.core.frontier import NO_DIFFICULTY, Frontier, t75
 from depthscope.core.trace import VERSION, Trace
 
 WRITTEN_AT_ONCE = 32 << 20
@@ -29,7 +29,7 @@ def write_npz(trace: Trace, file: IO[bytes]) -> None:
     if not trace.hidden.shape[-1]:
         del arrays["hidden"]  # they were not kept
     arrays["tokens"] = np.array(trace.encoding.labels, dtype=np.str_)
-    arrays["concept"] = np.array(trace.instance.concept, dtype=np.str_)
+    arrays["concept"] = np.array(tasks.get(trace.instance.task).concept.name, dtype=np.str_)
     arrays["asked"] = np.array(trace.encoding.asked)
     arrays["checkpoint"] = np.array(trace.checkpoint, dtype=np.str_)
     arrays["version"] = np.array(VERSION)
@@ -69,15 +69,10 @@ def answer_object(checkpoint: str, instance: Any, logits: np.ndarray, notes: Ite
         logits: (T+1,) logit of the answer, index = step.
         notes: Sentences about what was rewritten or assumed.
     """
-    asked = {}
-    if instance.task == "graph":
-        asked = {"source": instance.names[instance.source], "target": instance.names[instance.target]}
-    elif instance.task == "text":
-        asked = {"question": instance.question}
     return {
         "checkpoint": checkpoint,
         "task": instance.task,
-        **asked,
+        **tasks.get(instance.task).asks(instance),
         "label": instance.label,
         "answer": int(logits[-1] > 0),
         "logits": [round(float(logit), 6) for logit in logits],

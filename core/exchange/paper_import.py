@@ -209,7 +209,7 @@ def _config(theirs: dict[str, Tensor], task: str, file: Path) -> ModelConfig:
         vocabulary=vocabulary,
         width=width,
         heads=width // HEAD_WIDTH,
-        hidden=hidden,
+        mlp_width=hidden,
         attention="edges" if graph else "full",
         readout="pair" if graph else "cls",
         activation="relu" if graph else "gelu",

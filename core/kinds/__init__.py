@@ -6,9 +6,7 @@ config.json says is looked up here, and nothing is imported for it.
 
 from __future__ import annotations
 
-import importlib
 import os
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +18,7 @@ from depthscope.core.kinds.act import AdaptiveComputation
 from depthscope.core.kinds.fixed_depth import FixedDepth
 from depthscope.core.kinds.gru import TokenReader
 from depthscope.core.model import DepthRecurrentTransformer
+from depthscope.core.named import MODULE_NAME, imported
 
 DEFAULT = "depth-recurrent"
 """The kind of a checkpoint that names none."""
@@ -42,8 +41,6 @@ TITLES = {
 VARIABLE = "DEPTHSCOPE_ADAPTERS"
 """Environment variable that names adapters, with commas between them."""
 
-MODULE_CLASS = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
-
 _named: dict[str, type[nn.Module]] = {}
 """What the user named since the program began."""
 
@@ -61,21 +58,7 @@ def name(adapter: str) -> type[nn.Module]:
     """
     if adapter in _named:
         return _named[adapter]
-    if not MODULE_CLASS.fullmatch(adapter):
-        raise InputError(f"an adapter is named as MODULE:CLASS, such as mine.clock:Clock (got {adapter!r:.80})")
-    module, _, attribute = adapter.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute, None)
-    except ModuleNotFoundError as error:
-        if error.name and (module + ".").startswith(error.name + "."):
-            raise InputError(
-                f"there is no module {module!r} where Python looks (its folder goes on PYTHONPATH)"
-            ) from None
-        raise InputError(f"importing {module!r} failed: {error}") from None
-    except (Exception, SystemExit) as error:  # whatever the user's module raises while it is read
-        raise InputError(f"importing {module!r} failed: {type(error).__name__}: {error}") from None
-    if found is None:
-        raise InputError(f"the module {module!r} has no {attribute!r}")
+    found = imported(adapter, "an adapter", "MODULE:CLASS, such as mine.clock:Clock")
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise InputError(f"{adapter} is not a class of torch.nn.Module, so it has no weights to load")
     _named[adapter] = found
@@ -102,7 +85,7 @@ def find(kind: str) -> type[nn.Module]:
     found = BUILT_IN.get(kind) or _named.get(kind)
     if found is not None:
         return found
-    if MODULE_CLASS.fullmatch(kind):
+    if MODULE_NAME.fullmatch(kind):
         raise InputError(
             f"its kind {kind!r:.120} is Python, which no checkpoint loads by itself; if you trust it, name it at "
             f"start-up: --adapter {kind:.120}"
@@ -130,7 +113,7 @@ def kind_of(model: nn.Module) -> str:
         if type(model) is found:
             return kind
     kind = f"{type(model).__module__}:{type(model).__qualname__}"
-    if kind.startswith("__main__:") or not MODULE_CLASS.fullmatch(kind):
+    if kind.startswith("__main__:") or not MODULE_NAME.fullmatch(kind):
         raise ValueError(
             f"{kind} cannot be imported again: put the class on the top level of a module, not of a script"
         )

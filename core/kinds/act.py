@@ -12,6 +12,8 @@ Universal Transformers.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -42,7 +44,8 @@ class AdaptiveComputation(DepthRecurrentTransformer):
     @property
     def shapes(self) -> Shapes:
         """What one step leaves; the gate of a halted node is 0."""
-        return Shapes(2 * self.config.width + 2, self.config.heads, True)
+        wide = replace(super().shapes, width=2 * self.config.width + 2, gate=True)
+        return replace(wide, is_local=type(self) is AdaptiveComputation and self.config.is_local)
 
     def _parts(self, state: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """S, weighted sum (..., d), sum of p and remainder (..., 1)."""

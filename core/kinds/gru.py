@@ -30,7 +30,7 @@ class TokenReader(nn.Module):
         self.config = config
         self.token = nn.Embedding(config.vocabulary, config.width, padding_idx=0)
         self.cell = nn.GRUCell(config.width, config.width)
-        self.head = nn.Sequential(nn.Linear(config.width, config.hidden), nn.GELU(), nn.Linear(config.hidden, 1))
+        self.head = nn.Sequential(nn.Linear(config.width, config.mlp_width), nn.GELU(), nn.Linear(config.mlp_width, 1))
 
     @property
     def shapes(self) -> Shapes:

@@ -1,38 +1,80 @@
-"""The tasks by name. Each is a module that generates, parses, encodes, solves and renders its instances."""
+"""The tasks by name: those in the folders here, and those of one's own that were named at start-up.
+
+Nothing is imported for what a file says: a checkpoint's config names its task, and it is looked up here.
+"""
 
 from __future__ import annotations
 
-from types import ModuleType
+import importlib
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from depthscope.core.errors import InputError
+from depthscope.core.named import named
 
-STEPS = {"graph": (1, 8), "logic": (3, 12), "text": (2, 8)}
-"""T when none is asked for is a * difficulty + b: hops + 8, 3 * depth + 12, 2 * chain + 8."""
+if TYPE_CHECKING:
+    from depthscope.core.tasks.spec import Task
+
+BUILT_IN = ("graph", "logic", "text")
+"""Folders here; each declares its `TASK`."""
+
+SPLITS = {"train": 0, "validation": 1, "test": 2}
+"""Streams of random numbers; what one draws the others never see again."""
+
+VARIABLE = "DEPTHSCOPE_TASKS"
+"""Environment variable that names tasks of one's own, with commas between them."""
+
+_named: dict[str, Task] = {}
+"""What the user named since the program began, by the task's own name."""
 
 
-def default_steps(task: str, difficulty: int, attention: str = "edges") -> int:
-    """Steps that an instance of this difficulty is given when none are asked for.
-
-    Over the tokens of a graph a hop takes two steps, to the other end of an edge and to the equal token.
-    """
-    slope, more = STEPS[task]
-    return slope * difficulty * (1 + (task == "graph" and attention == "full")) + more
+def names() -> tuple[str, ...]:
+    """The tasks there are; imports nothing."""
+    return (*BUILT_IN, *_named)
 
 
-def get(task: str) -> ModuleType:
-    """The module of a task.
-
-    Every task module has `parse(text, filename=None, ...)`, `render(instance)`, `encode(instance, config)`,
-    `generate(difficulty, count, data, seed)` and a frozen instance class with `label`, `difficulty`, `default_steps`.
+def get(task: str) -> Task:
+    """A task.
 
     Raises:
         InputError: If there is no such task.
     """
-    from depthscope.core.tasks.graph import encode as graph
-    from depthscope.core.tasks.logic import encode as logic
-    from depthscope.core.tasks.text import task as text
+    if task in BUILT_IN:
+        return importlib.import_module(f"{__name__}.{task}").TASK
+    if task in _named:
+        return _named[task]
+    raise InputError(f"there is no task {task!r:.40}; the tasks are {', '.join(names())}")
 
-    tasks = {"graph": graph, "logic": logic, "text": text}
-    if task not in tasks:
-        raise InputError(f"there is no task {task!r:.40}; the tasks are {', '.join(tasks)}")
-    return tasks[task]
+
+def name(task: str) -> Task:
+    """Imports the task that a user named; its checkpoints open and its instances are read from now on.
+
+    For what comes from the command line or the environment of the program, never for what a file says.
+
+    Args:
+        task: MODULE:TASK, the module as Python imports it and the name of its `Task` there.
+
+    Raises:
+        InputError: If there is no such task, importing it fails, or another task has its name.
+    """
+    from depthscope.core.tasks.spec import Task
+
+    result = named(task, Task, "a task", "MODULE:TASK, such as mine.brackets:TASK")
+    if result.name in BUILT_IN or _named.get(result.name, result) is not result:
+        raise InputError(f"there is a task {result.name!r:.40} already; give the one in {task} another name")
+    _named[result.name] = result
+    return result
+
+
+def name_all(given: Iterable[str] = ()) -> None:
+    """Names what the command line gives, and what the environment gives.
+
+    Raises:
+        InputError: As `name`.
+    """
+    wanted = dict.fromkeys(x.strip() for x in (*given, *os.environ.get(VARIABLE, "").split(",")) if x.strip())
+    for task in wanted:
+        name(task)
+    if wanted:
+        os.environ[VARIABLE] = ",".join(wanted)  # for the programs that this one starts

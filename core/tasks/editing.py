@@ -1,26 +1,16 @@
 """Edits of an instance by hand: a name and what it is done to give the changed instance and a sentence that says so.
 
-What can be edited is the task's business: edges and nodes (graph), atoms and operators (logic), facts (text). The
-oracle follows by itself, since an instance holds no answer.
+What can be edited is the task's business (`Task.edits`). The oracle follows by itself: an instance holds no answer.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from depthscope.core import tasks
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.graph import edit as graph_edit
-from depthscope.core.tasks.logic import edit as logic_edit
-from depthscope.core.tasks.text import edit as text_edit
-
-EDITS: Mapping[str, Mapping[str, Callable[..., tuple[Any, str]]]] = {
-    "graph": graph_edit.EDITS,
-    "logic": logic_edit.EDITS,
-    "text": text_edit.EDITS,
-}
 
 
 @dataclass(frozen=True)
@@ -41,13 +31,13 @@ def edit(instance: Any, name: str, *at: int) -> Edited:
 
     Args:
         instance: Any instance.
-        name: Name of an edit of its task, a key of `EDITS[task]`.
+        name: Name of an edit of its task, a key of `Task.edits`.
         at: What it is done to: nodes of a graph, subformulas of a formula, facts of a text (the question is the last).
 
     Raises:
         InputError: If the task has no such edit, or it cannot be done there; the message says why.
     """
-    edits = EDITS[instance.task]
+    edits = tasks.get(instance.task).edits
     if name not in edits:
         raise InputError(f"there is no edit {name[:40]!r} of a {instance.task}; there are: {', '.join(edits)}")
     takes = len(inspect.signature(edits[name]).parameters) - 1

@@ -28,11 +28,15 @@ def parsed(
     form: str | None = None,
 ) -> Any:
     """An instance from a user's text, with the ends a user names."""
-    if task == "graph":  # some formats are binary, and each says its encoding
-        return tasks.get(task).parse(text, filename=filename, format=form, source=source, target=target)
-    if source is not None or target is not None or form is not None:
+    found = tasks.get(task)
+    takes = found.questions + (("format",) if found.formats else ())
+    given = {k: v for k, v in (("source", source), ("target", target), ("format", form)) if v is not None}
+    if not given.keys() <= set(takes):
         raise InputError(f"a source, a target and a format are for graphs; this checkpoint's task is {task}")
-    return tasks.get(task).parse(text if isinstance(text, str) else inputs.decode(text, filename or "standard input"))
+    if found.formats:  # some formats are binary, and each says its encoding
+        return found.parse(text, filename=filename, **given)
+    text = text if isinstance(text, str) else inputs.decode(text, filename or "standard input")
+    return found.parse(text, **given)
 
 
 def read(task: str, text: str, name: str, form: str | None = None) -> list[tuple[int, Any]]:

@@ -1,18 +1,17 @@
-"""Twins: the minimally different instance with the other answer, found for any instance by search.
+"""Twins: the minimally different instance with the other answer, and which of many instances are twins.
 
-What is least is the task's business: two edges swapped (graph), one atom flipped (logic), one fact changed (text).
+What is least is the task's business: two edges swapped, one atom flipped, one fact changed. Drawn instances and a
+user's own are paired alike, so that only what they hold says which belong together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from depthscope.core.tasks.graph import twin as graph_twin
-from depthscope.core.tasks.logic import twin as logic_twin
-from depthscope.core.tasks.text import twin as text_twin
-
-SEARCH = {"graph": graph_twin.twin, "logic": logic_twin.twin, "text": text_twin.twin}
+from depthscope.core import tasks
+from depthscope.core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -34,4 +33,17 @@ def find(instance: Any, seed: int = 0) -> Twin:
     Raises:
         InputError: If there is none, with the reason.
     """
-    return Twin(*SEARCH[instance.task](instance, seed))
+    task = tasks.get(instance.task)
+    if task.twin is None:
+        raise InputError(f"{task.words.nouns} have no twins: nothing says which change turns the answer")
+    return Twin(*task.twin(instance, seed))
+
+
+def shared(instance: Any) -> Hashable:
+    """What an instance has in common with its twin; itself where twins have nothing else in common."""
+    return tasks.get(instance.task).shared(instance)
+
+
+def together(first: Any, second: Any) -> bool:
+    """Whether two instances with the same `shared` are the same, or twins: with another answer, and least different."""
+    return tasks.get(first.task).together(first, second)

@@ -5,21 +5,24 @@ Every batch has random numbers of its own, so that a run can go on at any batch 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
 
 from depthscope.core import tasks
+from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import NOTHING, Lesson, collate
-from depthscope.core.tasks.graph import generate as graph_data
-from depthscope.core.tasks.graph.generate import SPLITS
-from depthscope.core.tasks.logic import encode as logic, generate as logic_data, left_to_right
-from depthscope.core.tasks.text import encode as text_encoding, generate as text_data
+from depthscope.core.tasks import SPLITS
+from depthscope.core.tasks.spec import Task
 from depthscope.core.training.recipes import Recipe
 
-VALIDATION_COUNT = {"graph": 400, "logic": 200, "text": 400}
-"""Instances of each difficulty in a validation: 200 pairs of twins, or 200 formulas."""
+
+def validation_count(task: Task) -> int:
+    """Instances of each difficulty in a validation."""
+    return task.training.validation_count
 
 
 class Lessons:
@@ -31,7 +34,7 @@ class Lessons:
     """
 
     def __init__(self, recipe: Recipe, seed: int) -> None:
-        self.recipe, self.seed = recipe, seed
+        self.recipe, self.seed, self.task = recipe, seed, tasks.get(recipe.task)
 
     def draw(self, index: int, level: int) -> tuple[Lesson, int, int]:
         """The lesson of one batch.
@@ -63,88 +66,60 @@ class Lessons:
         extra = None
         if recipe.extra is not None and index >= recipe.extra_from:
             extra = rng.integers(recipe.extra[0], recipe.extra[1] + 1, len(difficulty))
-        return self._fresh(rng, difficulty, "train", recipe.nodes, extra), steps, top
+        return self._drawn(rng, difficulty, "train", recipe.nodes, extra), steps, top
 
-    def _fresh(
+    def _drawn(
         self,
         rng: np.random.Generator,
         difficulty: np.ndarray,
         split: str,
-        nodes: tuple[int, int] | None,
+        nodes: tuple[int, int] | None = None,
         extra: np.ndarray | None = None,
     ) -> Lesson:
-        recipe, model = self.recipe, self.recipe.model
-        if recipe.task == "graph":
-            n_nodes = None if nodes is None else rng.integers(nodes[0], nodes[1] + 1, len(difficulty))
-            return self._graphs(graph_data.draw(rng, difficulty, recipe.data, n_nodes), rng)
-        if recipe.task == "text":
-            how = (recipe.drift, recipe.turns, recipe.either_way)
-            arrays = text_data.draw(rng, difficulty, recipe.data, extra, *how)
-            return text_encoding.lesson(arrays, model)
-        formulas = logic_data.draw(rng, difficulty, split, extra)
-        if model.attention == "none":
-            return left_to_right.read_lesson(formulas)
-        return logic_data.tree_lesson(formulas) if model.attention == "edges" else logic_data.token_lesson(formulas)
+        """A lesson of instances of these difficulties, by the task's own way or from its generator."""
+        recipe, how = self.recipe, self.task.training
+        if how.lesson is not None and recipe.data in how.fresh:
+            return how.lesson(recipe, rng, difficulty, split, nodes, extra)
+        seed = self.seed if split == "validation" else int(rng.integers(1 << 31))
+        levels, counts = np.unique(difficulty, return_counts=True)
+        return self._generated(dict(zip(levels.tolist(), counts.tolist(), strict=True)), seed, split)
 
-    def _graphs(self, arrays: graph_data.GraphArrays, rng: np.random.Generator) -> Lesson:
-        model = self.recipe.model
-        if model.attention == "full":
-            return graph_data.token_lesson(arrays, rng)
-        return graph_data.lesson(arrays, named=model.identity == "vocabulary")
+    def _generated(self, counts: Mapping[int, int], seed: int, split: str) -> Lesson:
+        """A lesson of so many instances of each difficulty."""
+        task, data = self.task, self.recipe.data
+        drawn = [x for level, count in counts.items() for x in task.generate(level, count, data, seed, split)]
+        return lesson_of(drawn, task, self.recipe.model)
 
     @cached_property
     def _set(self) -> tuple[Lesson, np.ndarray]:
-        """The paper's training set, drawn once, and the difficulty of each of its instances."""
-        recipe, count = self.recipe, self.recipe.samples or 0
-        low, high = recipe.difficulty
-        if recipe.task == "graph":
-            rng = np.random.default_rng([SPLITS["train"], self.seed, 1 << 41])
-            hops = rng.integers(low, high + 1, count)
-            n_nodes = rng.integers(recipe.nodes[0], recipe.nodes[1] + 1, count)
-            arrays = graph_data.draw(rng, hops, recipe.data, np.maximum(n_nodes, high + 2))
-            return self._graphs(arrays, rng), hops
-        if recipe.task == "text":
-            rng = np.random.default_rng([SPLITS["train"], self.seed, 1 << 41])
-            chain = np.repeat(rng.integers(low, high + 1, count // 2), 2)
-            arrays = text_data.draw(rng, chain, recipe.data, either_way=recipe.either_way)
-            return text_encoding.lesson(arrays, recipe.model), chain
-        each = count // (high - low + 1)
-        formulas = [
-            formula
-            for depth in range(low, high + 1)
-            for formula in logic.generate(depth, each, data=recipe.data, seed=self.seed, split="train")
-        ]
-        return _formulas_as_lesson(formulas, recipe), np.repeat(np.arange(low, high + 1), each)
+        """The training set of a recipe that draws it once, and the difficulty of each of its instances."""
+        recipe, (low, high) = self.recipe, self.recipe.difficulty
+        if self.task.training.training_set is not None:
+            return self.task.training.training_set(recipe, self.seed)
+        each = (recipe.samples or 0) // (high - low + 1)
+        counts = dict.fromkeys(range(low, high + 1), each)
+        return self._generated(counts, self.seed, "train"), np.repeat(np.arange(low, high + 1), each)
 
     @cached_property
     def validation(self) -> dict[int, Lesson]:
         """Instances of each difficulty of the validation; no training batch and no test holds them."""
-        recipe = self.recipe
         out = {}
-        for difficulty in recipe.validation:
+        for difficulty in self.recipe.validation:
             rng = np.random.default_rng([SPLITS["validation"], self.seed, difficulty])
-            count = VALIDATION_COUNT[recipe.task]
-            many = np.full(count, difficulty)
-            if recipe.task == "graph":
-                out[difficulty] = self._graphs(graph_data.draw(rng, many, "audited"), rng)
-            elif recipe.task == "text":
-                out[difficulty] = text_encoding.lesson(text_data.draw(rng, many, recipe.data), recipe.model)
-            elif recipe.data == "paper":
-                drawn = logic.generate(difficulty, count, data="paper", seed=self.seed, split="validation")
-                out[difficulty] = _formulas_as_lesson(drawn, recipe)
-            else:
-                out[difficulty] = self._fresh(rng, many, "validation", None)
+            many = np.full(validation_count(self.task), difficulty)
+            out[difficulty] = self._drawn(rng, many, "validation")
         return out
 
     def validation_steps(self, difficulty: int) -> int:
         """T of the validation at a difficulty: the task's own, no more than the paper's rows."""
         model = self.recipe.model
-        steps = tasks.default_steps(self.recipe.task, difficulty, model.attention)
+        steps = self.task.default_steps(difficulty, model.attention)
         return min(steps, model.depth_embedding or steps)
 
 
-def _formulas_as_lesson(formulas: list[logic.LogicInstance], recipe: Recipe) -> Lesson:
-    encodings = [logic.encode(formula, recipe.model) for formula in formulas]
+def lesson_of(instances: Sequence[Any], task: Task, config: ModelConfig) -> Lesson:
+    """Any instances as a lesson, from their encodings."""
+    encodings = [task.encode(instance, config) for instance in instances]
     batch = collate(encodings)
     n = batch.token_ids.shape[1]
     pad = lambda name, fill: torch.from_numpy(  # noqa: E731
@@ -152,5 +127,5 @@ def _formulas_as_lesson(formulas: list[logic.LogicInstance], recipe: Recipe) -> 
             [np.pad(getattr(e, name).astype(np.int64), (0, n - e.n_nodes), constant_values=fill) for e in encodings]
         )
     )
-    label = torch.tensor([formula.label for formula in formulas])
+    label = torch.tensor([instance.label for instance in instances])
     return Lesson(batch, label, pad("value", NOTHING), pad("true_from", 0), pad("known_from", 0))

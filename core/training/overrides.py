@@ -1,6 +1,6 @@
 """Overrides of a recipe: read from FIELD=VALUE, applied by dotted field, checked by the fields' own types.
 
-`replaced` knows only frozen dataclasses; `check` knows what a recipe's settings must agree on to be trained at all.
+Knows only frozen dataclasses; what a recipe's settings must agree on is `core.training.recipes.check`'s business.
 """
 
 from __future__ import annotations
@@ -10,19 +10,13 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from depthscope.core.errors import InputError
-
-if TYPE_CHECKING:
-    from depthscope.core.training.recipes import Recipe
 
 T = TypeVar("T")
 
 MAX_COUNT = 10**9
-NAMED_TOKENS, NODE_TOKENS = 27, 2
-"""Rows of the embedding that graphs need, with names and without."""
-FORMULA_TOKENS = {"audited": 10, "paper": 9}
 
 
 def assignment(text: str) -> tuple[str, Any]:
@@ -136,50 +130,3 @@ def _described(kind: Any) -> str:
         return "whole numbers as in [1, 2, 3]" if get_args(kind)[-1] is Ellipsis else "two whole numbers as in [1, 5]"
     names = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "null", str: "a name"}
     return names.get(kind, "left as it is")
-
-
-def check(recipe: Recipe) -> None:
-    """Whether a recipe can be trained as its settings say.
-
-    Raises:
-        InputError: If a number is out of range, or a setting would be passed over or need another one.
-    """
-    model = recipe.model
-    for name in ("batches", "batch_size", "validate_every"):
-        _within(name, getattr(recipe, name), 1, MAX_COUNT)
-    _within("batch_size", recipe.batch_size, 2, 100_000)
-    for name, low, high in (("warmup", 0, 1), ("alpha", 0, 1), ("weight_decay", 0, 1e3), ("clip", 1e-9, 1e9)):
-        _within(name, getattr(recipe, name), low, high)
-    _within("learning_rate", recipe.learning_rate, 1e-12, 1e3)
-    for name, least, most in (("difficulty", 1, 300), ("steps", 1, 10_000), ("nodes", 2, 300)):
-        low, high = getattr(recipe, name)
-        if not least <= low <= high <= most:
-            raise InputError(f"{name} should rise within {least} to {most} (got {[low, high]})")
-    _within("parts", recipe.parts, 1, recipe.batch_size)
-    for difficulty in recipe.validation:
-        _within("validation", difficulty, 1, 300)
-    if recipe.samples is not None:
-        _within("samples", recipe.samples, recipe.batch_size, 10_000_000)
-    elif recipe.task == "logic" and recipe.data == "paper":
-        raise InputError("data=paper of formulas needs samples: they are drawn once, not afresh for every batch")
-    if recipe.curriculum is not None:
-        _within("curriculum.start", recipe.curriculum.start, *recipe.difficulty)
-        _within("curriculum.memory", recipe.curriculum.memory, 0, 1)
-    if model.state_noise and not model.state_norm:
-        raise InputError(
-            f"model.state_norm=false leaves the state noise of {model.state_noise:g} without the norm that gives it "
-            "its scale; set model.state_noise=0 as well"
-        )
-    if not model.reads_nodes and recipe.supervision == "node":
-        raise InputError(f"supervision=node needs a readout at every node, and model.readout={model.readout} has none")
-    if model.attention == "edges" and model.bracket_bias:
-        raise InputError("model.bracket_bias is for full attention; along edges it would be passed over")
-    needed = FORMULA_TOKENS[recipe.data] if recipe.task == "logic" else NODE_TOKENS
-    needed = NAMED_TOKENS if recipe.task == "graph" and model.identity == "vocabulary" else needed
-    if model.vocabulary < needed:
-        raise InputError(f"model.vocabulary should be at least {needed} here (got {model.vocabulary})")
-
-
-def _within(name: str, number: float, low: float, high: float) -> None:
-    if not low <= number <= high:
-        raise InputError(f"{name} should be from {low:g} to {high:g} (got {number:g})")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from depthscope.core.config import ModelConfig
+from depthscope.core import tasks
+from depthscope.core.config import FORMER, ModelConfig
 from depthscope.core.errors import InputError
 from depthscope.core.training import overrides
 
@@ -68,7 +69,7 @@ class Recipe:
         ponder: Weight of the model's own cost in the loss (ACT's ponder cost); 0 for models that have none.
     """
 
-    task: Literal["graph", "logic", "text"]
+    task: str
     name: str
     model: ModelConfig
     data: Literal["paper", "audited"]
@@ -103,7 +104,7 @@ PAPER_GRAPH = Recipe(
     task="graph",
     name="paper",
     model=ModelConfig(
-        "graph", vocabulary=27, width=128, heads=4, hidden=256, readout="pair", activation="relu",
+        "graph", vocabulary=27, width=128, heads=4, mlp_width=256, readout="pair", activation="relu",
         identity="vocabulary", depth_embedding=20, recall=False, state_norm=False, dropout=0.1,
     ),
     data="paper",
@@ -139,7 +140,7 @@ PAPER_LOGIC = Recipe(
     task="logic",
     name="paper",
     model=ModelConfig(
-        "logic", vocabulary=9, width=256, heads=8, hidden=1024, attention="full", readout="cls", position="rope",
+        "logic", vocabulary=9, width=256, heads=8, mlp_width=1024, attention="full", readout="cls", position="rope",
         depth_embedding=28, recall=False, state_norm=False, layer_scale=1e-4, dropout=0.1,
     ),
     data="paper",
@@ -177,7 +178,7 @@ HOUSE_LOGIC_TOKENS = Recipe(
     task="logic",
     name="house-tokens",
     model=ModelConfig(
-        "logic", vocabulary=10, width=128, heads=8, hidden=256, attention="full", geometric=True, bracket_bias=True,
+        "logic", vocabulary=10, width=128, heads=8, mlp_width=256, attention="full", geometric=True, bracket_bias=True,
         state_noise=0.1,
     ),
     data="audited",
@@ -201,7 +202,7 @@ HOUSE_GRAPH_TOKENS = Recipe(
     task="graph",
     name="house-tokens",
     model=ModelConfig(
-        "graph", vocabulary=4, width=64, heads=4, hidden=128, attention="full", position="rope", rope_base=100.0,
+        "graph", vocabulary=4, width=64, heads=4, mlp_width=128, attention="full", position="rope", rope_base=100.0,
         equal_bias=True, distance_bias=True, state_noise=0.1,
     ),
     data="audited",
@@ -222,7 +223,7 @@ HOUSE_TEXT_TOKENS = Recipe(
     task="text",
     name="house-tokens",
     model=ModelConfig(
-        "text", vocabulary=54, width=128, heads=8, hidden=256, attention="full", position="rope", rope_base=100.0,
+        "text", vocabulary=54, width=128, heads=8, mlp_width=256, attention="full", position="rope", rope_base=100.0,
         readout="offset", equal_bias=True, distance_bias=True, state_noise=0.1,
     ),
     data="audited",
@@ -347,7 +348,7 @@ GRU_LOGIC = replace(
     HOUSE_LOGIC_TOKENS,
     name="gru",
     kind="gru",
-    model=ModelConfig("logic", vocabulary=10, width=128, heads=1, hidden=64, attention="none"),
+    model=ModelConfig("logic", vocabulary=10, width=128, heads=1, mlp_width=64, attention="none"),
     steps=(5, 100),
     batches=2000,
     validation=(1, 2, 3, 4, 5, 6, 8),
@@ -385,16 +386,21 @@ RECIPES = (
 )
 
 
+def offered() -> tuple[Recipe, ...]:
+    """The recipes here, and those that tasks declare themselves."""
+    return (*RECIPES, *(recipe for name in tasks.names() for recipe in tasks.get(name).training.recipes()))
+
+
 def get(task: str, name: str) -> Recipe:
     """A recipe by task and name.
 
     Raises:
         InputError: If there is none.
     """
-    for recipe in RECIPES:
+    for recipe in offered():
         if (recipe.task, recipe.name) == (task, name):
             return recipe
-    known = ", ".join(f"{r.task} {r.name}" for r in RECIPES)
+    known = ", ".join(f"{r.task} {r.name}" for r in offered())
     raise InputError(f"there is no recipe {name!r:.40} for {task!r:.40}; there are: {known}")
 
 
@@ -413,6 +419,60 @@ def varied(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
             raise InputError(f"{name} cannot be set: that would be another recipe")
     if not changes:
         return recipe
-    changed = overrides.replaced(recipe, changes)
-    overrides.check(changed)
+    changed = overrides.replaced(recipe, {_named_now(name): value for name, value in changes.items()})
+    check(changed)
     return changed
+
+
+def _named_now(name: str) -> str:
+    """A dotted field by the name that it has now."""
+    head, _, field = name.rpartition("model.")
+    return f"model.{FORMER[field]}" if not head and field in FORMER else name
+
+
+def check(recipe: Recipe) -> None:
+    """Whether a recipe can be trained as its settings say.
+
+    Raises:
+        InputError: If a number is out of range, or a setting would be passed over or need another one.
+    """
+    model, task = recipe.model, tasks.get(recipe.task)
+    for name in ("batches", "batch_size", "validate_every"):
+        _within(name, getattr(recipe, name), 1, overrides.MAX_COUNT)
+    _within("batch_size", recipe.batch_size, 2, 100_000)
+    for name, low, high in (("warmup", 0, 1), ("alpha", 0, 1), ("weight_decay", 0, 1e3), ("clip", 1e-9, 1e9)):
+        _within(name, getattr(recipe, name), low, high)
+    _within("learning_rate", recipe.learning_rate, 1e-12, 1e3)
+    for name, least, most in (("difficulty", 1, 300), ("steps", 1, 10_000), ("nodes", 2, 300)):
+        low, high = getattr(recipe, name)
+        if not least <= low <= high <= most:
+            raise InputError(f"{name} should rise within {least} to {most} (got {[low, high]})")
+    _within("parts", recipe.parts, 1, recipe.batch_size)
+    for difficulty in recipe.validation:
+        _within("validation", difficulty, 1, 300)
+    if recipe.samples is not None:
+        _within("samples", recipe.samples, recipe.batch_size, 10_000_000)
+    elif task.training.lesson is not None and recipe.data not in task.training.fresh:
+        raise InputError(
+            f"data={recipe.data} of {task.words.nouns} needs samples: they are drawn once, not afresh for every batch"
+        )
+    if recipe.curriculum is not None:
+        _within("curriculum.start", recipe.curriculum.start, *recipe.difficulty)
+        _within("curriculum.memory", recipe.curriculum.memory, 0, 1)
+    if model.state_noise and not model.state_norm:
+        raise InputError(
+            f"model.state_norm=false leaves the state noise of {model.state_noise:g} without the norm that gives it "
+            "its scale; set model.state_noise=0 as well"
+        )
+    if not model.reads_nodes and recipe.supervision == "node":
+        raise InputError(f"supervision=node needs a readout at every node, and model.readout={model.readout} has none")
+    if model.attention == "edges" and model.bracket_bias:
+        raise InputError("model.bracket_bias is for full attention; along edges it would be passed over")
+    needed = task.training.vocabulary(model, recipe.data)
+    if model.vocabulary < needed:
+        raise InputError(f"model.vocabulary should be at least {needed} here (got {model.vocabulary})")
+
+
+def _within(name: str, number: float, low: float, high: float) -> None:
+    if not low <= number <= high:
+        raise InputError(f"{name} should be from {low:g} to {high:g} (got {number:g})")

@@ -31,10 +31,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 from tqdm import tqdm
 
-from depthscope.core import STARTED, kinds as adapters
+from depthscope.core import STARTED, kinds as adapters, tasks
 from depthscope.core.checkpoint import load, save
-from depthscope.core.config import ModelConfig
-from depthscope.core.encoding import MAX_OFFSET, NOTHING, Lesson
+from depthscope.core.config import ModelConfig, renamed
+from depthscope.core.encoding import NOTHING, Lesson
 from depthscope.core.errors import InputError
 from depthscope.core.files import atomic
 from depthscope.core.files.locks import alone_in
@@ -47,8 +47,6 @@ STATE = "training.safetensors"
 SAVE_SECONDS = 30.0
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What the optimizer keeps of a parameter."""
-ANSWER_WEIGHT = 0.5
-"""Weight of the answer beside the mean over all nodes, with supervision of every node."""
 
 
 @dataclass
@@ -90,16 +88,17 @@ def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tenso
         return loss
     told = _told(lesson, t)
     true = lesson.true_from <= t
-    if recipe.model.readout == "offset":  # which offset, or not joined yet
-        kind = torch.where(true, lesson.value + MAX_OFFSET, 2 * MAX_OFFSET + 1)
+    task = tasks.get(recipe.task)
+    if recipe.model.tells_classes:
+        kind = torch.where(true, lesson.value, task.before) - task.lowest
         each = F.cross_entropy(node[told].float(), kind[told], reduction="none")
-        rare = torch.bincount(kind[told])[kind[told]].rsqrt()  # far offsets are few, and each has to be learned
+        rare = torch.bincount(kind[told])[kind[told]].rsqrt()  # rare classes have to be learned as well
         nodes = (rare * each).sum() / rare.sum()
     else:
         value = torch.where(true, lesson.value, 0)
         nodes = F.binary_cross_entropy_with_logits(node[told].float(), value[told].float())
-    # in a formula the whole has a weight of its own; in a graph or text what is asked about is one node among many
-    return nodes + ANSWER_WEIGHT * loss if recipe.task == "logic" else nodes
+    weight = task.training.answer_weight
+    return nodes + weight * loss if weight else nodes
 
 
 def loss_and_answer(model: Any, recipe: Recipe, lesson: Lesson, steps: int) -> tuple[Tensor, Tensor]:
@@ -119,7 +118,7 @@ def loss_and_answer(model: Any, recipe: Recipe, lesson: Lesson, steps: int) -> t
             continue
         if not everywhere:
             answer, node = model.answer(h, batch), None
-        elif recipe.model.readout == "offset":
+        elif recipe.model.tells_classes:
             answer, node = model.answer(h, batch), model.concept(h, batch)
         else:
             answer, node = model.readout(h, batch)
@@ -310,7 +309,8 @@ class Run:
 def _with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings of a run as it would be begun now: what a recipe did not have yet is at its default."""
     recipe, model = settings["recipe"], settings["recipe"]["model"]
-    return {**settings, "recipe": {**_defaults(Recipe), **recipe, "model": {**_defaults(ModelConfig), **model}}}
+    model = {**_defaults(ModelConfig), **renamed(model)}
+    return {**settings, "recipe": {**_defaults(Recipe), **recipe, "model": model}}
 
 
 def _defaults(kind: type) -> dict[str, Any]:
@@ -365,8 +365,7 @@ def _how_many(recipe: Recipe) -> str:
 
 
 def _validated_on(recipe: Recipe) -> str:
-    kinds = {"graph": "twins", "logic": f"{recipe.data} formulas", "text": f"{recipe.data} texts"}
-    return kinds[recipe.task]
+    return tasks.get(recipe.task).words.validated_on.format(recipe.data)
 
 
 def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str, Any]]) -> str:

@@ -25,13 +25,12 @@ import numpy as np
 
 from depthscope.core.encoding import NEVER
 from depthscope.core.tasks.paths import Routes
+from depthscope.core.tasks.wording import clipped
 from depthscope.core.trace import Trace
 from depthscope.figures.instruments.edits import rows_by_time
 from depthscope.figures.linked_views import payload as linked_views
 from depthscope.figures.linked_views.labels import names
 from depthscope.figures.style.csv_text import csv_text
-from depthscope.figures.summary import clipped
-from depthscope.probes.reading.margins import has_from
 
 MAX_BYTES = 6_000_000
 """Weights that are sent to the browser; of more steps than fit every second or third is held."""
@@ -138,7 +137,7 @@ def payload(trace: Trace, route: Routes | None, *, title: str) -> dict[str, obje
         title: Heading for readers, any text.
     """
     found, n = maps(trace), trace.n_nodes
-    time = has_from(trace.instance.task, trace.encoding)
+    time = trace.encoding.has_from
     as_read = trace.encoding.interface == "tokens"
     orders = [{"name": "as read", "rows": list(range(found.side))}] if as_read or found.block > 1 else []
     if found.block == 1:

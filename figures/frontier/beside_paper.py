@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 
 from depthscope.core.frontier import NO_DIFFICULTY, Frontier
 from depthscope.figures.frontier.figures import HEIGHT
-from depthscope.figures.frontier.published import BEST, GRAPH, Best, Grid
-from depthscope.figures.frontier.words import AXES, in_order
+from depthscope.figures.frontier.published import Best, Grid, published
+from depthscope.figures.frontier.words import axis, in_order
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import INK, MAIN, MUTED, PAPER, SHADE, colour, colourscale, figure
 
@@ -16,22 +16,18 @@ DARK = 0.72
 """Accuracy from which the map is so far from the page that text on it takes the colour of the page."""
 
 
-def has_paper(task: str) -> bool:
-    """Whether the author published a frontier of the task."""
-    return task == "graph" or task in BEST
-
-
 def paper_beside(frontier: Frontier | None, task: str, name: str, scheme: Scheme) -> go.Figure:
-    """What the author published for a task: a grid for graphs, the best over steps for the others.
+    """What the author published for a task: a grid of steps, or the best over them.
 
     Raises:
         ValueError: If the author published none.
     """
-    if task == "graph":
-        return paper_grid(GRAPH, frontier, name, scheme)
-    if task not in BEST:
+    numbers = published(task)
+    if numbers is None:
         raise ValueError(f"the paper has no frontier of {task!r}")
-    return paper_best(BEST[task], frontier, task, name, scheme)
+    if isinstance(numbers, Grid):
+        return paper_grid(numbers, frontier, name, scheme)
+    return paper_best(numbers, frontier, name, scheme)
 
 
 def paper_grid(grid: Grid, frontier: Frontier | None, name: str, scheme: Scheme) -> go.Figure:
@@ -85,9 +81,9 @@ def cells_of(grid: Grid, frontier: Frontier | None) -> np.ndarray:
     return found
 
 
-def paper_best(best: Best, frontier: Frontier | None, task: str, name: str, scheme: Scheme) -> go.Figure:
+def paper_best(best: Best, frontier: Frontier | None, name: str, scheme: Scheme) -> go.Figure:
     """Accuracy at the best step by difficulty: the author's, and what is measured here, with its interval."""
-    fig = figure(scheme, height=HEIGHT, x=AXES.get(task, "difficulty"), y="accuracy at the best step")
+    fig = figure(scheme, height=HEIGHT, x=axis(best.task), y="accuracy at the best step")
     fig.add_scatter(
         x=best.difficulty, y=best.accuracy, mode="lines+markers", name="paper",
         line={"color": MUTED[scheme], "dash": "dash", "width": 2}, marker={"symbol": "square", "size": 7},

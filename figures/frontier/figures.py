@@ -11,9 +11,8 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from depthscope.core.arrival import stays_from, t75
-from depthscope.core.frontier import NO_DIFFICULTY, Frontier
-from depthscope.figures.frontier.words import AXES, difficulty_title, in_order, line_of
+from depthscope.core.frontier import NO_DIFFICULTY, Frontier, stays_from, t75
+from depthscope.figures.frontier.words import axis, difficulty_title, in_order, line_of
 from depthscope.figures.style.csv_text import csv_text
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, PAPER, SHADE, colour, colourscale, figure
@@ -59,7 +58,7 @@ def accuracy_heatmap(
     colours[at] = values
     told = np.full((len(rows), len(frontier.steps)), "", dtype=object)
     told[at] = _told(frontier, task)
-    fig = figure(scheme, height=HEIGHT, x="steps T", y=AXES.get(task, "difficulty"))
+    fig = figure(scheme, height=HEIGHT, x="steps T", y=axis(task))
     least = 0.5 if measured in ("accuracy", "ceiling") else 0.0
     fig.add_heatmap(
         z=colours,
@@ -122,7 +121,7 @@ def accuracy_over_steps(frontier: Frontier, row: int, task: str, scheme: Scheme,
 def arrival_over_difficulty(frontier: Frontier, task: str, scheme: Scheme, trained: Span) -> go.Figure:
     """T75 at each difficulty, its line a + b*h, and the ceiling's T75."""
     arrival, ends = t75(frontier), len(frontier.steps)
-    fig = figure(scheme, height=HEIGHT, x=AXES.get(task, "difficulty"), y="T75, steps")
+    fig = figure(scheme, height=HEIGHT, x=axis(task), y="T75, steps")
     has = frontier.difficulty != NO_DIFFICULTY
     h = frontier.difficulty[has]
     order = np.argsort(h)

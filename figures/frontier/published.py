@@ -19,6 +19,7 @@ class Grid:
     """Accuracy at some difficulties and some steps.
 
     Attributes:
+        task: Name of the task.
         difficulty: (D,).
         steps: (S,).
         accuracy: (D, S).
@@ -26,6 +27,7 @@ class Grid:
         trained_steps: Fewest and most steps in training.
     """
 
+    task: str
     difficulty: np.ndarray
     steps: np.ndarray
     accuracy: np.ndarray
@@ -43,11 +45,13 @@ class Best:
     """Accuracy at the best of all steps, by difficulty.
 
     Attributes:
+        task: Name of the task.
         difficulty: (D,).
         accuracy: (D,).
         trained: Lowest and highest difficulty in training.
     """
 
+    task: str
     difficulty: np.ndarray
     accuracy: np.ndarray
     trained: tuple[int, int]
@@ -58,6 +62,7 @@ class Best:
 
 
 GRAPH = Grid(
+    task="graph",
     difficulty=np.array([1, 2, 3, 4, 6, 8, 10, 12]),
     steps=np.array([1, 2, 3, 5, 8, 12, 15, 20]),
     accuracy=np.array(
@@ -76,11 +81,17 @@ GRAPH = Grid(
     trained_steps=(5, 8),
 )
 
-BEST = {
-    "logic": Best(np.array([2, 4, 6, 8, 10, 12, 14]), np.array([1, 1, 1, 0.99, 0.97, 0.96, 0.94]), trained=(1, 8)),
-    "text": Best(
+BEST = (
+    Best("logic", np.array([2, 4, 6, 8, 10, 12, 14]), np.array([1, 1, 1, 0.99, 0.97, 0.96, 0.94]), trained=(1, 8)),
+    Best(
+        "text",
         np.array([2, 3, 4, 5, 6, 7, 8, 9]),
         np.array([0.859, 0.838, 0.830, 0.818, 0.680, 0.667, 0.572, 0.540]),
         trained=(2, 5),
     ),
-}
+)
+
+
+def published(task: str) -> Grid | Best | None:
+    """What the author published of a task, None for nothing."""
+    return next((numbers for numbers in (GRAPH, *BEST) if numbers.task == task), None)

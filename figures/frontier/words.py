@@ -6,28 +6,23 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from depthscope.core.arrival import Arrival, t75
-from depthscope.core.frontier import NO_DIFFICULTY, Frontier
-
-AXES = {"graph": "hops", "logic": "nesting depth", "text": "length of the chain"}
-NO_DIFFICULTY_TITLES = {"graph": "no path"}
+from depthscope.core import tasks
+from depthscope.core.frontier import NO_DIFFICULTY, Arrival, Frontier, t75
 
 STRAIGHT = 0.95
 """R² from which a line is said to be what T75 follows."""
 
 
-def counted(task: str, number: int | str) -> str:
-    """A difficulty, or a span of them, with what it counts: 1 hop, 1–12 hops, nesting depth 3."""
-    if task == "graph":
-        return f"{number} hop{'' if str(number) == '1' else 's'}"
-    return f"{AXES.get(task, 'difficulty')} {number}"
+def axis(task: str) -> str:
+    """What the axis of difficulty is called."""
+    return tasks.get(task).words.difficulty
 
 
 def difficulty_title(task: str, difficulty: int, unit: bool = False) -> str:
     """What a row is called, with or without what the difficulty counts."""
     if difficulty == NO_DIFFICULTY:
-        return NO_DIFFICULTY_TITLES.get(task, "no difficulty")
-    return counted(task, difficulty) if unit else str(difficulty)
+        return tasks.get(task).words.no_difficulty
+    return tasks.get(task).words.counted(difficulty) if unit else str(difficulty)
 
 
 def in_order(difficulties: Sequence[int] | np.ndarray) -> list[int]:
@@ -62,7 +57,7 @@ def sentence(frontier: Frontier, name: str, task: str) -> str:
         share = float(frontier.accuracy[0, -1])
         return f"{name} is right on {share:.3f} of the instances after {steps}."
     failing = [d for d in hard if not arrives[d]]
-    line, whole = _line(arrival), counted(task, spans(hard))
+    line, whole = _line(arrival), tasks.get(task).words.counted(spans(hard))
     if not failing:
         return f"{name} stays at .75 or above at {whole} within {steps}{line}."
     if failing == hard:

@@ -11,13 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from depthscope.core.tasks.graph.instance import GraphInstance
-from depthscope.core.tasks.text.instance import TextInstance
+from depthscope.core import tasks
 from depthscope.figures.frontier.figures import HEIGHT, Span
 from depthscope.figures.style.curves import band, estimated, interval, line, shade, share
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, colour, figure
-from depthscope.figures.summary import clipped
 from depthscope.probes.instruments import attention, interaction
 from depthscope.probes.instruments.attention import AttentionScores
 from depthscope.probes.instruments.highway import HighwayScores
@@ -85,18 +83,13 @@ def _controls(figure_: attention.Figure) -> tuple[float, float, float]:
     return even, permuted, untrained
 
 
-def path_of(instance: object) -> tuple[str, str]:
+def path_of(instance: Any) -> tuple[str, str]:
     """What the path is called, and what its links are among. Plain text."""
-    if isinstance(instance, GraphInstance):
-        source, target = clipped(instance.names[instance.source]), clipped(instance.names[instance.target])
-        return f"the path from {source} to {target}", "the edges"
-    if isinstance(instance, TextInstance):
-        return "the chain of facts", "facts and names"
-    return "the branches that decide", "the branches of the tree"
+    return tasks.get(instance.task).drawing.path(instance)
 
 
-def where(result: AttentionScores, instance: object) -> str:
-    """One sentence that says where attention summary in one run, beside evenly spread attention. Plain text."""
+def where(result: AttentionScores, instance: Any) -> str:
+    """One sentence that says where attention flows in one run, beside evenly spread attention. Plain text."""
     summary, (path, links) = flow(result), path_of(instance)
     head = f"head {summary.head}" if result.mass.trained.shape[1] > 1 else "its one head"
     even = f"evenly spread it would be {share(summary.mass_controls[0])}"

@@ -15,9 +15,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from depthscope.core.encoding import NEVER
+from depthscope.core.tasks.wording import clipped
 from depthscope.figures.style.palette import ACCENT, Scheme
 from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, PAPER, RULE, SHADE, colour, colourscale, figure
-from depthscope.figures.summary import clipped
 from depthscope.probes.instruments.do import Replayed
 from depthscope.probes.instruments.patch import DIRECTIONS, FELT, EffectMap, Summary
 

@@ -50,8 +50,8 @@ def on_instance(checkpoint: Checkpoint, trace: Trace, probe: LinearProbe) -> OnI
     n = int(has.sum())
     low, high = wilson(right.sum(1), n)
     own = None
-    if trace.readout is not None and not concept.values:
-        own = ((trace.readout[:, has] > 0) == truth).mean(1)
+    if trace.node_logits is not None and not concept.values:
+        own = ((trace.node_logits[:, has] > 0) == truth).mean(1)
     counts = np.stack([(truth == value).sum(1) for value in np.unique(truth)])
     return OnInstance(n, right.mean(1), low, high, own, counts.max(0) / n)
 

@@ -10,10 +10,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from depthscope.core.encoding import NEVER
+from depthscope.core.tasks.wording import clipped
 from depthscope.figures.instruments.edits import LEAST, MOST, ROW, rows_by_time
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import INK, MUTED, PAPER, colourscale, figure
-from depthscope.figures.summary import clipped
 
 MAX_TOLD = 40_000
 """Cells that say their names on hovering; in larger maps the axes do."""

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from depthscope.core import tasks
 from depthscope.core.frontier import NO_DIFFICULTY, Frontier
 from depthscope.figures.frontier.figures import HEIGHT
-from depthscope.figures.frontier.words import AXES, counted
+from depthscope.figures.frontier.words import axis
 from depthscope.figures.style.curves import band, share
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, MAIN, colour, figure
@@ -44,7 +45,7 @@ def accuracy_of_rules(
         task: Its task.
         scheme: Light or dark.
     """
-    fig = figure(scheme, height=HEIGHT, x=AXES.get(task, "difficulty"), y="share right")
+    fig = figure(scheme, height=HEIGHT, x=axis(task), y="share right")
     order = [k for k in np.argsort(frontier.difficulty) if frontier.difficulty[k] != NO_DIFFICULTY]
     x = frontier.difficulty[order]
     band(fig, x, frontier.low[order, -1], frontier.high[order, -1], BAND[scheme])
@@ -77,7 +78,7 @@ def most(scores: Mapping[str, Sequence[RuleScores]], task: str) -> str:
     for data, rules in scores.items():
         best = max(rules, key=lambda rule: rule.accuracy.value.max())
         at = int(best.accuracy.value.argmax())
-        where = counted(task, int(best.difficulty[at]))
+        where = tasks.get(task).words.counted(int(best.difficulty[at]))
         parts.append(f"{share(float(best.accuracy[at]))} on {DATA[data]} ({best.rule}, {where})")
     return "Without following a single step a rule gets up to " + " and ".join(parts) + "."
 

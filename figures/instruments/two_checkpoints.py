@@ -8,12 +8,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from depthscope.core.frontier import wilson
+from depthscope.core.tasks.wording import clipped
 from depthscope.figures.frontier.figures import HEIGHT, Span
-from depthscope.figures.frontier.words import AXES
+from depthscope.figures.frontier.words import axis
 from depthscope.figures.style.curves import band, estimated, line, shade
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, RULE, colour, colourscale, figure
-from depthscope.figures.summary import clipped
 from depthscope.probes.instruments.agreement import PARTS, Agreement
 from depthscope.probes.instruments.similarity import Alike, Similarity
 from depthscope.probes.measuring.two_runs import Disagreement
@@ -74,7 +74,7 @@ def agreement_over_steps(found: Agreement, scheme: Scheme, trained: Span = None)
 
 def who_is_right(found: Agreement, task: str, scheme: Scheme) -> go.Figure:
     """How many answers are right with both, with one alone, with none, by difficulty at the last step; shares."""
-    fig = figure(scheme, height=HEIGHT, x=AXES.get(task, "difficulty"), y="share at the last step")
+    fig = figure(scheme, height=HEIGHT, x=axis(task), y="share at the last step")
     names = [_level(d) for d in found.difficulty]
     hues = (MAIN[scheme], colour(scheme, 0), colour(scheme, 1), RULE[scheme])
     patterns = ("", "/", "\\", "")
@@ -94,7 +94,7 @@ def who_is_right(found: Agreement, task: str, scheme: Scheme) -> go.Figure:
 def accuracy_of_both(found: Agreement, task: str, scheme: Scheme, step: int | None = None) -> go.Figure:
     """Two frontiers over each other: accuracy over difficulty after one number of steps, with Wilson intervals."""
     t = found.steps if step is None else step
-    fig = figure(scheme, height=HEIGHT, x=AXES.get(task, "difficulty"), y=f"accuracy at step {t}")
+    fig = figure(scheme, height=HEIGHT, x=axis(task), y=f"accuracy at step {t}")
     names = [_level(d) for d in found.difficulty]
     for side, (name, hue, dash, symbol) in enumerate(
         ((found.checkpoint, MAIN[scheme], "solid", "circle"), (found.other, colour(scheme, 1), "dash", "diamond"))

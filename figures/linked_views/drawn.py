@@ -10,20 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from depthscope.core import tasks
 from depthscope.core.encoding import SOURCE, TARGET
-from depthscope.core.tasks.graph.instance import GraphInstance, hop_distances
-from depthscope.core.tasks.logic.instance import AND, OR, LogicInstance
-from depthscope.core.tasks.text.instance import TextInstance
+from depthscope.core.tasks.spec import Drawing
 from depthscope.core.trace import Trace
-from depthscope.figures.linked_views.layout import (
-    encoded_formula,
-    graph_layers,
-    graph_layout,
-    layered_layout,
-    one_node_each,
-    positions,
-)
-from depthscope.figures.linked_views.text_lines import text_edges, text_lines
+from depthscope.figures.linked_views.layout import graph_layers, graph_layout, layered_layout, positions
 
 MAX_NODES = 600
 """More nodes than this are not drawn one by one."""
@@ -34,11 +25,11 @@ class Ghosts:
     """Nodes of the instance that are no nodes of the model, which reads of them in several tokens; g of them.
 
     Attributes:
-        subformula: Which node of the instance each is, (g,).
+        instance_node: Which node of the instance each is, (g,).
         xy: Their positions, (g, 2).
     """
 
-    subformula: np.ndarray
+    instance_node: np.ndarray
     xy: np.ndarray
 
 
@@ -70,64 +61,9 @@ def pairs(edges: np.ndarray, n: int) -> np.ndarray:
     return edges[0].astype(np.int64) * n + edges[1]
 
 
-def _decisive_subformulas(instance: LogicInstance) -> np.ndarray:
-    """Which subformulas the earliest decision rests on, (m,) bool: one sure child where one decides, else all."""
-    rests = np.zeros(instance.n_subformulas, dtype=bool)
-    stack = [instance.root]
-    while stack:
-        i = stack.pop()
-        rests[i] = True
-        children = [int(c) for c in (instance.left[i], instance.right[i]) if c >= 0]
-        if len(children) == 2:
-            sure = [c for c in children if instance.decided_from[i] == instance.decided_from[c] + 1]
-            deciding = [c for c in sure if _controls(int(instance.kind[i]), int(instance.value[c]))]
-            children = deciding[:1] or children
-        stack.extend(children)
-    return rests
-
-
-def _controls(kind: int, value: int) -> bool:
-    """Whether one child of this value fixes the value of an operator of this kind."""
-    return (kind == AND and value == 0) or (kind == OR and value == 1)
-
-
-def _graph_edges(instance: GraphInstance) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of a graph, (2, E), and which lie on a shortest path from source to target, (E,)."""
-    edges, hops = instance.edges.T, instance.distance
-    to_target = hop_distances(instance.n_nodes, instance.edges[:, ::-1], instance.target)
-    on = (hops[edges[0]] >= 0) & (to_target[edges[1]] >= 0)
-    on &= hops[edges[0]] + 1 + to_target[edges[1]] == hops[instance.target]
-    return edges, on
-
-
-def own_edges(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of the instance among model nodes, (2, E) in the direction of information, and which are decisive, (E,)."""
-    instance, sub = trace.instance, trace.encoding.subformula
-    if isinstance(instance, TextInstance):
-        return text_edges(instance, trace.encoding)
-    if isinstance(instance, GraphInstance) and one_node_each(trace.encoding):
-        node_of = np.full(instance.n_nodes, -1)
-        node_of[sub] = np.arange(trace.n_nodes)
-        edges, on = _graph_edges(instance)
-        has = (node_of[edges] >= 0).all(axis=0)
-        return node_of[edges[:, has]], on[has]
-    if isinstance(instance, GraphInstance):  # its edges as tokens: the two of an edge follow each other
-        edges, on = _graph_edges(instance)
-        deciding = pairs(edges, instance.n_nodes)[on]
-        tail = np.arange(2, trace.n_nodes - 1, 2)
-        said = np.stack([tail, tail + 1])
-        return said, np.isin(pairs(sub[said], instance.n_nodes), deciding)
-    if isinstance(instance, LogicInstance):
-        instance = encoded_formula(instance, trace.encoding)
-        node_of = np.full(instance.n_subformulas, -1)
-        has = np.flatnonzero(sub >= 0)
-        node_of[sub[has]] = has
-        parent = np.concatenate([np.arange(instance.n_subformulas)] * 2)
-        child = np.concatenate([instance.left, instance.right])
-        ok = (child >= 0) & (node_of[child] >= 0) & (node_of[parent] >= 0)
-        rests = _decisive_subformulas(instance)
-        return np.stack([node_of[child[ok]], node_of[parent[ok]]]), rests[child[ok]] & rests[parent[ok]]
-    return np.zeros((2, 0), dtype=np.int64), np.zeros(0, dtype=bool)
+def drawing_of(trace: Trace) -> Drawing:
+    """How a trace's instance is drawn."""
+    return tasks.get(trace.instance.task).drawing
 
 
 def _sample(trace: Trace, own: np.ndarray, decisive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -138,7 +74,7 @@ def _sample(trace: Trace, own: np.ndarray, decisive: np.ndarray) -> tuple[np.nda
     """
     encoding, instance, n = trace.encoding, trace.instance, trace.n_nodes
     keep = np.zeros(n, dtype=bool)
-    lines = _lines(trace)
+    lines = drawing_of(trace).lines_of(encoding)
     if lines:  # as they are, those that decide first
         on = np.isin(np.arange(n), own[:, decisive])
         for line in (lines[0], *sorted(lines[1:], key=lambda line: not on[line].any())):
@@ -147,8 +83,8 @@ def _sample(trace: Trace, own: np.ndarray, decisive: np.ndarray) -> tuple[np.nda
         return np.flatnonzero(keep), np.zeros(0, dtype=np.int64)
     keep[[encoding.answer, encoding.source, *np.flatnonzero(encoding.roles & (SOURCE | TARGET))]] = True
     path, layer = np.zeros(0, dtype=np.int64), np.zeros(n, dtype=np.int64)
-    if isinstance(instance, GraphInstance) and one_node_each(encoding):
-        layer = graph_layers(instance)[encoding.subformula]
+    if drawing_of(trace).is_layered(encoding):
+        layer = graph_layers(instance)[encoding.instance_node]
         after = {int(a): int(b) for a, b in own[:, decisive].T[::-1]}
         chain = [int(encoding.source)]
         while chain[-1] in after and len(chain) <= n:
@@ -172,8 +108,8 @@ def _sample(trace: Trace, own: np.ndarray, decisive: np.ndarray) -> tuple[np.nda
 
 def choose(trace: Trace, max_edges: int) -> Drawn:
     """Chooses and places what is drawn."""
-    encoding, n = trace.encoding, trace.n_nodes
-    own, decisive = own_edges(trace)
+    encoding, n, drawing = trace.encoding, trace.n_nodes, drawing_of(trace)
+    own, decisive = drawing.links(trace.instance, encoding)
     edges, kind = own, np.where(decisive, 1, 0).astype(np.uint8) | np.uint8(2)
     ran = trace.edge_index if trace.edge_index is not None else encoding.edge_index
     if ran is not None:  # edges the model attends along that are not the instance's own (the way back, a shortcut)
@@ -181,9 +117,9 @@ def choose(trace: Trace, max_edges: int) -> Drawn:
         extra = flow[:, ~np.isin(pairs(flow, n), pairs(own, n))]
         edges = np.concatenate([own, extra], axis=1)
         kind = np.concatenate([kind, np.zeros(extra.shape[1], dtype=np.uint8)])
-    as_lines = _lines(trace)
+    as_lines = drawing.lines_of(encoding)
     if n <= MAX_NODES:
-        nodes, xy, notice = np.arange(n), positions(trace.instance, encoding), None
+        nodes, xy, notice = np.arange(n), positions(drawing, trace.instance, encoding), None
     else:
         nodes, path = _sample(trace, own, decisive)
         inside = np.isin(edges[0], nodes) & np.isin(edges[1], nodes)
@@ -191,11 +127,11 @@ def choose(trace: Trace, max_edges: int) -> Drawn:
         jumps = jumps[:, ~np.isin(pairs(jumps, n), pairs(edges, n))]
         kind = np.concatenate([kind[inside], np.full(jumps.shape[1], 1 | 4, dtype=np.uint8)])
         edges = np.searchsorted(nodes, np.concatenate([edges[:, inside], jumps], axis=1))
-        if isinstance(trace.instance, GraphInstance) and one_node_each(encoding):
-            layer = graph_layers(trace.instance)[encoding.subformula][nodes]
+        if drawing.is_layered(encoding):
+            layer = graph_layers(trace.instance)[encoding.instance_node][nodes]
             xy = layered_layout(layer, edges.T, bool((trace.instance.distance < 0).any()))
         else:
-            xy = positions(trace.instance, encoding)[nodes]
+            xy = positions(drawing, trace.instance, encoding)[nodes]
         what = "those that decide and others" if as_lines else "a shortest path and a sample of every layer"
         notice = f"{len(nodes):,} of {n:,} nodes are drawn: the ends, {what}."
     if edges.shape[1] > max_edges:
@@ -208,28 +144,19 @@ def choose(trace: Trace, max_edges: int) -> Drawn:
     place[nodes] = np.arange(len(nodes))
     lines = [place[line][place[line] >= 0].tolist() for line in as_lines]
     drawn = Drawn(nodes, xy, edges, kind, notice, tuple(tuple(line) for line in lines if line))
-    return _with_graph(trace, drawn) if isinstance(trace.instance, GraphInstance) and lines else drawn
+    return _with_ghosts(trace, drawn) if drawing.whole is not None and lines else drawn
 
 
-def _lines(trace: Trace) -> list[list[int]]:
-    """Nodes that are written in lines: the sentences of a text, the tokens of a graph's edges."""
-    encoding = trace.encoding
-    if isinstance(trace.instance, TextInstance):
-        return text_lines(encoding)
-    if isinstance(trace.instance, GraphInstance) and not one_node_each(encoding):
-        return [[i, i + 1] for i in range(0, trace.n_nodes - 1, 2)]
-    return []
-
-
-def _with_graph(trace: Trace, drawn: Drawn) -> Drawn:
-    """The same with the graph itself above the tokens that speak of it; a graph that is too large is left out."""
-    instance, n = trace.instance, len(drawn.nodes)
-    named = np.unique(trace.encoding.subformula[drawn.nodes])
+def _with_ghosts(trace: Trace, drawn: Drawn) -> Drawn:
+    """The same with the instance itself above the tokens that speak of it; one that is too large is left out."""
+    instance, n, whole = trace.instance, len(drawn.nodes), drawing_of(trace).whole
+    assert whole is not None
+    named = np.unique(trace.encoding.instance_node[drawn.nodes])
     if len(named) > MAX_NODES // 2:
         return drawn
     place = np.full(instance.n_nodes, -1)
     place[named] = n + np.arange(len(named))
-    edges, on = _graph_edges(instance)
+    edges, on = whole(instance)
     has = (place[edges] >= 0).all(axis=0)
     return replace(
         drawn,

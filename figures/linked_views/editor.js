@@ -1,28 +1,7 @@
 // The editor of the structure: what can be done to the chosen node, and how a hand says so. Every edit is sent as a
-// name and the places it is done to (nodes of a graph, subformulas, sentences), and comes back as another instance.
+// name and the places it is done to, and comes back as another instance. Which tools there are the task says.
 
-const TOOLS = {
-  graph: [
-    ["edge", "edge to …", "e", "Then click the node it leads to; an edge that is there is removed"],
-    ["add", "add node", "n", "A new node after this one"],
-    ["remove", "remove", "Delete", "This node and its edges"],
-  ],
-  logic: [
-    ["turn", "flip", "x", "T for F, or the next operator of & | ^"],
-    ["negate", "negate", "n", "Put ! before it, or take it away"],
-    ["grow", "deepen", "+", "Join it with T or F so that its value stays"],
-    ["fold", "fold", "Delete", "Put its value in its place"],
-  ],
-  text: [
-    ["turn", "other relation", "x", "The next of parent, child, sibling; of all relations in the question"],
-    ["remove", "remove the fact", "Delete", "This sentence"],
-  ],
-};
-const TOLD = {
-  graph: "Choose a node, then what to do; shift-click adds or removes an edge to another.",
-  logic: "Choose an atom or an operator to change it.",
-  text: "Choose a name in a sentence to change what it says.",
-};
+const TWO_PLACES = "edge"; // the tool that waits for a second node
 
 class Editor {
   /**
@@ -36,20 +15,21 @@ class Editor {
 
   /** Takes another payload: the tools of its task, or none. */
   fit(p, allowed) {
-    const may = Boolean(allowed) && (p.meta.task !== "text" || p.meta.n_nodes === p.meta.n_nodes_total);
+    const { tools, of_lines: ofLines } = p.meta.edits;
+    const may = Boolean(allowed) && (!ofLines || p.meta.n_nodes === p.meta.n_nodes_total);
     this.p = p;
     this.from = -1;
-    this.button.hidden = !may || !TOOLS[p.meta.task];
+    this.button.hidden = !may || !tools.length;
     if (this.button.hidden) this.on = false;
     if (this.task !== p.meta.task) {
       this.task = p.meta.task;
-      const tools = (TOOLS[this.task] ?? []).map(([name, text, key, title]) => {
+      const buttons = tools.map(([name, text, key, title]) => {
         const button = Object.assign(document.createElement("button"), { type: "button", textContent: text, title: `${title} (${key})` });
         button.dataset.edit = name;
         button.addEventListener("click", () => this.use(name), { signal: this.signal });
         return button;
       });
-      this.bar.querySelector(".ds-tools").replaceChildren(...tools);
+      this.bar.querySelector(".ds-tools").replaceChildren(...buttons);
     }
     this.show();
   }
@@ -62,7 +42,7 @@ class Editor {
     this.button.setAttribute("aria-pressed", String(on));
     if (!on) return;
     const place = this.place(i), said = this.bar.querySelector("span");
-    said.textContent = this.from >= 0 ? `From ${p.name(this.from, 20)} to … click a node, or Escape.` : place < 0 ? TOLD[this.task] : "";
+    said.textContent = this.from >= 0 ? `From ${p.name(this.from, 20)} to … click a node, or Escape.` : place < 0 ? p.meta.edits.hint : "";
     said.hidden = !said.textContent;
     for (const button of this.bar.querySelectorAll("[data-edit]")) button.disabled = place < 0;
   }
@@ -71,7 +51,7 @@ class Editor {
   place(i) {
     const { p } = this;
     if (!p || i < 0) return -1;
-    if (p.meta.task !== "text") return p.of[i];
+    if (!p.meta.edits.of_lines) return p.of[i];
     const line = p.lineOf[i]; // the question is the first line that is drawn, and the last sentence
     return line < 0 ? -1 : line === 0 ? p.meta.lines.length - 1 : line - 1;
   }
@@ -79,18 +59,18 @@ class Editor {
   use(name) {
     const i = this.chosen(), at = this.place(i);
     if (!this.on || at < 0) return;
-    if (name !== "edge") return this.send({ name, at: [at] });
+    if (name !== TWO_PLACES) return this.send({ name, at: [at] });
     this.from = i;
     this.show();
   }
 
   /** A click on a node; whether it was meant for the editor. */
   click(i, shift) {
-    const from = this.from >= 0 ? this.from : shift && this.task === "graph" ? this.chosen() : -1;
+    const from = this.from >= 0 ? this.from : shift && this.p.meta.edits.tools.some(([name]) => name === TWO_PLACES) ? this.chosen() : -1;
     if (!this.on || from < 0 || i < 0) return false;
     this.from = -1;
     this.show();
-    if (this.place(i) !== this.place(from)) this.send({ name: "edge", at: [this.place(from), this.place(i)] });
+    if (this.place(i) !== this.place(from)) this.send({ name: TWO_PLACES, at: [this.place(from), this.place(i)] });
     return true;
   }
 
@@ -98,7 +78,7 @@ class Editor {
   key(key) {
     if (!this.on) return false;
     if (key === "Escape" && this.from >= 0) { this.from = -1; this.show(); return true; }
-    const name = TOOLS[this.task].find((tool) => tool[2] === key || (tool[2] === "Delete" && key === "Backspace"))?.[0];
+    const name = this.p.meta.edits.tools.find((tool) => tool[2] === key || (tool[2] === "Delete" && key === "Backspace"))?.[0];
     if (!name || this.place(this.chosen()) < 0) return false;
     this.use(name);
     return true;

@@ -71,7 +71,7 @@ def units(trace: Trace, groups: Grouping, opened: int | None = None) -> Units:
         groups: Its groups.
         opened: The group that is opened, None for none.
     """
-    own, decisive = drawing.own_edges(trace)
+    own, decisive = drawing.drawing_of(trace).links(trace.instance, trace.encoding)
     single = np.zeros(trace.n_nodes, dtype=bool)
     single[[trace.encoding.source, trace.encoding.answer]] = True
     if opened is not None:
@@ -110,7 +110,7 @@ class Lines:
 
 def lines(trace: Trace, drawn: Units) -> Lines:
     """The edges between units, the MAX_LINES that stand for most or decide."""
-    own, decisive = drawing.own_edges(trace)
+    own, decisive = drawing.drawing_of(trace).links(trace.instance, trace.encoding)
     u = len(drawn.node)
     code = drawing.pairs(drawn.of[own], u)
     between = drawn.of[own[0]] != drawn.of[own[1]]
@@ -207,7 +207,7 @@ def payload(
 
     front = np.full(len(drawn.node), NEVER)
     np.minimum.at(front, drawn.of, linked_views.front(encoding))
-    hops = trace.instance.distance[encoding.subformula]
+    hops = trace.instance.distance[encoding.instance_node]
     first = np.full(len(drawn.node), NEVER)
     np.minimum.at(first, drawn.of, np.where(hops < 0, NEVER, hops))
     labels = [
@@ -223,7 +223,7 @@ def payload(
             f"{groups.names[g]} ({drawn.count[k]:,} nodes)" if is_group[k] else None for k, g in enumerate(drawn.group)
         ],
         "node": np.where(is_group, n + drawn.group, drawn.node).tolist(),  # groups are numbered after all nodes
-        "instance_node": np.where(is_group, -1, encoding.subformula[drawn.node]).tolist(),
+        "instance_node": np.where(is_group, -1, encoding.instance_node[drawn.node]).tolist(),
         "source": [source],
         "target": [target],
         "answer_node": target,

@@ -11,11 +11,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from depthscope.core.tasks.graph.instance import GraphInstance
+from depthscope.core.tasks.wording import clipped
 from depthscope.core.trace import Trace
-from depthscope.figures.linked_views.drawn import MAX_NODES
-from depthscope.figures.linked_views.layout import graph_layers, one_node_each
-from depthscope.figures.summary import clipped
+from depthscope.figures.linked_views.drawn import MAX_NODES, drawing_of
+from depthscope.figures.linked_views.layout import graph_layers
 
 By = Literal["layers", "communities"]
 WAYS: tuple[By, ...] = get_args(By)
@@ -52,8 +51,7 @@ class Grouping:
 
 def applies(trace: Trace) -> bool:
     """Whether a trace is drawn in groups: a graph, a node each, too large to be drawn as it is."""
-    is_graph = isinstance(trace.instance, GraphInstance)
-    return trace.n_nodes > MAX_NODES and is_graph and one_node_each(trace.encoding)
+    return trace.n_nodes > MAX_NODES and drawing_of(trace).is_layered(trace.encoding)
 
 
 def grouping(trace: Trace, by: By) -> Grouping:
@@ -67,7 +65,7 @@ def grouping(trace: Trace, by: By) -> Grouping:
 
 
 def _layers(trace: Trace) -> Grouping:
-    layer = graph_layers(trace.instance)[trace.encoding.subformula]
+    layer = graph_layers(trace.instance)[trace.encoding.instance_node]
     stranded = bool((trace.instance.distance < 0).any())
     last = int(layer.max())
     reached = last if stranded else last + 1  # layers 0..reached-1 hold the nodes with a path
@@ -86,7 +84,7 @@ def _layers(trace: Trace) -> Grouping:
 
 
 def _communities(trace: Trace) -> Grouping:
-    instance, sub = trace.instance, trace.encoding.subformula
+    instance, sub = trace.instance, trace.encoding.instance_node
     label = _propagated(instance.n_nodes, instance.edges)
     _, label, size = np.unique(label, return_inverse=True, return_counts=True)
     rank = np.empty(len(size), dtype=np.int64)

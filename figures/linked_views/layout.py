@@ -7,12 +7,12 @@ is the same for the same instance.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from depthscope.core.encoding import Encoding
-from depthscope.core.tasks.graph.instance import GraphInstance
-from depthscope.core.tasks.logic.instance import LogicInstance
-from depthscope.core.tasks.logic.rewrite import without_xor
+from depthscope.core.tasks.spec import Drawing
 
 LAYERS_A_ROW = 26
 """A graph with more layers than this is laid in serpentine rows."""
@@ -73,13 +73,13 @@ def _untangled(layer: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return best
 
 
-def graph_layers(instance: GraphInstance) -> np.ndarray:
+def graph_layers(instance: Any) -> np.ndarray:
     """Layer of each node: its hops from the source; nodes without a path share the layer after the last, (n,)."""
     distance = instance.distance
     return np.where(distance >= 0, distance, distance.max() + 1).astype(np.int64)
 
 
-def _towards_target(instance: GraphInstance, layer: np.ndarray) -> np.ndarray:
+def _towards_target(instance: Any, layer: np.ndarray) -> np.ndarray:
     """Layers in which nodes without a path stand by how far they are from a target that has none either.
 
     So a path that is cut stays a path, with a gap where it is cut, and does not fall on one heap.
@@ -153,7 +153,7 @@ def layered_layout(layer: np.ndarray, edges: np.ndarray, stranded: bool | int) -
     return np.stack([along, top[row[layer]] + half[row[layer]] + y], axis=1)
 
 
-def graph_layout(instance: GraphInstance) -> np.ndarray:
+def graph_layout(instance: Any) -> np.ndarray:
     """Positions of a graph's nodes in layers of hops from the source, from left to right.
 
     Nodes without a path from the source stand in layers of their own after a gap: in one, or by how far they are from a
@@ -167,13 +167,7 @@ def graph_layout(instance: GraphInstance) -> np.ndarray:
     return layered_layout(layer, instance.edges, len(np.unique(layer[instance.distance < 0])))
 
 
-def encoded_formula(instance: LogicInstance, encoding: Encoding) -> LogicInstance:
-    """The formula that an encoding's subformula indices speak of: the instance, or what its ^ was rewritten into."""
-    n_encoded = len(np.unique(encoding.subformula[encoding.subformula >= 0]))
-    return instance if n_encoded == instance.n_subformulas else without_xor(instance)
-
-
-def formula_layout(instance: LogicInstance, encoding: Encoding) -> np.ndarray:
+def formula_layout(instance: Any, encoding: Encoding) -> np.ndarray:
     """Positions of a formula's nodes as a tree over its row of tokens.
 
     A subformula stands above its operator or atom, one level down for each level of the tree. Tokens that are no
@@ -183,8 +177,7 @@ def formula_layout(instance: LogicInstance, encoding: Encoding) -> np.ndarray:
         (n, 2) float64, root at y = 0.
     """
     n = encoding.n_nodes
-    instance = encoded_formula(instance, encoding)
-    sub = encoding.subformula
+    sub = encoding.instance_node
     has = sub >= 0
     level = instance.level.astype(np.float64)
     x = np.zeros(n)
@@ -201,15 +194,10 @@ def formula_layout(instance: LogicInstance, encoding: Encoding) -> np.ndarray:
     return np.stack([x, y], axis=1)
 
 
-def one_node_each(encoding: Encoding) -> bool:
-    """Whether every node of an encoding is a graph node of its own (and not a token of a text about the graph)."""
-    return len(np.unique(encoding.subformula[encoding.subformula >= 0])) == encoding.n_nodes
-
-
-def positions(instance: object, encoding: Encoding) -> np.ndarray:
-    """Positions of an encoding's nodes, by the kind of its instance, (n, 2); zeros for those that stand in lines."""
-    if isinstance(instance, GraphInstance) and one_node_each(encoding):
-        return graph_layout(instance)[encoding.subformula]
-    if isinstance(instance, LogicInstance):
-        return formula_layout(instance, encoding)
+def positions(drawing: Drawing, instance: Any, encoding: Encoding) -> np.ndarray:
+    """Positions of an encoding's nodes, by its task's layout, (n, 2); zeros for those that stand in lines."""
+    if drawing.is_layered(encoding):
+        return graph_layout(instance)[encoding.instance_node]
+    if drawing.layout == "tree":
+        return formula_layout(drawing.encoded(instance, encoding), encoding)
     return np.zeros((encoding.n_nodes, 2))

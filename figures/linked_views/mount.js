@@ -159,7 +159,7 @@ function show(root, send) {
     const drawn = m.ghosts ? "The graph, and the tokens that the model reads; a node shows the mean of its mentions. " : m.concept === "offset" ? "Grey: the facts that decide. " : "";
     if (p.grouped) put("structure", `Groups: area by count, fill by their mean, ring by the share the oracle has reached.${p.heads ? " Lines: mean attention." : ""}`);
     else put("structure", `${drawn}Fill: ${reading.belief === "the truth" ? "the model's probability of what the facts give" : "what the model holds"}. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
-    put("wavefront", m.task === "graph" ? "Rows by when the wave can arrive at best: the stair." : "Rows by when they can be known at best: the stair.");
+    put("wavefront", `Rows by when ${m.front_words} at best: the stair.`);
     put("trajectories", "Each node's state in one basis for all steps, with its last steps; faint: the whole run.");
     const node = p.drawnOf.get(cursor.get().node);
     put("answer", `Probability of “${m.words[0]}” after each step${node === undefined ? "" : `; dashed: ${oneLine(reading.name, 30)} at ${p.name(node, 18)}`}.`);

@@ -34,15 +34,14 @@ from pathlib import Path
 
 import numpy as np
 
+from depthscope.core import tasks
 from depthscope.core.encoding import NEVER, SOURCE, TARGET, Encoding
-from depthscope.core.tasks.graph.instance import GraphInstance
-from depthscope.core.tasks.text.instance import TextInstance
+from depthscope.core.tasks.wording import clipped
 from depthscope.core.trace import Trace
-from depthscope.figures.linked_views.drawn import Drawn, choose, pairs
+from depthscope.figures.linked_views.drawn import Drawn, choose, drawing_of, pairs
 from depthscope.figures.linked_views.labels import MAX_LABEL, ghosts, labels, meanings, names
-from depthscope.figures.linked_views.layout import one_node_each
 from depthscope.figures.style.palette import ACCENT, HEADS, WRONG, sequential
-from depthscope.figures.summary import clipped, first_decidable, right_from, sentence, words
+from depthscope.figures.summary import first_decidable, right_from, sentence, words
 from depthscope.probes.maths.movement import changes
 from depthscope.probes.maths.pca import state_components
 
@@ -144,7 +143,9 @@ def _strongest(trace: Trace, drawn: Drawn) -> dict[str, np.ndarray]:
 
 def is_belief(name: str) -> bool | str:
     """Whether a reading is a probability of the asked value, or of "the truth", so that it can be right or wrong."""
-    return "the truth" if name.removeprefix("probe: ") == "true offset" else name.startswith(("model readout", "probe"))
+    if name.removeprefix("probe: ").startswith("true "):
+        return "the truth"
+    return name.startswith(("model readout", "probe"))
 
 
 def payload(
@@ -161,8 +162,8 @@ def payload(
     Args:
         trace: The trace.
         readings: Name to (T+1, n) values in [0, 1], NaN where a node has none. Names that start with "model readout"
-            or "probe" are beliefs about the task's concept and are compared with the oracle, and so is "true offset",
-            the model's own or a probe's, which is wrong while it is small. "change of state" is added here.
+            or "probe" are beliefs about the task's concept and are compared with the oracle, and so are "true ...", the
+            model's own or a probe's, which is wrong while it is small. "change of state" is added here.
         title: Heading of the views, any text.
         trained_steps: Fewest and most steps the checkpoint was trained with, or None.
         beside: States (T'+1, n', d) of the runs of one model whose trajectories are drawn in one basis, this one's
@@ -208,23 +209,23 @@ def payload(
     fronts = front(encoding)[nodes]
     # By the oracle's step; after those the answer's token, where it carries no concept, and the brackets.
     group = np.where(encoding.carries[nodes], 0, np.where(nodes == encoding.answer, 1, 2))
-    place = (nodes, encoding.subformula[nodes]) if drawn.lines else drawn.xy.T
+    place = (nodes, encoding.instance_node[nodes]) if drawn.lines else drawn.xy.T
     order = np.lexsort((*place, fronts, group))
-    instance = trace.instance
+    instance, drawing = trace.instance, drawing_of(trace)
     meta: dict[str, object] = {
         "n_nodes": len(nodes),
         "n_edges": int(drawn.edges.shape[1]),
         "labels": labels(trace, nodes),
         "names": names(trace, nodes),
         "node": nodes.tolist(),
-        "instance_node": encoding.subformula[nodes].tolist(),
+        "instance_node": encoding.instance_node[nodes].tolist(),
         "source": np.flatnonzero(encoding.roles[nodes] & SOURCE).tolist(),
         "target": np.flatnonzero(encoding.roles[nodes] & TARGET).tolist(),
         "answer_node": int(np.searchsorted(nodes, encoding.answer)),
-        "layered": isinstance(instance, GraphInstance) and one_node_each(encoding),
-        "hops": instance.distance[encoding.subformula[nodes]].tolist() if isinstance(instance, GraphInstance) else None,
+        "layered": drawing.is_layered(encoding),
+        "hops": instance.distance[encoding.instance_node[nodes]].tolist() if drawing.layout == "layered" else None,
         "lines": drawn.lines,
-        "ghosts": None if drawn.ghosts is None else ghosts(trace, nodes, drawn.ghosts.subformula),
+        "ghosts": None if drawn.ghosts is None else ghosts(trace, nodes, drawn.ghosts.instance_node),
         "meanings": meanings(trace, nodes),
         "order": order.tolist(),
         "front": np.where(fronts == NEVER, -1, fronts).tolist(),
@@ -267,23 +268,30 @@ def packed(
         title: Heading of the views, any text.
         trained_steps: Fewest and most steps the checkpoint was trained with, or None.
     """
-    encoding, instance = trace.encoding, trace.instance
-    label: int | None = getattr(instance, "label", None)
+    encoding, instance, task = trace.encoding, trace.instance, tasks.get(trace.instance.task)
+    label, drawing = instance.label, task.drawing
     meta: dict[str, object] = {
         "title": clipped(title, MAX_LABEL),
-        "task": str(getattr(instance, "task", "")),
-        "concept": str(getattr(instance, "concept", "concept")),
+        "task": task.name,
+        "layout": task.layout,
+        "concept": task.concept.name,
         "checkpoint": trace.checkpoint,
         "interface": encoding.interface,
         "sentence": sentence(trace),
         "steps": trace.steps,
         "n_nodes_total": trace.n_nodes,
         "n_heads": trace.attention.shape[1] if trace.attention is not None else 0,
-        "ends": [int(instance.source), int(instance.target)] if isinstance(instance, GraphInstance) else None,
+        "ends": [int(instance.source), int(instance.target)] if "source" in task.questions else None,
         "lines": (),
         "ghosts": None,
         "meanings": None,
-        "roles": ["subject", "object"] if isinstance(instance, TextInstance) else ["source", "target"],
+        "roles": list(task.words.roles),
+        "front_words": task.words.front,
+        "edits": {
+            "tools": [[tool.name, tool.text, tool.key, tool.title] for tool in drawing.tools],
+            "hint": drawing.tools_hint,
+            "of_lines": drawing.edits_lines,
+        },
         "readings": [{"name": name, "belief": is_belief(name)} for name in shown],
         "first_decidable": first_decidable(trace),
         "commitment": trace.commitment_step,

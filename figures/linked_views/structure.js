@@ -36,13 +36,13 @@ class Structure {
 
   bend() {
     const { p } = this, E = p.nEdges;
-    this.curves = Array.from({ length: E }, (_, e) => this.curve(p.edges[e], p.edges[E + e], p.meta.task === "logic" ? 0 : 0.09));
+    this.curves = Array.from({ length: E }, (_, e) => this.curve(p.edges[e], p.edges[E + e], p.meta.layout === "tree" ? 0 : 0.09));
   }
 
   /** Takes hold of a node to drag it; whether it can be moved. A graph's nodes can. */
   grab(node, x, y) {
     const { p } = this, at = node < 0 ? -1 : [...this.free].find((i) => p.modelNode(i) === node) ?? -1;
-    this.grabbed = p.meta.task === "graph" && at >= 0 ? { i: at, x, y, far: false } : null;
+    this.grabbed = p.meta.layout === "layered" && at >= 0 ? { i: at, x, y, far: false } : null;
     return this.grabbed !== null;
   }
 
@@ -165,7 +165,7 @@ class Structure {
     ctx.fill(facts);
     ctx.fillStyle = css(theme.ink, theme.dark ? 0.17 : 0.12);
     ctx.fill(deciding);
-    if (p.meta.task === "text") {
+    if (p.meta.layout === "lines") {
       const question = newPath();
       this.band(question, p.meta.lines[0]);
       ctx.lineWidth = 1;
@@ -177,7 +177,7 @@ class Structure {
     ctx.strokeStyle = css(theme.ink, p.nEdges > 600 ? 0.06 : p.nEdges > 150 ? 0.1 : 0.16);
     ctx.stroke(own);
     ctx.strokeStyle = css(theme.ink, this.radius < 6 ? 0.11 : 0.16);
-    ctx.lineWidth = Math.max(2.4, Math.min(p.meta.task === "text" ? 4 : 9, this.radius * 0.85));
+    ctx.lineWidth = Math.max(2.4, Math.min(p.meta.layout === "lines" ? 4 : 9, this.radius * 0.85));
     ctx.stroke(decisive);
     ctx.setLineDash([3, 5]);
     ctx.stroke(chain);
@@ -277,7 +277,7 @@ class Structure {
       if (edge < 0 && focus < 0 && flows.weight[k] < STRONG) continue; // with full attention the weak ones hide the rest
       const touches = focus < 0 || flows.from[k] === focus || flows.to[k] === focus;
       const decisive = edge >= 0 && (p.edgeKind[edge] & 1) > 0;
-      const matters = focus >= 0 || (edge >= 0 ? decisive || !anyDecisive || p.meta.task === "logic" : p.truth(0, flows.to[k]).has || flows.to[k] === p.meta.answer_node);
+      const matters = focus >= 0 || (edge >= 0 ? decisive || !anyDecisive || p.meta.layout === "tree" : p.truth(0, flows.to[k]).has || flows.to[k] === p.meta.answer_node);
       if (edge < 0 && p.lineOf[flows.to[k]] >= 0 && !(matters && touches)) continue; // into a word that holds nothing
       const dim = !touches ? 0.1 : matters ? 1 : 0.36;
       const level = Math.max(1, Math.ceil(flows.weight[k] * 6));
@@ -441,7 +441,7 @@ class Structure {
     };
     const strong = { ink: theme.ink, weight: 650 };
     const named = (word, i) => (inside && p.labels[i].length < 3 ? word : `${word} ${p.label(i, 14)}`);
-    if (p.meta.task === "logic") say(p.meta.answer_node, "answer", strong);
+    if (!p.isSource.size && !p.isTarget.size) say(p.meta.answer_node, "answer", strong);
     for (const i of ends.source) say(i, named(`◆ ${p.meta.roles[0]}`, i), strong);
     for (const i of ends.target) say(i, named(`◎ ${p.meta.roles[1]}`, i), strong);
     for (const i of new Set([f.node, f.focus])) {

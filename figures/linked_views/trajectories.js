@@ -113,7 +113,7 @@ class Trajectories {
     const tag = (i, text) => { if (i !== f.focus && i !== f.node) pill(ctx, theme, text, head[2 * i], head[2 * i + 1] - r - 8, { size: 9.5, limit: this.surface.width }); };
     for (const i of p.isSource) tag(i, `◆ ${p.meta.roles[0]}`);
     for (const i of p.isTarget) tag(i, `◎ ${p.meta.roles[1]}`);
-    if (p.meta.task === "logic") tag(p.meta.answer_node, "answer");
+    if (!p.isSource.size && !p.isTarget.size) tag(p.meta.answer_node, "answer");
   }
 
   /** Nodes with the stronger reading on top. */

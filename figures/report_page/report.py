@@ -11,9 +11,10 @@ import numpy as np
 
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import NOTHING
+from depthscope.core.tasks.wording import clipped
 from depthscope.core.trace import Trace
 from depthscope.figures.linked_views import grouped_payload, groups, payload as linked_views
-from depthscope.figures.summary import clipped, first_decidable, sentence, words
+from depthscope.figures.summary import first_decidable, sentence, words
 
 _FOLDER = Path(__file__).parent
 PAGE, STYLE = ((_FOLDER / name).read_text(encoding="utf-8") for name in ("page.html", "page.css"))

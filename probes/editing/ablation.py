@@ -20,7 +20,6 @@ from depthscope.core import frontier, tasks, trace
 from depthscope.core.answers import batches
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import Encoding, collate
-from depthscope.core.tasks.logic.instance import F, T
 from depthscope.core.trace import Trace
 from depthscope.probes.measuring import instances as subjects
 
@@ -30,15 +29,16 @@ COUNT = 60
 APART = 1_000_003
 """Added to the seed, so that nobody is ablated with the instances that are looked at."""
 
-NO_CONCEPT, CARRIES, OPERATOR = range(3)
-"""Kinds of nodes: without a concept, with one (in formulas an atom), and operators."""
+NO_CONCEPT, CARRIES, COMPUTED = range(3)
+"""Kinds of nodes: without a concept, with one, and with one that has to be worked out where others show theirs."""
 
 
 def kinds(checkpoint: Checkpoint, encoding: Encoding) -> np.ndarray:
     """Kind of each node, (n,)."""
     found = np.where(encoding.carries, CARRIES, NO_CONCEPT)
-    if checkpoint.config.task == "logic":
-        found[encoding.carries & ~np.isin(encoding.token_ids, (T, F))] = OPERATOR
+    computed = tasks.get(checkpoint.config.task).reading.computed(encoding)
+    if computed is not None:
+        found[computed] = COMPUTED
     return found
 
 

@@ -1,10 +1,4 @@
-"""What is steered and what should follow: places, expected changes and directions, for each task.
-
-Graph: a node that the source never reaches is made "reached"; those of its descendants that are unreached should
-follow, each after as many steps as it is hops away. Logic: a subformula's value is turned; the operators above should
-turn as far as the value decides theirs. Text: a person is moved one generation; those whom the chain joins through that
-person should follow.
-"""
+"""What is steered and what should follow: places, expected changes and directions. What follows each task says."""
 
 from __future__ import annotations
 
@@ -17,11 +11,10 @@ import torch
 
 from depthscope.core import tasks
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import MAX_OFFSET, NEVER, NOTHING, Encoding, collate
+from depthscope.core.encoding import NEVER, NOTHING, Encoding, collate
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.graph.instance import GraphInstance, hop_distances
-from depthscope.core.tasks.logic.instance import AND, XOR, F, LogicInstance, T
-from depthscope.core.tasks.text.instance import TextInstance
+from depthscope.core.tasks.spec import Task
+from depthscope.core.tasks.steering import Place
 from depthscope.probes.editing import language as edits
 from depthscope.probes.measuring import results
 from depthscope.probes.reading import linear_probe, margins as reading, nodes as sample
@@ -32,38 +25,6 @@ DIRECTIONS = (MEANS, READOUT, PROBE)
 
 SAID_CELLS = 1 << 24
 """States read at once, counted in numbers."""
-
-GRAPH_STEP = 3
-"""Step at which a graph's node is steered; others are steered once the oracle has the whole."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """One thing to steer, and what should follow.
-
-    Attributes:
-        nodes: The nodes that stand for it.
-        step: t.
-        lasting: Whether it is steered at every step from t on; a value that is computed anew each step has to be.
-        before: Value that the nodes have.
-        after: Value that they are given.
-        distance: (n,) hops, levels or facts from it to each node that should follow; NEVER for all others.
-        value: (n,) value that each should have then.
-    """
-
-    nodes: tuple[int, ...]
-    step: int
-    lasting: bool
-    before: int
-    after: int
-    distance: np.ndarray
-    value: np.ndarray
-
-    @property
-    def steps(self) -> int:
-        """T: long enough for all that should follow, at two steps a hop."""
-        far = self.distance[self.distance != NEVER]
-        return self.step + 2 * int(far.max(initial=0)) + 4
 
 
 def places(
@@ -88,12 +49,14 @@ def places(
         InputError: If there is no such node.
     """
     encoding = tasks.get(instance.task).encode(instance, checkpoint.config)
+    task = tasks.get(instance.task)
+    if task.steering is None:
+        raise InputError(f"nothing says what should follow where {task.words.nouns} are steered")
     instance = reading.as_given(instance, checkpoint)
-    find = {"graph": _graph, "logic": _logic, "text": _text}[instance.task]
-    units = rng.permutation(encoding.subformula.max(initial=-1) + 1).tolist()
+    units = rng.permutation(encoding.instance_node.max(initial=-1) + 1).tolist()
     found = []
     for unit in units if node is None else [_unit(encoding, node)]:
-        place = find(instance, encoding, unit)
+        place = task.steering(instance, encoding, unit)
         if place is not None and (place.distance != NEVER).any():
             found.append(place if at is None else replace(place, step=at))
         if len(found) == count:
@@ -104,75 +67,11 @@ def places(
 def _unit(encoding: Encoding, node: str) -> int:
     """What a node stands for, by its name or number; a person by a name, however often it is mentioned."""
     named = [i for i, label in enumerate(encoding.labels) if label == node]
-    units = set(encoding.subformula[named].tolist())
+    units = set(encoding.instance_node[named].tolist())
     i = named[0] if len(units) == 1 else edits.node_of(node, encoding.labels)
-    if i >= encoding.n_nodes or encoding.subformula[i] < 0:
+    if i >= encoding.n_nodes or encoding.instance_node[i] < 0:
         raise InputError(f"{node!r:.40} is no node that carries the concept, so that there is nothing to steer")
-    return int(encoding.subformula[i])
-
-
-def _graph(instance: GraphInstance, encoding: Encoding, node: int) -> Place | None:
-    if instance.distance[node] >= 0:
-        return None
-    hops = hop_distances(instance.n_nodes, instance.edges, node)
-    follows = (hops > 0) & (instance.distance < 0)
-    far = np.where(encoding.carries, np.where(follows, hops, NEVER)[encoding.subformula], NEVER)
-    mine = _nodes(encoding, node)
-    return Place(mine, GRAPH_STEP, False, 0, 1, far, np.ones(encoding.n_nodes, dtype=np.int64)) if mine else None
-
-
-def _logic(instance: LogicInstance, encoding: Encoding, node: int) -> Place | None:
-    m = instance.n_subformulas
-    parent = np.full(m, -1)
-    for child in (instance.left, instance.right):
-        parent[child[child >= 0]] = np.flatnonzero(child >= 0)
-    mine = _nodes(encoding, node)
-    if instance.left[node] < 0 or not mine:  # an atom shows its value
-        return None
-    far, child, above = np.full(m, NEVER), node, int(parent[node])
-    while above >= 0 and _turns(instance, above, child):
-        far[above] = instance.level[node] - instance.level[above]
-        child, above = above, int(parent[above])
-    has = encoding.subformula >= 0
-    by_node = np.where(has, far[np.maximum(encoding.subformula, 0)], NEVER)
-    if not has[encoding.answer] and far[instance.root] != NEVER:
-        by_node[encoding.answer] = far[instance.root] + 1  # [CLS]
-    by_node = np.where(encoding.carries, by_node, NEVER)
-    value = int(instance.value[node])
-    step = instance.first_decidable_step() + 4 if encoding.edge_index is not None else 3 * instance.depth + 6
-    return Place(mine, step, True, value, 1 - value, by_node, 1 - encoding.value.astype(np.int64))
-
-
-def _turns(instance: LogicInstance, above: int, child: int) -> bool:
-    """Whether an operator's value turns with that of one child."""
-    a, b, kind = int(instance.left[above]), int(instance.right[above]), int(instance.kind[above])
-    if b < 0 or kind == XOR:
-        return True
-    sibling = int(instance.value[b if child == a else a])
-    return sibling == (1 if kind == AND else 0)  # & with a true one, | with a false one
-
-
-def _text(instance: TextInstance, encoding: Encoding, person: int) -> Place | None:
-    distance = instance.distance
-    if distance[person] <= 0 or abs(int(instance.offset[person])) + 1 > MAX_OFFSET:
-        return None
-    through = np.full(instance.n_names, -1)
-    through[person] = 0
-    for _ in range(instance.n_names):
-        for a, _, b in instance.facts.tolist():
-            for x, y in ((a, b), (b, a)):
-                if through[x] >= 0 and distance[y] == distance[x] + 1:
-                    through[y] = through[x] + 1
-    names = np.maximum(encoding.subformula, 0)
-    follows = (encoding.subformula >= 0) & (through[names] > 0)
-    value = (instance.offset[names] + 1).astype(np.int64)
-    own = int(instance.offset[person])
-    step = 2 * int(distance.max()) + 4
-    return Place(_nodes(encoding, person), step, True, own, own + 1, np.where(follows, through[names], NEVER), value)
-
-
-def _nodes(encoding: Encoding, unit: int) -> tuple[int, ...]:
-    return tuple(np.flatnonzero(encoding.subformula == unit).tolist())
+    return int(encoding.instance_node[i])
 
 
 @torch.inference_mode()
@@ -184,8 +83,9 @@ def said(checkpoint: Checkpoint, encoding: Encoding, hidden: np.ndarray) -> np.n
     flat = torch.from_numpy(hidden.reshape(-1, 1, *hidden.shape[-2:]))  # (S, 1, n, d)
     values = []
     for part in flat.split(max(1, SAID_CELLS // max(1, flat[0].numel()))):
-        if checkpoint.config.readout == "offset":
-            values.append(model.concept(part.to(like), batch)[:, 0].argmax(-1) - MAX_OFFSET)
+        if checkpoint.config.tells_classes:
+            lowest = tasks.get(checkpoint.config.task).lowest
+            values.append(model.concept(part.to(like), batch)[:, 0].argmax(-1) + lowest)
         else:
             values.append((model.readout(part.to(like), batch)[1][:, 0] > 0).long())
     return torch.cat(values).cpu().numpy().reshape(hidden.shape[:-1])
@@ -211,11 +111,11 @@ class Means:
 
 
 def means(checkpoint: Checkpoint, instances: Sequence[Any], step: int) -> Means:
-    """Mean states after some steps of the nodes with each value; operators alone in formulas."""
+    """Mean states after some steps of the nodes with each value; of those alone that show no value, where some do."""
     task = tasks.get(checkpoint.config.task)
     encodings = [task.encode(x, checkpoint.config) for x in instances]
     truth = [e.truth(step)[0][step] for e in encodings]
-    wanted = [e.carries & (t != NOTHING) & ~_atoms(checkpoint, e) for e, t in zip(encodings, truth, strict=True)]
+    wanted = [_worked_out(task, e) & (t != NOTHING) for e, t in zip(encodings, truth, strict=True)]
     instance = np.repeat(np.arange(len(encodings)), [int(w.sum()) for w in wanted])
     node = np.concatenate([np.flatnonzero(w) for w in wanted])
     value = np.concatenate([t[w] for t, w in zip(truth, wanted, strict=True)]).astype(int)
@@ -269,9 +169,10 @@ def refuse_unknown(checkpoint: Checkpoint, direction: str) -> None:
         )
 
 
-def _atoms(checkpoint: Checkpoint, encoding: Encoding) -> np.ndarray:
-    atoms = np.isin(encoding.token_ids, (T, F))
-    return atoms if checkpoint.config.task == "logic" else np.zeros_like(atoms)
+def _worked_out(task: Task, encoding: Encoding) -> np.ndarray:
+    """Nodes that carry the concept, but for those that show its value, (n,) bool."""
+    computed = task.reading.computed(encoding)
+    return encoding.carries if computed is None else computed
 
 
 def weights(checkpoint: Checkpoint, step: int) -> dict[str, np.ndarray]:
@@ -283,7 +184,7 @@ def weights(checkpoint: Checkpoint, step: int) -> dict[str, np.ndarray]:
         weight = getattr(head[1], "weight", torch.zeros(0))
         if tuple(weight.shape) == (1, width):
             found[READOUT] = weight.detach().cpu().numpy()[0].astype(np.float64)
-    probe = linear_probe.load(checkpoint) if checkpoint.config.task != "text" else None
+    probe = linear_probe.load(checkpoint) if not tasks.get(checkpoint.config.task).concept.values else None
     if probe is not None:
         found[PROBE] = probe.weight[min(step, probe.steps)]
     return {name: w for name, w in found.items() if np.linalg.norm(w) > 0}

@@ -16,18 +16,12 @@ import torch
 from torch import Tensor
 
 from depthscope.core.encoding import Encoding, collate
-from depthscope.core.kinds.act import AdaptiveComputation
 from depthscope.core.model import Context, DepthRecurrentTransformer
 
 
 def applies(model: Any) -> bool:
-    """Whether a model's step is known to be local: one of the built-in kinds that attend along edges and nothing else.
-
-    Position and bracket depth say nothing over an edge list, which is what a local step is made of.
-    """
-    c = model.config
-    known = type(model) in (DepthRecurrentTransformer, AdaptiveComputation)
-    return known and c.attention == "edges" and c.position == "none" and not (c.bracket_bias or c.distance_bias)
+    """Whether a model's step is known to be local."""
+    return model.shapes.is_local
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from depthscope.core import trace
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import SPARSE_ABOVE, Batch, Encoding, collate
 from depthscope.core.errors import InputError
-from depthscope.core.model import Context, DepthRecurrentTransformer
+from depthscope.core.model import Context, read_out
 from depthscope.core.trace import Trace
 from depthscope.probes.editing import language, neighbourhood
 from depthscope.probes.editing.language import Edit
@@ -107,10 +107,10 @@ def run(
             f"{count} edited runs of {base.steps} steps would keep {size / 2**30:.1f} GiB, over the limit of "
             f"{MAX_BYTES / 2**30:.0f}; fewer steps, nodes or edits need less"
         )
-    keeps = readout and base.readout is not None
+    nodes = base.node_logits if readout else None
     out = Outcome(
         np.tile(base.logits, (count, 1)),
-        np.tile(base.readout, (count, 1, 1)) if keeps and base.readout is not None else None,
+        None if nodes is None else np.tile(nodes, (count, 1, 1)),
         np.tile(base.hidden, (count, 1, 1, 1)) if hidden else None,
     )
     runner = Runner(checkpoint, base, material)
@@ -294,10 +294,10 @@ class Runner:
             return
         mine = state if len(index) == len(state) else state[torch.from_numpy(index).to(self.device)]
         batch, to = self._batch(which[index]), rows[index]
-        if out.readout is None and type(self.model) is DepthRecurrentTransformer:
+        if out.readout is None and self.model.shapes.answers_alone:
             logits, readout = self.model.answer(mine, batch), None
         else:
-            logits, readout = self.model.readout(mine, batch)
+            logits, readout = read_out(self.model, mine, batch)
         out.logits[to, t] = logits.float().cpu().numpy()
         if out.readout is not None and readout is not None:
             out.readout[to, t] = readout.float().cpu().numpy()
@@ -353,7 +353,7 @@ class Runner:
         n, heads = context.embedding.shape[1], self.model.shapes.heads
         bias = scale = gate = None
         if any(e.kind == "gate" for _, e in todo):
-            if not isinstance(self.model, DepthRecurrentTransformer) or self.model.block.gate is None:
+            if not self.model.shapes.edits_gate:
                 raise InputError("this model has no update gate to set")
             gate = context.embedding.new_full((rows, n), torch.nan)
         size = (rows, heads, n, n) if edges is None else (edges.shape[1], heads)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from depthscope.core import tasks
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.changes import ABSENT, CHANGES, Change
+from depthscope.core.tasks.changes import Change
 from depthscope.probes.instrument import Bench, NoOptions, instrument
 from depthscope.probes.measuring import results
 from depthscope.probes.measuring.estimate import Estimate
@@ -83,7 +84,7 @@ class Invariances(Result):
 def measure(bench: Bench, options: NoOptions) -> Invariances:
     """Runs instances as they are and changed, for as many steps as the most demanding of all needs."""
     rng, task, instances = bench.rng("changes"), bench.checkpoint.config.task, bench.instances
-    made = {change.name: [_made(change, instance, rng) for instance in instances] for change in CHANGES[task]}
+    made = {change.name: [_made(change, instance, rng) for instance in instances] for change in tasks.get(task).changes}
     others = [x for row in made.values() for x in row if x is not None]
     bench = replace(bench, steps=results.steps_for(bench.checkpoint, [*instances, *others], bench.requested))
     changed = {
@@ -103,7 +104,7 @@ def measure(bench: Bench, options: NoOptions) -> Invariances:
         one.count = count
     before = _logits(bench, bench)
     outcomes = []
-    for change in CHANGES[task]:
+    for change in tasks.get(task).changes:
         if change.name in changed:
             there = np.array([x is not None for x in made[change.name]])
             after = _logits(changed[change.name], bench)
@@ -114,7 +115,7 @@ def measure(bench: Bench, options: NoOptions) -> Invariances:
         n=len(instances),
         right=_right(instances, before[0]),
         outcomes=tuple(outcomes),
-        absent=ABSENT[task],
+        absent=tasks.get(task).absent,
     )
 
 

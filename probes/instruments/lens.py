@@ -17,6 +17,7 @@ from torch import Tensor
 from depthscope.core import tasks
 from depthscope.core.answers import batches
 from depthscope.core.encoding import Batch, Encoding, collate
+from depthscope.core.model import read_out
 from depthscope.probes.instrument import Bench, instrument
 from depthscope.probes.instruments.exit import kl
 from depthscope.probes.measuring import controls, instances as subjects
@@ -204,7 +205,7 @@ def _states(bench: Bench, model: Any, batch: Batch) -> Tensor:
 
 def _read(model: Any, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """What is read, (S, B, n) at every node or (S, B, 1) at the answer alone; and the answer, (S, B)."""
-    answer, node = model.readout(states, batch)
+    answer, node = read_out(model, states, batch)
     return answer[..., None] if node is None else node, answer
 
 

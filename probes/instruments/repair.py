@@ -388,10 +388,10 @@ def _places(
 
 def _same(encoding: Encoding, node: int) -> tuple[int, ...]:
     """A node and those that stand for the same thing and carry its concept: the mentions of a person."""
-    unit = encoding.subformula[node]
+    unit = encoding.instance_node[node]
     if unit < 0:
         return (node,)
-    return tuple(np.flatnonzero((encoding.subformula == unit) & encoding.carries).tolist())
+    return tuple(np.flatnonzero((encoding.instance_node == unit) & encoding.carries).tolist())
 
 
 def _donor(

@@ -239,10 +239,10 @@ def _pairs(bench: Bench) -> list[_Pair]:
         except InputError:
             continue
         other = task.encode(twin, bench.checkpoint.config)
-        if np.array_equal(other.subformula, mine.subformula):
+        if np.array_equal(other.instance_node, mine.instance_node):
             pairs.append(_Pair(i, twin, np.ones(other.n_nodes, dtype=bool)))
         elif other.n_nodes == mine.n_nodes:  # edges as tokens: some places name another node
-            pairs.append(_Pair(i, twin, other.subformula == mine.subformula))
+            pairs.append(_Pair(i, twin, other.instance_node == mine.instance_node))
     return pairs
 
 

@@ -39,12 +39,12 @@ def rows(sides: Sequence[Checkpoint], instances: Sequence[Any], rng: np.random.G
         first[name] = []
         for encoding in encodings:
             at: dict[int, int] = {}
-            for node in np.flatnonzero(encoding.carries & (encoding.subformula >= 0)).tolist():
-                at.setdefault(int(encoding.subformula[node]), node)
+            for node in np.flatnonzero(encoding.carries & (encoding.instance_node >= 0)).tolist():
+                at.setdefault(int(encoding.instance_node[node]), node)
             first[name].append(at)
     mine = first[sides[0].name]
     for name, theirs in first.items():
-        if task.TASK == "logic" and any(a.keys() != b.keys() for a, b in zip(mine, theirs, strict=True)):
+        if task.layout == "tree" and any(a.keys() != b.keys() for a, b in zip(mine, theirs, strict=True)):
             raise InputError(f"{sides[0].name} and {name} are given different formulas: one of them does not know ^")
     shared = [set.intersection(*(set(at[i]) for at in first.values())) for i in range(len(instances))]
     things = [(i, thing) for i, both in enumerate(shared) for thing in sorted(both)]

@@ -97,8 +97,8 @@ def compare(first: Trace, second: Trace, readings: tuple[np.ndarray, np.ndarray]
 def _by_name(trace: Trace, values: np.ndarray) -> tuple[dict[Any, int], np.ndarray, list[Any]]:
     """Column of each node of the instance, the columns (T+1, m), and the instance's node at each of the model's."""
     encoding = trace.encoding
-    has = encoding.carries & (encoding.subformula >= 0) & ~np.isnan(values).all(axis=0)
-    keys = [_key(trace.instance, int(s)) if ok else None for s, ok in zip(encoding.subformula, has, strict=True)]
+    has = encoding.carries & (encoding.instance_node >= 0) & ~np.isnan(values).all(axis=0)
+    keys = [_key(trace.instance, int(s)) if ok else None for s, ok in zip(encoding.instance_node, has, strict=True)]
     index = {key: k for k, key in enumerate(dict.fromkeys(key for key in keys if key is not None))}
     sums, counts = np.zeros((len(values), len(index))), np.zeros(len(index))
     for i, key in enumerate(keys):

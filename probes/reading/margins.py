@@ -17,11 +17,10 @@ from torch import Tensor
 
 from depthscope.core import tasks
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import MAX_OFFSET, NEVER, NOTHING, Batch, Encoding
+from depthscope.core.encoding import NOTHING, Batch, Encoding
 from depthscope.core.errors import InputError
+from depthscope.core.model import read_out
 from depthscope.core.tasks import concepts
-from depthscope.core.tasks.logic.instance import XOR, LogicInstance
-from depthscope.core.tasks.logic.rewrite import without_xor
 from depthscope.probes.instrument import Bench, option
 from depthscope.probes.measuring import results
 from depthscope.probes.reading import linear_probe, nodes as sample
@@ -152,9 +151,11 @@ def probe_of(checkpoint: Checkpoint, model: Any, seed: int) -> LinearProbe:
 def _margin(model: Any, state: Tensor, batch: Batch, value: Tensor, probe: LinearProbe | None, t: int) -> Tensor:
     """Log-odds of the oracle's value at every node after step t, (B, n, d) -> (B, n)."""
     if probe is None:
-        if model.config.readout == "offset":
-            return log_odds(model.concept(state, batch), value + MAX_OFFSET, value.abs() <= MAX_OFFSET)
-        logit = model.readout(state, batch)[1]
+        if getattr(model.config, "tells_classes", False):
+            task = tasks.get(model.config.task)
+            return log_odds(model.concept(state, batch), value - task.lowest, task.has_class(value))
+        logit = read_out(model, state, batch)[1]
+        assert logit is not None
     else:
         weight, bias = (torch.from_numpy(np.asarray(x)).to(state.device) for x in probe.at(t))
         logit = state.double() @ weight.t() + bias  # (B, n) or (B, n, K): t() leaves a vector as it is
@@ -195,33 +196,15 @@ def arrival(margin: np.ndarray, threshold: float = 0.9) -> np.ndarray:
 
 def has_from(task: str, encoding: Encoding) -> np.ndarray:
     """First step at which the oracle has a node's concept, a hop, fact or level of the tree a step, (n,); or NEVER."""
-    return np.where(encoding.carries, encoding.known_from if task == "logic" else encoding.true_from, NEVER)
+    del task
+    return encoding.has_from
 
 
 def as_given(instance: Any, checkpoint: Checkpoint) -> Any:
-    """The formula that a model is in fact given: without ^ where it does not know it; anything else as it is."""
-    if isinstance(instance, LogicInstance) and checkpoint.config.vocabulary <= XOR and (instance.kind == XOR).any():
-        return without_xor(instance)
-    return instance
+    """The instance that a model is in fact given, rewritten to what it knows."""
+    return tasks.get(instance.task).as_given(instance, checkpoint.config)
 
 
 def orders(checkpoint: Checkpoint, instance: Any, encoding: Encoding) -> dict[str, np.ndarray]:
-    """In which order a wave could reach the nodes: name to how far each is, (n,) int64, -1 where it is not in it.
-
-    Graph and text: hops from the source, facts from the queried person. Logic: height above the atoms (bottom-up),
-    kappa of the subformula (the fewest of its top levels that fix its value), level below the root (top-down); for a
-    model that reads token by token the place at which the value is certain.
-    """
-    if not isinstance(instance, LogicInstance):
-        near = encoding.carries & (encoding.true_from != NEVER)
-        return {"distance" if instance.task == "graph" else "facts": np.where(near, encoding.true_from, -1)}
-    if checkpoint.config.attention == "none":
-        return {"place": np.where(encoding.carries, encoding.known_from, -1)}
-    formula: LogicInstance = as_given(instance, checkpoint)
-    height = np.zeros(formula.n_subformulas, dtype=np.int64)
-    for i in formula.bottom_up:
-        children = [height[c] for c in (formula.left[i], formula.right[i]) if c >= 0]
-        height[i] = 1 + max(children) if children else 0
-    which = np.where(encoding.subformula >= 0, encoding.subformula, formula.root)  # [CLS] speaks of the whole
-    far = {"height": height, "kappa": formula.decided_from, "level": formula.level}
-    return {name: np.where(encoding.carries, values[which], -1).astype(np.int64) for name, values in far.items()}
+    """In which order a wave could reach the nodes: name to how far each is, (n,) int64, -1 where it is not in it."""
+    return tasks.get(instance.task).reading.orders(instance, encoding, checkpoint.config)

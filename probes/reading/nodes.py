@@ -14,7 +14,7 @@ from depthscope.core.answers import batches
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import Encoding, collate
 from depthscope.core.protocol import RecurrentModel
-from depthscope.core.tasks import concepts, kin
+from depthscope.core.tasks import concepts, twins
 from depthscope.core.tasks.concepts import Concept
 
 HELD_OUT = 0.4
@@ -79,8 +79,8 @@ def groups_of(instances: Sequence[Any]) -> np.ndarray:
     for instance in instances:
         if instance in group_of:
             continue
-        earlier = alike.setdefault(kin.shared(instance), [])
-        twin = next((one for one in reversed(earlier) if kin.together(one, instance)), None)
+        earlier = alike.setdefault(twins.shared(instance), [])
+        twin = next((one for one in reversed(earlier) if twins.together(one, instance)), None)
         if twin is not None:
             group_of[instance] = group_of[twin]
         else:
@@ -163,25 +163,22 @@ def tests(concept: Concept, nodes: Sample) -> dict[str, tuple[str, np.ndarray]]:
     """The sets of nodes that scores are given for: name to a title and a mask, (N,) bool."""
     held, harder = nodes.purpose == HELD, nodes.purpose == HARDER
     span, beyond = f"{concept.fitted[0]}-{concept.fitted[-1]}", concept.harder
-    if concept.task != "logic":
-        kind = {"graph": "graphs", "text": "texts"}[concept.task]
-        return {
-            HELD: (f"held-out {kind} of {span} {concept.unit}", held),
-            HARDER: (f"{kind} of {beyond} {concept.unit}", harder),
-            "unseen": (f"{kind} of {beyond} {concept.unit}, distances not fitted on", harder & nodes.parts["unseen"]),
-        }
-    operators = nodes.parts["operators"]
-    return {
-        HELD: (f"held-out formulas of depth {span}", held),
-        "held_out_operators": (f"held-out formulas of depth {span}, operators", held & operators),
-        HARDER: (f"formulas of depth {beyond}", harder),
-        "harder_operators": (f"formulas of depth {beyond}, operators", harder & operators),
-    }
+    kind = tasks.get(concept.task).words.nouns
+    near, far = f"held-out {kind} of {concept.span.format(span)}", f"{kind} of {concept.span.format(beyond)}"
+    if "unseen" in nodes.parts:
+        unseen = harder & nodes.parts["unseen"]
+        return {HELD: (near, held), HARDER: (far, harder), "unseen": (f"{far}, distances not fitted on", unseen)}
+    found = {}
+    for name, title, mask in ((HELD, near, held), (HARDER, far, harder)):
+        found[name] = title, mask
+        found |= {f"{name}_{part}": (f"{title}, {part}", mask & on) for part, on in nodes.parts.items()}
+    return found
 
 
 def crossed(concept: Concept, nodes: Sample) -> tuple[str, np.ndarray]:
     """The nodes on which each step's probe reads the states of every step: a title and a mask, (N,) bool."""
-    return tests(concept, nodes)["harder_operators" if concept.task == "logic" else HARDER]
+    among = tests(concept, nodes)
+    return next((among[name] for name in among if name.startswith(f"{HARDER}_")), among[HARDER])
 
 
 class Places(Protocol):

@@ -16,9 +16,9 @@ def readings(checkpoint: Checkpoint, trace: Trace) -> tuple[dict[str, np.ndarray
     The one that shows the wave whatever is asked comes first: the offset that the facts give, or the model's readout.
     """
     values, notes = offsets.readings(checkpoint, trace), ()
-    if trace.readout is not None:
+    if trace.node_logits is not None:
         name = "model readout as target" if checkpoint.config.readout == "pair" else "model readout"
-        probability = 1 / (1 + np.exp(-np.clip(trace.readout.astype(np.float64), -60, 60)))
+        probability = 1 / (1 + np.exp(-np.clip(trace.node_logits.astype(np.float64), -60, 60)))
         values[name] = np.where(trace.encoding.carries, probability, np.nan)  # brackets hold no value to believe
     try:
         values |= linear_probe.readings(checkpoint, trace)

@@ -14,11 +14,18 @@ from depthscope.core.model import DepthRecurrentTransformer
 torch.set_num_threads(1)  # the models are tiny: more threads only wait for each other
 
 CONFIGS = {
-    "graph": ModelConfig("graph", vocabulary=2, width=16, heads=2, hidden=24),
-    "logic": ModelConfig("logic", vocabulary=10, width=16, heads=2, hidden=24),
-    "tokens": ModelConfig("logic", vocabulary=10, width=16, heads=2, hidden=24, attention="full", position="rope"),
+    "graph": ModelConfig("graph", vocabulary=2, width=16, heads=2, mlp_width=24),
+    "logic": ModelConfig("logic", vocabulary=10, width=16, heads=2, mlp_width=24),
+    "tokens": ModelConfig("logic", vocabulary=10, width=16, heads=2, mlp_width=24, attention="full", position="rope"),
     "paper": ModelConfig(
-        "graph", vocabulary=27, width=16, heads=2, hidden=24, readout="pair", identity="vocabulary", depth_embedding=5
+        "graph",
+        vocabulary=27,
+        width=16,
+        heads=2,
+        mlp_width=24,
+        readout="pair",
+        identity="vocabulary",
+        depth_embedding=5,
     ),
 }
 

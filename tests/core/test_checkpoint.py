@@ -38,7 +38,7 @@ def folder(saved: dict[str, Path], tmp_path: Path) -> Path:
 
 def save_again(folder: Path, seed: int, name: str = "graph") -> DepthRecurrentTransformer:
     torch.manual_seed(seed)
-    model = DepthRecurrentTransformer(ModelConfig("graph", vocabulary=2, width=16, heads=2, hidden=24))
+    model = DepthRecurrentTransformer(ModelConfig("graph", vocabulary=2, width=16, heads=2, mlp_width=24))
     checkpoint.save(folder, model, name=name, recipe="r", training={}, metrics={}, card="")
     return model
 
@@ -183,7 +183,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "config is a word": (lambda f: edit(f, lambda s: s.update(config="big")), "should be an object"),
     "unknown field": (lambda f: edit(f, lambda s: s["config"].update(magic=1)), "unknown field 'magic'"),
     "absurd width": (lambda f: edit(f, lambda s: s["config"].update(width=10**12, heads=1)), "width should be"),
-    "large width": (lambda f: edit(f, lambda s: s["config"].update(width=8192, hidden=65536)), r"asks for \("),
+    "large width": (lambda f: edit(f, lambda s: s["config"].update(width=8192, mlp_width=65536)), r"asks for \("),
     "width as text": (lambda f: edit(f, lambda s: s["config"].update(width="64")), "width should be"),
     "dropout as text": (lambda f: edit(f, lambda s: s["config"].update(dropout="x")), "dropout|no model"),
     "scale as text": (lambda f: edit(f, lambda s: s["config"].update(layer_scale="x")), "layer_scale|no model"),

@@ -15,9 +15,9 @@ from depthscope.core.model import DepthRecurrentTransformer
 
 TEXT = "Ada is the parent of Bob. Bob is the parent of Cy. Dan is the child of Eve.\n"
 CONFIGS = {
-    "facts": ModelConfig("text", vocabulary=54, width=16, heads=2, hidden=24, readout="offset", equal_bias=True),
+    "facts": ModelConfig("text", vocabulary=54, width=16, heads=2, mlp_width=24, readout="offset", equal_bias=True),
     "words": ModelConfig(
-        "text", vocabulary=54, width=16, heads=2, hidden=24, attention="full", position="rope", readout="cls",
+        "text", vocabulary=54, width=16, heads=2, mlp_width=24, attention="full", position="rope", readout="cls",
         identity="vocabulary",
     ),
 }  # fmt: skip

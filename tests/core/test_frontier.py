@@ -19,7 +19,7 @@ from depthscope.core.encoding import SOURCE, Batch
 from depthscope.core.errors import InputError
 from depthscope.core.protocol import Shapes, Sink
 
-CONFIG = ModelConfig("graph", vocabulary=2, width=1, heads=1, hidden=1)
+CONFIG = ModelConfig("graph", vocabulary=2, width=1, heads=1, mlp_width=1)
 
 
 class Flood(nn.Module):
@@ -194,7 +194,7 @@ def test_shapes_are_checked() -> None:
 def test_a_model_that_says_how_many_steps_it_needs_is_measured_to_its_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = ModelConfig("logic", vocabulary=10, width=8, heads=1, hidden=8, attention="none")
+    config = ModelConfig("logic", vocabulary=10, width=8, heads=1, mlp_width=8, attention="none")
     model = adapters.make("gru", config)
     checkpoint.save(tmp_path / "gru", model, name="gru", recipe="", training={}, metrics={}, card="")
     reader = checkpoint.load(tmp_path / "gru")

@@ -16,8 +16,8 @@ from depthscope.core.errors import InputError
 from depthscope.core.model import DepthRecurrentTransformer, log_odds, rotate, within
 from depthscope.core.protocol import RecurrentModel, Sink
 
-GRAPH = ModelConfig("graph", vocabulary=27, width=32, heads=4, hidden=48)
-LOGIC = ModelConfig("logic", vocabulary=10, width=32, heads=4, hidden=48, attention="full", position="rope")
+GRAPH = ModelConfig("graph", vocabulary=27, width=32, heads=4, mlp_width=48)
+LOGIC = ModelConfig("logic", vocabulary=10, width=32, heads=4, mlp_width=48, attention="full", position="rope")
 PAPER: dict[str, Any] = {"recall": False, "state_norm": False, "depth_embedding": 5, "activation": "relu"}
 
 VARIANTS = {
@@ -83,7 +83,7 @@ def encoding(config: ModelConfig, n: int, seed: int = 0) -> Encoding:
         value=np.ones(n, dtype=np.int8),
         true_from=never,
         known_from=never,
-        subformula=np.arange(n),
+        instance_node=np.arange(n),
         bracket=rng.integers(0, 4, n) if config.task == "logic" else None,
         entity=rng.integers(0, 4, n) if config.task == "text" else None,
         asked=int(rng.integers(-3, 4)) if config.task == "text" else 1,
@@ -180,7 +180,7 @@ def test_log_odds_of_a_class_against_all_others() -> None:
     asked = torch.tensor([-12, 3])
     share = classes.softmax(-1)
     own = torch.stack([share[0, :, 0], share[1, :, 15]])
-    torch.testing.assert_close(log_odds(classes, asked[:, None]), torch.log(own / (1 - own)))
+    torch.testing.assert_close(log_odds(classes, asked[:, None], -MAX_OFFSET), torch.log(own / (1 - own)))
 
 
 def test_a_sum_affirms_what_lies_within_its_margin_however_far_out() -> None:

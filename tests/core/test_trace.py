@@ -14,13 +14,14 @@ from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import collate
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import get
-from depthscope.core.tasks.graph import encode as graph
+from depthscope.core.tasks.graph import TASK as graph  # noqa: N811
+from depthscope.core.tasks.graph.instance import GraphInstance
 from depthscope.core.training.recipes import RECIPES
 
 
 def small(config: ModelConfig, kind: str = adapters.DEFAULT) -> Checkpoint:
     torch.manual_seed(0)
-    model = adapters.make(kind, replace(config, width=32, hidden=32)).eval()
+    model = adapters.make(kind, replace(config, width=32, mlp_width=32)).eval()
     return Checkpoint("small", model, model.config, "none", {}, {}, "0" * 64, 1, None, kind)
 
 
@@ -92,7 +93,7 @@ def test_commitment_is_the_first_step_of_the_last_sign() -> None:
 def test_what_would_not_fit_is_refused_with_what_would() -> None:
     checkpoint = small(RECIPES[2].model)
     edges = np.stack([np.arange(99_999), np.arange(1, 100_000)], axis=1)
-    path = graph.GraphInstance(tuple(map(str, range(100_000))), edges, 0, 99_999)
+    path = GraphInstance(tuple(map(str, range(100_000))), edges, 0, 99_999)
     with pytest.raises(InputError, match="at most"):
         trace.record(checkpoint, path, 5000)
     with pytest.raises(InputError, match="steps should be"):

@@ -9,7 +9,8 @@ from depthscope.core.tasks.graph.encode import encode as encode_graph
 from depthscope.core.tasks.graph.instance import GraphInstance
 from depthscope.core.tasks.logic.instance import AND, CLOSE, CLS, NOT, OPEN, OR, VOCABULARY, F, LogicInstance, T
 from depthscope.core.tasks.text.encode import encode as encode_text
-from depthscope.core.tasks.text.task import TextInstance, parse
+from depthscope.core.tasks.text.grammar import parse
+from depthscope.core.tasks.text.instance import TextInstance
 from depthscope.core.trace import Trace
 from depthscope.core.training.recipes import HOUSE_FACTS, HOUSE_GRAPH_TOKENS, HOUSE_TEXT_TOKENS
 
@@ -94,7 +95,7 @@ def graph_trace(
         value=np.ones(n, dtype=np.int8),
         true_from=when,
         known_from=np.zeros(n, dtype=np.int32),
-        subformula=loops,
+        instance_node=loops,
     )
     t = np.arange(steps + 1)[:, None]
     readout = np.where(t >= when[None], 6.0, -6.0) + 1.5 * rng.normal(size=(steps + 1, n))
@@ -200,7 +201,7 @@ def formula_trace(instance: LogicInstance, steps: int, interface: str, *, n_head
         value=value,
         true_from=np.zeros(n, dtype=np.int32),
         known_from=when,
-        subformula=sub,
+        instance_node=sub,
     )
     t = np.arange(steps + 1)[:, None]
     sign = np.where(value == 1, 1.0, -1.0)

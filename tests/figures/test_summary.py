@@ -2,8 +2,9 @@ import dataclasses
 
 import numpy as np
 
+from depthscope.core.tasks.wording import clipped
 from depthscope.core.trace import Trace
-from depthscope.figures.summary import clipped, right_from, sentence
+from depthscope.figures.summary import right_from, sentence
 from tests.figures.hand_made import chain, formula, formula_trace, graph_trace, layered_graph
 
 

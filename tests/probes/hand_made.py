@@ -17,16 +17,16 @@ from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.core.protocol import Shapes, Sink
 
 CONFIGS = {
-    "graph": ModelConfig("graph", vocabulary=2, width=8, heads=2, hidden=8),
-    "named": ModelConfig("graph", vocabulary=27, width=8, heads=2, hidden=8, readout="pair", identity="vocabulary"),
-    "tree": ModelConfig("logic", vocabulary=10, width=8, heads=2, hidden=8),
-    "edge list": ModelConfig("graph", vocabulary=4, width=8, heads=2, hidden=8, attention="full", position="rope"),
-    "text": ModelConfig("text", vocabulary=54, width=8, heads=2, hidden=8, attention="full", readout="offset"),
-    "tokens": ModelConfig("logic", vocabulary=10, width=8, heads=2, hidden=8, attention="full", position="rope"),
+    "graph": ModelConfig("graph", vocabulary=2, width=8, heads=2, mlp_width=8),
+    "named": ModelConfig("graph", vocabulary=27, width=8, heads=2, mlp_width=8, readout="pair", identity="vocabulary"),
+    "tree": ModelConfig("logic", vocabulary=10, width=8, heads=2, mlp_width=8),
+    "edge list": ModelConfig("graph", vocabulary=4, width=8, heads=2, mlp_width=8, attention="full", position="rope"),
+    "text": ModelConfig("text", vocabulary=54, width=8, heads=2, mlp_width=8, attention="full", readout="offset"),
+    "tokens": ModelConfig("logic", vocabulary=10, width=8, heads=2, mlp_width=8, attention="full", position="rope"),
     "nearest match": ModelConfig(
-        "logic", vocabulary=10, width=8, heads=2, hidden=8, attention="full", geometric=True, bracket_bias=True
+        "logic", vocabulary=10, width=8, heads=2, mlp_width=8, attention="full", geometric=True, bracket_bias=True
     ),
-    "without ^": ModelConfig("logic", vocabulary=9, width=8, heads=2, hidden=8, attention="full", readout="cls"),
+    "without ^": ModelConfig("logic", vocabulary=9, width=8, heads=2, mlp_width=8, attention="full", readout="cls"),
 }
 
 
@@ -104,7 +104,7 @@ def wave(width: int = 8) -> Checkpoint:
     the highest r among the in-neighbours and the node itself and adds their state; the norm keeps it in bounds.
     """
     config = ModelConfig(
-        "graph", vocabulary=2, width=width, heads=2, hidden=8, gate_bias=None, recall=False, layer_scale=None
+        "graph", vocabulary=2, width=width, heads=2, mlp_width=8, gate_bias=None, recall=False, layer_scale=None
     )
     model = DepthRecurrentTransformer(config)
     with torch.no_grad():

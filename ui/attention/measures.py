@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from depthscope.figures.frontier.words import counted
+from depthscope.core import tasks
 from depthscope.figures.instruments import attention as drawing
 from depthscope.figures.style.curves import interval, share
 from depthscope.probes.instruments.attention import AttentionScores
@@ -28,7 +28,7 @@ def draw(view: View) -> None:
     opened = view.checkpoint
     st.markdown("#### Measured on drawn instances")
     hardest = opening.trained(opened, "difficulty")
-    most = f" ({counted(opened.config.task, hardest[1])})" if hardest else ""
+    most = f" ({tasks.get(opened.config.task).words.counted(hardest[1])})" if hardest else ""
     st.caption(
         plain(
             f"Instances that no training saw, as hard as the hardest trained on{most}, with 95% intervals; those "

@@ -101,8 +101,7 @@ def _headline(view: View, scores: AttentionScores | None) -> None:
 
 def _no_path(view: View) -> str:
     path, _ = drawing.path_of(view.instance)
-    missing = path.replace("the path", "path") if view.instance.task == "graph" else path.replace("the ", "", 1)
-    return f"There is no {missing}, so nothing that attention could follow to the answer"
+    return f"There is no {path.removeprefix('the ')}, so nothing that attention could follow to the answer"
 
 
 def _draw_maps(view: View) -> None:

@@ -9,7 +9,6 @@ from depthscope.core.files.strict_json import dumps
 from depthscope.figures.instruments import attention as curves, traced_back as drawing
 from depthscope.figures.style.curves import share
 from depthscope.probes.instruments.interaction import InteractionScores
-from depthscope.probes.reading.margins import has_from
 from depthscope.ui.attention import run as attention_run
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets import copy_instance, plot
@@ -35,9 +34,7 @@ def section(view: View) -> None:
 def _plot(view: View, value: np.ndarray, key: str, alt: str) -> None:
     encoding = view.trace.encoding
     path = attention_run.route_of(view).nodes(view.trace.n_nodes)
-    fig = drawing.answer_traced_back(
-        value, has_from(view.instance.task, encoding), path, encoding.labels, plot.scheme()
-    )
+    fig = drawing.answer_traced_back(value, encoding.has_from, path, encoding.labels, plot.scheme())
     plot.plot(fig, f"attention {key}", _stem(view, key), alt)
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import streamlit as st
 
+from depthscope.core import tasks
 from depthscope.core.checkpoint import CHECKPOINTS, CONFIG
 from depthscope.core.errors import InputError
 from depthscope.core.exchange import bundle
 from depthscope.core.exchange.about import About, about
 from depthscope.core.kinds import DEFAULT, TITLES
 from depthscope.figures.training import accuracy_cells, told
-from depthscope.ui.shell.sidebar import UNIT
 from depthscope.ui.visit import uploads, view as opening, visit
 from depthscope.ui.visit.uploads import Upload
 from depthscope.ui.widgets.plot import scheme
@@ -140,7 +140,7 @@ def badges(entry: dict[str, Any], info: About) -> list[tuple[str, str]]:
     if data in ("paper", "audited"):
         badges_.append((f"{data} data", "gray"))
     if span := info.training.get("difficulty"):
-        badges_.append((f"trained on {span[0]}–{span[1]} {UNIT[entry['task']]}", "gray"))
+        badges_.append((f"trained on {span[0]}–{span[1]} {tasks.get(entry['task']).words.unit}", "gray"))
     if span := info.training.get("steps"):
         badges_.append((f"in {_range(span)} steps", "gray"))
     if info.training.get("finished") is False:
@@ -160,7 +160,7 @@ def _reached(entry: dict[str, Any], info: About) -> None:
     span = info.training.get("difficulty")
     with st.container(gap=None):
         st.html(accuracy_cells(info.accuracy, scheme(), (span[0], span[1]) if span else None))
-        st.caption(plain(f"Validation: {told(info.accuracy)} {UNIT[entry['task']]}", 200))
+        st.caption(plain(f"Validation: {told(info.accuracy)} {tasks.get(entry['task']).words.unit}", 200))
 
 
 def _small(one: Card) -> str:
@@ -193,7 +193,7 @@ def table(info: About) -> str:
         "Seed": training.get("seed"),
         "Seconds": training.get("seconds"),
         "Machine": training.get("machine"),
-        "Width, heads, hidden": f"{config.width}, {config.heads}, {config.hidden}",
+        "Width, heads, hidden": f"{config.width}, {config.heads}, {config.mlp_width}",
         "Attention": f"{config.attention}{', to the nearest match' if config.geometric else ''}",
         "Hints": config.hints,
         "Position, identity": f"{config.position}, {config.identity}",

@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 import streamlit as st
 
+from depthscope.core import tasks
 from depthscope.core.errors import InputError
 from depthscope.core.exchange import bundle
 from depthscope.ui.checkpoints import cards, training, upload
@@ -28,12 +29,6 @@ _STYLE = """
 [class*="st-key-card-"] :is(td, th) { padding: 0.15rem 0.5rem; }
 """
 """Small tables in small cards."""
-
-HEADINGS = {
-    "graph": "Graphs: is there a path?",
-    "logic": "Formulas: is it true?",
-    "text": "Texts: are they so related?",
-}
 
 
 @dataclass
@@ -94,10 +89,10 @@ def _cards() -> None:
         st.info("The first one takes about a minute: choose **Train one here**, or **Bring your own**.")
         return
     _mine()
-    for task, heading in HEADINGS.items():
-        among = [one for one in there if one.upload is None and one.entry["task"] == task]
+    for task in map(tasks.get, tasks.names()):
+        among = [one for one in there if one.upload is None and one.entry["task"] == task.name]
         if among:
-            st.markdown(f"#### {heading}")
+            st.markdown(f"#### {task.words.nouns.capitalize()}: {task.words.question}")
             cards.grid(among, lambda _: None)
     for name, why in cards.unreadable().items():
         st.warning(plain(whole(f"The folder checkpoints/{name[:60]} is passed over: {why}")))

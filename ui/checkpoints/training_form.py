@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from depthscope.core import tasks
 from depthscope.core.errors import InputError
 from depthscope.core.kinds import DEFAULT
 from depthscope.core.training import recipes
@@ -16,7 +17,6 @@ from depthscope.ui.checkpoints.training_request import MAX_SEED, Request, durati
 from depthscope.ui.widgets.text import plain, whole
 
 MAX_BATCHES = 200_000
-TASKS = {"graph": "graphs", "logic": "formulas", "text": "texts"}
 
 
 def draw(start: Callable[[Request], None], busy: str | None) -> None:
@@ -47,7 +47,8 @@ def _request() -> Request:
 
     def title(offer: tuple[str, str]) -> str:
         found = estimate(Request(*offer), known)
-        return f"{TASKS[offer[0]]}: {offer[1]}" + (f", about {duration(found.seconds)}" if found else "")
+        time = f", about {duration(found.seconds)}" if found else ""
+        return f"{tasks.get(offer[0]).words.nouns}: {offer[1]}{time}"
 
     task, name = st.selectbox(
         "Recipe", training_request.offers(), format_func=title, key="training recipe_widget", persist_state="session"

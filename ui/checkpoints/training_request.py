@@ -12,7 +12,7 @@ from typing import Any
 from depthscope.core.errors import InputError
 from depthscope.core.exchange.about import About
 from depthscope.core.training import overrides, recipes
-from depthscope.core.training.recipes import RECIPES, Recipe
+from depthscope.core.training.recipes import Recipe, offered
 from depthscope.ui.widgets.copy_instance import command
 
 MAX_SEED = 2**31 - 1
@@ -81,7 +81,7 @@ def from_json(values: Any) -> Request:
 
 def offers() -> list[tuple[str, str]]:
     """Task and name of every recipe, the quick ones first."""
-    return [*FIRST, *(pair for r in RECIPES if (pair := (r.task, r.name)) not in FIRST)]
+    return [*FIRST, *(pair for r in offered() if (pair := (r.task, r.name)) not in FIRST)]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from depthscope.core import tasks
 from depthscope.core.checkpoint import CARD, CONFIG, HUB_ID, METRICS, PROBES, WEIGHTS
 from depthscope.core.errors import InputError
 from depthscope.core.exchange import bundle
@@ -27,7 +28,6 @@ MAX_UPLOAD_MB = 64
 MAX_FILES = 8
 MAX_HUB_ID = 96
 PAPER = (".pt", ".pth")
-TASKS = {"graph": "Graphs", "logic": "Formulas", "text": "Texts"}
 
 
 @dataclass
@@ -68,7 +68,8 @@ def _files() -> None:
         )
         with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
             st.segmented_control(
-                "Task of a .pt", list(TASKS), format_func=lambda task: TASKS[task], key="checkpoint task_widget",
+                "Task of a .pt", tasks.BUILT_IN, key="checkpoint task_widget",
+                format_func=lambda task: tasks.get(task).words.nouns.capitalize(),
                 help="Left open, it is read off the weights: each task of the paper has its own number of tokens.",
             )  # fmt: skip
             st.form_submit_button("Open", on_click=submit, type="primary")

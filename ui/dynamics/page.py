@@ -6,10 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from depthscope.core import frontier
+from depthscope.core import frontier, tasks
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.tasks.logic.instance import VOCABULARY
-from depthscope.figures.frontier.words import AXES
+from depthscope.figures.frontier.words import axis
 from depthscope.figures.instruments import dynamics as drawing
 from depthscope.probes.instruments.automaton import Automaton
 from depthscope.probes.instruments.convergence import Convergence
@@ -110,16 +109,16 @@ def measured(view: View) -> None:
 def _level(opened: Checkpoint) -> int | None:
     """Difficulty of the drawn instances, as a person chooses it; None for the hardest trained on."""
     task, trained = opened.config.task, subjects.trained(opened)
-    most = min(FARTHEST * trained, opening.MOST[task]["audited"]) if task in opening.MOST else trained
+    most = min(FARTHEST * trained, tasks.get(task).most.get("audited", trained))
     left, right = st.columns([4, 1], gap="small", vertical_alignment="bottom")
     with right:
         chosen = st.number_input(
-            AXES.get(task, "difficulty").capitalize(), 1, most, trained, key=f"dynamics level {task} {trained} {most}",
+            axis(task).capitalize(), 1, most, trained, key=f"dynamics level {task} {trained} {most}",
             persist_state="session", help="Of the instances drawn: beyond the trained ones is where runs fail.",
         )  # fmt: skip
     with left:
         st.caption(
-            f"Instances that no training saw, at the {plain(AXES.get(task, 'difficulty'))} chosen here (trained up to "
+            f"Instances that no training saw, at the {plain(axis(task))} chosen here (trained up to "
             f"{trained}; the automaton keeps to that), each beside an untrained network of the same architecture."
         )
     return None if chosen in (None, trained) else int(chosen)
@@ -224,7 +223,8 @@ def _automaton(found: Automaton, task: str) -> None:
 
 def symbols(task: str) -> dict[int, str]:
     """What the symbols of an automaton stand for: four numbers a token, with its role."""
-    if task == "graph":
-        return {4: "node", 5: "source", 6: "target", 7: "source and target"}
+    tokens = tasks.get(task).words.tokens
+    if len(tokens) == 2:  # one kind of token beside the padding: its role says all
+        return dict(enumerate((tokens[1], "source", "target", "source and target"), start=4))
     roles = ("", " (source)", " (target)", " (both)")
-    return {4 * t + r: f"{token}{roles[r]}" for t, token in enumerate(VOCABULARY) for r in range(4)}
+    return {4 * t + r: f"{token}{roles[r]}" for t, token in enumerate(tokens) for r in range(4)}

@@ -8,14 +8,13 @@ from typing import cast
 import streamlit as st
 
 from depthscope.core import tasks
-from depthscope.core.arrival import t75
 from depthscope.core.exchange.npz import frontier_object
 from depthscope.core.files.strict_json import dumps
-from depthscope.core.frontier import Frontier
+from depthscope.core.frontier import Frontier, t75
 from depthscope.figures.frontier import beside_paper, figures as drawing
 from depthscope.figures.frontier.figures import Measured
-from depthscope.figures.frontier.published import SOURCE
-from depthscope.figures.frontier.words import AXES, difficulty_title, in_order
+from depthscope.figures.frontier.published import SOURCE, Grid, published
+from depthscope.figures.frontier.words import axis, difficulty_title, in_order
 from depthscope.ui.frontier import measuring
 from depthscope.ui.frontier.measuring import Subject
 from depthscope.ui.frontier.request import frontier_lines
@@ -55,7 +54,7 @@ def draw(what: Subject, found: Frontier, name: str) -> None:
         found: The rows that are there.
         name: Of the files that are saved.
     """
-    paper = beside_paper.has_paper(what.task)
+    paper = published(what.task) is not None
     top = st.columns(2 if paper else 1, gap="small")
     with top[0]:
         _heatmap(what, found, name)
@@ -94,13 +93,13 @@ def _heatmap(what: Subject, found: Frontier, name: str) -> None:
 
 
 def _paper(what: Subject, found: Frontier) -> None:
-    graph = what.task == "graph"
+    grid = isinstance(published(what.task), Grid)
     with card(f"The paper's, {SOURCE}"):
-        st.caption("Accuracy at the steps published, d = 128." if graph else "Accuracy at the best of all steps.")
+        st.caption("Accuracy at the steps published, d = 128." if grid else "Accuracy at the best of all steps.")
         fig = beside_paper.paper_beside(found, what.task, what.checkpoint.name, scheme())
         plot(fig, "frontier paper", f"paper-{what.task}", "What the paper's author published")
         own = "The author's numbers, on the author's instances, whose shortcuts audited ones leave out (see below). "
-        st.caption(own + ("Hover for ours in the same cell." if graph else "Bars are 95% intervals."))
+        st.caption(own + ("Hover for ours in the same cell." if grid else "Bars are 95% intervals."))
 
 
 def _steps(what: Subject, found: Frontier, name: str) -> None:
@@ -156,7 +155,7 @@ def _row(found: Frontier, task: str) -> int:
     rows, row = in_order(found.difficulty), visit.part(Row)
     shown = row.difficulty if row.difficulty in rows else rows[-1]
     chosen = st.selectbox(
-        AXES.get(task, "Difficulty").capitalize(),
+        axis(task).capitalize(),
         rows,
         index=rows.index(shown),
         format_func=lambda d: difficulty_title(task, d, unit=True),

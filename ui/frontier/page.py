@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
+from depthscope.core import tasks
 from depthscope.core.frontier import Frontier
 from depthscope.figures.frontier.words import sentence
 from depthscope.ui.frontier import exit as exit_section, figures, measuring, trivial
@@ -151,7 +152,7 @@ def _drawn_controls(address: Address) -> None:
         values = {name: value for name, value in values.items() if value is not None}
         _take_up(replace(address, origin=replace(sample, **values), steps=st.session_state[_key("steps")] or steps))
 
-    unit = sidebar.DIFFICULTY[opening.listed(address.checkpoint)["task"]]
+    unit = tasks.get(opening.listed(address.checkpoint)["task"]).words.difficulty.capitalize()
     with st.form("frontier_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(unit, sample.difficulty, key=_key("difficulty"), help="Such as 5, 1-12 or 1-12,20.", width=150)
         st.number_input("Steps T", 1, MAX_STEPS, steps, key=_key("steps"), width=112)

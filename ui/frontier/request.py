@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from depthscope.core import frontier
+from depthscope.core import frontier, tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
 from depthscope.ui.visit.address import Address, Sample, UserInput
@@ -18,14 +18,12 @@ DATA = ("audited", "paper")
 MAX_CELLS = 200_000
 """Difficulties x steps that a page draws."""
 
-FIRST = {"graph": "1-12", "logic": "1-8"}
-"""Difficulties that a page opens with; for other tasks those up to twice the trained."""
-
 
 def first(opened: Checkpoint) -> Address:
     """What is measured of a checkpoint until something else is asked for."""
-    task, hard = opened.config.task, frontier.default_difficulties(opened)
-    sample = Sample(FIRST.get(task, f"{hard[0]}-{hard[-1]}"), 200 if opened.config.attention == "edges" else 100)
+    hard = frontier.default_difficulties(opened)
+    levels = tasks.get(opened.config.task).first_difficulties or f"{hard[0]}-{hard[-1]}"
+    sample = Sample(levels, 200 if opened.config.attention == "edges" else 100)
     steps = frontier.default_steps(opened, max(difficulties(sample.difficulty)))
     return Address(opened.name, sample, steps=steps)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from depthscope.core import tasks
 from depthscope.core.errors import InputError
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.frontier import Frontier
@@ -16,7 +17,6 @@ from depthscope.probes.instruments.trivial import RuleScores
 from depthscope.ui.frontier import measuring
 from depthscope.ui.frontier.measuring import Subject
 from depthscope.ui.frontier.request import trivial_lines
-from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.widgets.card import card
 from depthscope.ui.widgets.plot import csv_and_json, plot, scheme, take_away
@@ -27,15 +27,12 @@ from depthscope.ui.work.work import Progress, Work
 MOST_INSTANCES = 200
 """For each difficulty; the interval is narrow enough, and texts take a while to draw."""
 
-LEAST = {("text", "paper"): 2}
-"""Lowest difficulty of a generator, where that is not 1."""
-
 Scores = Mapping[str, Sequence[RuleScores]]
 
 
 def section(what: Subject) -> None:
     """Title, button, and the curves once there are any; for drawn instances, since a rule is of a kind of data."""
-    if what.own is not None or what.task not in opening.MOST:
+    if what.own is not None or what.task not in tasks.BUILT_IN:
         return
     rules = _work(what)
     with card("What can be had without thinking", height="content"):
@@ -46,7 +43,7 @@ def section(what: Subject) -> None:
         st.caption(
             "Do the instances give their answer away? Rules that only count (degrees, top levels, words) are scored on "
             "audited instances and on the paper's: where they get far, a model can as well."
-            + (" The word counter is learned first, about a minute." if what.task == "text" else "")
+            + (" The word counter is learned first, about a minute." if tasks.get(what.task).training.sums else "")
         )
         if not work.under_way(rules):
             st.button("Measure trivial rules", key="trivial measure", on_click=work.start, args=(rules,))
@@ -54,7 +51,8 @@ def section(what: Subject) -> None:
 
 def levels(what: Subject, data: str) -> list[int]:
     """The difficulties asked for that the generator of some data has."""
-    low, high = LEAST.get((what.task, data), 1), opening.MOST[what.task][data]
+    task = tasks.get(what.task)
+    low, high = task.least.get(data, 1), task.most[data]
     return [d for d in what.levels if low <= d <= high]
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
+from depthscope.core.tasks.concepts import concept_of
 from depthscope.probes.editing import directions, language
 from depthscope.probes.editing.language import END, NEEDS, PARTS, TAKES, Edit
 from depthscope.probes.instruments.steer import MEANS, ORTHOGONAL
@@ -119,7 +120,8 @@ def _how(opened: Checkpoint, kind: str) -> dict[str, Any]:
         spec = dict(AMOUNT[kind])
         given["amount"] = float(st.number_input(spec.pop("label"), key=f"build amount {kind}", width=120, **spec))
     if "direction" in takes:
-        between = (MEANS, ORTHOGONAL) if opened.config.task != "text" else ()  # where the concept has two values
+        two = not concept_of(opened.config.task).values
+        between = (MEANS, ORTHOGONAL) if two else ()
         names = [*directions.weights(opened, 0), *between, "random"]
         given["direction"] = st.selectbox("Direction", names, key=f"build direction {names}", width=150)
     if "heads" in takes:

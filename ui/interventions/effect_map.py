@@ -140,7 +140,7 @@ def _way(first: str) -> str:
 
 def _plot(view: View, twin: Twin, one: EffectMap, chosen: tuple[int, int] | None) -> None:
     positive_run = positive(view.checkpoint, view.trace, twin.instance)
-    times = margins.has_from(positive_run.instance.task, positive_run.encoding)  # (n,), the oracle's, label 1
+    times = positive_run.encoding.has_from  # (n,), the oracle's, label 1
     fig, cell = drawing.effect_heatmap(one, times, scheme(), chosen), visit.part(Chosen)
     shown: Any = {
         "theme": None,
@@ -220,9 +220,9 @@ def name_of(labels: tuple[str, ...], i: int) -> str:
 def _open_twin(view: View, twin: Twin) -> None:
     other = twin.instance
     content = tasks.get(other.task).render(other).encode()
-    source, target = (other.names[other.source], other.names[other.target]) if other.task == "graph" else (None, None)
+    ends = {"source": None, "target": None, **other.question()}
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Open the twin", key="effects twin"):
-            visit.change(origin=UserInput(content), source=source, target=target, steps=view.trace.steps)
+            visit.change(origin=UserInput(content), **ends, steps=view.trace.steps)
             st.rerun()
         st.caption("These patches go into the twin's run: open it to make them in the list above.")

@@ -10,7 +10,6 @@ import numpy as np
 from depthscope.core import tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import NEVER
-from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.core.tasks import paths as routes
 from depthscope.core.trace import Trace
 from depthscope.probes.editing import language
@@ -53,8 +52,7 @@ def positive(checkpoint: Checkpoint, base: Trace, twin: Any) -> Trace:
 
 def has_gate(checkpoint: Checkpoint) -> bool:
     """Whether there is an update gate that edits can set."""
-    model = checkpoint.model
-    return isinstance(model, DepthRecurrentTransformer) and model.block.gate is not None
+    return checkpoint.model.shapes.edits_gate
 
 
 def examples(checkpoint: Checkpoint, base: Trace, twin: Any = None) -> list[Offer]:
@@ -100,7 +98,7 @@ def _front(checkpoint: Checkpoint, base: Trace, twin: Any) -> np.ndarray:
     """The path's nodes at the step at which the oracle has them; any node's where there is no path, (T+1, n) bool."""
     front, _ = patch.oracle_front(checkpoint, positive(checkpoint, base, twin))
     if not front.any():
-        front = np.arange(base.steps + 1)[:, None] == reading.has_from(base.instance.task, base.encoding)
+        front = np.arange(base.steps + 1)[:, None] == base.encoding.has_from
     return front
 
 

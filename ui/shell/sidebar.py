@@ -12,7 +12,6 @@ from typing import Any, Literal
 import streamlit as st
 
 from depthscope.core import tasks
-from depthscope.core.tasks.graph.formats import FORMATS
 from depthscope.core.trace import default_steps
 from depthscope.ui import many
 from depthscope.ui.shell import help as guide
@@ -30,33 +29,10 @@ MAX_TYPED = 200_000
 MAX_SHOWN = 20_000
 """Longest instance, in characters, that the text box is filled with."""
 
-EXTENSIONS = {
-    "graph": ["txt", "csv", "tsv", "npy", "graphml", "xml", "gml", "gexf", "json", "cyjs", "net", "paj", "dot", "gv"],
-    "logic": ["txt", "logic", "formula"],
-    "text": ["txt"],
-}
 MANY = ("jsonl", "csv", "tsv")
 """Files that may hold many instances."""
 
-DIFFICULTY = {"graph": "Hops", "logic": "Nesting depth", "text": "Length of the chain"}
 SCALE = (*range(1, 17), 18, 20, 24, 28, 32, 40, 48, 64, 80, 100, 128, 160, 200, 256)
-UNIT = {"graph": "hops", "logic": "nesting levels", "text": "facts"}
-ANSWERS = {
-    "graph": {1: "Reachable", 0: "Not reachable"},
-    "logic": {1: "True", 0: "False"},
-    "text": {1: "Yes", 0: "No"},
-}
-PLACEHOLDER = {
-    "graph": "A B\nB C\nC D",
-    "logic": "(T & !F) | (F ^ T)",
-    "text": "Ada is the parent of Bea.\nCy is the child of Bea.\nIs Ada the grandparent of Cy?",
-}
-TYPED = {"graph": "Edge list or another format", "logic": "Formula", "text": "Facts and a question"}
-HELP = {
-    "graph": "One edge a line: `from to`.",
-    "logic": "T F & | ^ ! => <=>, words, variables, brackets.",
-    "text": "Facts about parents, children and siblings; then `Is A the grandparent of C?`, or any such relation.",
-}
 DATA = {"audited": "Audited", "paper": "Paper's"}
 
 
@@ -86,7 +62,7 @@ def draw(view: View, address: Address | None = None, more: Callable[[View], None
         if more is not None:
             more(view)
         _instance(view)
-        if view.instance.task == "graph":
+        if "source" in tasks.get(view.instance.task).questions:
             _ends(view)
         _steps(view)
         visit.write_url(address or view.address)
@@ -106,7 +82,7 @@ def describe(name: str) -> str:
         parts.append(f"{entry['parameters'] / 1000:,.0f}k weights")
     if entry["difficulty"]:
         low, high = entry["difficulty"]
-        parts.append(f"trained on {low}–{high} {UNIT[entry['task']]}")
+        parts.append(f"trained on {low}–{high} {tasks.get(entry['task']).words.unit}")
     return " · ".join(parts)
 
 
@@ -162,26 +138,26 @@ def _examples(view: View) -> None:
 
 
 def _generate(view: View) -> None:
-    task, origin = view.instance.task, view.address.origin
+    task, origin = tasks.get(view.instance.task), view.address.origin
     span = trained(view.checkpoint, "difficulty")
     shown = origin if isinstance(origin, Generated) else Generated(view.instance.difficulty or 12)
-    most = max(opening.MOST[task][shown.data], shown.difficulty)
+    most = max(task.most[shown.data], shown.difficulty)
 
     def draw_another(seed: int | None = None) -> None:
         state = st.session_state
         seed = int(state["seed_widget"] or 0) if seed is None else seed
         data = state["data_widget"] or shown.data
         answer = shown.answer if state["answer_widget"] is None else state["answer_widget"]
-        difficulty = min(int(state["difficulty_widget"]), opening.MOST[task][data])
+        difficulty = min(int(state["difficulty_widget"]), task.most[data])
         _open(Generated(difficulty, data, seed, answer))
 
-    label = DIFFICULTY[task] + (f" (trained on {span[0]}–{span[1]})" if span else "")
+    label = task.words.difficulty.capitalize() + (f" (trained on {span[0]}–{span[1]})" if span else "")
     scale = sorted({d for d in SCALE if d <= most} | {shown.difficulty})
     st.select_slider(label, scale, key=_show("difficulty_widget", shown.difficulty), on_change=draw_another)
     st.segmented_control(
         "Answer",
-        list(ANSWERS[task]),
-        format_func=lambda answer: ANSWERS[task][answer],
+        (1, 0),
+        format_func=lambda answer: task.words.buttons[answer],
         key=_show("answer_widget", shown.answer),
         on_change=draw_another,
         required=True,
@@ -210,11 +186,11 @@ def _generate(view: View) -> None:
 
 
 def _format(view: View, key: str, on_change: Callable[[], None] | None = None) -> None:
-    """The switch of graph formats, where the extension is not to be believed or there is none."""
-    if view.instance.task == "graph":
+    """The switch of file formats, where the extension is not to be believed or there is none."""
+    if formats := tasks.get(view.instance.task).formats:
         st.selectbox(
             "Format",
-            [None, *FORMATS],
+            [None, *formats],
             format_func=lambda name: name or "By its extension or content",
             key=key,
             persist_state="session",
@@ -223,7 +199,8 @@ def _format(view: View, key: str, on_change: Callable[[], None] | None = None) -
 
 
 def _type(view: View) -> None:
-    task, origin, state, shown = view.instance.task, view.address.origin, st.session_state, visit.part(Shown)
+    words, origin = tasks.get(view.instance.task).words, view.address.origin
+    state, shown = st.session_state, visit.part(Shown)
     lost = "type_widget" not in state  # a text that was set for a widget, not typed, does not outlive a page switch
     if (lost or shown.typed != view.key) and not visit.visit().problem:
         typed = origin.content if isinstance(origin, UserInput) and origin.file is None else None
@@ -236,13 +213,13 @@ def _type(view: View) -> None:
 
     with st.form("type", border=False):
         st.text_area(
-            TYPED[task],
+            words.typed,
             key="type_widget",
-            height=120 if task == "logic" else 190,
+            height=120 if words.one_line else 190,
             max_chars=MAX_TYPED,
-            placeholder=PLACEHOLDER[task],
+            placeholder=words.placeholder,
             persist_state="session",
-            help=HELP[task],
+            help=words.help,
         )
         _format(view, "type_format_widget")
         st.form_submit_button("Run", on_click=submit, width="stretch")
@@ -269,7 +246,7 @@ def _upload(view: View) -> None:
 
     st.file_uploader(
         "Files of your own; they stay on this machine",
-        type=[*EXTENSIONS[task], *(end for end in MANY if end not in EXTENSIONS[task])],
+        type=list(dict.fromkeys((*tasks.get(task).words.extensions, *MANY))),
         accept_multiple_files=True,
         help="One instance a file, or many in one: JSON Lines or a table, with `input` and, for graphs, `source` and "
         "`target`.",

@@ -1,5 +1,6 @@
-"""What is named when the app starts: `streamlit run app.py -- --adapter MODULE:CLASS`, or the environment.
+"""What is named when the app starts: `streamlit run app.py -- --adapter MODULE:CLASS`, `--task MODULE:TASK`.
 
+Or in the environment, DEPTHSCOPE_ADAPTERS and DEPTHSCOPE_TASKS.
 A page, a URL or an upload never names Python; whoever starts the server does.
 """
 
@@ -14,25 +15,27 @@ import streamlit as st
 import torch
 from threadpoolctl import threadpool_limits
 
-from depthscope.core import kinds as adapters
+from depthscope.core import kinds as adapters, tasks
 from depthscope.core.errors import InputError
 from depthscope.ui.widgets.text import plain, whole
 
 
 @st.cache_resource(show_spinner=False)
 def _problem() -> str | None:
-    """Names the adapters once for the life of the server; one sentence if that fails."""
+    """Names tasks and adapters once for the life of the server; one sentence if that fails."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--adapter", action="append", default=[])
+    parser.add_argument("--task", action="append", default=[])
     try:
         given, unknown = parser.parse_known_args(sys.argv[1:])
         if unknown:
             return f"The app does not know {unknown[0]!r}; it was started with it."
+        tasks.name_all(given.task)
         adapters.name_all(given.adapter)
     except argparse.ArgumentError as error:
         return f"The app was started with arguments that cannot be read: {error}"
     except InputError as error:
-        return f"An adapter named at start-up is left out: {error}"
+        return f"An adapter or task named at start-up is left out: {error}"
     return None
 
 
@@ -53,7 +56,7 @@ def read_only() -> bool:
 
 
 def name_adapters() -> None:
-    """Makes checkpoints of the user's own kinds open; every page says so if that failed."""
+    """Makes checkpoints of the user's own kinds and tasks open; every page says so if that failed."""
     problem = _problem()
     if problem:
         st.warning(plain(whole(problem)))

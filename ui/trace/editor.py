@@ -15,9 +15,7 @@ from depthscope.core import tasks
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import twins
 from depthscope.core.tasks.editing import edit
-from depthscope.core.tasks.logic.instance import LogicInstance
-from depthscope.figures.linked_views.layout import encoded_formula
-from depthscope.ui.visit import view as opening, visit
+from depthscope.ui.visit import visit
 from depthscope.ui.visit.address import Address, Generated, UserInput
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets.text import plain, whole
@@ -138,8 +136,8 @@ def from_browser(view: View, request: Any) -> None:
         return
     with visit.attempt(PLACE):
         instance = view.instance
-        if isinstance(instance, LogicInstance):  # what the model reads is what is drawn
-            instance = encoded_formula(instance, view.trace.encoding)
+        # what the model reads is what is drawn
+        instance = tasks.get(instance.task).drawing.encoded(instance, view.trace.encoding)
         keep: Keep = "node" if view.trace.encoding.interface == "edges" and name in ("edge", "add", "turn") else "step"
         take(*edited(instance, request), keep=keep, steps=visit.current().steps)
 
@@ -155,8 +153,8 @@ def _move(view: View, by: int) -> None:
     """One step harder or easier: another draw where the instance was drawn, else the same instance changed."""
     origin, name = view.address.origin, "harder" if by > 0 else "easier"
     if isinstance(origin, Generated):
-        most = opening.MOST[view.instance.task].get(origin.data, 1)
-        least = 2 if (view.instance.task, origin.data) == ("text", "paper") else 1
+        task = tasks.get(view.instance.task)
+        most, least = task.most.get(origin.data, 1), task.least.get(origin.data, 1)
         if least <= origin.difficulty + by <= most:
             visit.change(
                 origin=replace(origin, difficulty=origin.difficulty + by), source=None, target=None, steps=None

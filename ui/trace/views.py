@@ -14,10 +14,11 @@ from streamlit.components.v2 import component
 from depthscope.core import tasks
 from depthscope.core.encoding import NOTHING
 from depthscope.core.exchange.npz import write_npz
+from depthscope.core.tasks.wording import clipped
 from depthscope.figures.linked_views import payload as linked_views
 from depthscope.figures.report_page import report
 from depthscope.figures.style.csv_text import csv_text
-from depthscope.figures.summary import clipped, sentence
+from depthscope.figures.summary import sentence
 from depthscope.ui.trace import grouping
 from depthscope.ui.visit import session_file, view as opening, visit
 from depthscope.ui.visit.view import View
@@ -25,8 +26,8 @@ from depthscope.ui.widgets import copy_instance, plot
 from depthscope.ui.widgets.plot import Offer
 from depthscope.ui.widgets.text import plain, whole
 
-MAX_FORMULA, MAX_NOTE = 160, 140
-"""Characters of a formula and of a note in the line under the headline; whole notes are among the facts."""
+MAX_NOTE = 140
+"""Characters of a note in the line under the headline; whole notes are among the facts."""
 
 
 _component = component("depthscope_linked_views", html=linked_views.HTML, css=linked_views.CSS, js=linked_views.JS)
@@ -43,14 +44,7 @@ def nothing_to_open() -> None:
 
 def size(view: View) -> str:
     """How large the instance is, in words."""
-    instance = view.instance
-    if instance.task == "graph":
-        return f"{instance.n_nodes:,} nodes, {len(instance.edges):,} edges"
-    if instance.task == "logic":
-        return f"{instance.n_subformulas:,} subformulas, depth {instance.depth}: {clipped(instance.text, MAX_FORMULA)}"
-    read = "words" if view.trace.encoding.interface == "tokens" else "mentions and relations"
-    facts = f"{len(instance.facts):,} fact{'' if len(instance.facts) == 1 else 's'}"
-    return f"{facts} about {instance.n_names:,} people, read as {view.trace.n_nodes:,} {read}"
+    return tasks.get(view.instance.task).drawing.size(view.instance, view.trace.encoding)
 
 
 def notes(view: View) -> list[str]:
@@ -91,7 +85,7 @@ def linked(
     shown = view.readings if readings is None else readings
     here = grouping.current(view) if role == "scrubber" else grouping.choose(view, key)
     drawing = grouping.payload_of(view, here, shown, sides, given=readings is not None)
-    is_graph = view.instance.task == "graph"
+    has_ends = "source" in tasks.get(view.instance.task).questions
 
     def choose_ends() -> None:
         ends, names = st.session_state[key].ends, view.instance.names
@@ -107,7 +101,7 @@ def linked(
         if request := st.session_state[key].group:
             grouping.open_group(view, here.by, request.get("group"))
 
-    place = {"initial": visit.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and is_graph}
+    place = {"initial": visit.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and has_ends}
     place |= {"edit": on_edit is not None and not here.grouped, "open_groups": here.grouped}
     place["picture"] = plot.picture()
     data = {

@@ -57,11 +57,9 @@ def arguments(options: dict[str, Any]) -> str:
 
 def on_instance(view: View, instrument: str, **options: Any) -> tuple[str, str]:
     """The command and the code that run an instrument on the open instance, saved as `file_of` names it."""
-    name, graph, origin = file_of(view), view.instance, view.address.origin
-    ends = {}
-    if graph.task == "graph":
-        ends = {"source": graph.names[graph.source], "target": graph.names[graph.target]}
-    form = origin.format or None if isinstance(origin, UserInput) and graph.task == "graph" else None
+    name, ends, origin = file_of(view), view.instance.question(), view.address.origin
+    has_formats = bool(tasks.get(view.instance.task).formats)
+    form = origin.format or None if isinstance(origin, UserInput) and has_formats else None
     steps = view.trace.steps
     options_ = ends | {"format": form, "steps": steps, **options, "json": True}
     code = python(

@@ -1,1 +1,5 @@
-"""Reachability in a directed graph."""
+"""Reachability in a directed graph: is the target reachable from the source along directed edges?"""
+
+from depthscope.core.tasks.graph.task import TASK
+
+__all__ = ["TASK"]

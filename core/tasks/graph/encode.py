@@ -1,20 +1,12 @@
-"""The graph task: is the target reachable from the source along directed edges?
-
-The face of the task. The instance and its oracle are in `graph_instance`, the generators in `graph_data`, the readers
-of file formats in `graph_formats`; how an instance becomes nodes for a model is here.
-"""
+"""How a graph becomes nodes for a model: its nodes along their incoming edges, or its edges as tokens."""
 
 import numpy as np
 
 from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import NEVER, SOURCE, TARGET, Encoding
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.graph.formats import parse, render
-from depthscope.core.tasks.graph.generate import ENDS, HEAD, TAIL, generate
-from depthscope.core.tasks.graph.instance import CONCEPT, TASK, GraphInstance
-from depthscope.core.tasks.graph.letters import letter_names
-
-__all__ = ["CONCEPT", "TASK", "GraphInstance", "encode", "generate", "parse", "render"]
+from depthscope.core.tasks.graph.generate import ENDS, HEAD, TAIL
+from depthscope.core.tasks.graph.instance import LETTERS, NAME, GraphInstance
 
 MAX_TOLD, MAX_LABEL = 3, 24
 """Nodes named in a note, and characters of a name."""
@@ -30,7 +22,7 @@ def encode(instance: GraphInstance, config: ModelConfig) -> Encoding:
     Raises:
         InputError: If the model is of another task, or knows fewer names than there are nodes.
     """
-    if config.task != TASK:
+    if config.task != NAME:
         raise InputError(f"this checkpoint reads {config.task}, not a graph")
     return _nodes(instance, config) if config.attention == "edges" else _tokens(instance)
 
@@ -60,7 +52,7 @@ def _nodes(instance: GraphInstance, config: ModelConfig) -> Encoding:
         value=np.ones(n, dtype=np.int8),
         true_from=np.where(instance.distance >= 0, instance.distance, NEVER),
         known_from=np.zeros(n, dtype=np.int64),
-        subformula=np.arange(n),
+        instance_node=np.arange(n),
         notes=tuple(notes),
     )
 
@@ -85,7 +77,7 @@ def _tokens(instance: GraphInstance) -> Encoding:
         value=np.ones(len(node), dtype=np.int8),
         true_from=np.where(distance >= 0, distance, NEVER),
         known_from=np.zeros(len(node), dtype=np.int64),
-        subformula=node,
+        instance_node=node,
         entity=node + 1,
         notes=_unnamed(instance, node),
     )
@@ -102,3 +94,24 @@ def _unnamed(instance: GraphInstance, node: np.ndarray) -> tuple[str, ...]:
     have, are = ("has", "is") if len(missing) == 1 else ("have", "are")
     why = "this model reads edges, and no token names a node without one"
     return (f"{told}{more} {have} no edge and {are} not drawn: {why}.",)
+
+
+def letter_names(instance: GraphInstance) -> tuple[list[int], tuple[str, ...]]:
+    """A letter for every node: single letters A..Z keep their own, other names get free ones in order.
+
+    Returns:
+        The token id of each node's letter, 1 (A) to 26 (Z), and a sentence that shows who was renamed, if any was.
+
+    Raises:
+        InputError: If there are more nodes than letters.
+    """
+    if instance.n_nodes > len(LETTERS):
+        raise InputError(
+            f"the graph has {instance.n_nodes:,} nodes but this checkpoint knows only {len(LETTERS)} names (A to Z); "
+            "take a smaller graph or a checkpoint without names"
+        )
+    free = iter([letter for letter in LETTERS if letter not in instance.names])
+    letters = [name if name in LETTERS else next(free) for name in instance.names]
+    renamed = [f"{name[:40]!r} is {new}" for name, new in zip(instance.names, letters, strict=True) if name != new]
+    notes = (f"This checkpoint knows only the names A to Z: {', '.join(renamed)}.",) if renamed else ()
+    return [LETTERS.index(letter) + 1 for letter in letters], notes

@@ -17,10 +17,8 @@ from scipy.sparse.csgraph import dijkstra
 
 from depthscope.core.encoding import NEVER, NOTHING, SOURCE, TARGET, Batch, Lesson
 from depthscope.core.errors import InputError
+from depthscope.core.tasks import SPLITS
 from depthscope.core.tasks.graph.instance import LETTERS, GraphInstance
-
-SPLITS = {"train": 0, "validation": 1, "test": 2}
-"""Streams of random numbers; what one draws the others never see again."""
 
 MAX_HOPS = 5000
 PAPER_MAX_NODES = 20

@@ -10,14 +10,21 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from depthscope.core.errors import InputError
-from depthscope.core.tasks import default_steps
 
-TASK = "graph"
+NAME = "graph"
 CONCEPT = "reached"
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 CHOSEN = ("No source ", "No target ")
 """How a note begins that says which ends were chosen because none were given; other ends make it untrue."""
+
+
+def default_steps(difficulty: int, attention: str = "edges") -> int:
+    """T when none are asked for: hops + 8.
+
+    Over the tokens of a graph a hop takes two steps, to the other end of an edge and to the equal token.
+    """
+    return difficulty * (2 if attention == "full" else 1) + 8
 
 
 def hop_distances(n_nodes: int, edges: np.ndarray, start: int | np.ndarray) -> np.ndarray:
@@ -54,7 +61,7 @@ class GraphInstance:
     target: int
     notes: tuple[str, ...] = field(default=(), compare=False)
 
-    task = TASK
+    task = NAME
     concept = CONCEPT
 
     def __post_init__(self) -> None:
@@ -103,8 +110,8 @@ class GraphInstance:
     def default_steps(self) -> int:
         """Steps run when none are asked for: distance + 8, at least 64 where there is no path."""
         if self.difficulty is not None:
-            return default_steps(TASK, self.difficulty)
-        return max(64, default_steps(TASK, self.target_ancestor_depth))
+            return default_steps(self.difficulty)
+        return max(64, default_steps(self.target_ancestor_depth))
 
     def ceiling(self, steps: int) -> np.ndarray:
         """Expected accuracy of the observer of T = 1..steps, (steps,): 1 where it can decide, else a coin.
@@ -120,7 +127,11 @@ class GraphInstance:
         """First T at which the observer can answer."""
         return self.difficulty if self.difficulty is not None else self.target_ancestor_depth + 1
 
-    def with_ends(self, source: str | None, target: str | None) -> GraphInstance:
+    def question(self) -> dict[str, str]:
+        """Names of the source and the target."""
+        return {"source": self.names[self.source], "target": self.names[self.target]}
+
+    def asked(self, source: str | None = None, target: str | None = None) -> GraphInstance:
         """The same graph with another source or target, by name.
 
         Raises:
@@ -137,3 +148,5 @@ class GraphInstance:
             target=self.target if target is None else index[target],
             notes=tuple(note for note in self.notes if not note.startswith(CHOSEN)),
         )
+
+    with_ends = asked

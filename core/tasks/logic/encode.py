@@ -1,21 +1,14 @@
-"""The logic task: what is the value of a formula?
-
-The face of the task. The formula and its oracle are in `logic_formula`, the generators in `logic_data`, the grammar in
-`logic_grammar`; how a formula becomes nodes for a model is here.
-"""
+"""How a formula becomes nodes for a model: its tree, or [CLS] and its tokens."""
 
 import numpy as np
 
 from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import NEVER, NOTHING, Encoding
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.logic.generate import bracket_depth, generate
-from depthscope.core.tasks.logic.grammar import parse, render
-from depthscope.core.tasks.logic.instance import CLS, CONCEPT, TASK, VOCABULARY, XOR, LogicInstance
+from depthscope.core.tasks.logic.generate import bracket_depth
+from depthscope.core.tasks.logic.instance import CLS, NAME, VOCABULARY, LogicInstance
 from depthscope.core.tasks.logic.left_to_right import as_read
-from depthscope.core.tasks.logic.rewrite import without_xor
-
-__all__ = ["CONCEPT", "TASK", "LogicInstance", "encode", "generate", "parse", "render"]
+from depthscope.core.tasks.logic.rewrite import as_given
 
 
 def encode(instance: LogicInstance, config: ModelConfig) -> Encoding:
@@ -28,12 +21,12 @@ def encode(instance: LogicInstance, config: ModelConfig) -> Encoding:
     Raises:
         InputError: If the model is of another task.
     """
-    if config.task != TASK:
+    if config.task != NAME:
         raise InputError(f"this checkpoint reads {config.task}, not a formula")
-    notes = ()
-    if config.vocabulary <= XOR and (instance.kind == XOR).any():
-        instance = without_xor(instance)
-        notes = (f"This checkpoint does not know ^; the formula was rewritten as {instance.text[:400]}",)
+    notes, rewritten = (), as_given(instance, config)
+    if rewritten is not instance:
+        notes = (f"This checkpoint does not know ^; the formula was rewritten as {rewritten.text[:400]}",)
+        instance = rewritten
     if config.attention == "edges":
         return _tree(instance, notes)
     tokens = _tokens(instance, notes)
@@ -64,7 +57,7 @@ def _tree(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
         value=instance.value,
         true_from=np.zeros(m, dtype=np.int64),
         known_from=instance.decided_from.astype(np.int64),
-        subformula=own,
+        instance_node=own,
         notes=notes,
     )
 
@@ -75,9 +68,9 @@ def _tokens(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
     n, place = len(ids), instance.position + 1
     value = np.full(n, NOTHING, dtype=np.int8)
     known = np.full(n, NEVER, dtype=np.int64)
-    subformula = np.full(n, -1, dtype=np.int64)
+    instance_node = np.full(n, -1, dtype=np.int64)
     value[place], known[place] = instance.value, instance.decided_from
-    subformula[place] = np.arange(instance.n_subformulas)
+    instance_node[place] = np.arange(instance.n_subformulas)
     value[0], known[0] = instance.label, instance.first_decidable_step()
     return Encoding(
         interface="tokens",
@@ -90,7 +83,7 @@ def _tokens(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
         value=value,
         true_from=np.zeros(n, dtype=np.int64),
         known_from=known,
-        subformula=subformula,
+        instance_node=instance_node,
         bracket=np.concatenate([[0], bracket_depth(instance.token_ids)]),
         notes=notes,
     )

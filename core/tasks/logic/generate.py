@@ -18,7 +18,7 @@ import torch
 
 from depthscope.core.encoding import NOTHING, Batch, Lesson
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.graph.generate import SPLITS
+from depthscope.core.tasks import SPLITS
 from depthscope.core.tasks.logic.instance import AND, BINARY, CLOSE, CLS, NOT, OPEN, OR, XOR, F, LogicInstance, T
 
 MAX_DEPTH = 300

@@ -7,13 +7,18 @@ from functools import cached_property
 
 import numpy as np
 
-from depthscope.core.tasks import default_steps
+from depthscope.core.tasks.spec import unasked
 
-TASK = "logic"
+NAME = "logic"
 CONCEPT = "value"
 VOCABULARY = ("[PAD]", "[CLS]", "T", "F", "&", "|", "!", "(", ")", "^")
 PAD, CLS, T, F, AND, OR, NOT, OPEN, CLOSE, XOR = range(10)
 BINARY = (AND, OR, XOR)
+
+
+def default_steps(difficulty: int, attention: str = "edges") -> int:
+    """T when none are asked for: 3 * depth + 12, whatever the interface."""
+    return 3 * difficulty + 12
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class LogicInstance:
     root: int
     notes: tuple[str, ...] = field(default=(), compare=False)
 
-    task = TASK
+    task = NAME
     concept = CONCEPT
 
     def __post_init__(self) -> None:
@@ -136,7 +141,7 @@ class LogicInstance:
     @property
     def default_steps(self) -> int:
         """Steps run when none are asked for: 3 * depth + 12."""
-        return default_steps(TASK, self.depth)
+        return default_steps(self.depth)
 
     @cached_property
     def _layout(self) -> tuple[np.ndarray, np.ndarray]:
@@ -183,3 +188,11 @@ class LogicInstance:
     def first_decidable_step(self) -> int:
         """First T at which the top T levels of the tree fix the value."""
         return int(self.decided_from[self.root])
+
+    def question(self) -> dict[str, str]:
+        """Nothing: a formula asks for its own value."""
+        return {}
+
+    def asked(self, **question: str | None) -> LogicInstance:
+        """The formula itself, if nothing is asked."""
+        return unasked(self, question)

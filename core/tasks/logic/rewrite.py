@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from depthscope.core.config import ModelConfig
+from depthscope.core.encoding import Encoding
+from depthscope.core.errors import InputError
 from depthscope.core.tasks.logic.instance import AND, NOT, OR, XOR, LogicInstance
 
 MAX_REWRITTEN = 20_000
@@ -15,8 +18,6 @@ def without_xor(instance: LogicInstance) -> LogicInstance:
     Raises:
         InputError: If nested ^ would make it longer than MAX_REWRITTEN subformulas.
     """
-    from depthscope.core.errors import InputError
-
     kind, left, right = [], [], []
 
     def add(k: int, a: int = -1, b: int = -1) -> int:
@@ -73,3 +74,14 @@ def in_token_order(
     rank[order] = np.arange(len(order))
     keep = np.array(order)
     return LogicInstance(kind[keep].astype(np.int8), rank[left[keep]], rank[right[keep]], int(rank[root]), notes)
+
+
+def as_given(instance: LogicInstance, config: ModelConfig) -> LogicInstance:
+    """The formula that a model is in fact given: without ^ where it does not know it."""
+    return without_xor(instance) if config.vocabulary <= XOR and (instance.kind == XOR).any() else instance
+
+
+def encoded(instance: LogicInstance, encoding: Encoding) -> LogicInstance:
+    """The formula that an encoding's nodes speak of: the instance, or what its ^ was rewritten into."""
+    count = len(np.unique(encoding.instance_node[encoding.instance_node >= 0]))
+    return instance if count == instance.n_subformulas else without_xor(instance)

@@ -25,9 +25,10 @@ from depthscope.core.tasks.text.instance import (
     CLS,
     FIRST_NAME,
     FIRST_RELATION,
+    NAME,
+    NAMES,
     OFFSETS,
     SEP,
-    TASK,
     TOKEN,
     VOCABULARY,
     TextInstance,
@@ -185,13 +186,11 @@ def encode(instance: TextInstance, config: ModelConfig) -> Encoding:
     Raises:
         InputError: If the model is of another task, or knows fewer names than there are people.
     """
-    if config.task != TASK:
+    if config.task != NAME:
         raise InputError(f"this checkpoint reads {config.task}, not a text")
     words, notes = config.attention == "full", ()
     token = np.full(instance.n_names, FIRST_NAME)
     if config.identity == "vocabulary":
-        from depthscope.core.tasks.text.names import known_names
-
         ids, notes = known_names(instance)
         token = np.array(ids)
     query = np.array([instance.query])
@@ -217,9 +216,30 @@ def encode(instance: TextInstance, config: ModelConfig) -> Encoding:
         value=np.where(mention, instance.offset[where], NOTHING).astype(np.int16),
         true_from=distance,
         known_from=distance,
-        subformula=person,
+        instance_node=person,
         entity=person + 1,
         asked=instance.query[1],
         before=NOTHING,
         notes=tuple(notes),
     )
+
+
+def known_names(instance: TextInstance) -> tuple[list[int], tuple[str, ...]]:
+    """A name of the vocabulary for every person: names among the twenty keep their own, others get free ones in order.
+
+    Returns:
+        The token id of each person's name, and a sentence that shows who was renamed, if anyone was.
+
+    Raises:
+        InputError: If there are more people than names.
+    """
+    if instance.n_names > len(NAMES):
+        raise InputError(
+            f"the text names {instance.n_names:,} people but this checkpoint knows only {len(NAMES)} names; "
+            "take a shorter text or a checkpoint that takes any names"
+        )
+    free = iter([name for name in NAMES if name not in instance.names])
+    given = [name if name in NAMES else next(free) for name in instance.names]
+    renamed = [f"{name[:40]} is {new}" for name, new in zip(instance.names, given, strict=True) if name != new]
+    notes = (f"This checkpoint knows only {len(NAMES)} names: {', '.join(renamed)}.",) if renamed else ()
+    return [TOKEN[name] for name in given], notes

@@ -15,7 +15,7 @@ import numpy as np
 
 from depthscope.core.encoding import MAX_OFFSET
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.graph.generate import SPLITS
+from depthscope.core.tasks import SPLITS
 from depthscope.core.tasks.text.instance import NAMES, TextInstance
 
 MAX_CHAIN = 200
@@ -125,6 +125,57 @@ def _chains(rng: np.random.Generator, chain: np.ndarray, drift: float, turns: bo
     return steps, twin
 
 
+def _add_distractors(
+    rng: np.random.Generator,
+    chain: np.ndarray,
+    extra: np.ndarray,
+    links: np.ndarray,
+    twin: np.ndarray,
+    distance: np.ndarray,
+    offset: np.ndarray,
+    twin_offset: np.ndarray,
+) -> None:
+    """Writes distractors behind the chains of twins, the same in both: on branches of the chain, or apart from it.
+
+    Args:
+        rng: Random numbers.
+        chain: (P,) facts of each chain.
+        extra: (P,) distractors of each.
+        links: (P, F, 3) facts of the first of each pair, and `twin` those of the second.
+        twin: The same.
+        distance: (P, m) facts between the queried person and each, -1 where none join them.
+        offset: (P, m) generations between them in the first, and `twin_offset` in the second.
+        twin_offset: The same.
+    """
+    rows = np.arange(len(chain))
+    n_names, apart = chain + 1, np.zeros(distance.shape, bool)
+    for d in range(int(extra.max())):
+        live = d < extra
+        branch = rng.random(len(chain)) < BRANCH_SHARE
+        choice = rng.random(distance.shape)
+        near = np.argmax(choice * (distance >= 0), axis=1)  # a person on the chain or on a branch of it
+        fresh = ~apart.any(1) | (rng.random(len(chain)) < 0.5)
+        far = np.where(fresh, n_names, np.argmax(choice * apart, axis=1))
+        old = np.where(branch, near, far)
+        new = n_names + (~branch & fresh)
+        step = _walk(rng, np.where(branch, offset[rows, near], 0))
+        # on the twin's branch the same step may lead out of reach; then it goes to a sibling in both
+        out = branch & (np.abs(twin_offset[rows, near] + step) > REACH)
+        step = np.where(out, 0, step)
+        at = chain + d
+        r = rows[live]
+        links[r, at[live]] = twin[r, at[live]] = np.stack([old, step, new], axis=1)[live]
+        joined = live & branch
+        distance[rows[joined], new[joined]] = distance[rows[joined], near[joined]] + 1
+        offset[rows[joined], new[joined]] = (offset[rows, near] + step)[joined]
+        twin_offset[rows[joined], new[joined]] = (twin_offset[rows, near] + step)[joined]
+        lone = live & ~branch
+        apart[rows[lone], new[lone]] = True
+        first = lone & fresh
+        apart[rows[first], old[first]] = True
+        n_names = np.where(live, new + 1, n_names)
+
+
 def audited(
     rng: np.random.Generator,
     chain: np.ndarray,
@@ -164,33 +215,7 @@ def audited(
     offset, twin_offset = np.zeros((p, people), np.int64), np.zeros((p, people), np.int64)
     for values, own in ((offset, steps), (twin_offset, twin_steps)):
         values[:, 1 : most + 1] = np.where(on_chain, own, 0).cumsum(1) * on_chain
-    n_names, apart = chain + 1, np.zeros((p, people), bool)
-    for d in range(int(extra.max())):
-        live = d < extra
-        branch = rng.random(p) < BRANCH_SHARE
-        choice = rng.random((p, people))
-        near = np.argmax(choice * (distance >= 0), axis=1)  # a person on the chain or on a branch of it
-        fresh = ~apart.any(1) | (rng.random(p) < 0.5)
-        far = np.where(fresh, n_names, np.argmax(choice * apart, axis=1))
-        old = np.where(branch, near, far)
-        new = n_names + (~branch & fresh)
-        step = _walk(rng, np.where(branch, offset[rows, near], 0))
-        # on the twin's branch the same step may lead out of reach; then it goes to a sibling in both
-        out = branch & (np.abs(twin_offset[rows, near] + step) > REACH)
-        step = np.where(out, 0, step)
-        at = chain + d
-        r = rows[live]
-        links[r, at[live]] = twin[r, at[live]] = np.stack([old, step, new], axis=1)[live]
-        joined = live & branch
-        distance[rows[joined], new[joined]] = distance[rows[joined], near[joined]] + 1
-        offset[rows[joined], new[joined]] = (offset[rows, near] + step)[joined]
-        twin_offset[rows[joined], new[joined]] = (twin_offset[rows, near] + step)[joined]
-        lone = live & ~branch
-        apart[rows[lone], new[lone]] = True
-        first = lone & fresh
-        apart[rows[first], old[first]] = True
-        n_names = np.where(live, new + 1, n_names)
-
+    _add_distractors(rng, chain, extra, links, twin, distance, offset, twin_offset)
     turned = rng.random((p, size)) < 0.5
     order = np.argsort(rng.random((p, size)) + (np.arange(size)[None] >= n_facts[:, None]), axis=1)
     both = np.stack([links, twin], axis=1).reshape(2 * p, size, 3)

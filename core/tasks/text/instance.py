@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from depthscope.core.encoding import MAX_OFFSET, NEVER
-from depthscope.core.tasks import default_steps
+from depthscope.core.tasks.spec import unasked
 
-TASK = "text"
+NAME = "text"
 CONCEPT = "offset"
 
 NAMES = (
@@ -19,6 +19,11 @@ NAMES = (
     "Olivia", "Paul", "Quinn", "Rose", "Sam", "Tina",
 )  # fmt: skip
 """The paper's names."""
+
+
+def default_steps(difficulty: int, attention: str = "edges") -> int:
+    """T when none are asked for: 2 * facts on the chain + 8, whatever the interface."""
+    return 2 * difficulty + 8
 
 
 def relation_word(offset: int) -> str:
@@ -31,6 +36,9 @@ def relation_word(offset: int) -> str:
 
 OFFSETS = (*(sign * size for size in range(1, MAX_OFFSET + 1) for sign in (1, -1)), 0)
 RELATIONS = tuple(relation_word(offset) for offset in OFFSETS)
+NOT_JOINED = MAX_OFFSET + 1
+"""Value of the offset of people whom no facts join to the one asked about."""
+
 OFFSET_OF = dict(zip(RELATIONS, OFFSETS, strict=True))
 VOCABULARY = ("[PAD]", "[CLS]", "[SEP]", *NAMES, *RELATIONS, "is", "the", "of", "query", ":", ".")
 """The paper's tokens in its order."""
@@ -59,7 +67,7 @@ class TextInstance:
     query: tuple[int, int, int]
     notes: tuple[str, ...] = field(default=(), compare=False)
 
-    task = TASK
+    task = NAME
     concept = CONCEPT
 
     def __post_init__(self) -> None:
@@ -130,10 +138,10 @@ class TextInstance:
     @property
     def default_steps(self) -> int:
         """Steps run when none are asked for: 2 * facts on the chain + 8; 64 where there is no chain."""
-        return 64 if self.difficulty is None else default_steps(TASK, self.difficulty)
+        return 64 if self.difficulty is None else default_steps(self.difficulty)
 
     @property
-    def question(self) -> str:
+    def sentence(self) -> str:
         """What is asked, as a sentence."""
         a, asked, b = self.query
         return f"Is {self.names[a]} the {relation_word(asked)} of {self.names[b]}?"
@@ -150,3 +158,11 @@ class TextInstance:
         """
         chain = self.difficulty
         return np.where(np.arange(1, steps + 1) > (NEVER if chain is None else chain), 1.0, 0.5)
+
+    def question(self) -> dict[str, str]:
+        """Nothing beside the text, which holds its question."""
+        return {}
+
+    def asked(self, **question: str | None) -> TextInstance:
+        """The text itself, if nothing is asked."""
+        return unasked(self, question)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import replace
 
 import numpy as np
@@ -62,3 +63,14 @@ def consistent(instance: TextInstance) -> bool:
     a, offset, b = instance.facts.T
     joined = instance.distance[a] >= 0
     return bool((instance.offset[b][joined] - instance.offset[a][joined] == offset[joined]).all())
+
+
+def shared(instance: TextInstance) -> Hashable:
+    """What a text has in common with its twin: names, question, and who each fact is about."""
+    return instance.names, instance.query, instance.facts[:, [0, 2]].tobytes()
+
+
+def together(first: TextInstance, second: TextInstance) -> bool:
+    """Whether two texts with the same `shared` are the same, or twins: one relation differs, and so does the answer."""
+    changed = int((first.facts[:, 1] != second.facts[:, 1]).sum())
+    return changed == 0 or (changed == 1 and first.label != second.label)

@@ -166,7 +166,7 @@ def test_graph_logits_are_the_papers(tmp_path: Path, steps: int) -> None:
     theirs = reference("graph")
     torch.save(theirs.state_dict(), tmp_path / "graph.pt")
     ours, config, _ = import_paper(tmp_path / "graph.pt", "graph")
-    assert (config.width, config.heads, config.hidden, config.depth_embedding) == (64, 2, 96, 6)
+    assert (config.width, config.heads, config.mlp_width, config.depth_embedding) == (64, 2, 96, 6)
 
     rng = np.random.default_rng(0)
     encodings, n_most = [], 14

@@ -17,13 +17,14 @@ from depthscope.core.encoding import collate
 from depthscope.core.errors import InputError
 from depthscope.core.kinds import check
 from depthscope.core.kinds.act import AdaptiveComputation
-from depthscope.core.kinds.check import PRESENTATIONS
 from depthscope.core.kinds.fixed_depth import FixedDepth
 from depthscope.core.kinds.gru import TokenReader
 from depthscope.core.protocol import Sink
 from depthscope.core.training import train
 from depthscope.core.training.batches import Lessons
 from depthscope.core.training.recipes import RECIPES
+
+CONFIGS = {each.name: each.config for each in check.PRESENTATIONS}
 
 READS = {
     "depth-recurrent": ("graph", "tree", "tokens"),
@@ -63,7 +64,7 @@ def test_every_kind_is_whole(kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_one_step_twice_is_two_steps(kind: str, name: str) -> None:
-    config = PRESENTATIONS[name]
+    config = CONFIGS[name]
     model, batch = shaken(kind, config), collate(encodings_of(config))
     with torch.inference_mode():
         context = model.prepare(batch)
@@ -78,7 +79,7 @@ def test_one_step_twice_is_two_steps(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_a_trace_is_the_plain_run_and_padding_changes_nothing(kind: str, name: str) -> None:
-    config = PRESENTATIONS[name]
+    config = CONFIGS[name]
     opened = checkpoint_of(kind, config)
     task = tasks.get(config.task)
     instances = task.generate(2, 2) + task.generate(4, 2)
@@ -96,7 +97,7 @@ def test_a_trace_is_the_plain_run_and_padding_changes_nothing(kind: str, name: s
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_every_weight_has_a_say(kind: str, name: str) -> None:
-    config = PRESENTATIONS[name]
+    config = CONFIGS[name]
     model, batch = shaken(kind, config), collate(encodings_of(config))
     answer, node = model(batch, 12)
     loss = answer.square().sum() + (0 if node is None else node.square().sum())
@@ -131,7 +132,7 @@ def test_their_recipes_learn(recipe: Any) -> None:
 
 def halting(probability: float) -> AdaptiveComputation:
     """A model that halts with the same probability at every node and step."""
-    model = shaken("act", PRESENTATIONS["graph"])
+    model = shaken("act", CONFIGS["graph"])
     with torch.no_grad():
         model.halt.weight.zero_()
         model.halt.bias.fill_(math.log(probability / (1 - probability)))
@@ -149,7 +150,7 @@ def halting(probability: float) -> AdaptiveComputation:
 )
 def test_forced_halting_gives_known_weights(probability: float, weights: list[float]) -> None:
     model = halting(probability)
-    batch = collate(encodings_of(PRESENTATIONS["graph"]))
+    batch = collate(encodings_of(CONFIGS["graph"]))
     d = model.config.width
     with torch.inference_mode():
         context = model.prepare(batch)
@@ -170,7 +171,7 @@ def test_forced_halting_gives_known_weights(probability: float, weights: list[fl
 
 def test_a_halted_node_changes_no_more_and_its_gate_is_shut() -> None:
     model = halting(0.6)
-    batch = collate(encodings_of(PRESENTATIONS["graph"]))
+    batch = collate(encodings_of(CONFIGS["graph"]))
     gate = torch.empty(batch.token_ids.shape)
     with torch.inference_mode():
         context = model.prepare(batch)
@@ -185,7 +186,7 @@ def test_a_halted_node_changes_no_more_and_its_gate_is_shut() -> None:
 
 def test_ponder_cost_asks_for_fewer_steps() -> None:
     """A step against the gradient of the remainder raises the probability of halting."""
-    model, batch = halting(0.3), collate(encodings_of(PRESENTATIONS["graph"]))
+    model, batch = halting(0.3), collate(encodings_of(CONFIGS["graph"]))
     model.penalty(states(model, batch, 3), batch).backward()
     assert model.halt.bias.grad is not None
     assert float(model.halt.bias.grad) < 0
@@ -195,7 +196,7 @@ def test_ponder_cost_asks_for_fewer_steps() -> None:
 
 
 def test_blocks_share_no_weights_and_steps_past_the_last_change_nothing() -> None:
-    config = PRESENTATIONS["graph"]
+    config = CONFIGS["graph"]
     model = shaken("fixed-depth", config)
     assert len({p.data_ptr() for p in model.parameters()}) == len(list(model.parameters()))
     batch = collate(encodings_of(config))
@@ -215,7 +216,7 @@ def test_blocks_share_no_weights_and_steps_past_the_last_change_nothing() -> Non
 
 
 def test_equal_blocks_are_the_weight_tied_model() -> None:
-    config = PRESENTATIONS["graph"]
+    config = CONFIGS["graph"]
     model = shaken("fixed-depth", config)
     tied = shaken("depth-recurrent", replace(config, depth_embedding=0))
     for block in model.later:
@@ -229,14 +230,14 @@ def test_equal_blocks_are_the_weight_tied_model() -> None:
 @pytest.mark.parametrize("blocks", [0, 257])
 def test_a_depth_that_makes_no_sense(blocks: int) -> None:
     with pytest.raises(InputError, match="from 1 to 256"):
-        FixedDepth(replace(PRESENTATIONS["graph"], depth_embedding=blocks))
+        FixedDepth(replace(CONFIGS["graph"], depth_embedding=blocks))
 
 
 # GRU
 
 
 def test_the_reader_is_torchs_gru() -> None:
-    config = PRESENTATIONS["reading"]
+    config = CONFIGS["reading"]
     model = shaken("gru", config)
     gru = torch.nn.GRU(config.width, config.width, batch_first=True)
     gru.load_state_dict({f"{k}_l0": v for k, v in model.cell.state_dict().items()})
@@ -255,7 +256,7 @@ def test_the_reader_is_torchs_gru() -> None:
 
 
 def test_the_gate_shows_where_the_head_is() -> None:
-    config = PRESENTATIONS["reading"]
+    config = CONFIGS["reading"]
     kept = trace.record(checkpoint_of("gru", config), tasks.get("logic").parse("((T&F)|!T)"))
     assert kept.steps == 10  # one a token
     assert kept.attention is None
@@ -279,10 +280,10 @@ def test_a_reader_is_trained_on_all_tokens_of_a_batch(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("change", [{"attention": "full"}, {"attention": "edges"}, {"readout": "pair"}])
 def test_configs_that_a_reader_refuses(change: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="without attention"):
-        TokenReader(replace(PRESENTATIONS["reading"], **change))
+        TokenReader(replace(CONFIGS["reading"], **change))
 
 
 @pytest.mark.parametrize("kind", ["depth-recurrent", "act", "fixed-depth"])
 def test_attention_none_is_for_readers(kind: str) -> None:
     with pytest.raises(InputError, match="attends along edges or in full"):
-        adapters.make(kind, PRESENTATIONS["reading"])
+        adapters.make(kind, CONFIGS["reading"])

@@ -22,12 +22,13 @@ from depthscope.core.config import ModelConfig
 from depthscope.core.errors import InputError
 from depthscope.core.files.digests import sealed
 from depthscope.core.kinds import check
-from depthscope.core.kinds.check import PRESENTATIONS
 from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.core.protocol import Shapes
 
+CONFIGS = {each.name: each.config for each in check.PRESENTATIONS}
+
 DOCS = Path(__file__).parents[3] / "docs" / "guides" / "add-a-kind.md"
-CONFIG = ModelConfig("graph", vocabulary=2, width=16, heads=2, hidden=16)
+CONFIG = ModelConfig("graph", vocabulary=2, width=16, heads=2, mlp_width=16)
 NAME = "neighbours:Neighbours"
 
 Captured = pytest.CaptureFixture[str]
@@ -140,7 +141,7 @@ def test_a_checkpoint_without_a_kind_is_the_houses_own(folder: Path, saved: dict
 
 @pytest.mark.parametrize(("kind", "name"), [("act", "graph"), ("fixed-depth", "tree"), ("gru", "reading")])
 def test_built_in_kinds_are_saved_and_opened(kind: str, name: str, tmp_path: Path) -> None:
-    model = adapters.make(kind, PRESENTATIONS[name])
+    model = adapters.make(kind, CONFIGS[name])
     checkpoint.save(tmp_path / "it", model, name="it", recipe="", training={}, metrics={}, card="")
     opened = checkpoint.load(tmp_path / "it")
     assert (opened.kind, type(opened.model)) == (kind, type(model))

@@ -39,7 +39,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("depthscope.core.training.batches.VALIDATION_COUNT", {"graph": 8, "logic": 8})
+    monkeypatch.setattr("depthscope.core.training.batches.validation_count", lambda task: 8)
 
 
 def plan(folder: Path, *groups: dict[str, Any], batches: int = 4) -> Path:

@@ -8,8 +8,8 @@ import torch
 
 from depthscope.core.encoding import NEVER, NOTHING, Lesson, collate
 from depthscope.core.model import DepthRecurrentTransformer
-from depthscope.core.tasks.graph import encode as graph, generate as graph_data
-from depthscope.core.tasks.logic import encode as logic, generate as logic_data, instance as logic_formula
+from depthscope.core.tasks.graph import TASK as graph, generate as graph_data  # noqa: N811
+from depthscope.core.tasks.logic import TASK as logic, generate as logic_data, instance as logic_formula  # noqa: N811
 from depthscope.core.tasks.text import encode as text_encoding, generate as text_data
 from depthscope.core.training.batches import Lessons
 from depthscope.core.training.recipes import (

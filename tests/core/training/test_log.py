@@ -64,7 +64,7 @@ def test_no_log_and_lines_of_others(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_stopped_and_resumed_training_logs_every_batch_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "RECIPES", (TINY,))
-    monkeypatch.setattr("depthscope.core.training.batches.VALIDATION_COUNT", {"graph": 8})
+    monkeypatch.setattr("depthscope.core.training.batches.validation_count", lambda task: 8)
     train.train("graph", "tiny", tmp_path / "whole", threads=1)
     train.train("graph", "tiny", tmp_path / "parts", threads=1, max_seconds=0.0)
     assert read(tmp_path / "parts").last == 1
@@ -81,7 +81,7 @@ def test_a_stopped_and_resumed_training_logs_every_batch_once(tmp_path: Path, mo
 
 def test_the_log_has_no_part_in_what_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "RECIPES", (TINY,))
-    monkeypatch.setattr("depthscope.core.training.batches.VALIDATION_COUNT", {"graph": 8})
+    monkeypatch.setattr("depthscope.core.training.batches.validation_count", lambda task: 8)
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / training_log.LOG).write_text("nonsense")
     for name in "ab":

@@ -36,7 +36,7 @@ def test_fields_are_replaced_in_their_own_types() -> None:
 
 def test_every_recipe_passes_its_own_check() -> None:
     for recipe in recipes.RECIPES:
-        overrides.check(recipe)
+        recipes.check(recipe)
 
 
 def test_the_norm_is_not_taken_from_under_the_noise() -> None:

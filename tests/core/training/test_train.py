@@ -52,7 +52,7 @@ TINY_LOGIC = replace(
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipes, "RECIPES", (TINY, TINY_LOGIC))
-    monkeypatch.setattr("depthscope.core.training.batches.VALIDATION_COUNT", {"graph": 8, "logic": 8})
+    monkeypatch.setattr("depthscope.core.training.batches.validation_count", lambda task: 8)
 
 
 def weights(folder: Path) -> str:

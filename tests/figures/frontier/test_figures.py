@@ -11,7 +11,7 @@ import pytest
 
 from depthscope.core.frontier import NO_DIFFICULTY, Frontier, wilson
 from depthscope.figures.frontier import beside_paper, figures as drawing
-from depthscope.figures.frontier.published import BEST, GRAPH
+from depthscope.figures.frontier.published import GRAPH, published
 from depthscope.figures.frontier.words import difficulty_title, sentence, spans
 from depthscope.figures.style.plotly import INK, colourscale, config
 
@@ -126,12 +126,12 @@ def test_the_papers_numbers_are_drawn_as_published_and_ours_told_beside_them() -
     assert "not measured" in fig.data[0].text[7][7]
     cells = beside_paper.cells_of(GRAPH, WAVE)
     assert np.isfinite(cells).sum() == 3 * 5  # hops 1 2 3; steps 1 2 3 5 8
-    best: Any = beside_paper.paper_best(BEST["text"], WAVE, "text", "ours", "dark")
-    np.testing.assert_array_equal(best.data[0].y, BEST["text"].accuracy)
+    best: Any = beside_paper.paper_beside(WAVE, "text", "ours", "dark")
+    np.testing.assert_array_equal(best.data[0].y, published("text").accuracy)
     np.testing.assert_array_equal(best.data[1].y, 1)
     with pytest.raises(ValueError, match="chess"):
         beside_paper.paper_beside(None, "chess", "x", "light")
-    assert not beside_paper.has_paper("chess")
+    assert published("chess") is None
 
 
 def test_pictures_and_colours() -> None:

@@ -101,7 +101,7 @@ def test_every_node_is_in_one_unit_and_its_numbers_in_the_mean(large: Trace, by:
 def test_lines_stand_for_the_edges_between_units(large: Trace) -> None:
     drawn = grouped_payload.units(large, grouping(large, "layers"))
     found = grouped_payload.lines(large, drawn)
-    own, decisive = drawing.own_edges(large)
+    own, decisive = drawing.drawing_of(large).links(large.instance, large.encoding)
     code = [tuple(x) for x in drawn.of[own].T.tolist()]
     for k, ends in enumerate(found.ends.T.tolist()):
         mine = [i for i, pair in enumerate(code) if pair == tuple(ends)]
@@ -129,7 +129,7 @@ def test_attention_on_a_line_is_the_mean_along_its_edges(large: Trace) -> None:
 def test_an_open_group_shows_its_path_first_and_is_bounded() -> None:
     trace = graph_trace(layered_graph((1, 700, 3, 1), seed=4), 5)
     drawn = grouped_payload.units(trace, grouping(trace, "layers"), 1)
-    own, decisive = drawing.own_edges(trace)
+    own, decisive = drawing.drawing_of(trace).links(trace.instance, trace.encoding)
     path = np.unique(own[:, decisive])
     alone = drawn.node[drawn.node >= 0]
     assert grouped_payload.MAX_OPEN <= len(alone) <= grouped_payload.MAX_OPEN + 2

@@ -66,8 +66,8 @@ def test_formula_over_its_tokens() -> None:
     assert (tree[:, 1] == instance.level).all()
     encoding = formula_trace(instance, 1, "tokens").encoding
     tokens = formula_layout(instance, encoding)
-    has = encoding.subformula >= 0
-    assert (tokens[has] == tree[encoding.subformula[has]]).all()
+    has = encoding.instance_node >= 0
+    assert (tokens[has] == tree[encoding.instance_node[has]]).all()
     brackets = np.array([label in "()" for label in encoding.labels])
     assert (tokens[brackets, 1] > instance.level.max()).all()
     assert (np.diff(tokens[1:, 0]) == 1).all()

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from depthscope.core.tasks.text import task as text
+from depthscope.core.tasks.text import TASK as text  # noqa: N811
+from depthscope.core.tasks.text.drawing import lines as text_lines
 from depthscope.figures.linked_views.drawn import MAX_NODES, choose
 from depthscope.figures.linked_views.payload import payload
-from depthscope.figures.linked_views.text_lines import text_lines
 from depthscope.figures.summary import sentence
 from tests.figures.hand_made import graph_as_tokens, layered_graph, readings, text_trace
 

@@ -57,7 +57,7 @@ def test_kinds_are_told_apart_in_formulas(tmp_path: Path) -> None:
     kind = dict(zip(encoding.labels, ablation.kinds(ours, encoding).tolist(), strict=True))
     assert kind["("] == ablation.NO_CONCEPT
     assert kind["T"] == kind["F"] == ablation.CARRIES
-    assert kind["&"] == kind["!"] == ablation.OPERATOR
+    assert kind["&"] == kind["!"] == ablation.COMPUTED
 
 
 def test_a_resampled_state_is_one_of_another_instance_at_the_same_step(opened: Checkpoint) -> None:

@@ -58,14 +58,14 @@ def test_the_links_of_formulas() -> None:
 
 def test_the_links_of_texts() -> None:
     text = "Ann is the parent of Bo. Cy is the child of Bo. Di is the parent of Cy. query: Ann is the grandparent of Cy"
-    full = ModelConfig("text", 54, width=8, heads=2, hidden=8, attention="full", position="rope", readout="offset")
+    full = ModelConfig("text", 54, width=8, heads=2, mlp_width=8, attention="full", position="rope", readout="offset")
     route, links = on_path(text, "text", full)
     assert {t for *_, t in links} == {1, 2}
     assert ("Bo", "Bo", 1) in links  # from the first fact to the second
     assert ("Cy", "Cy", 2) in links
     assert not any("Di" in link for link in links)
     assert route.cuts == ((1,), (0,)) or route.cuts == ((0,), (1,))
-    facts = ModelConfig("text", 54, width=8, heads=2, hidden=8, readout="offset")
+    facts = ModelConfig("text", 54, width=8, heads=2, mlp_width=8, readout="offset")
     assert on_path(text, "text", facts)[1] == links
 
 
@@ -197,7 +197,7 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 def test_a_link_that_the_mask_does_not_allow_holds_no_mass() -> None:
     """Along facts a model may lack links of the task; with all weight evenly on what it has, no share passes one."""
-    config = ModelConfig("text", 54, width=8, heads=2, hidden=8, readout="offset")
+    config = ModelConfig("text", 54, width=8, heads=2, mlp_width=8, readout="offset")
     for seed in range(6):
         instance = tasks.get("text").generate(4, 2, "audited", seed)[0]
         encoding = tasks.get("text").encode(instance, config)

@@ -12,7 +12,7 @@ import pytest
 from depthscope.core import checkpoint, tasks
 from depthscope.core.errors import InputError
 from depthscope.core.files.strict_json import dumps
-from depthscope.core.tasks.graph import encode as graph
+from depthscope.core.tasks.graph import TASK as graph  # noqa: N811
 from depthscope.core.tasks.graph.instance import GraphInstance
 from depthscope.probes.cli import main
 from depthscope.probes.editing import directions, runner as intervene

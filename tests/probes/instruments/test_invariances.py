@@ -18,8 +18,7 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import SOURCE, Batch
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.protocol import Shapes, Sink
-from depthscope.core.tasks import changes
-from depthscope.core.tasks.changes import CHANGES
+from depthscope.core.tasks.graph import changes
 from depthscope.probes.cli import main
 from depthscope.probes.instruments import invariances
 from depthscope.probes.instruments.invariances import Invariances, Outcome
@@ -93,7 +92,7 @@ def test_changes_do_to_the_oracle_and_the_counts_what_they_say(task: str) -> Non
     rng, parse, render = np.random.default_rng(0), tasks.get(task).parse, tasks.get(task).render
     made: Counter[str] = Counter()
     for instance in tasks.get(task).generate(4, 16, seed=5):
-        for change in CHANGES[task]:
+        for change in tasks.get(task).changes:
             other = invariances._made(change, instance, rng)
             if other is None:
                 continue
@@ -107,8 +106,8 @@ def test_changes_do_to_the_oracle_and_the_counts_what_they_say(task: str) -> Non
                 assert words(other) == words(instance)
             if change.name in ("rename", "permute"):
                 assert other.difficulty == instance.difficulty
-    assert all(made[change.name] == 16 for change in CHANGES[task] if change.keeps)
-    assert all(made[change.name] >= 8 for change in CHANGES[task])
+    assert all(made[change.name] == 16 for change in tasks.get(task).changes if change.keeps)
+    assert all(made[change.name] >= 8 for change in tasks.get(task).changes)
 
 
 def test_a_changed_graph_is_the_same_graph() -> None:
@@ -125,7 +124,7 @@ def test_a_changed_graph_is_the_same_graph() -> None:
 
 def test_a_text_without_an_answer_keeps_having_none() -> None:
     text = tasks.get("text").parse("A is the parent of B. C is the parent of D. query: A is the parent of D")
-    for change in CHANGES["text"]:
+    for change in tasks.get("text").changes:
         other = invariances._made(change, text, np.random.default_rng(0))
         assert (other is not None) == change.keeps
         assert other is None or other.label is None

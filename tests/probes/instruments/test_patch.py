@@ -10,7 +10,7 @@ import pytest
 
 from depthscope.core.errors import InputError
 from depthscope.core.files.strict_json import dumps
-from depthscope.core.tasks.graph import encode as graph
+from depthscope.core.tasks.graph import TASK as graph  # noqa: N811
 from depthscope.core.tasks.graph.instance import GraphInstance
 from depthscope.probes.editing import runner as intervene
 from depthscope.probes.instruments import do, patch

@@ -17,7 +17,7 @@ from depthscope.core.errors import InputError
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.model import Context, DepthRecurrentTransformer
 from depthscope.core.protocol import Sink
-from depthscope.core.tasks.graph import encode as graph
+from depthscope.core.tasks.graph import TASK as graph  # noqa: N811
 from depthscope.core.tasks.graph.instance import GraphInstance
 from depthscope.probes.cli import main
 from depthscope.probes.editing import directions
@@ -165,8 +165,8 @@ def test_it_reads_formulas_and_texts(kind: str, tmp_path: Path) -> None:
     for first in found.repairs:
         assert 0 <= first.step <= found.steps
         encoding = tasks.get(opened.config.task).encode(instances[first.index], opened.config)
-        unit = encoding.subformula[first.node]
-        same = np.flatnonzero(encoding.carries & (encoding.subformula == unit)) if unit >= 0 else [first.node]
+        unit = encoding.instance_node[first.node]
+        same = np.flatnonzero(encoding.carries & (encoding.instance_node == unit)) if unit >= 0 else [first.node]
         patched = parse(first.edits[0], encoding.labels)
         assert patched.nodes == tuple(same), "a person is put right wherever it is mentioned"
         assert (patched.kind, patched.step) == ("patch", first.step)
@@ -177,8 +177,8 @@ def test_a_person_is_put_right_at_every_mention() -> None:
     opened = checkpoint.load("text-house-facts")
     instances = tasks.get("text").generate(6, 1, data="audited", seed=2)
     encoding = tasks.get("text").encode(instances[0], opened.config)
-    units, counts = np.unique(encoding.subformula[encoding.carries], return_counts=True)
-    node = int(np.flatnonzero(encoding.subformula == units[counts.argmax()])[0])
+    units, counts = np.unique(encoding.instance_node[encoding.carries], return_counts=True)
+    node = int(np.flatnonzero(encoding.instance_node == units[counts.argmax()])[0])
     same = repair._same(encoding, node)
     assert len(same) == counts.max() >= 2
     assert {encoding.labels[i] for i in same} == {encoding.labels[node]}

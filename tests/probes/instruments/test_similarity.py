@@ -233,7 +233,7 @@ def test_things_are_found_again_in_another_interface(first: str, second: str, tm
     places = pairing.rows(sides, instances, np.random.default_rng(0))
     a, b = places.values()
     for i, mine, theirs in zip(a.instance, a.node, b.node, strict=True):
-        assert a.encodings[i].subformula[mine] == b.encodings[i].subformula[theirs]
+        assert a.encodings[i].instance_node[mine] == b.encodings[i].instance_node[theirs]
     assert len(a.node) == len(b.node) > 12
 
 

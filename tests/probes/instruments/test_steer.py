@@ -12,8 +12,10 @@ from depthscope.core import checkpoint, tasks, trace
 from depthscope.core.encoding import NEVER
 from depthscope.core.errors import InputError
 from depthscope.core.files.strict_json import dumps
-from depthscope.core.tasks.graph import encode as graph
+from depthscope.core.tasks.graph import TASK as graph  # noqa: N811
 from depthscope.core.tasks.graph.instance import GraphInstance
+from depthscope.core.tasks.graph.steering import steering as steer_graph
+from depthscope.core.tasks.logic.steering import steering as steer_formula
 from depthscope.probes.cli import main
 from depthscope.probes.editing import directions, runner as intervene
 from depthscope.probes.editing.language import parse
@@ -145,19 +147,19 @@ def test_what_should_follow_is_what_the_oracle_says() -> None:
     edges = np.array([[0, 1], [2, 3], [3, 4], [4, 1]])
     instance = GraphInstance(tuple("ABCDE"), edges, 0, 1)
     encoding = graph.encode(instance, wave().config)
-    place = directions._graph(instance, encoding, 2)
+    place = steer_graph(instance, encoding, 2)
     assert place is not None
     assert place.distance.tolist() == [NEVER, NEVER, NEVER, 1, 2]
-    assert directions._graph(instance, encoding, 0) is None, "what is reached is not steered"
+    assert steer_graph(instance, encoding, 0) is None, "what is reached is not steered"
     house = checkpoint.load("logic-house-tree")
     formula = tasks.get("logic").parse("(((T&F)|T)&(T^F))")
     tree = tasks.get("logic").encode(formula, house.config)
     level = dict(zip(range(tree.n_nodes), formula.level.tolist(), strict=True))
     conjunction = next(i for i in level if level[i] == 2 and tree.labels[i] == "&")
-    assert directions._logic(formula, tree, conjunction) is not None
-    assert (directions._logic(formula, tree, conjunction).distance == NEVER).all(), "its brother T decides"  # type: ignore[union-attr]
+    assert steer_formula(formula, tree, conjunction) is not None
+    assert (steer_formula(formula, tree, conjunction).distance == NEVER).all(), "its brother T decides"  # type: ignore[union-attr]
     parity = next(i for i in level if level[i] == 1 and tree.labels[i] == "^")
-    follows = directions._logic(formula, tree, parity)
+    follows = steer_formula(formula, tree, parity)
     assert follows is not None
     assert np.flatnonzero(follows.distance != NEVER).tolist() == [formula.root]
 

@@ -18,7 +18,7 @@ from depthscope.core import checkpoint, tasks, trace
 from depthscope.core.encoding import NEVER, Batch
 from depthscope.core.errors import InputError
 from depthscope.core.protocol import Sink
-from depthscope.core.tasks.concepts import NOT_JOINED
+from depthscope.core.tasks.text.instance import NOT_JOINED
 from depthscope.probes.cli import main
 from depthscope.probes.reading import linear_probe
 from depthscope.probes.reading.linear_probe import LinearProbe, fit_steps

@@ -13,9 +13,9 @@ import torch
 from depthscope.core import tasks, trace
 from depthscope.core.encoding import NEVER
 from depthscope.core.tasks import concepts, twins
-from depthscope.core.tasks.concepts import CONCEPTS, NOT_JOINED
+from depthscope.core.tasks.concepts import concept_of
 from depthscope.core.tasks.logic.instance import CLS, VOCABULARY
-from depthscope.core.tasks.text.instance import RELATIONS
+from depthscope.core.tasks.text.instance import NOT_JOINED, RELATIONS
 from depthscope.probes.measuring import controls, instances as subjects
 from depthscope.probes.reading import nodes as sample
 from depthscope.probes.reading.nodes import FIT, HARDER, HELD
@@ -26,7 +26,7 @@ from tests.probes.hand_made import CONFIGS, flood, untrained
 @pytest.mark.parametrize("kind", ["graph", "tree", "text"])
 def test_twins_and_equal_formulas_never_straddle_the_split(kind: str, tmp_path: Path) -> None:
     ours = untrained(tmp_path / "ours", kind)
-    concept = CONCEPTS[ours.config.task]
+    concept = concept_of(ours.config.task)
     nodes = sample.draw(ours, concept, 3, 200, seed=5)
     sides: dict[object, set[str]] = {}
     for i, purpose in zip(nodes.instance, nodes.purpose, strict=True):
@@ -112,7 +112,7 @@ def test_labels_and_states_are_those_of_the_nodes(tmp_path: Path) -> None:
 
 
 def test_distances_fitted_on_are_known() -> None:
-    nodes = sample.draw(flood(), CONCEPTS["graph"], 20, 100, seed=2)
+    nodes = sample.draw(flood(), concept_of("graph"), 20, 100, seed=2)
     from_source = [int(nodes.encodings[i].true_from[k]) for i, k in zip(nodes.instance, nodes.node, strict=True)]
     distance = np.array(from_source)
     fitted = nodes.purpose == FIT
@@ -124,7 +124,7 @@ def test_distances_fitted_on_are_known() -> None:
 
 
 def test_features_of_graphs_are_what_networkx_counts() -> None:
-    concept = CONCEPTS["graph"]
+    concept = concept_of("graph")
     for instance in tasks.get("graph").generate(4, 6):
         graph = nx.DiGraph([(int(a), int(b)) for a, b in instance.edges])
         graph.add_nodes_from(range(instance.n_nodes))
@@ -134,17 +134,17 @@ def test_features_of_graphs_are_what_networkx_counts() -> None:
 
 
 def test_features_of_tokens_are_those_of_the_node_that_is_named() -> None:
-    concept = CONCEPTS["graph"]
+    concept = concept_of("graph")
     for instance in tasks.get("graph").generate(3, 4):
         nodes = concepts.features(concept, tasks.get("graph").encode(instance, CONFIGS["graph"]))
         encoding = tasks.get("graph").encode(instance, CONFIGS["edge list"])
         found = concepts.features(concept, encoding)
-        np.testing.assert_array_equal(found[:, :3], nodes[encoding.subformula])
+        np.testing.assert_array_equal(found[:, :3], nodes[encoding.instance_node])
         assert (found[:, 3:].argmax(1) == encoding.token_ids).all()
 
 
 def test_features_of_mentions_are_what_the_text_says() -> None:
-    concept, task = CONCEPTS["text"], tasks.get("text")
+    concept, task = concept_of("text"), tasks.get("text")
     instance = task.parse("Ann is the parent of Bob. Bob is the child of Cy. query: Bob is the grandparent of Cy")
     encoding = task.encode(instance, CONFIGS["text"])
     found = concepts.features(concept, encoding)
@@ -160,7 +160,7 @@ def test_features_of_mentions_are_what_the_text_says() -> None:
 
 
 def test_features_of_formulas_are_kind_place_and_level() -> None:
-    concept, task = CONCEPTS["logic"], tasks.get("logic")
+    concept, task = concept_of("logic"), tasks.get("logic")
     instance = task.parse("((T&F)|!(T^T))")
     tree = concepts.features(concept, task.encode(instance, CONFIGS["tree"]))
     np.testing.assert_array_equal(tree[:, -1], instance.level)
@@ -191,7 +191,7 @@ def test_control_labels_follow_identity_and_nothing_else() -> None:
 def test_nodes_with_names_are_identified_by_them() -> None:
     task = tasks.get("graph")
     encoding = task.encode(task.generate(3, 1)[0], CONFIGS["named"])
-    found = concepts.identities(CONCEPTS["graph"], encoding, CONFIGS["named"])
+    found = concepts.identities(concept_of("graph"), encoding, CONFIGS["named"])
     np.testing.assert_array_equal(found[:, 0], encoding.token_ids)
 
 

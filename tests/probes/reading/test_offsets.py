@@ -6,7 +6,7 @@ import torch
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.config import ModelConfig
 from depthscope.core.model import DepthRecurrentTransformer
-from depthscope.core.tasks.text import task as text
+from depthscope.core.tasks.text import TASK as text  # noqa: N811
 from depthscope.core.trace import record
 from depthscope.probes.editing.neighbourhood import Neighbourhood
 from depthscope.probes.reading import offsets
@@ -26,7 +26,7 @@ def test_shares_are_of_what_the_facts_give() -> None:
     trace = record(opened, text.parse(TEXT), 4)
     found = offsets.readings(opened, trace)
     assert list(found) == ["true offset", "joined"]
-    carries, person = trace.encoding.carries, trace.encoding.subformula
+    carries, person = trace.encoding.carries, trace.encoding.instance_node
     for values in found.values():
         assert values.shape == (5, trace.n_nodes)
         assert (np.isnan(values) == ~carries[None]).all()

@@ -8,7 +8,7 @@ import pytest
 
 from depthscope.core.encoding import NEVER
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.graph import encode as graph, generate as graph_data
+from depthscope.core.tasks.graph import TASK as graph, generate as graph_data  # noqa: N811
 from depthscope.core.tasks.graph.instance import GraphInstance
 from depthscope.core.training.recipes import HOUSE_GRAPH, HOUSE_GRAPH_TOKENS, PAPER_GRAPH
 

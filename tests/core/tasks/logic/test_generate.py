@@ -10,7 +10,7 @@ import pytest
 
 from depthscope.core.encoding import NOTHING
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.logic import encode as logic, generate as logic_data
+from depthscope.core.tasks.logic import TASK as logic, generate as logic_data  # noqa: N811
 from depthscope.core.tasks.logic.instance import AND, NOT, OR, XOR, F, LogicInstance, T
 from depthscope.core.training.recipes import HOUSE_LOGIC_TOKENS, HOUSE_TREE, PAPER_LOGIC
 

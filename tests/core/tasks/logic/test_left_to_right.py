@@ -8,10 +8,10 @@ import torch
 
 from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import NEVER, NOTHING
-from depthscope.core.tasks.logic import encode as logic, generate as logic_data
+from depthscope.core.tasks.logic import TASK as logic, generate as logic_data  # noqa: N811
 from depthscope.core.tasks.logic.left_to_right import read_lesson
 
-READING = ModelConfig("logic", vocabulary=10, width=8, heads=1, hidden=8, attention="none")
+READING = ModelConfig("logic", vocabulary=10, width=8, heads=1, mlp_width=8, attention="none")
 
 
 def value_of(text: str) -> int:

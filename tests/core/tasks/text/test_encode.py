@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from depthscope.core.tasks.text import encode as text_encoding, generate as text_data, task as text
+from depthscope.core.tasks.text import TASK as text, encode as text_encoding, generate as text_data  # noqa: N811
 from depthscope.core.tasks.text.encode import OBJECT, SUBJECT
 from depthscope.core.tasks.text.instance import TOKEN
 from depthscope.core.training import recipes

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from depthscope.core.tasks.text import task as text
+from depthscope.core.tasks.text import TASK as text  # noqa: N811
 from depthscope.core.tasks.text.generate import PAPER_MAX_CHAIN, REACH, audited, paper
 
 

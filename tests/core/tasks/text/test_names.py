@@ -3,9 +3,9 @@
 import pytest
 
 from depthscope.core.errors import InputError
+from depthscope.core.tasks.text.encode import known_names
 from depthscope.core.tasks.text.grammar import parse
 from depthscope.core.tasks.text.instance import NAMES, TOKEN
-from depthscope.core.tasks.text.names import known_names
 
 
 def test_known_names_keep_their_own() -> None:

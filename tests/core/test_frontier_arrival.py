@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from depthscope.core.arrival import stays_from, t75
-from depthscope.core.frontier import NO_DIFFICULTY, Frontier
+from depthscope.core.frontier import NO_DIFFICULTY, Frontier, stays_from, t75
 
 
 def made(accuracy: np.ndarray, difficulty: list[int]) -> Frontier:

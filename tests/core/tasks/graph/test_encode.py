@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from depthscope.core.errors import InputError
+from depthscope.core.tasks.graph.encode import letter_names
 from depthscope.core.tasks.graph.formats import parse
-from depthscope.core.tasks.graph.letters import letter_names
 
 
 def test_letters_keep_their_own() -> None:
