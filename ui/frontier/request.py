@@ -55,8 +55,8 @@ def frontier_lines(address: Address) -> tuple[str, str]:
         result = ["result = frontier.run(", f"    opened, {how}, data={sample.data!r}, seed={sample.seed}", ")"]
     else:
         result = [f"result = frontier.measure(opened, own, steps={address.steps})"]
-    imports = [*_imports(address), "core.frontier", "core.arrival"]
-    code = python(imports, *opening, *result, "print(result.accuracy, arrival.t75(result))")
+    imports = [*_imports(address), "core.frontier"]
+    code = python(imports, *opening, *result, "print(result.accuracy, frontier.t75(result))")
     return command("frontier", address.checkpoint, **_options(address)), code
 
 

@@ -58,15 +58,15 @@ def arguments(options: dict[str, Any]) -> str:
 def on_instance(view: View, instrument: str, **options: Any) -> tuple[str, str]:
     """The command and the code that run an instrument on the open instance, saved as `file_of` names it."""
     name, ends, origin = file_of(view), view.instance.question(), view.address.origin
-    has_formats = bool(tasks.get(view.instance.task).formats)
-    form = origin.format or None if isinstance(origin, UserInput) and has_formats else None
+    task = view.instance.task
+    form = origin.format or None if isinstance(origin, UserInput) and tasks.get(task).formats else None
     steps = view.trace.steps
     options_ = ends | {"format": form, "steps": steps, **options, "json": True}
     code = python(
         ["pathlib.Path", "core.checkpoint", "core.tasks.many", f"probes.instruments.{instrument}"],
         f"opened, name = checkpoint.load({view.checkpoint.name!r}), {name!r}",
         "content = Path(name).read_bytes()",
-        f"own = many.parsed({graph.task!r}, content, {ends.get('source')!r}, {ends.get('target')!r}, name, {form!r})",
+        f"own = many.parsed({task!r}, content, {ends.get('source')!r}, {ends.get('target')!r}, name, {form!r})",
         f"result = {instrument}.measure(opened, [own], steps={steps}{arguments(options)})",
         "print(result.table())",
     )

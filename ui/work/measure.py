@@ -13,6 +13,7 @@ from typing import Any
 
 import streamlit as st
 
+from depthscope.core import tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import concepts
@@ -22,7 +23,6 @@ from depthscope.probes import registry
 from depthscope.probes.instrument import Instrument
 from depthscope.probes.measuring import instances, results
 from depthscope.probes.reading import linear_probe
-from depthscope.ui.shell.sidebar import DIFFICULTY
 from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.widgets import copy_instance
@@ -230,7 +230,10 @@ def _form(checkpoint: Checkpoint, what: Section, measure: Instrument) -> Request
 
     with st.form(f"form {name}", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
-            DIFFICULTY[checkpoint.config.task], key=keys["difficulty"], help="Such as 5, 1-12 or 1-12,20.", width=150
+            tasks.get(checkpoint.config.task).words.difficulty.capitalize(),
+            key=keys["difficulty"],
+            help="Such as 5, 1-12 or 1-12,20.",
+            width=150,
         )
         st.number_input("Of each", 1, MAX_INSTANCES, key=keys["instances"], width=112)
         st.number_input("Seed", 0, 2**31 - 1, key=keys["seed"], width=104)
