@@ -7,6 +7,7 @@ Pure functions from the results of `probes.instruments.attention`, `probes.instr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go

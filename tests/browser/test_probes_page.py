@@ -64,7 +64,7 @@ def test_the_finding_its_controls_and_the_matrix_are_those_stored(server: str, v
     here.page.wait_for_function("() => document.querySelector('h3').innerText.includes('held-out graphs')")
     assert json.loads(saved(here, "JSON")) == json.loads(scores.to_json())
     rows = list(csv.DictReader(io.StringIO(saved(here, "Matrix as CSV"))))
-    assert len(rows) == scores.across.accuracy.size
+    assert len(rows) == scores.across.accuracy.value.size
     expect(here.page.locator("[data-testid=stAlert]")).to_have_count(0)
 
 

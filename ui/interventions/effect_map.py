@@ -18,7 +18,6 @@ from depthscope.probes.editing import language
 from depthscope.probes.editing.language import Edit
 from depthscope.probes.instruments import patch
 from depthscope.probes.instruments.patch import DIRECTIONS, EffectMap, Patching
-from depthscope.probes.reading import margins
 from depthscope.ui.interventions import edits as edit_list, run
 from depthscope.ui.interventions.examples import positive
 from depthscope.ui.visit import view as opening, visit

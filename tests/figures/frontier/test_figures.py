@@ -126,8 +126,10 @@ def test_the_papers_numbers_are_drawn_as_published_and_ours_told_beside_them() -
     assert "not measured" in fig.data[0].text[7][7]
     cells = beside_paper.cells_of(GRAPH, WAVE)
     assert np.isfinite(cells).sum() == 3 * 5  # hops 1 2 3; steps 1 2 3 5 8
+    texts = published("text")
+    assert texts is not None
     best: Any = beside_paper.paper_beside(WAVE, "text", "ours", "dark")
-    np.testing.assert_array_equal(best.data[0].y, published("text").accuracy)
+    np.testing.assert_array_equal(best.data[0].y, texts.accuracy)
     np.testing.assert_array_equal(best.data[1].y, 1)
     with pytest.raises(ValueError, match="chess"):
         beside_paper.paper_beside(None, "chess", "x", "light")

@@ -248,6 +248,7 @@ def test_a_cut_at_random_leaves_every_query_something() -> None:
     labels = tasks.get("logic").encode(formula, opened.config).labels
     operator = labels.index("&")
     edges = tasks.get("logic").encode(formula, opened.config).edge_index
+    assert edges is not None
     child = next(int(k) for q, k in edges.T if q == operator and k != q)
     cut = f"cut t=1..4 edge=#{operator}<#{child}"
     found = replay(cut, opened=opened, instances=[formula], steps=4)
