@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from depthscope.core import checkpoint, tasks
-from depthscope.core.arguments import difficulties, positive
 from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.commands.arguments import difficulties, positive
 from depthscope.core.encoding import collate
 from depthscope.core.errors import InputError
 from depthscope.core.tasks.text.instance import TextInstance

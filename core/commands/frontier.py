@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from depthscope.core.arguments import difficulties, positive
+from depthscope.core.commands.arguments import difficulties, positive
 
 if TYPE_CHECKING:
     from depthscope.core.frontier import Frontier

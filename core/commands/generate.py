@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from depthscope.core.arguments import MAX_DIFFICULTY, positive
+from depthscope.core.commands.arguments import MAX_DIFFICULTY, positive
 from depthscope.core.errors import InputError
 
 if TYPE_CHECKING:

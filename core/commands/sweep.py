@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from depthscope.core.arguments import positive
+from depthscope.core.commands.arguments import positive
 from depthscope.core.errors import InputError
 
 NAME, SUMMARY = "sweep", "trains and measures the runs of a plan"

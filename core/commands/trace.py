@@ -7,7 +7,7 @@ import sys
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from depthscope.core.arguments import add_one_run
+from depthscope.core.commands.arguments import add_one_run
 from depthscope.core.errors import InputError
 
 if TYPE_CHECKING:

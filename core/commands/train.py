@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from depthscope.core.arguments import positive
+from depthscope.core.commands.arguments import positive
 
 NAME, SUMMARY = "train", "trains a recipe"
 

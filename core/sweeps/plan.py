@@ -25,7 +25,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from depthscope.core.arguments import difficulties
+from depthscope.core.commands.arguments import difficulties
 from depthscope.core.errors import InputError
 from depthscope.core.training import overrides, recipes
 from depthscope.core.training.recipes import Recipe

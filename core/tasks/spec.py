@@ -352,6 +352,12 @@ class Task:
         twin: (Instance, seed) -> the least different instance with the other answer, and a sentence on the change.
         shared: What an instance has in common with its twin.
         together: Whether two instances with the same `shared` are the same, or twins.
+        same_answer: (Instance, seed) -> an instance with the same answer that differs as little as a twin does, or
+            None; None: the twin of a twin by other changes.
+        identify: (Instance, node) -> what one of its nodes is across instances, and what it is called; None: its name.
+        rules: Trivial rules by name: instances -> the probability that each answers 1, (n,); one half is a coin.
+        counts: Instances -> what counting gives, (n, k), from which one more rule is learned; None for none.
+        scrambled: (Instance, rng) -> the same parts with the names of all shuffled; None where there are none.
         edits: Edits by hand: name to (Instance, *places) -> the changed instance, and a sentence.
         changes: Changes that keep the answer or turn it (`core.tasks.changes`).
         absent: Why other tasks' changes are not among them.
@@ -388,6 +394,11 @@ class Task:
     twin: Callable[[Any, int], tuple[Any, str]] | None = None
     shared: Callable[[Any], Any] = lambda instance: instance
     together: Callable[[Any, Any], bool] = lambda first, second: first == second
+    same_answer: Callable[[Any, int], Any | None] | None = None
+    identify: Callable[[Any, int], tuple[Any, str]] | None = None
+    rules: Mapping[str, Callable[[Sequence[Any]], np.ndarray]] = field(default_factory=dict)
+    counts: Callable[[Sequence[Any]], np.ndarray] | None = None
+    scrambled: Callable[[Any, np.random.Generator], Any] | None = None
     edits: Mapping[str, Callable[..., tuple[Any, str]]] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
     absent: tuple[str, ...] = ()

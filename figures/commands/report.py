@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path, PurePath
 
-from depthscope.core.arguments import add_one_run
+from depthscope.core.commands.arguments import add_one_run
 from depthscope.core.errors import InputError
 
 NAME, SUMMARY = "report", "writes the linked views of one run as a single page that needs no network"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from depthscope.core.arguments import positive
+from depthscope.core.commands.arguments import positive
 
 NAME, SUMMARY = "fit", "fits and stores a linear probe per step"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from depthscope.core import checkpoint, frontier
-from depthscope.core.arguments import difficulties, positive
 from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.commands.arguments import difficulties, positive
 from depthscope.core.errors import InputError
 from depthscope.core.files.strict_json import dumps
 from depthscope.probes.instrument import Instrument

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from depthscope.core.arguments import difficulties, positive
+from depthscope.core.commands.arguments import difficulties, positive
 
 NAME, SUMMARY = "trivial", "what counting and other trivial rules get on the checkpoint's task"
 

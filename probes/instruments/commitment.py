@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from depthscope.core import tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import NEVER, Encoding
 from depthscope.core.errors import InputError
@@ -262,8 +263,8 @@ def _answers(bench: Bench, model: Any = None) -> tuple[np.ndarray, np.ndarray]:
 
 def _decidable(bench: Bench) -> np.ndarray:
     """First step at which the oracle can decide the answer, (N,) float; NaN for never."""
-    if bench.checkpoint.config.task == "logic":
-        steps = np.array([encoding.known_from[encoding.answer] for encoding in bench.encodings], dtype=float)
-    else:
-        steps = np.array([instance.first_decidable_step() for instance in bench.instances], dtype=float)
+    task = tasks.get(bench.checkpoint.config.task)
+    steps = np.array(
+        [task.decidable(*pair) for pair in zip(bench.instances, bench.encodings, strict=True)], dtype=float
+    )
     return np.where(steps >= NEVER, np.nan, steps)

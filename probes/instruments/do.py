@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from depthscope.core import trace
+from depthscope.core import tasks, trace
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import Encoding
 from depthscope.core.errors import InputError
@@ -218,11 +218,8 @@ def donor_of(checkpoint: Checkpoint, instance: Any, donor: str | None, seed: int
         except InputError as error:
             raise InputError(f"there is no twin to patch from ({error}); name a donor with --donor FILE") from None
         return twin.instance, f"its twin: {twin.change}"
-    ends = (None, None)
-    if instance.task == "graph":  # the same question, asked of another graph
-        ends = (instance.names[instance.source], instance.names[instance.target])
-    many = donor.endswith(".jsonl")
-    found = subjects.read(checkpoint, donor, *((None, None) if many else ends), None)
+    question = {} if donor.endswith(".jsonl") else instance.question()  # the same question, asked of another instance
+    found = subjects.read(checkpoint, donor, question.get("source"), question.get("target"), None)
     if len(found) != 1:
         raise InputError(f"a donor is one instance, but {donor!r} holds {len(found)}")
     return found[0], f"the instance in {donor}"
@@ -277,7 +274,7 @@ def _between_means(bench: Bench, at: Sequence[int], rng: np.random.Generator) ->
             towards = means.towards(value, value + 1)
             if towards is None:
                 continue
-            of = "" if bench.checkpoint.config.task != "text" else f":{value}:{value + 1}"
+            of = f":{value}:{value + 1}" if len(tasks.get(bench.checkpoint.config.task).classes) > 2 else ""
             for name, vector in ((MEANS, towards), (ORTHOGONAL, controls.orthogonal(towards, rng))):
                 made.setdefault(name + of, np.full((bench.steps + 1, len(towards)), np.nan))[t] = vector
     return made

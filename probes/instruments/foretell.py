@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from depthscope.core.arguments import difficulties
+from depthscope.core.commands.arguments import difficulties
 from depthscope.core.encoding import Encoding
 from depthscope.core.errors import InputError
 from depthscope.probes.instrument import Bench, instrument, option, refuse_unlabelled

@@ -270,10 +270,11 @@ def first_error(checkpoint: Checkpoint, run: Trace, values: np.ndarray) -> tuple
 def _since(checkpoint: Checkpoint, run: Trace) -> np.ndarray:
     """Step from which a node has to be right, (n,): once the oracle has it; over tokens at two steps a hop, and one.
 
-    A node of a graph that is never reached has to be right throughout, from the second step on: no loss saw the first.
+    Where a wave spreads, a node that is never reached has to be right throughout, from the second step on: no loss saw
+    the first.
     """
     has = reading.has_from(run.instance.task, run.encoding)
-    if run.instance.task == "graph":
+    if tasks.get(run.instance.task).concept.spreads:
         has = np.where(run.encoding.true_from == NEVER, 2, has)
     full = checkpoint.config.attention == "full"
     return np.where(has == NEVER, NEVER, np.where(full, 2 * np.minimum(has, NEVER // 4) + 1, has)).astype(np.int64)
@@ -323,8 +324,8 @@ class _Matches:
 
 
 def _kind(checkpoint: Checkpoint, encoding: Encoding, node: int) -> int:
-    """What a matching node has to share beside the value: the token of a formula, whether a fact's or a graph's end."""
-    return int(encoding.token_ids[node]) if checkpoint.config.task != "text" else 0
+    """What a matching node has to share beside the value: its token, unless its value is one of many."""
+    return 0 if len(tasks.get(checkpoint.config.task).classes) > 2 else int(encoding.token_ids[node])
 
 
 def _repair(bench: Bench, index: int, matches: _Matches, probe: LinearProbe | None, rng: np.random.Generator) -> Repair:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from depthscope.core import trace
+from depthscope.core import tasks, trace
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import NEVER
 from depthscope.core.errors import InputError
@@ -259,7 +259,7 @@ def _steer(
     assert out.hidden is not None
     after = directions.said(opened, base.encoding, out.hidden)  # (R, T+1, n)
     before = directions.said(opened, base.encoding, base.hidden)
-    exact = instance.task == "graph" and opened.config.attention == "edges"
+    exact = tasks.get(instance.task).concept.spreads and opened.config.attention == "edges"
     for j, (place, name, vector) in enumerate(tried):
         mine, length = tallies[name], float(np.linalg.norm(vector))
         rows, texts = [], []
@@ -276,12 +276,12 @@ def _steer(
 
 def _named(edit: Edit, place: Place, name: str, dose: float, length: float, task: str) -> Edit:
     """An edit along a direction as `do` reads it: means by their length, all others of length one."""
-    falls = place.after < place.before
+    falls, many = place.after < place.before, len(tasks.get(task).classes) > 2
     if name in (MEANS, UNTRAINED):
         low, high = sorted((place.before, place.after))
-        of = f":{low}:{high}" if task == "text" else ""
+        of = f":{low}:{high}" if many else ""
         return replace(edit, amount=-dose if falls else dose, direction=f"{MEANS}{of}@{place.step}")
-    sign = -1 if name in (READOUT, PROBE) and task != "text" and falls else 1
+    sign = -1 if name in (READOUT, PROBE) and not many and falls else 1
     return replace(edit, amount=sign * dose * length, direction=name)
 
 

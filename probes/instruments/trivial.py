@@ -13,7 +13,7 @@ that a rule gets wrong, where a model that is right has not used the rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -24,12 +24,11 @@ from depthscope.core import tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
 from depthscope.core.frontier import default_steps
-from depthscope.core.tasks.text.instance import TextInstance
 from depthscope.probes.instrument import Bench
 from depthscope.probes.measuring import results
 from depthscope.probes.measuring.estimate import Estimate
 
-TOP_LEVELS, NEAR_COUNT, LEARNED_ON = 4, 2, 8000
+LEARNED_ON = 8000
 
 
 @dataclass(frozen=True)
@@ -57,44 +56,13 @@ Rule = Callable[[Sequence[Any]], np.ndarray]
 """Instances to the probability, (n,), that the rule answers 1 to each; one half is a coin."""
 
 
-def degree(instances: Sequence[Any]) -> np.ndarray:
-    """Reachable if the source has an edge out and the target an edge in."""
-    return np.array([float(x.source in x.edges[:, 0] and x.target in x.edges[:, 1]) for x in instances])
-
-
-def top_levels(instances: Sequence[Any]) -> np.ndarray:
-    """The value if the top levels fix it, else a coin."""
-    return np.array([float(x.label) if x.kappa <= TOP_LEVELS else 0.5 for x in instances])
-
-
-def counts(instances: Sequence[TextInstance]) -> np.ndarray:
-    """How often parent, child and sibling occur, and the offset that is asked for, (n, 4)."""
-    return np.array([[*((x.facts[:, 1] == word).sum() for word in (1, -1, 0)), x.query[1]] for x in instances])
-
-
-def near_count(instances: Sequence[TextInstance]) -> np.ndarray:
-    """Yes if the question is within two of #parent - #child."""
-    parent, child, _, offset = counts(instances).T
-    return (np.abs(offset - (parent - child)) <= NEAR_COUNT).astype(float)
-
-
-def joined_count(instances: Sequence[TextInstance]) -> np.ndarray:
-    """Yes if the question is #parent - #child among the facts whose two people are both named elsewhere.
-
-    No fact has to be followed for it: whoever stands between two people is named twice, and most others are named once.
-    """
-    answers = []
-    for x in instances:
-        people = x.facts[:, [0, 2]]
-        named = np.bincount([*people.ravel(), x.query[0], x.query[2]])
-        answers.append(x.facts[(named[people] > 1).all(1), 1].sum() == x.query[1])
-    return np.array(answers, dtype=float)
-
-
 @lru_cache(maxsize=8)
-def word_counter(data: str, chains: Sequence[int], seed: int) -> Rule:
-    """A forest on the counts, learned on the training stream over the trained lengths of chain."""
-    drawn = [x for chain in chains for x in tasks.get("text").generate(chain, LEARNED_ON, data, seed, "train")]
+def word_counter(task: str, data: str, levels: Sequence[int], seed: int) -> Rule:
+    """A forest on what counting gives, learned on the training stream over the trained difficulties."""
+    declared = tasks.get(task)
+    counts = declared.counts
+    assert counts is not None
+    drawn = [x for level in levels for x in declared.generate(level, LEARNED_ON, data, seed, "train")]
     model = RandomForestClassifier(60, min_samples_leaf=15, random_state=seed)
     model.fit(counts(drawn), [x.label for x in drawn])
     return lambda instances: model.predict(counts(instances)).astype(float)
@@ -102,14 +70,11 @@ def word_counter(data: str, chains: Sequence[int], seed: int) -> Rule:
 
 def rules_for(checkpoint: Checkpoint, data: str, seed: int) -> dict[str, Rule]:
     """The rules of a checkpoint's task by name; what is learned is learned on the checkpoint's trained difficulties."""
-    task = checkpoint.config.task
-    if task == "graph":
-        return {"degree": degree}
-    if task == "logic":
-        return {f"top {TOP_LEVELS} levels": top_levels}
+    task = tasks.get(checkpoint.config.task)
+    if task.counts is None:
+        return dict(task.rules)
     low, high = checkpoint.training.get("difficulty", (2, 5))
-    learned = word_counter(data, range(low, high + 1), seed)
-    return {"word counter": learned, "near the count": near_count, "joined count": joined_count}
+    return {"word counter": word_counter(task.name, data, range(low, high + 1), seed), **task.rules}
 
 
 def score(
@@ -183,12 +148,6 @@ def _refuse_many(task: str, difficulties: Sequence[int], instances: int, data: s
     results.refuse_over(size, what, "take fewer with --instances, or fewer difficulties")
 
 
-def scrambled(instance: TextInstance, rng: np.random.Generator) -> TextInstance:
-    """The same words with the names of all facts shuffled; the question stays."""
-    people = rng.permutation(instance.facts[:, [0, 2]].ravel()).reshape(-1, 2)
-    return replace(instance, facts=np.column_stack([people[:, 0], instance.facts[:, 1], people[:, 1]]))
-
-
 def scramble(
     checkpoint: Checkpoint, difficulties: Sequence[int], instances: int, data: str, seed: int
 ) -> list[RuleScores]:
@@ -197,10 +156,11 @@ def scramble(
     Raises:
         InputError: If the checkpoint does not read texts, or memory is short.
     """
-    if checkpoint.config.task != "text":
-        raise InputError(f"names can be scrambled in texts alone; {checkpoint.name} reads {checkpoint.config.task}")
-    _refuse_many("text", difficulties, instances, data, seed)
-    task, rng = tasks.get("text"), np.random.default_rng([seed, 4])
+    task, rng = tasks.get(checkpoint.config.task), np.random.default_rng([seed, 4])
+    scrambled = task.scrambled
+    if scrambled is None:
+        raise InputError(f"names can be scrambled in texts alone; {checkpoint.name} reads {task.words.nouns}")
+    _refuse_many(task.name, difficulties, instances, data, seed)
     right: dict[str, list[np.ndarray]] = {"names as they are": [], "names scrambled": []}
     for difficulty in difficulties:
         drawn = task.generate(difficulty, instances, data=data, seed=seed)

@@ -32,10 +32,7 @@ def read(checkpoint: Checkpoint, name: str, source: str | None, target: str | No
 
 def line(instance: Any) -> str:
     """The line of a .jsonl file from which `read` makes the same instance."""
-    values = {"input": tasks.get(instance.task).render(instance)}
-    if instance.task == "graph":
-        values |= {"source": instance.names[instance.source], "target": instance.names[instance.target]}
-    return json.dumps(values)
+    return json.dumps({"input": tasks.get(instance.task).render(instance), **instance.question()})
 
 
 def read_lines(checkpoint: Checkpoint, name: str, form: str | None = None) -> list[Any]:

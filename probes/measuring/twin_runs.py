@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from depthscope.core import trace
+from depthscope.core import tasks, trace
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import twins
-from depthscope.core.tasks.logic.instance import F, LogicInstance, T
-from depthscope.core.tasks.logic.twin import decides
 from depthscope.core.trace import MAX_STEPS, Trace
 
 SLACK = 8
@@ -87,16 +83,11 @@ def record(checkpoint: Checkpoint, instance: Any, twin: twins.Twin, steps: int, 
 def same_label(instance: Any, seed: int) -> Any:
     """An instance with the same answer that differs from this one as little as a twin does; None if none is found.
 
-    Graph and text: the twin of a twin by other changes. Logic: an atom flipped that decides nothing.
+    The twin of a twin by other changes, unless the task declares another way.
     """
-    if isinstance(instance, LogicInstance):
-        silent = np.flatnonzero(~decides(instance) & (instance.left < 0))
-        if not len(silent):
-            return None
-        atom = int(np.random.default_rng(seed).choice(silent))
-        kind = instance.kind.copy()
-        kind[atom] = F if kind[atom] == T else T
-        return replace(instance, kind=kind)
+    declared = tasks.get(instance.task).same_answer
+    if declared is not None:
+        return declared(instance, seed)
     for k in range(TRIES):
         try:
             back = twins.find(twins.find(instance, seed + k).instance, seed + k + 1).instance

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from depthscope.core import tasks
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.logic.instance import VOCABULARY, LogicInstance
 from depthscope.core.trace import Trace
 
 DEALS = 20
@@ -86,38 +86,34 @@ def compare(first: Trace, second: Trace, readings: tuple[np.ndarray, np.ndarray]
     if not names:
         raise InputError("the two instances have no node in common, so that only their answers can be compared")
     place = {name: k for k, name in enumerate(names)}
-    one, two = (values[:, [index[name] for name in names]] for index, values, _ in sides)
-    of_one, of_two = (np.array([place.get(key, -1) for key in keys], dtype=np.int64) for _, _, keys in sides)
+    one, two = (values[:, [index[name] for name in names]] for index, values, *_ in sides)
+    of_one, of_two = (np.array([place.get(key, -1) for key in keys], dtype=np.int64) for _, _, keys, _ in sides)
     rng = np.random.default_rng(seed)
     dealt = [np.nanmean(np.abs(one - two[:, rng.permutation(len(names))]), axis=1) for _ in range(DEALS)]
-    shown = tuple(_shown(first.instance, name) for name in names)
+    shown = tuple(sides[0][3][name] for name in names)
     return Disagreement(shown, one, two, of_one, of_two, np.mean(dealt, axis=0))
 
 
-def _by_name(trace: Trace, values: np.ndarray) -> tuple[dict[Any, int], np.ndarray, list[Any]]:
-    """Column of each node of the instance, the columns (T+1, m), and the instance's node at each of the model's."""
+def _by_name(trace: Trace, values: np.ndarray) -> tuple[dict[Any, int], np.ndarray, list[Any], dict[Any, str]]:
+    """Column of each node of the instance, the columns (T+1, m), the node at each of the model's, and their names."""
     encoding = trace.encoding
     has = encoding.carries & (encoding.instance_node >= 0) & ~np.isnan(values).all(axis=0)
-    keys = [_key(trace.instance, int(s)) if ok else None for s, ok in zip(encoding.instance_node, has, strict=True)]
-    index = {key: k for k, key in enumerate(dict.fromkeys(key for key in keys if key is not None))}
+    identify = tasks.get(trace.instance.task).identify or _by_its_name
+    nodes = [
+        identify(trace.instance, int(s)) if ok else None for s, ok in zip(encoding.instance_node, has, strict=True)
+    ]
+    keys, called = (
+        [None if node is None else node[0] for node in nodes],
+        dict(node for node in nodes if node is not None),
+    )
+    index = {key: k for k, key in enumerate(called)}
     sums, counts = np.zeros((len(values), len(index))), np.zeros(len(index))
     for i, key in enumerate(keys):
         if key is not None:
             sums[:, index[key]] += np.nan_to_num(values[:, i])
             counts[index[key]] += 1
-    return index, sums / np.maximum(counts, 1), keys
+    return index, sums / np.maximum(counts, 1), keys, called
 
 
-def _key(instance: Any, node: int) -> Any:
-    """What a node is across instances: its name, or its place in a formula of the same shape."""
-    if isinstance(instance, LogicInstance):
-        return (instance.n_subformulas, node)
-    return instance.names[node]
-
-
-def _shown(instance: Any, key: Any) -> str:
-    return (
-        f"{VOCABULARY[int(instance.kind[key[1]])]} at {int(instance.position[key[1]]) + 1}"
-        if isinstance(key, tuple)
-        else key
-    )
+def _by_its_name(instance: Any, node: int) -> tuple[str, str]:
+    return instance.names[node], instance.names[node]

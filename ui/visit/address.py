@@ -42,7 +42,7 @@ PARAMETERS = (
 
 CURSOR = ("step", "node", "head", "reading", "playing", "speed")
 
-TWIN = "twin"
+TWIN, TEXT = "twin", "text"
 NO_EDITS = "none"
 """In the URL, for a list of edits that was emptied; without the parameter a page shows its first example."""
 
@@ -204,7 +204,7 @@ def _origin_query(origin: Origin) -> dict[str, str]:
     if isinstance(origin, Example):
         return {"example": origin.name}
     if isinstance(origin, UserInput):
-        query = {"content": origin.digest} if origin.packed is None else {"text": origin.packed}
+        query = {"content": origin.digest} if origin.packed is None else {TEXT: origin.packed}
         return query | {k: v for k, v in (("file", origin.file), ("format", origin.format)) if v}
     return {field.name: str(getattr(origin, field.name)) for field in fields(origin)}
 
@@ -213,7 +213,7 @@ def _origin(
     query: Mapping[str, str], find: Callable[[str], bytes | None], default: Origin | None = None
 ) -> Origin | None:
     """The origin that parameters name, None if they name none."""
-    has_content = "text" in query or "content" in query
+    has_content = TEXT in query or "content" in query
     if isinstance(default, Sample) and not has_content:
         return Sample(
             query.get("difficulty", default.difficulty)[:MAX_NAME],
@@ -232,7 +232,7 @@ def _origin(
         )
     if not has_content:
         return None
-    content = unpack(query["text"]) if "text" in query else find(query["content"])
+    content = unpack(query[TEXT]) if TEXT in query else find(query["content"])
     if content is None:
         raise InputError(
             "This link points to a file that was too long for a link and is no longer open here; upload it again."

@@ -29,13 +29,6 @@ ATTEMPTS = 16
 MAX_LISTED = 3000
 """Longest list of nodes to choose the ends from; in larger graphs their names are typed."""
 
-MOST = {
-    "graph": {"audited": 256, "paper": 24},
-    "logic": {"audited": 20, "paper": 12},
-    "text": {"audited": 40, "paper": 12},
-}
-"""Highest difficulty a page generates at; beyond it the wait is too long for a page."""
-
 
 @dataclass(frozen=True)
 class View:
@@ -137,13 +130,13 @@ def instance_of(task: str, origin: Origin) -> Any:
             return examples.find(task, origin.name)
         module = tasks.get(task)
         if isinstance(origin, Generated):
-            most = MOST[task].get(origin.data, 1)
+            most = module.most.get(origin.data, 1)
             if origin.difficulty > most:
                 raise InputError(f"The page generates {origin.data} instances up to difficulty {most} for this task.")
             instances = module.generate(origin.difficulty, ATTEMPTS, origin.data, origin.seed)
             return next((x for x in instances if x.label == origin.answer), instances[0])
         assert isinstance(origin, UserInput)
-        form = {"format": origin.format} if task == "graph" else {}
+        form = {"format": origin.format} if module.formats else {}
         return module.parse(origin.content, filename=origin.file, **form)
 
     return recent("instances", 256 << 20).make(fingerprint(task, identity(origin)), make, _instance_bytes)
@@ -185,8 +178,8 @@ def open_address(address: Address) -> View:
     checkpoint = opened(address.checkpoint)
     task = checkpoint.config.task
     instance = instance_of(task, address.origin)
-    if task == "graph" and (address.source is not None or address.target is not None):
-        instance = instance.with_ends(address.source, address.target)
+    if tasks.get(task).questions and (address.source is not None or address.target is not None):
+        instance = instance.asked(source=address.source, target=address.target)
     steps = address.steps if address.steps is not None else default_steps(checkpoint, instance)
     key = fingerprint(checkpoint.name, checkpoint.sha256, instance, steps)
     trace, values = recent("traces", MAX_KEPT_BYTES).make(key, lambda: _run(checkpoint, instance, steps), _size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from depthscope.core import arguments
+from depthscope.core.commands import arguments
 from depthscope.core.errors import InputError
 
 

@@ -23,7 +23,7 @@ from depthscope.probes import registry
 from depthscope.probes.instrument import Instrument
 from depthscope.probes.measuring import instances, results
 from depthscope.probes.reading import linear_probe
-from depthscope.ui.visit import view as opening, visit
+from depthscope.ui.visit import visit
 from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.widgets import copy_instance
 from depthscope.ui.widgets.card import card
@@ -141,7 +141,7 @@ def work_of(request: Request, checkpoint: Checkpoint, unit: str = "parts") -> Wo
     Raises:
         InputError: If the difficulty is no range, or harder than a page draws.
     """
-    levels, most = request.levels, opening.MOST[checkpoint.config.task]["audited"]
+    levels, most = request.levels, tasks.get(checkpoint.config.task).most["audited"]
     if levels and levels[-1] > most:
         raise InputError(f"The page draws instances up to difficulty {most} for this task.")
     probe = linear_probe.load(checkpoint)

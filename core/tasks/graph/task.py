@@ -7,6 +7,7 @@ from depthscope.core.tasks.graph.generate import generate
 from depthscope.core.tasks.graph.instance import NAME, default_steps
 from depthscope.core.tasks.graph.oracle import oracle, oracle_words
 from depthscope.core.tasks.graph.paths import paths
+from depthscope.core.tasks.graph.rules import RULES
 from depthscope.core.tasks.graph.steering import steering
 from depthscope.core.tasks.graph.twin import shared, together, twin
 from depthscope.core.tasks.spec import Task, Words
@@ -48,6 +49,7 @@ TASK = Task(
     questions=("source", "target"),
     formats=FORMATS,
     twin=twin,
+    rules=RULES,
     shared=shared,
     together=together,
     edits=edit.EDITS,

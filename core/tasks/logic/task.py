@@ -8,8 +8,9 @@ from depthscope.core.tasks.logic.instance import NAME, VOCABULARY, default_steps
 from depthscope.core.tasks.logic.oracle import oracle, oracle_words
 from depthscope.core.tasks.logic.paths import paths
 from depthscope.core.tasks.logic.rewrite import as_given
+from depthscope.core.tasks.logic.rules import RULES
 from depthscope.core.tasks.logic.steering import steering
-from depthscope.core.tasks.logic.twin import twin
+from depthscope.core.tasks.logic.twin import identify, same_answer, twin
 from depthscope.core.tasks.spec import Task, Words
 
 TASK = Task(
@@ -45,6 +46,9 @@ TASK = Task(
     as_given=as_given,
     decidable=drawing.decidable,
     twin=twin,
+    same_answer=same_answer,
+    identify=identify,
+    rules=RULES,
     edits=edit.EDITS,
     changes=changes.CHANGES,
     absent=("rename: a formula has no names", "shuffle: a formula has no parts without an order but its sides"),

@@ -49,3 +49,20 @@ def decides(instance: LogicInstance) -> np.ndarray:
         turns[a] = turns[i] and instance.value[b] == silent
         turns[b] = turns[i] and instance.value[a] == silent
     return turns
+
+
+def same_answer(instance: LogicInstance, seed: int) -> LogicInstance | None:
+    """The formula with an atom flipped that decides nothing; None if every atom decides."""
+    silent = np.flatnonzero(~decides(instance) & (instance.left < 0))
+    if not len(silent):
+        return None
+    atom = int(np.random.default_rng(seed).choice(silent))
+    kind = instance.kind.copy()
+    kind[atom] = F if kind[atom] == T else T
+    return replace(instance, kind=kind)
+
+
+def identify(instance: LogicInstance, node: int) -> tuple[tuple[int, int], str]:
+    """A subformula is its place in a formula of the same shape, called by its token and the token's place."""
+    called = f"{VOCABULARY[int(instance.kind[node])]} at {int(instance.position[node]) + 1}"
+    return (instance.n_subformulas, node), called

@@ -9,6 +9,7 @@ from depthscope.core.tasks.text.grammar import parse, render
 from depthscope.core.tasks.text.instance import NAME, NOT_JOINED, VOCABULARY, default_steps, relation_word
 from depthscope.core.tasks.text.oracle import oracle, oracle_words
 from depthscope.core.tasks.text.paths import paths
+from depthscope.core.tasks.text.rules import RULES, counts, scrambled
 from depthscope.core.tasks.text.steering import steering
 from depthscope.core.tasks.text.twin import shared, together, twin
 
@@ -48,6 +49,9 @@ TASK = Task(
     training=training.TRAINING,
     asks=lambda instance: {"question": instance.sentence},
     twin=twin,
+    rules=RULES,
+    counts=counts,
+    scrambled=scrambled,
     shared=shared,
     together=together,
     edits=edit.EDITS,

@@ -5,9 +5,10 @@ import pytest
 
 from depthscope.core import checkpoint, tasks
 from depthscope.core.errors import InputError
+from depthscope.core.tasks.graph.rules import degree
 from depthscope.core.tasks.text import generate as text_data
+from depthscope.core.tasks.text.rules import joined_count, scrambled
 from depthscope.probes.instruments import trivial
-from depthscope.probes.instruments.trivial import scrambled
 
 
 def test_a_scrambled_text_keeps_its_words() -> None:
@@ -23,7 +24,7 @@ def test_a_scrambled_text_keeps_its_words() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("data", ["audited", "paper"])
 def test_counting_words_answers_the_papers_texts_alone(data: str) -> None:
-    rule = trivial.word_counter(data, (2, 3), seed=0)
+    rule = trivial.word_counter("text", data, (2, 3), seed=0)
     drawn = tasks.get("text").generate(3, 1000, data)
     right = (rule(drawn) == np.array([x.label for x in drawn])).mean()
     assert right <= 0.55 if data == "audited" else right >= 0.75
@@ -33,7 +34,7 @@ def test_counting_words_answers_the_papers_texts_alone(data: str) -> None:
 def test_counting_facts_whose_people_are_named_again_answers_the_papers_texts_alone(data: str) -> None:
     for chain in (3, 9):
         drawn = tasks.get("text").generate(chain, 1000, data)
-        right = (trivial.joined_count(drawn) == np.array([x.label for x in drawn])).mean()
+        right = (joined_count(drawn) == np.array([x.label for x in drawn])).mean()
         assert right <= 0.6 if data == "audited" else right >= 0.9
 
 
@@ -55,14 +56,14 @@ def test_only_texts_have_names_to_scramble() -> None:
 
 def test_where_a_rule_errs(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = checkpoint.load("graph-house")
-    known = {"degree": trivial.degree, "always right": lambda drawn: np.array([float(x.label) for x in drawn])}
+    known = {"degree": degree, "always right": lambda drawn: np.array([float(x.label) for x in drawn])}
     known |= {"coin": lambda drawn: np.full(len(drawn), 0.5)}
     known |= {"never right": lambda drawn: np.array([1.0 - x.label for x in drawn])}
     monkeypatch.setattr(trivial, "rules_for", lambda *_: known)
-    degree, right, coin, never = trivial.where_wrong(opened, [3, 5], 60, "audited", seed=0)
-    assert degree.rule == "degree wrong"
-    assert (degree.accuracy.n.tolist(), never.accuracy.n.tolist()) == ([30, 30], [60, 60])
-    assert degree.accuracy.value.tolist() == never.accuracy.value.tolist() == [1.0, 1.0]
+    by_degree, right, coin, never = trivial.where_wrong(opened, [3, 5], 60, "audited", seed=0)
+    assert by_degree.rule == "degree wrong"
+    assert (by_degree.accuracy.n.tolist(), never.accuracy.n.tolist()) == ([30, 30], [60, 60])
+    assert by_degree.accuracy.value.tolist() == never.accuracy.value.tolist() == [1.0, 1.0]
     for none in (right, coin):
         assert none.accuracy.n.tolist() == [0, 0]
         assert np.isnan(none.accuracy.value).all()

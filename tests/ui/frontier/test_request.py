@@ -8,8 +8,8 @@ import shlex
 import pytest
 from hypothesis import given, strategies as st
 
-from depthscope.core.arguments import difficulties
 from depthscope.core.cli import parser
+from depthscope.core.commands.arguments import difficulties
 from depthscope.core.errors import InputError
 from depthscope.probes.cli import parser as probes_parser
 from depthscope.ui.frontier.request import MAX_CELLS, checked, exit_lines, frontier_lines, trivial_lines
