@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from depthscope.__main__ import main
-from depthscope.core import checkpoint
+from depthscope.core import checkpoint, tasks
 from depthscope.probes import registry
 
 ROOT = Path(__file__).parents[2]
@@ -101,3 +101,19 @@ def test_the_example_in_python_runs(page: str, tmp_path: Path, capsys: pytest.Ca
     (tmp_path / "example.py").write_text(code)
     runpy.run_path(str(tmp_path / "example.py"))
     assert len(capsys.readouterr().out.strip("[]\n").split()) == 13
+
+
+def test_a_task_is_named_checked_and_trained(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tasks, "_named", {})
+    monkeypatch.setenv(tasks.VARIABLE, "")
+    monkeypatch.syspath_prepend(here)
+    [code], [commands] = blocks("add-a-task", "python"), blocks("add-a-task", "sh")
+    (here / "letters.py").write_text(code)
+    try:
+        for line in commands.splitlines():
+            assert run(line) == 0, line
+    finally:
+        sys.modules.pop("letters", None)
+    assert "T75" in capsys.readouterr().out

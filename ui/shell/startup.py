@@ -17,25 +17,28 @@ from threadpoolctl import threadpool_limits
 
 from depthscope.core import kinds as adapters, tasks
 from depthscope.core.errors import InputError
+from depthscope.probes import registry
 from depthscope.ui.widgets.text import plain, whole
 
 
 @st.cache_resource(show_spinner=False)
 def _problem() -> str | None:
-    """Names tasks and adapters once for the life of the server; one sentence if that fails."""
+    """Names tasks, adapters and instruments once for the life of the server; one sentence if that fails."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--adapter", action="append", default=[])
     parser.add_argument("--task", action="append", default=[])
+    parser.add_argument("--instrument", action="append", default=[])
     try:
         given, unknown = parser.parse_known_args(sys.argv[1:])
         if unknown:
             return f"The app does not know {unknown[0]!r}; it was started with it."
         tasks.name_all(given.task)
         adapters.name_all(given.adapter)
+        registry.name_all(given.instrument)
     except argparse.ArgumentError as error:
         return f"The app was started with arguments that cannot be read: {error}"
     except InputError as error:
-        return f"An adapter or task named at start-up is left out: {error}"
+        return f"What was named at start-up is left out: {error}"
     return None
 
 
@@ -56,7 +59,7 @@ def read_only() -> bool:
 
 
 def name_adapters() -> None:
-    """Makes checkpoints of the user's own kinds and tasks open; every page says so if that failed."""
+    """Makes checkpoints of the user's own kinds and tasks open, and instruments of one's own run; every page says so if that failed."""
     problem = _problem()
     if problem:
         st.warning(plain(whole(problem)))
