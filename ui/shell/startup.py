@@ -59,7 +59,7 @@ def read_only() -> bool:
 
 
 def name_adapters() -> None:
-    """Makes checkpoints of the user's own kinds and tasks open, and instruments of one's own run; every page says so if that failed."""
+    """Lets the user's own kinds, tasks and instruments be opened and run; every page says so if that failed."""
     problem = _problem()
     if problem:
         st.warning(plain(whole(problem)))
