@@ -136,13 +136,13 @@ def _link(instrument: str) -> str:
     return f"[{instrument}]({instrument}.md)" if (PAGE.parent / f"{instrument}.md").is_file() else instrument
 
 
-EASY, FEW, SHORT = 2, 8, 8
+EASY, FEW, SHORT = 2, 6, 4
 """Difficulty, instances and steps of a trial run."""
 
 MANY = 40
 """Instances of harder ones, of what looks into failures, where the easy ones have none."""
 
-HURRIED = 4
+HURRIED = 2
 """Steps where a model is right on those as well."""
 
 FEWER = {"fixed-points": 1, "patch": 2, "do": 2, "lyapunov": 2, "interaction": 2, "steer": 4}

@@ -57,7 +57,7 @@ def test_every_cell_was_tried_on_the_weights_that_are_shipped() -> None:
     ("name", "became", "said"),
     [
         ("similarity", RAN, "without ^"),
-        ("exit", RAN, "without ^: 8 instances of difficulty 2"),
+        ("exit", RAN, "without ^: 6 instances of difficulty 2"),
         ("fit", RAN, "sets of nodes, fitted on"),
         ("trivial", RAN, "top 4 levels 1.000"),
         ("automaton", UNFIT, "every token"),
