@@ -90,10 +90,9 @@ def test_what_is_measured_is_what_the_library_measures(server: str, visit: NewVi
     here.open(f"{server}/attention?checkpoint=graph-house&example=three-hops")
     here.page.get_by_role("button", name="Measure", exact=True).first.click()
     expect(here.page.get_by_text("The shade is the interval of the best head")).to_be_visible(timeout=WAIT)
-    numbers = here.page.get_by_test_id("stExpander").filter(has_text="Numbers, command and code").first
-    numbers.get_by_text("Numbers, command and code").click()
+    expect(here.page.get_by_text("Numbers, command and code")).to_be_visible()
     with here.page.expect_download() as saved:
-        numbers.get_by_role("button", name="JSON").click()
+        here.page.get_by_role("button", name="JSON", exact=True).last.click()
     got = json.loads(saved.value.path().read_text())
     opened = checkpoint.load("graph-house")
     due = attention.measure(opened, subjects.draw(opened, None, 40))

@@ -43,7 +43,7 @@ def test_what_is_measured_is_what_the_library_measures(server: str, visit: NewVi
     here.open(f"{server}/dynamics?checkpoint=graph-house")
     here.page.get_by_role("button", name="Measure", exact=True).first.click()
     expect(here.page.get_by_text("Rank correlation")).to_be_visible(timeout=WAIT)
-    here.page.get_by_text("Numbers, command and code").first.click()
+    expect(here.page.get_by_text("Numbers, command and code")).to_be_visible()
     with here.page.expect_download() as saved:
         here.page.get_by_role("button", name="JSON").first.click()
     got = json.loads(saved.value.path().read_text())

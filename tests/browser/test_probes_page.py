@@ -99,12 +99,12 @@ def test_arrivals_are_measured_on_demand_as_the_command_does(server: str, visit:
     here.settled()
     expect(here.page.locator(".js-plotly-plot")).to_have_count(6, timeout=WAIT)
     model = checkpoint.load("graph-house")
-    due = wavefront.measure(model, subjects.draw(model, [3], 6, seed=0), seed=0, reader="readout")
+    due = wavefront.measure(model, subjects.draw(model, [3], 6, seed=0), seed=0)
     with here.page.expect_download() as download:
         here.page.get_by_role("button", name="JSON", exact=True).nth(1).click()
     assert json.loads(download.value.path().read_text()) == json.loads(dumps(due))
-    here.page.get_by_text("Copy as command or code").nth(1).click()
-    command = "depthscope probe wavefront graph-house --difficulty 3 --instances 6 --reader=readout --seed 0 --json"
+    here.page.get_by_text("Numbers, command and code").click()
+    command = "depthscope probe wavefront graph-house --difficulty 3 --instances 6 --seed 0 --json"
     expect(here.page.get_by_text(command)).to_be_visible()
 
 
@@ -121,7 +121,7 @@ def test_work_can_be_stopped(server: str, visit: NewVisit) -> None:
 def test_the_page_shows_every_kind_of_checkpoint(server: str, visit: NewVisit, name: str) -> None:
     here = visit()
     opened(here, f"{server}/probes?checkpoint={name}&step=1")
-    expect(here.page.locator("[data-testid=stForm]")).to_have_count(3)
+    expect(here.page.locator("[data-testid=stForm]")).to_have_count(4)
     expect(here.page.get_by_text("Something went wrong")).to_have_count(0)
     scores = linear_probe.load_scores(checkpoint.load(name))
     if scores is not None:

@@ -59,7 +59,7 @@ def csv_and_json(name: str, csv: Callable[[], str], json: Callable[[], str]) -> 
 def take_away(kind: str, offers: Sequence[Offer], command: str, code: str, table: str | None = None) -> None:
     """The numbers as files, and the lines that compute the same; with what the command prints, where it is given."""
     downloads(kind, offers)
-    with st.expander("Copy as command or code" if table is None else "Table, command and code"):
+    with st.expander("Copy as command or code" if table is None else "Numbers, command and code"):
         if table is not None:
             st.code(table, language=None)
         copy_instance.show(command, code)

@@ -73,10 +73,16 @@ class Request:
         return self.instances or registry.get(self.instrument).instances
 
     @property
+    def changes(self) -> dict[str, Any]:
+        """The options that differ from what they are where nobody gives them."""
+        defaults = {one.name: one.default for one in fields(registry.get(self.instrument).options)}
+        return {name: value for name, value in self.options.items() if value != defaults.get(name)}
+
+    @property
     def command(self) -> str:
         """The line of a shell that measures the same."""
         levels = self.difficulty and self.difficulty.replace(" ", "")
-        settings = {"difficulty": levels, "instances": self.count, "steps": self.steps, **self.options}
+        settings = {"difficulty": levels, "instances": self.count, "steps": self.steps, **self.changes}
         return copy_instance.command("probe", self.instrument, self.checkpoint, **settings, seed=self.seed, json=True)
 
     @property
@@ -88,7 +94,7 @@ class Request:
             f"opened = checkpoint.load({self.checkpoint!r})",
             f"drawn = instances.draw(opened, {self.levels}, {self.count}, seed={self.seed})",
             f"measure = registry.get({self.instrument!r})",
-            f"result = measure(opened, drawn, seed={self.seed}{copy_instance.arguments({**steps, **self.options})})",
+            f"result = measure(opened, drawn, seed={self.seed}{copy_instance.arguments({**steps, **self.changes})})",
             "print(measure.table(result))",
         )
 

@@ -45,7 +45,7 @@ def test_the_table_is_made_from_what_is_kept() -> None:
     figures = [Figure("x", 8.0, 7.0, 9.0, "times", "more", 10, 5, "a 1 s"), absolute("y", [1.5], "s", "less", 2)]
     entry = json.loads(dumps({"capture": {"figures": figures, "machine": "two cores", "date": "2026-01-01"}}))
     made = suite.table(entry)
-    assert [row["kept"] for row in made.rows] == ["**no**", "yes"]
+    assert [row["met"] for row in made.rows] == ["**no**", "yes"]
     assert "two cores (2026-01-01)" in made.markdown()
 
 
