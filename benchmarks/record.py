@@ -49,7 +49,7 @@ HARDER = {
 }
 """Instruments that look at failures: on instances of twice the trained difficulty, with few steps."""
 
-VOLATILE = ("seconds", "folder", "files", "path")
+VOLATILE = ("seconds", "folder", "files", "path", "input")
 """Keys of JSON whose values are of the machine, not of the model."""
 
 
