@@ -26,7 +26,9 @@ OWN_GRAPH = nx.DiGraph([("météo", "données"), ("données", "modèle"), ("mod�
 
 
 def upload(visit: Visit, name: str, content: bytes) -> None:
-    visit.page.get_by_text("Upload", exact=True).first.click()
+    visit.page.get_by_text("Upload", exact=True).filter(
+        visible=True
+    ).first.click()  # one that is being redrawn is hidden
     box = visit.page.locator(".st-key-upload_widget input[type=file]")
     box.set_input_files({"name": name, "mimeType": "application/octet-stream", "buffer": content})
 
