@@ -139,3 +139,14 @@ def test_a_checkpoint_without_probes_says_what_to_do(server: str, visit: NewVisi
     assert here.headline() == "What does the state know?"
     expect(here.page.get_by_text(f"depthscope probe fit {found[0]}")).to_be_visible()
     expect(here.page.get_by_role("button", name="Fit probes")).to_be_enabled()
+
+
+def test_an_instrument_without_a_figure_of_its_own_draws_its_estimates(server: str, visit: NewVisit) -> None:
+    here = visit()
+    opened(here, f"{server}/probes?checkpoint=graph-house&step=3")
+    form = here.page.locator("[data-testid=stForm]").nth(3)
+    form.locator("input").nth(0).fill("2")
+    form.locator("input").nth(1).fill("6")
+    form.get_by_role("button", name="Measure").click()
+    expect(here.page.get_by_text("Numbers, command and code")).to_be_visible(timeout=WAIT)
+    expect(here.page.get_by_text("Something went wrong")).to_have_count(0)

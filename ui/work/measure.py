@@ -209,7 +209,7 @@ def _estimates(result: Any, stem: str) -> None:
     if not named:
         st.code(result.table(), language=None)
         return
-    name = st.selectbox("Estimate", list(named), key=f"estimate {stem}") or next(iter(named))
+    name = st.selectbox("Estimate", list(named), key=f"which estimate {stem}") or next(iter(named))
     plot(drawing.estimate(name, named[name], scheme()), f"estimate {stem}", f"{stem}-{name}", name)
 
 
