@@ -59,7 +59,7 @@ def draw(view: View) -> None:
         section(checkpoint, what)
     st.markdown("#### More instruments")
     name = st.selectbox(
-        "Instrument", others(), key="other instrument", label_visibility="collapsed", width=280,
+        "Instrument", others(), key="other instrument", label_visibility="collapsed", width=640,
         format_func=lambda name: f"{name}: {registry.get(name).asks}",
     )  # fmt: skip
     if name is not None:
