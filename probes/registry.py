@@ -10,6 +10,7 @@ import importlib
 import os
 from collections.abc import Iterable
 
+from depthscope.core.errors import InputError
 from depthscope.core.named import named
 from depthscope.probes.instrument import Instrument
 
@@ -19,6 +20,9 @@ NAMES = (
     "fixed-points", "repair", "do",
 )  # fmt: skip
 """Instruments of the house, each the module of that name."""
+
+COMMANDS = ("fit", "trivial")
+"""Commands of `probes.commands` that are no instruments."""
 
 VARIABLE = "DEPTHSCOPE_INSTRUMENTS"
 
@@ -48,5 +52,7 @@ def name_all(instruments: Iterable[str] = ()) -> None:
     """
     for text in (*instruments, *os.environ.get(VARIABLE, "").split(",")):
         if text.strip():
-            found = named(text.strip(), Instrument, "an instrument")
-            _named[found.name] = found
+            instrument = named(text.strip(), Instrument, "an instrument")
+            if instrument.name in (*NAMES, *COMMANDS) or _named.get(instrument.name, instrument) is not instrument:
+                raise InputError(f"there is an instrument {instrument.name!r:.40} already; give yours another name")
+            _named[instrument.name] = instrument

@@ -94,6 +94,16 @@ def test_a_wrong_name_is_refused_in_a_line(named: str, tmp_path: Path, capsys: C
     assert "invalid choice: 'state-size'" in capsys.readouterr().err
 
 
+def test_the_name_of_another_is_refused(named: str, tmp_path: Path, capsys: Captured) -> None:
+    ours = untrained(tmp_path / "graph", "graph")
+    (tmp_path / "pca.py").write_text(SOURCE)
+    try:
+        assert main(["pca", str(ours.folder), "--instrument", "pca:measure"]) == 2
+    finally:
+        sys.modules.pop("pca", None)
+    assert "there is an instrument 'pca' already" in capsys.readouterr().err
+
+
 def test_its_numbers_are_a_csv_and_its_section_asks_the_same(named: str, tmp_path: Path) -> None:
     registry.name_all([named])
     ours = untrained(tmp_path / "graph", "graph")
