@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     out = tmp_path_factory.mktemp("outside") / "brackets"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks, "_named", {})
-        patch.delenv(tasks.VARIABLE, raising=False)
+        patch.setenv(tasks.VARIABLE, "")  # restored afterwards, also where `main` sets it for the processes it starts
         assert main(["train", "brackets", "--recipe", "house", "--task", NAME, "--out", str(out), *QUICK]) == 0
         yield out
 
