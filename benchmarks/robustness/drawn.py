@@ -1,4 +1,4 @@
-"""What a browser has drawn, held against what the CSV under it holds; what differs, if anything.
+"""What a browser has drawn against what the CSV under it says; where they differ, if anywhere.
 
     python -m benchmarks.robustness.drawn [--only graph-house logic-house-tree] [--pages dynamics probes]
 
@@ -11,20 +11,18 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import itertools
 import json
 import math
 import re
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Error, Locator, Page, sync_playwright
+from playwright.sync_api import Error, Locator, Page
 
-from benchmarks.robustness.visits import STILL
-from benchmarks.speed.serving import CHROMIUM, serving
+from benchmarks.speed.serving import STILL, visited
 
 PAGES = ("attention", "probes", "interventions", "dynamics", "frontier", "compare")
 
@@ -68,14 +66,14 @@ def _rows(series: dict[str, Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _same(told: str, drawn: Any) -> bool:
-    """Whether a word of the table is the number or name that is drawn; six digits are told."""
+def _same(word: str, drawn: Any) -> bool:
+    """Whether a word of the table is the number or name that is drawn; the table has six digits."""
     if drawn is None or (isinstance(drawn, float) and math.isnan(drawn)):
-        return told == ""
+        return word == ""
     try:
-        return math.isclose(float(told), float(drawn), rel_tol=1e-5, abs_tol=1e-9)
+        return math.isclose(float(word), float(drawn), rel_tol=1e-5, abs_tol=1e-9)
     except ValueError:
-        return told == re.sub("</?[bi]>", "", str(drawn).replace("<br>", "; "))
+        return word == re.sub("</?[bi]>", "", str(drawn).replace("<br>", "; "))
 
 
 def differences(table: Sequence[dict[str, str]], drawn: Sequence[dict[str, Any]]) -> list[str]:
@@ -122,7 +120,7 @@ def _measure(page: Page) -> list[str]:
 
 
 def _page_differences(page: Page) -> tuple[int, int, list[str]]:
-    """Holds each figure of a page that has been measured against its CSV.
+    """Compares each figure of a page that has been measured with its CSV.
 
     Args:
         page: Shows the figures.
@@ -157,24 +155,20 @@ def check(names: Sequence[str], pages: Sequence[str]) -> dict[str, Any]:
     Returns:
         How many figures and points were compared on each page, and what differs.
     """
-    found: dict[str, Any] = {}
+    compared: dict[str, Any] = {}
     wrong: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        with serving(Path(folder) / "log.txt") as (url, _):
-            for name in names:
-                for at in pages:
-                    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-                    page.set_default_timeout(60_000)
-                    page.goto(f"{url}/{at}?checkpoint={name}{EDITS if at == 'interventions' else ''}")
-                    page.wait_for_selector(f"{STILL} h3", timeout=90_000)
-                    pressed = _measure(page)
-                    figures, points, differing = _page_differences(page)
-                    found[f"{at} {name}"] = {"measured": len(pressed), "figures": figures, "points": points}
-                    wrong += [f"{at} {name}: {line}" for line in differing]
-                    page.context.close()
-            browser.close()
-    return {"compared": found, "wrong": wrong}
+    with visited() as app:
+        for name, at in itertools.product(names, pages):
+            page = app.page()
+            page.set_default_timeout(60_000)
+            page.goto(f"{app.url}/{at}?checkpoint={name}{EDITS if at == 'interventions' else ''}")
+            page.wait_for_selector(f"{STILL} h3", timeout=90_000)
+            pressed = _measure(page)
+            figures, points, differing = _page_differences(page)
+            compared[f"{at} {name}"] = {"measured": len(pressed), "figures": figures, "points": points}
+            wrong += [f"{at} {name}: {line}" for line in differing]
+            page.context.close()
+    return {"compared": compared, "wrong": wrong}
 
 
 def main() -> None:

@@ -30,6 +30,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.speed.memory import memory, reset_mark
+
 CHECKPOINT = "graph-house"
 PARTS = ("graph", "files", "steps", "lines", "attention")
 EDGE_SIZES, DENSE_SIZES = (8_000, 16_000, 32_000, 64_000, 128_000), (500, 1_000, 2_000, 4_000)
@@ -48,14 +50,6 @@ def edge_list(n_nodes: int, n_edges: int, seed: int = 0) -> np.ndarray:
 def peak_bytes() -> int:
     """The most memory this process has held."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def held(what: str) -> int:
-    """Memory of this process: "VmRSS" now, "VmHWM" the most since the mark was last taken away."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(what):
-            return 1024 * int(line.split()[1])
-    raise OSError("this system does not tell the memory of a process")
 
 
 @contextmanager
@@ -157,14 +151,14 @@ def attention(nodes: int, dense: bool) -> dict[str, Any]:
     with torch.inference_mode():
         small = torch.randn(1, HEADS, 8, HEAD_WIDTH)
         dense_attention(small, small, small, None)  # libraries load at the first call
-        before = held("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # takes the high-water mark away
+        before = memory()
+        reset_mark()
         call = work()
         for _ in range(REPEATS):
             start = time.process_time()  # that others wait for the processor as well does not count
             call()
             took.append(time.process_time() - start)
-    return {**row, "s": min(took), "added_bytes": held("VmHWM") - before}
+    return {**row, "s": min(took), "added_bytes": memory(what="VmHWM") - before}
 
 
 def slopes(rows: list[dict[str, Any]]) -> dict[str, float]:
