@@ -6,9 +6,7 @@ and tables.
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,8 +14,11 @@ import plotly.graph_objects as go
 
 from depthscope.core.encoding import NEVER
 from depthscope.core.tasks.wording import clipped
+from depthscope.figures.style.cells import cells, name_rows, over_cells
+from depthscope.figures.style.csv_text import csv_text, number
+from depthscope.figures.style.curves import band, line, shade
 from depthscope.figures.style.palette import ACCENT, Scheme
-from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, PAPER, RULE, SHADE, colour, colourscale, figure
+from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, RULE, Span, colour, figure
 from depthscope.probes.instruments.do import Replayed
 from depthscope.probes.instruments.patch import DIRECTIONS, FELT, EffectMap, Summary
 
@@ -25,10 +26,10 @@ HEIGHT = 340
 ROW, LEAST, MOST = 15, 260, 660
 """Pixels a row of the effect map, and the bounds of its height."""
 
+HOVER = "%{y:.2f}"
+
 MAX_POINTS = 6000
 """Cells that can be clicked; a larger map is chosen from by name."""
-
-Span = tuple[int, int]
 
 
 def what_happened(run: Replayed, said: tuple[str, str]) -> str:
@@ -100,7 +101,7 @@ def _answer(run: Replayed, said: tuple[str, str]) -> str:
 
 
 def logit_over_steps(
-    run: Replayed, edited: Sequence[Span], scheme: Scheme, trained: tuple[int, int] | None = None
+    run: Replayed, edited: Sequence[tuple[int, int]], scheme: Scheme, trained: Span = None
 ) -> go.Figure:
     """The logit of the answer before and after, random nodes as a line with the range of the draws, and untrained.
 
@@ -113,31 +114,16 @@ def logit_over_steps(
     fig = figure(scheme, height=HEIGHT, x="step t", y="logit of the answer")
     steps = len(run.before) - 1
     t = np.arange(steps + 1)
-    few = steps <= 60
-    if trained is not None and trained[0] <= steps:
-        right = min(trained[1], steps) + 0.5
-        fig.add_vrect(x0=trained[0] - 0.5, x1=right, fillcolor=SHADE[scheme], line_width=0, layer="below")
-        fig.add_annotation(
-            x=(trained[0] - 0.5 + right) / 2, y=0, yref="paper", yanchor="bottom", text="trained", showarrow=False,
-            font={"size": 10, "color": MUTED[scheme]},
-        )  # fmt: skip
+    shade(fig, scheme, trained, steps)
     fig.add_hline(y=0, line={"color": RULE[scheme], "width": 2})
     if len(run.random):
-        band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-        fig.add_scatter(x=t, y=run.random.max(0), **band)
-        fig.add_scatter(x=t, y=run.random.min(0), fill="tonexty", fillcolor=BAND[scheme], **band)
-        _line(
-            fig,
-            t,
-            run.random.mean(0),
-            f"at random {places(run)}, mean and range of {len(run.random)}",
-            colour(scheme, 0),
-            "dot",
-        )
-    _line(fig, t, run.untrained_before, "untrained", MUTED[scheme], "dash", 1.2)
-    _line(fig, t, run.untrained_after, "untrained, edited", colour(scheme, 1), "dashdot", 1.2)
-    _line(fig, t, run.before, "undisturbed", INK[scheme], "7px,3px", 2.0)
-    _line(fig, t, run.after, "edited", MAIN[scheme], "solid", 2.5, "circle" if few else None)
+        band(fig, t, run.random.min(0), run.random.max(0), BAND[scheme])
+        name = f"at random {places(run)}, mean and range of {len(run.random)}"
+        line(fig, t, run.random.mean(0), name, colour(scheme, 0), "dot", hover=HOVER)
+    line(fig, t, run.untrained_before, "untrained", MUTED[scheme], "dash", width=1.2, hover=HOVER)
+    line(fig, t, run.untrained_after, "untrained, edited", colour(scheme, 1), "dashdot", width=1.2, hover=HOVER)
+    line(fig, t, run.before, "undisturbed", INK[scheme], "7px,3px", hover=HOVER)
+    line(fig, t, run.after, "edited", MAIN[scheme], "solid", steps <= 60, width=2.5, hover=HOVER)
     for first in sorted({span[0] for span in edited})[:12]:
         fig.add_vline(x=first, line={"color": INK[scheme], "width": 1, "dash": "2px,3px"})
     if edited:
@@ -154,28 +140,13 @@ def logit_over_steps(
     return fig
 
 
-def _line(
-    fig: go.Figure, t: np.ndarray, y: np.ndarray, name: str, hue: str, dash: str, width: float = 2.0,
-    symbol: str | None = None,
-) -> None:  # fmt: skip
-    fig.add_scatter(
-        x=t, y=y, name=name, mode="lines" if symbol is None else "lines+markers",
-        line={"color": hue, "dash": dash, "width": width}, marker={"size": 6, "color": hue},
-        hovertemplate="%{y:.2f}",
-    )  # fmt: skip
-
-
 def as_csv(run: Replayed) -> str:
     """Every line of the figure of logits, a row a step."""
-    out = io.StringIO()
-    table = csv.writer(out)
     head = ["step", "before", "after", "random_mean", "random_low", "random_high", "untrained", "untrained_after"]
-    table.writerow(head)
     random = run.random if len(run.random) else np.full((1, len(run.before)), np.nan)
-    columns = (run.before, run.after, random.mean(0), random.min(0), random.max(0))
-    for t, row in enumerate(zip(*columns, run.untrained_before, run.untrained_after, strict=True)):
-        table.writerow([t, *("" if np.isnan(x) else f"{x:.6g}" for x in row)])
-    return out.getvalue()
+    columns = [run.before, run.after, random.mean(0), random.min(0), random.max(0)]
+    columns += [run.untrained_before, run.untrained_after]
+    return csv_text(head, ([t, *map(number, row)] for t, row in enumerate(zip(*columns, strict=True))))
 
 
 def rows_by_time(time: np.ndarray) -> np.ndarray:
@@ -199,27 +170,25 @@ def effect_heatmap(
     row_of = np.argsort(order)
     fig = figure(scheme, height=int(np.clip(ROW * n + 96, LEAST, MOST)), x="step t of the patch", y="node")
     shown = [html.escape(clipped(found.labels[i], 18)) for i in order]
-    cells = found.effect[:, order].T  # (n, T+1)
+    values = found.effect[:, order].T  # (n, T+1)
     told = [
         [
-            f"<b>{name}, step {t}</b><br>R = {effect(cells[r, t])}{_role(found, t, int(order[r]))}"
+            f"<b>{name}, step {t}</b><br>R = {effect(values[r, t])}{_role(found, t, int(order[r]))}"
             for t in range(steps + 1)
         ]
         for r, name in enumerate(shown)
     ]
-    click = cells.size <= MAX_POINTS
-    fig.add_heatmap(
-        z=cells, x=np.arange(steps + 1), y=np.arange(n), text=told, hovertemplate="%{text}<extra></extra>",
-        hoverinfo="skip" if click else None, zmin=0, zmax=1, colorscale=colourscale(scheme),
-        xgap=1 if steps <= 80 else 0, ygap=1 if n <= 60 else 0,
-        colorbar={
-            "thickness": 10, "len": 1, "outlinewidth": 0, "tickfont": {"color": MUTED[scheme], "size": 11}, "xpad": 6,
-            "tickvals": [0, 0.5, 1], "ticktext": ["≤ 0", ".5", "≥ 1"], "title": {"text": "R", "font": {"size": 11}},
-        },
+    click = values.size <= MAX_POINTS
+    cells(
+        fig, scheme, values, np.arange(steps + 1), np.arange(n), ticks=("≤ 0", ".5", "≥ 1"), title="R", text=told,
+        hoverinfo="skip" if click else None,
     )  # fmt: skip
-    _front(fig, found, row_of, scheme)
+    at, node = np.nonzero(found.front)
+    if len(at):  # joined in the order of time
+        first = np.lexsort((row_of[node], at))
+        over_cells(fig, scheme, at[first], row_of[node[first]], "the oracle's front", 2, dot=6)
     if click:
-        r, t = (x.ravel() for x in np.indices(cells.shape))
+        r, t = (x.ravel() for x in np.indices(values.shape))
         points = np.stack([t, order[r]], axis=1).tolist()  # the browser gives a row of an array back as a mapping
         fig.add_scatter(
             x=t, y=r, mode="markers", customdata=points, text=[told[a][b] for a, b in zip(r, t, strict=True)],
@@ -232,8 +201,7 @@ def effect_heatmap(
         fig.add_scatter(
             x=[chosen[0]], y=[row_of[chosen[1]]], mode="markers", marker=ring, name="chosen", hoverinfo="skip"
         )
-    every = -(-n // 44)
-    fig.update_yaxes(tickvals=list(range(0, n, every)), ticktext=shown[::every], range=[n - 0.5, -0.5], showgrid=False)
+    name_rows(fig, shown, 44, down=True)
     fig.update_xaxes(range=[-0.5, steps + 0.5], showgrid=False)
     fig.update_layout(clickmode="event+select", dragmode=False, hovermode="closest")
     return fig
@@ -241,20 +209,6 @@ def effect_heatmap(
 
 def _role(found: EffectMap, t: int, node: int) -> str:
     return "<br>on the oracle's front" if found.front[t, node] else "<br>on the path" if found.path[node] else ""
-
-
-def _front(fig: go.Figure, found: EffectMap, row_of: np.ndarray, scheme: Scheme) -> None:
-    """The nodes of the path at the steps at which the oracle decides them, joined in the order of time."""
-    t, node = np.nonzero(found.front)
-    if not len(t):
-        return
-    order = np.lexsort((row_of[node], t))
-    line = {"x": t[order], "y": row_of[node[order]], "hoverinfo": "skip", "mode": "lines+markers"}
-    fig.add_scatter(
-        line={"color": PAPER[scheme], "width": 5}, marker={"size": 9, "color": PAPER[scheme]}, showlegend=False, **line
-    )
-    mark = {"size": 6, "color": INK[scheme], "symbol": "circle"}
-    fig.add_scatter(line={"color": INK[scheme], "width": 2}, marker=mark, name="the oracle's front", **line)
 
 
 def count_strong(found: EffectMap) -> int:
@@ -291,10 +245,8 @@ def what_patching_does(found: EffectMap, summary: Summary, said: tuple[str, str]
 
 def effects_csv(found: EffectMap) -> str:
     """Every cell of a map, a row each."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["step", "node", "label", "effect", "front", "path"])
-    for t, i in np.ndindex(found.effect.shape):
-        marks = int(found.front[t, i]), int(found.path[i])
-        table.writerow([t, i, found.labels[i], f"{found.effect[t, i]:.6g}", *marks])
-    return out.getvalue()
+    rows = (
+        [t, i, found.labels[i], number(found.effect[t, i]), int(found.front[t, i]), int(found.path[i])]
+        for t, i in np.ndindex(found.effect.shape)
+    )
+    return csv_text(["step", "node", "label", "effect", "front", "path"], rows)

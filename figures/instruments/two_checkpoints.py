@@ -7,15 +7,15 @@ import html
 import numpy as np
 import plotly.graph_objects as go
 
-from depthscope.core.frontier import wilson
 from depthscope.core.tasks.wording import clipped
-from depthscope.figures.frontier.figures import HEIGHT, Span
 from depthscope.figures.frontier.words import axis
-from depthscope.figures.style.curves import band, estimated, line, shade
+from depthscope.figures.style.cells import cells, name_rows
+from depthscope.figures.style.curves import error_bars, estimated, line, shade
 from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, RULE, colour, colourscale, figure
+from depthscope.figures.style.plotly import HEIGHT, INK, MAIN, MUTED, RULE, Span, colour, figure
 from depthscope.probes.instruments.agreement import PARTS, Agreement
 from depthscope.probes.instruments.similarity import Alike, Similarity
+from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.two_runs import Disagreement
 
 MOST_ROWS = 60
@@ -28,17 +28,13 @@ def gap_over_steps_and_nodes(found: Disagreement, scheme: Scheme) -> go.Figure:
     rows = np.argsort(-total, kind="stable")[:MOST_ROWS]
     names = [html.escape(clipped(found.nodes[i], 18), quote=False) for i in rows]
     fig = figure(scheme, height=HEIGHT + 8 * max(0, len(rows) - 20), x="step", y="", legend=False)
-    fig.add_heatmap(
-        z=found.gap[:, rows].T, x=np.arange(len(found.first)), y=np.arange(len(rows)), zmin=0, zmax=1,
-        colorscale=colourscale(scheme), xgap=1, ygap=1, text=[[name] * len(found.first) for name in names],
-        colorbar={"thickness": 8, "outlinewidth": 0, "len": 0.9}, hoverongaps=False,
+    t = np.arange(len(found.first))
+    cells(
+        fig, scheme, found.gap[:, rows].T, t, np.arange(len(rows)), text=[[name] * len(t) for name in names],
         customdata=np.stack([found.first[:, rows].T, found.second[:, rows].T], axis=-1),
-        hovertemplate="%{text}, step %{x}: %{customdata[0]:.2f} and %{customdata[1]:.2f}<extra></extra>",
+        hover="%{text}, step %{x}: %{customdata[0]:.2f} and %{customdata[1]:.2f}<extra></extra>",
     )  # fmt: skip
-    every = max(1, -(-len(rows) // 24))
-    fig.update_yaxes(
-        tickvals=np.arange(0, len(rows), every), ticktext=names[::every], autorange="reversed", showgrid=False
-    )
+    name_rows(fig, names, 24, down=True)
     fig.update_xaxes(showgrid=False)
     return fig
 
@@ -64,8 +60,7 @@ def agreement_over_steps(found: Agreement, scheme: Scheme, trained: Span = None)
     """Share of instances with the same answer over steps, with its interval, chance and the untrained network's."""
     fig, t = figure(scheme, height=HEIGHT, x="step", y="same answer"), np.arange(found.steps + 1)
     shade(fig, scheme, trained, found.steps)
-    band(fig, t, found.agree.low, found.agree.high, BAND[scheme])
-    line(fig, t, found.agree.value, "agree", MAIN[scheme], "solid")
+    estimated(fig, t, found.agree, "agree", MAIN[scheme], scheme)
     line(fig, t, found.chance, "by chance", MUTED[scheme], "dot")
     line(fig, t, found.untrained, "first with untrained", MUTED[scheme], "dash")
     fig.update_yaxes(range=[-0.03, 1.03])
@@ -99,13 +94,11 @@ def accuracy_of_both(found: Agreement, task: str, scheme: Scheme, step: int | No
     for side, (name, hue, dash, symbol) in enumerate(
         ((found.checkpoint, MAIN[scheme], "solid", "circle"), (found.other, colour(scheme, 1), "dash", "diamond"))
     ):
-        share = found.accuracy(side)[:, t]
-        low, high = wilson(share * found.count, found.count)
-        fig.add_scatter(
-            x=names, y=share, mode="lines+markers", name=_short(name, 34), marker={"size": 7, "symbol": symbol},
-            line={"color": hue, "dash": dash, "width": 2},
-            error_y={"array": high - share, "arrayminus": share - low, "thickness": 1.1, "width": 3, "color": hue},
-            hovertemplate="%{x}: %{y:.3f}<extra>" + _short(name, 34) + "</extra>",
+        right = Estimate.share(found.accuracy(side)[:, t] * found.count, found.count)
+        line(
+            fig, names, right.value, _short(name, 34), hue, dash, True, marker={"size": 7, "symbol": symbol},
+            error_y=error_bars(right.value, right.low, right.high, hue, 3),
+            hover="%{x}: %{y:.3f}<extra>" + _short(name, 34) + "</extra>",
         )  # fmt: skip
     fig.add_hline(y=0.5, line={"color": MUTED[scheme], "dash": "dot", "width": 1})
     fig.update_yaxes(range=[-0.03, 1.05])
@@ -135,11 +128,7 @@ def likeness_square(found: Similarity, one: Alike, scheme: Scheme) -> go.Figure:
         legend=False,
     )
     names = [str(t) for t in found.step]
-    fig.add_heatmap(
-        z=one.square, x=names, y=names, zmin=0, zmax=1, colorscale=colourscale(scheme), xgap=1, ygap=1,
-        colorbar={"thickness": 8, "outlinewidth": 0, "len": 0.9},
-        hovertemplate="step %{y} with step %{x}: %{z:.3f}<extra></extra>",
-    )  # fmt: skip
+    cells(fig, scheme, one.square, names, names, hover="step %{y} with step %{x}: %{z:.3f}<extra></extra>")
     fig.update_xaxes(type="category", showgrid=False)
     fig.update_yaxes(type="category", showgrid=False)
     return fig

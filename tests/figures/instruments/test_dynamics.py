@@ -29,7 +29,7 @@ def test_movement_and_settling(graphs: list[Any], scheme: Scheme) -> None:
     fig: Any = dynamics.movement_over_steps(found, "change", scheme, (5, 12))
     lines = {trace.name: trace for trace in fig.data if trace.name}
     np.testing.assert_allclose(lines["trained"].y[1:4], found.trained.change.value[1:4])
-    assert fig.layout.shapes[0].x1 == 8  # the trained range ends with the run
+    assert fig.layout.shapes[0].x1 == 8.5  # the trained range ends with the run
     other: Any = dynamics.movement_over_steps(found, "rest", scheme)
     rest = {trace.name: trace for trace in other.data if trace.name}
     assert np.isnan(rest["trained"].y[-1])  # 0 has no place on a logarithmic axis
