@@ -14,7 +14,6 @@ number of steps that are held, m the number of rows (nodes, or groups of nodes w
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
@@ -174,10 +173,7 @@ def payload(trace: Trace, route: Routes | None, *, title: str) -> dict[str, obje
     if route is not None and found.block == 1:
         path = on_path(route, found, n)
         meta["links"], arrays["path"] = path.shape[1], path.astype(np.uint32)
-    packed = {
-        name: base64.b64encode(np.ascontiguousarray(x).astype(x.dtype.newbyteorder("<")).tobytes()).decode("ascii")
-        for name, x in arrays.items()
-    }
+    packed = {name: linked_views.as_text(array) for name, array in arrays.items()}
     meta["id"] = hashlib.blake2b("".join(packed.values()).encode(), digest_size=12).hexdigest()
     return {"meta": meta, **packed}
 
