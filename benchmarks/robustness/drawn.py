@@ -20,9 +20,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from playwright.sync_api import Error, Locator, Page
+import plotly.graph_objects as go
+from playwright.sync_api import Error, Page
 
 from benchmarks.speed.serving import STILL, visited
+from depthscope.figures.style.numbers import as_csv
 
 PAGES = ("attention", "probes", "interventions", "dynamics", "frontier", "compare")
 
@@ -39,62 +41,28 @@ KEYS = """all => all.map(
 LONGEST = 600
 """Seconds that a page may take to measure all it offers."""
 
-READ = """plot => plot.data.map((t, k) => {
-  const full = plot._fullData.find(f => f.index === k) || t, bars = full.error_y || {};
-  const list = v => v == null ? null : Array.from(v, x => typeof x === 'object' && x ? Array.from(x) : x);
-  const ends = bars.array ? [list(bars.array), list(bars.arrayminus || bars.array)] : null;
-  return {type: full.type, x: list(full.x), y: list(full.y), z: list(full.z), ends};
-})"""
+READ = "plot => JSON.parse(JSON.stringify(plot.data, (_, x) => ArrayBuffer.isView(x) ? Array.from(x) : x))"
+"""The series that Plotly holds, typed arrays as plain ones."""
 
 
-def _table(page: Page, button: Locator) -> list[dict[str, str]]:
-    with page.expect_download() as saved:
-        button.click()
-    return list(csv.DictReader(io.StringIO(saved.value.path().read_text())))
-
-
-def _rows(series: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """What Plotly holds of a series in the order of the table: x, y, z, low, high."""
-    x, y, z, ends = series["x"], series["y"], series["z"], series["ends"]
-    if series["type"] == "heatmap":
-        columns, lines = x or range(len(z[0])), y or range(len(z))
-        return [(a, b, z[i][j], None, None) for i, b in enumerate(lines) for j, a in enumerate(columns)]
-    rows = []
-    for i, b in enumerate(y):
-        high, low = (None, None) if ends is None or b is None else (b + ends[0][i], b - ends[1][i])
-        rows.append((x[i] if x else i, b, None, low, high))
-    return rows
-
-
-def _same(word: str, drawn: Any) -> bool:
-    """Whether a word of the table is the number or name that is drawn; the table has six digits."""
-    if drawn is None or (isinstance(drawn, float) and math.isnan(drawn)):
-        return word == ""
+def _same(one: str, other: str) -> bool:
+    """Whether two cells are the same text, or the same number but for rounding."""
     try:
-        return math.isclose(float(word), float(drawn), rel_tol=1e-5, abs_tol=1e-9)
+        return math.isclose(float(one), float(other), rel_tol=1e-5, abs_tol=1e-9)
     except ValueError:
-        return word == re.sub("</?[bi]>", "", str(drawn).replace("<br>", "; "))
+        return one == other
 
 
-def differences(table: Sequence[dict[str, str]], drawn: Sequence[dict[str, Any]]) -> list[str]:
-    """Where a table and the series of a figure differ.
-
-    Args:
-        table: Rows of the CSV.
-        drawn: Series that Plotly holds, as `READ` gives them.
-
-    Returns:
-        A line for each difference; nothing if they are the same.
-    """
-    due = [row for series in drawn for row in _rows(series)]
-    if len(due) != len(table):
-        return [f"{len(table)} rows, {len(due)} drawn"]
-    names = ("x", "y", "z", "low", "high")
+def differences(table: str, drawn: str) -> list[str]:
+    """A line for each cell in which two CSVs differ."""
+    rows, others = (list(csv.reader(io.StringIO(text))) for text in (table, drawn))
+    if len(rows) != len(others) or rows[0] != others[0]:
+        return [f"{len(rows)} rows of {rows[0]}, drawn are {len(others)} of {others[0]}"]
     return [
-        f"row {i + 1}: {name} is {told.get(name, '')!r}, drawn {value!r}"
-        for i, (told, row) in enumerate(zip(table, due, strict=True))
-        for name, value in zip(names, row, strict=True)
-        if not _same(told.get(name, ""), value)
+        f"row {i}: {name} is {cell!r}, drawn {value!r}"
+        for i, (row, other) in enumerate(zip(rows, others, strict=True))
+        for name, cell, value in zip(rows[0], row, other, strict=True)
+        if not _same(cell, value)
     ]
 
 
@@ -138,9 +106,11 @@ def _page_differences(page: Page) -> tuple[int, int, list[str]]:
         if not button.is_visible() or not plots.count():
             wrong += [f"{stem}: no figure over its CSV"] if button.is_visible() else []
             continue
-        drawn = plots.first.evaluate(READ)
-        table = _table(page, button)
-        figures, points = figures + 1, points + len(table)
+        drawn = as_csv(go.Figure(plots.first.evaluate(READ)))
+        with page.expect_download() as saved:
+            button.click()
+        table = saved.value.path().read_text()
+        figures, points = figures + 1, points + table.count("\n") - 1
         wrong += [f"{stem}: {line}" for line in differences(table, drawn)[:3]]
     return figures, points, wrong
 

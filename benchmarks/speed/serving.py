@@ -68,7 +68,8 @@ class App:
 
     def wrong(self) -> list[str]:
         """What went wrong on any page or in the server."""
-        return self.errors + ["a traceback in the log"] * ("Traceback" in self.log.read_text(errors="replace"))
+        log = self.log.read_text(errors="replace")
+        return self.errors + ([f"a traceback in the log: {log[-2000:]}"] if "Traceback" in log else [])
 
 
 @contextmanager
