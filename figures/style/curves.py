@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import BAND, MUTED, SHADE, Span
+from depthscope.figures.style.plotly import BAND, MAIN, MUTED, SHADE, Span
 from depthscope.probes.measuring.estimate import Estimate
 
 
@@ -75,6 +75,25 @@ def estimated(
     """A curve with its interval."""
     band(fig, t, of.low, of.high, BAND[scheme])
     line(fig, t, of.value, name, hue, "solid", markers, **more)
+
+
+def by_step(fig: go.Figure, y: np.ndarray, name: str, hue: str, dash: str = "solid") -> None:
+    """A curve over steps 0, 1, ..."""
+    line(fig, np.arange(len(y)), y, name, hue, dash, hover=f"step %{{x}}: %{{y:.3g}}<extra>{name}</extra>")
+
+
+def beside_untrained(
+    fig: go.Figure,
+    trained: np.ndarray,
+    untrained: np.ndarray,
+    scheme: Scheme,
+    ends: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
+    """The trained network's curve over steps, with the ends of its interval if any, and an untrained one's."""
+    if ends is not None:
+        band(fig, np.arange(len(trained)), *ends, BAND[scheme])
+    by_step(fig, trained, "trained", MAIN[scheme])
+    by_step(fig, untrained, "untrained", MUTED[scheme], "dash")
 
 
 def interval(of: Estimate) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from depthscope.core import frontier, tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.figures.frontier.words import axis
-from depthscope.figures.instruments import dynamics as drawing
+from depthscope.figures.instruments import automaton, convergence, fixed_points, lyapunov, pca
 from depthscope.probes.instruments.automaton import Automaton
 from depthscope.probes.instruments.convergence import Convergence
 from depthscope.probes.instruments.fixed_points import FixedPoints
@@ -133,11 +133,11 @@ def _rest(found: Convergence, opened: Checkpoint) -> None:
     options = {"change": "Change", "rest": "Distance from the end", "turn": "Turning", "settled": "Settling"}
     chosen = choice("Figure", options, "dynamics rest")
     if chosen == "settled":
-        fig = drawing.settling_against_order(found, scheme())
+        fig = convergence.settling_against_order(found, scheme())
     elif chosen == "turn":
-        fig = drawing.turning_over_steps(found, scheme())
+        fig = convergence.turning_over_steps(found, scheme())
     else:
-        fig = drawing.movement_over_steps(found, chosen, scheme(), opening.trained(opened, "steps"))
+        fig = convergence.movement_over_steps(found, chosen, scheme(), opening.trained(opened, "steps"))
     _plot(fig, f"rest {chosen}", found.checkpoint, f"{options[chosen]} over steps")
     ranks = "no node settles before the end" if np.isnan(course.spearman.value) else (
         f"rank correlation of settling with {found.order} {course.spearman:.3f}; "
@@ -153,11 +153,7 @@ def _rest(found: Convergence, opened: Checkpoint) -> None:
 def _components(found: Pca) -> None:
     options = {"share": "Variance", "angle": "Angles"}
     chosen = choice("Figure", options, "dynamics pca")
-    fig = (
-        drawing.angles_over_steps(found, scheme())
-        if chosen == "angle"
-        else drawing.variance_over_steps(found, scheme())
-    )
+    fig = pca.angles_over_steps(found, scheme()) if chosen == "angle" else pca.variance_over_steps(found, scheme())
     _plot(fig, f"pca {chosen}", found.checkpoint, "Principal components over steps")
     shares = (model.held_out.value.sum() for model in (found.trained, found.untrained))
     trained, untrained, shuffled = (f"{share:.3f}" for share in (*shares, found.permuted.sum()))
@@ -170,7 +166,7 @@ def _components(found: Pca) -> None:
 
 
 def _points(found: FixedPoints) -> None:
-    _plot(drawing.spectrum(found, scheme()), "spectrum", found.checkpoint, "Eigenvalues")
+    _plot(fixed_points.spectrum(found, scheme()), "spectrum", found.checkpoint, "Eigenvalues")
     points, paths, many = found.points, found.paths, found.survey
     kind = "a fixed point" if points.fixed[0] else "a slow point"
     other, chance = paths.other_same, paths.random_same
@@ -184,7 +180,7 @@ def _points(found: FixedPoints) -> None:
 
 
 def _growth(found: Lyapunov) -> None:
-    _plot(drawing.growth_over_steps(found, scheme()), "growth", found.checkpoint, "Growth over steps")
+    _plot(lyapunov.growth_over_steps(found, scheme()), "growth", found.checkpoint, "Growth over steps")
     a, b = found.trained, found.untrained
     first = a.mean[0]
     changes = "shrinks" if first.value < 0 else "grows"
@@ -205,9 +201,9 @@ def _automaton(found: Automaton, task: str) -> None:
     )
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _plot(drawing.fidelity_of_programs(test, scheme()), "fidelity", found.checkpoint, "Fidelity of programs")
+        _plot(automaton.fidelity_of_programs(test, scheme()), "fidelity", found.checkpoint, "Fidelity of programs")
     with right:
-        st.dataframe(drawing.rules(found, symbols(task)), hide_index=True, height=320)
+        st.dataframe(automaton.rules(found, symbols(task)), hide_index=True, height=320)
     states = f"{found.untrained_states} state{'' if found.untrained_states == 1 else 's'}"
     idle = ": there is nothing to reproduce, and" if blank.both.value > PROGRAM else ";"
     st.caption(
