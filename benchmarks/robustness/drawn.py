@@ -41,8 +41,14 @@ KEYS = """all => all.map(
 LONGEST = 600
 """Seconds that a page may take to measure all it offers."""
 
-READ = "plot => JSON.parse(JSON.stringify(plot.data, (_, x) => ArrayBuffer.isView(x) ? Array.from(x) : x))"
-"""The series that Plotly holds, typed arrays as plain ones."""
+READ = """plot => plot.data.map((t, k) => {
+  const full = plot._fullData.find(f => f.index === k) || t, bars = full.error_y || {};
+  const list = v => typeof v === 'object' && v ? Array.from(v, list) : v;
+  const ends = bars.array && {array: list(bars.array), arrayminus: list(bars.arrayminus)};
+  const series = {type: full.type, name: t.name, text: list(t.text), x: list(full.x), y: list(full.y), z: list(full.z)};
+  return Object.fromEntries(Object.entries({...series, error_y: ends}).filter(([_, value]) => value != null));
+})"""
+"""The series that Plotly holds, with typed arrays as plain ones."""
 
 
 def _same(one: str, other: str) -> bool:

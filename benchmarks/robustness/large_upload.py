@@ -37,7 +37,7 @@ def measure(n_nodes: int, n_edges: int) -> dict[str, Any]:
     text = "source: v0\ntarget: v1\n" + "".join(f"v{a} v{b}\n" for a, b in edge_list(n_nodes, n_edges).tolist())
     content = text.encode()
     opened = checkpoint.load("graph-house")
-    due = sentence(record(opened, tasks.get("graph").parse(content, "large.txt"), keep=["readout"]))
+    expected = sentence(record(opened, tasks.get("graph").parse(content, "large.txt"), keep=["readout"]))
     with visited() as app:
         page, other = app.page(), app.page()
 
@@ -55,7 +55,7 @@ def measure(n_nodes: int, n_edges: int) -> dict[str, Any]:
         start = time.perf_counter()
         box.set_input_files({"name": "large.txt", "mimeType": "text/plain", "buffer": content})
         beside = other_visit()
-        page.locator("h3").first.filter(has_text=due).wait_for(timeout=WAIT_MS)
+        page.locator("h3").first.filter(has_text=expected).wait_for(timeout=WAIT_MS)
         headline = time.perf_counter() - start
         foot = page.locator(".ds-structure footer")
         foot.filter(has_text="groups").wait_for(timeout=WAIT_MS)
@@ -71,7 +71,7 @@ def measure(n_nodes: int, n_edges: int) -> dict[str, Any]:
         wrong = page.locator(ERRORS).all_inner_texts() + app.wrong()
     return {
         "nodes, edges, bytes": [n_nodes, n_edges, len(content)],
-        "headline": due,
+        "headline": expected,
         "notice": notice,
         "opened group": inside,
         "seconds to the headline": round(headline, 1),
@@ -85,15 +85,15 @@ def measure(n_nodes: int, n_edges: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Prints what was found, a line each or as JSON."""
+    """Prints the results, a line each or as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, default=100_000)
     parser.add_argument("--edges", type=int, default=400_000)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    found = measure(args.nodes, args.edges)
-    print(json.dumps(found, indent=1) if args.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
-    return 1 if found["wrong"] else 0
+    result = measure(args.nodes, args.edges)
+    print(json.dumps(result, indent=1) if args.json else "\n".join(f"{k}: {v}" for k, v in result.items()))
+    return 1 if result["wrong"] else 0
 
 
 if __name__ == "__main__":

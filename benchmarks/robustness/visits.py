@@ -125,7 +125,7 @@ def everything(
 
 
 def main() -> None:
-    """Prints what was found, a line each or as JSON."""
+    """Prints the results, a line each or as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--count", type=int, metavar="N", help="so many visitors at once")
@@ -137,10 +137,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if args.everything:
-        found = everything((args.theme,) if args.theme else ("light", "dark"), args.only)
+        result = everything((args.theme,) if args.theme else ("light", "dark"), args.only)
     else:
-        found = visits(args.count, args.seconds, args.calm)
-    print(json.dumps(found, indent=1) if args.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
+        result = visits(args.count, args.seconds, args.calm)
+    print(json.dumps(result, indent=1) if args.json else "\n".join(f"{k}: {v}" for k, v in result.items()))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def paper_grid(grid: Grid, frontier: Frontier | None, name: str, scheme: Scheme)
     """The published accuracies as a heatmap with their numbers; hovering tells ours at the same cell."""
     fig = figure(scheme, height=HEIGHT, x="steps T (those published)", y="hops")
     ours = cells_of(grid, frontier)
-    told = [
+    texts = [
         [
             f"<b>hops {d}, T = {t}</b><br>paper {grid.accuracy[i, k]:.2f}"
             + (f"<br>{name} {ours[i, k]:.3f}" if np.isfinite(ours[i, k]) else "<br>not measured here")
@@ -44,7 +44,7 @@ def paper_grid(grid: Grid, frontier: Frontier | None, name: str, scheme: Scheme)
         for i, d in enumerate(grid.difficulty)
     ]
     columns, rows = np.arange(len(grid.steps)), np.arange(len(grid.difficulty))
-    cells(fig, scheme, grid.accuracy, columns, rows, least=0.5, text=told, showscale=False)
+    cells(fig, scheme, grid.accuracy, columns, rows, least=0.5, text=texts, showscale=False)
     for i, k in np.ndindex(grid.accuracy.shape):
         value = grid.accuracy[i, k]
         fig.add_annotation(
@@ -64,15 +64,15 @@ def paper_grid(grid: Grid, frontier: Frontier | None, name: str, scheme: Scheme)
 
 def cells_of(grid: Grid, frontier: Frontier | None) -> np.ndarray:
     """A frontier's accuracy at the cells of a grid, NaN where it was not measured."""
-    found = np.full(grid.accuracy.shape, np.nan)
+    result = np.full(grid.accuracy.shape, np.nan)
     if frontier is None:
-        return found
+        return result
     row = {int(d): i for i, d in enumerate(frontier.difficulty)}
     for i, d in enumerate(grid.difficulty):
         for k, t in enumerate(grid.steps):
             if int(d) in row and t <= len(frontier.steps):
-                found[i, k] = frontier.accuracy[row[int(d)], t - 1]
-    return found
+                result[i, k] = frontier.accuracy[row[int(d)], t - 1]
+    return result
 
 
 def paper_best(best: Best, frontier: Frontier | None, name: str, scheme: Scheme) -> go.Figure:

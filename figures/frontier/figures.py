@@ -55,12 +55,12 @@ def accuracy_heatmap(
     at = [place[int(d)] for d in frontier.difficulty]
     colours = np.full((len(rows), len(frontier.steps)), np.nan)
     colours[at] = values
-    told = np.full((len(rows), len(frontier.steps)), "", dtype=object)
-    told[at] = _told(frontier, task)
+    texts = np.full((len(rows), len(frontier.steps)), "", dtype=object)
+    texts[at] = _hover_texts(frontier, task)
     fig = figure(scheme, height=HEIGHT, x="steps T", y=axis(task))
     least = 0.5 if measured in ("accuracy", "ceiling") else 0.0
     ticks = ("≤ .5", ".75", "1") if least else ("0", ".5", "1")
-    cells(fig, scheme, colours, frontier.steps, np.arange(len(rows)), least=least, ticks=ticks, text=told)
+    cells(fig, scheme, colours, frontier.steps, np.arange(len(rows)), least=least, ticks=ticks, text=texts)
     shown = frontier.ceiling if measured == "ceiling" and frontier.ceiling is not None else frontier.accuracy
     _stair(fig, scheme, at, stays_from(shown))
     _frame(fig, scheme, rows, trained, trained_steps, len(frontier.steps))
@@ -142,9 +142,9 @@ def as_csv(frontier: Frontier, task: str) -> str:
     return csv_text(["difficulty", "steps", "n", "distinct", *names], rows)
 
 
-def _told(frontier: Frontier, task: str) -> np.ndarray:
+def _hover_texts(frontier: Frontier, task: str) -> np.ndarray:
     """What hovering over a cell says, (D, T)."""
-    said = np.empty(frontier.accuracy.shape, dtype=object)
+    texts = np.empty(frontier.accuracy.shape, dtype=object)
     for i, d in enumerate(frontier.difficulty):
         name = difficulty_title(task, int(d), unit=True)
         for t, steps in enumerate(frontier.steps):
@@ -157,12 +157,12 @@ def _told(frontier: Frontier, task: str) -> np.ndarray:
                 )
                 if values is not None and np.isfinite(values[i, t])
             ]
-            said[i, t] = (
+            texts[i, t] = (
                 f"<b>{name}, T = {steps}</b><br>accuracy {frontier.accuracy[i, t]:.3f} "
                 f"[{frontier.low[i, t]:.3f}, {frontier.high[i, t]:.3f}]<br>{', '.join(rates)}<br>"
                 f"{frontier.n[i]:,} instances"
             )
-    return said
+    return texts
 
 
 def _stair(fig: go.Figure, scheme: Scheme, at: list[int], steps: np.ndarray) -> None:

@@ -32,7 +32,7 @@ MAX_POINTS = 6000
 """Cells that can be clicked; a larger map is chosen from by name."""
 
 
-def what_happened(run: Replayed, said: tuple[str, str]) -> str:
+def what_happened(run: Replayed, answers: tuple[str, str]) -> str:
     """What edits did to the answer of one run, its controls beside it. Plain text.
 
     For example "The answer turns from reachable to unreachable; the logit falls most at step 5, by 13.8. The same edit
@@ -40,7 +40,7 @@ def what_happened(run: Replayed, said: tuple[str, str]) -> str:
 
     Args:
         run: One instance with and without the edits.
-        said: What the answers 1 and 0 are called.
+        answers: What the answers 1 and 0 are called.
     """
     moved = run.after.astype(np.float64) - run.before
     own, move = ("The same edit", "moves") if len(run.edits) == 1 else ("The same edits", "move")
@@ -50,16 +50,16 @@ def what_happened(run: Replayed, said: tuple[str, str]) -> str:
     if not moved.any():
         most = beside[0].max() if beside else 0.0
         random = f"{same} {move} it by {'up to ' if most >= 0.005 else ''}{_size(most)} on average, "
-        told = random if beside else f"{own} {move} it "
-        return f"Nothing changes, the logit of the answer is the same to the bit. {told}{_UNTRAINED} {_size(blank)}."
+        control = random if beside else f"{own} {move} it "
+        return f"Nothing changes, the logit of the answer is the same to the bit. {control}{_UNTRAINED} {_size(blank)}."
     s = int(np.abs(moved).argmax())
     way = "rises" if moved[s] > 0 else "falls"
     blank = float(abs(run.untrained_after[s] - run.untrained_before[s]))
-    told = f"{own} {move} it there "
+    control = f"{own} {move} it there "
     if beside:
-        told = f"{same} {move} it there by {_size(beside[0][s])} on average of {beside[1]} draws, "
+        control = f"{same} {move} it there by {_size(beside[0][s])} on average of {beside[1]} draws, "
     logit = f"the logit {way} most at step {s}, by {_size(abs(moved[s]))}"
-    return f"{_answer(run, said)}; {logit}. {told}{_UNTRAINED} {_size(blank)}."
+    return f"{_answer(run, answers)}; {logit}. {control}{_UNTRAINED} {_size(blank)}."
 
 
 def places(run: Replayed) -> str:
@@ -86,8 +86,8 @@ def _committed(logits: np.ndarray) -> int:
     return int(other[-1]) + 1 if len(other) else 0
 
 
-def _answer(run: Replayed, said: tuple[str, str]) -> str:
-    was, now = (said[1 - int(logits[-1] > 0)] for logits in (run.before, run.after))
+def _answer(run: Replayed, answers: tuple[str, str]) -> str:
+    was, now = (answers[1 - int(logits[-1] > 0)] for logits in (run.before, run.after))
     if was != now:
         return f"The answer turns from {was} to {now}"
     differ = int(((run.before > 0) != (run.after > 0)).sum())
@@ -155,35 +155,35 @@ def rows_by_time(time: np.ndarray) -> np.ndarray:
 
 
 def effect_heatmap(
-    found: EffectMap, time: np.ndarray, scheme: Scheme, chosen: tuple[int, int] | None = None
+    result: EffectMap, time: np.ndarray, scheme: Scheme, chosen: tuple[int, int] | None = None
 ) -> go.Figure:
     """R of every cell, step x node, the oracle's front as a line over it.
 
     Args:
-        found: One direction of one pair.
+        result: One direction of one pair.
         time: (n,) step at which the oracle has each node.
         scheme: Colours.
         chosen: Step and node of the cell that is marked.
     """
     order = rows_by_time(time)
-    n, steps = len(order), len(found.effect) - 1
+    n, steps = len(order), len(result.effect) - 1
     row_of = np.argsort(order)
     fig = figure(scheme, height=int(np.clip(ROW * n + 96, LEAST, MOST)), x="step t of the patch", y="node")
-    shown = [html.escape(clipped(found.labels[i], 18)) for i in order]
-    values = found.effect[:, order].T  # (n, T+1)
-    told = [
+    shown = [html.escape(clipped(result.labels[i], 18)) for i in order]
+    values = result.effect[:, order].T  # (n, T+1)
+    texts = [
         [
-            f"<b>{name}, step {t}</b><br>R = {effect(values[r, t])}{_role(found, t, int(order[r]))}"
+            f"<b>{name}, step {t}</b><br>R = {effect(values[r, t])}{_role(result, t, int(order[r]))}"
             for t in range(steps + 1)
         ]
         for r, name in enumerate(shown)
     ]
     click = values.size <= MAX_POINTS
     cells(
-        fig, scheme, values, np.arange(steps + 1), np.arange(n), ticks=("≤ 0", ".5", "≥ 1"), title="R", text=told,
+        fig, scheme, values, np.arange(steps + 1), np.arange(n), ticks=("≤ 0", ".5", "≥ 1"), title="R", text=texts,
         hoverinfo="skip" if click else None,
     )  # fmt: skip
-    at, node = np.nonzero(found.front)
+    at, node = np.nonzero(result.front)
     if len(at):  # joined in the order of time
         first = np.lexsort((row_of[node], at))
         over_cells(fig, scheme, at[first], row_of[node[first]], "the oracle's front", 2, dot=6)
@@ -191,7 +191,7 @@ def effect_heatmap(
         r, t = (x.ravel() for x in np.indices(values.shape))
         points = np.stack([t, order[r]], axis=1).tolist()  # the browser gives a row of an array back as a mapping
         fig.add_scatter(
-            x=t, y=r, mode="markers", customdata=points, text=[told[a][b] for a, b in zip(r, t, strict=True)],
+            x=t, y=r, mode="markers", customdata=points, text=[texts[a][b] for a, b in zip(r, t, strict=True)],
             hovertemplate="%{text}<extra></extra>", showlegend=False,
             marker={"symbol": "square", "size": 12, "opacity": 0},
             selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
@@ -207,13 +207,13 @@ def effect_heatmap(
     return fig
 
 
-def _role(found: EffectMap, t: int, node: int) -> str:
-    return "<br>on the oracle's front" if found.front[t, node] else "<br>on the path" if found.path[node] else ""
+def _role(result: EffectMap, t: int, node: int) -> str:
+    return "<br>on the oracle's front" if result.front[t, node] else "<br>on the path" if result.path[node] else ""
 
 
-def count_strong(found: EffectMap) -> int:
+def count_strong(result: EffectMap) -> int:
     """Cells between the first and the last step that bring half of the other answer or more."""
-    return int((found.effect[1:-1] >= FELT).sum())
+    return int((result.effect[1:-1] >= FELT).sum())
 
 
 def effect(x: float) -> str:
@@ -221,10 +221,10 @@ def effect(x: float) -> str:
     return f"{round(x, 2) + 0.0:.2f}"
 
 
-def what_patching_does(found: EffectMap, summary: Summary, said: tuple[str, str]) -> str:
+def what_patching_does(result: EffectMap, summary: Summary, answers: tuple[str, str]) -> str:
     """One sentence on a map, with random nodes, a donor of the same label and an untrained network beside it."""
-    strong = count_strong(found)
-    put = " into ".join(f"“{word}”" for word in (said if found.direction == DIRECTIONS[0] else said[::-1]))
+    strong = count_strong(result)
+    put = " into ".join(f"“{word}”" for word in (answers if result.direction == DIRECTIONS[0] else answers[::-1]))
     felt = "No single state" if not strong else "One state" if strong == 1 else f"{strong} single states"
     verb = "brings" if strong <= 1 else "bring"
     front, other, same, blank = (
@@ -243,10 +243,10 @@ def what_patching_does(found: EffectMap, summary: Summary, said: tuple[str, str]
     )
 
 
-def effects_csv(found: EffectMap) -> str:
+def effects_csv(result: EffectMap) -> str:
     """Every cell of a map, a row each."""
     rows = (
-        [t, i, found.labels[i], number(found.effect[t, i]), int(found.front[t, i]), int(found.path[i])]
-        for t, i in np.ndindex(found.effect.shape)
+        [t, i, result.labels[i], number(result.effect[t, i]), int(result.front[t, i]), int(result.path[i])]
+        for t, i in np.ndindex(result.effect.shape)
     )
     return csv_text(["step", "node", "label", "effect", "front", "path"], rows)

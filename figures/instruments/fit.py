@@ -1,7 +1,7 @@
 """Scores of linear probes drawn: accuracy over steps beside its controls, and one step's probe on another.
 
-Pure functions from `depthscope.probes.reading.scores` to Plotly figures and to sentences in plain text; whoever draws
-those escapes them.
+Pure functions from `depthscope.probes.reading.scores` to Plotly figures and to sentences in plain text; those are
+escaped where they are drawn.
 """
 
 from __future__ import annotations

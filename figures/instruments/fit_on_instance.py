@@ -50,36 +50,38 @@ def on_instance(checkpoint: Checkpoint, trace: Trace, probe: LinearProbe) -> OnI
     return OnInstance(n, Estimate.share(right.sum(1), n), own, counts.max(0) / n)
 
 
-def instance_over_steps(found: OnInstance, scheme: Scheme, trained_steps: Span = None) -> go.Figure:
+def instance_over_steps(result: OnInstance, scheme: Scheme, trained_steps: Span = None) -> go.Figure:
     """Share of one instance's nodes that the probe names rightly, beside the readout and the most frequent value."""
-    t, ink = np.arange(len(found.right)), MAIN[scheme]
-    fig = figure(scheme, height=300, x="step", y=f"share of {found.n:,} nodes")
-    estimated(fig, t, found.right, "probe, 95% interval", ink, scheme, markers=len(t) <= 60)
-    line(fig, t, found.majority, "most frequent value alone", MUTED[scheme], "dash")
-    if found.readout is not None:
-        line(fig, t, found.readout, "the model's readout", colour(scheme, 1), "dot")
+    t, ink = np.arange(len(result.right)), MAIN[scheme]
+    fig = figure(scheme, height=300, x="step", y=f"share of {result.n:,} nodes")
+    estimated(fig, t, result.right, "probe, 95% interval", ink, scheme, markers=len(t) <= 60)
+    line(fig, t, result.majority, "most frequent value alone", MUTED[scheme], "dash")
+    if result.readout is not None:
+        line(fig, t, result.readout, "the model's readout", colour(scheme, 1), "dot")
     shade(fig, scheme, trained_steps, int(t[-1]))
     fig.update_layout(legend_traceorder="normal")
     fig.update_xaxes(range=[-0.5, t[-1] + 0.5], showgrid=False)
-    fig.update_yaxes(range=[min(0.45, float(found.right.value.min()) - 0.05, float(found.majority.min()) - 0.05), 1.04])
+    fig.update_yaxes(
+        range=[min(0.45, float(result.right.value.min()) - 0.05, float(result.majority.min()) - 0.05), 1.04]
+    )
     return fig
 
 
-def instance_sentence(found: OnInstance) -> str:
+def instance_sentence(result: OnInstance) -> str:
     """From which step the probe reads every node of an instance rightly, or how many in the end."""
-    wrong = np.flatnonzero(found.right.value < 1)
-    last = len(found.right) - 1
-    alone = f"the most frequent value alone gets {share(found.majority[-1])} of them at the end"
+    wrong = np.flatnonzero(result.right.value < 1)
+    last = len(result.right) - 1
+    alone = f"the most frequent value alone gets {share(result.majority[-1])} of them at the end"
     if not len(wrong) or wrong[-1] < last:
         first = 0 if not len(wrong) else int(wrong[-1]) + 1
-        return f"The probe reads all {found.n:,} nodes rightly from step {first} on; {alone}."
-    n_right = round(float(found.right[-1]) * found.n)
-    return f"After {last} steps the probe reads {n_right:,} of {found.n:,} nodes rightly; {alone}."
+        return f"The probe reads all {result.n:,} nodes rightly from step {first} on; {alone}."
+    n_right = round(float(result.right[-1]) * result.n)
+    return f"After {last} steps the probe reads {n_right:,} of {result.n:,} nodes rightly; {alone}."
 
 
-def instance_csv(found: OnInstance) -> str:
+def instance_csv(result: OnInstance) -> str:
     """Every step of one instance, a line each."""
-    own = [None] * len(found.right.value) if found.readout is None else found.readout
-    columns = (found.right.value, found.right.low, found.right.high, own, found.majority)
-    rows = ([t, *map(number, row), found.n] for t, row in enumerate(zip(*columns, strict=True)))
+    own = [None] * len(result.right.value) if result.readout is None else result.readout
+    columns = (result.right.value, result.right.low, result.right.high, own, result.majority)
+    rows = ([t, *map(number, row), result.n] for t, row in enumerate(zip(*columns, strict=True)))
     return csv_text(["step", "right", "low", "high", "readout", "majority", "nodes"], rows)

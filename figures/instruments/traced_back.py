@@ -48,16 +48,16 @@ def answer_traced_back(
     order, (rows, n) = rows_by_time(time), value.shape
     part, shade = shares(value)[:, order].T, of_largest(value)[:, order].T
     shown = [html.escape(clipped(labels[i], 18)) for i in order]
-    told = None
+    texts = None
     if part.size <= MAX_TOLD:
         on = ["<br>on the path" if path[i] else "" for i in order]
-        told = [
+        texts = [
             [f"<b>{shown[r]}, after step {s}</b><br>share {part[r, s]:.3f}{on[r]}" for s in range(rows)]
             for r in range(n)
         ]
     fig = figure(scheme, height=int(np.clip(ROW * n + 90, LEAST, MOST)), x="state after step s", y="", legend=True)
-    hover = "%{text}<extra></extra>" if told is not None else "step %{x}: %{z:.2f}<extra></extra>"
-    cells(fig, scheme, shade, np.arange(rows), np.arange(n), title="share of the largest", text=told, hover=hover)
+    hover = "%{text}<extra></extra>" if texts is not None else "step %{x}: %{z:.2f}<extra></extra>"
+    cells(fig, scheme, shade, np.arange(rows), np.arange(n), title="share of the largest", text=texts, hover=hover)
     since = time[order]
     at = np.flatnonzero(path[order] & (since >= 0) & (since != NEVER) & (since < rows))
     if len(at):

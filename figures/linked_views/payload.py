@@ -124,8 +124,8 @@ def _along_edges(trace: Trace, drawn: Drawn) -> np.ndarray | None:
     order = np.argsort(have)
     want = query * n + key
     at = np.minimum(np.searchsorted(have, want, sorter=order), len(have) - 1)
-    found = have[order[at]] == want
-    return np.where(found, trace.attention[:, :, order[at]], np.float32(0))
+    present = have[order[at]] == want
+    return np.where(present, trace.attention[:, :, order[at]], np.float32(0))
 
 
 def _strongest(trace: Trace, drawn: Drawn) -> dict[str, np.ndarray]:

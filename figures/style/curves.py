@@ -46,11 +46,11 @@ def line(
         hover: What hovering says instead of name, y and x; nothing if empty.
         more: Of the scatter.
     """
-    told = f"{name}: %{{y:.3f}} at %{{x}}<extra></extra>" if hover is None else hover
+    text = f"{name}: %{{y:.3f}} at %{{x}}<extra></extra>" if hover is None else hover
     fig.add_scatter(
         x=x, y=y, name=name, mode="lines+markers" if markers else "lines",
         marker={"size": 6, "color": hue, **(marker or {})}, line={"color": hue, "dash": dash, "width": width},
-        **({"hovertemplate": told} if told else {"hoverinfo": "skip"}), **more,
+        **({"hovertemplate": text} if text else {"hoverinfo": "skip"}), **more,
     )  # fmt: skip
 
 

@@ -29,12 +29,12 @@ def _lines_of(writer: Callable[[Any], Any]) -> list[bytes]:
 
 
 def _npy() -> list[bytes]:
-    found = []
+    result = []
     for values in (np.eye(4, k=1), np.array([[0, 1], [1, 2], [2, 3]]), np.ones((3, 3), bool), np.ones((2, 3), "f4")):
         stream = io.BytesIO()
         np.save(stream, values)
-        found.append(stream.getvalue())
-    return found
+        result.append(stream.getvalue())
+    return result
 
 
 DOT = 'digraph G { rankdir=LR; A -> B -> {C; D} [label="x"]; "n 1":port:n -> A; subgraph s { x; y } }'
@@ -94,7 +94,7 @@ def parsers() -> list[Parser]:
     def every() -> list[bytes]:
         return [x for form, some in _samples().items() if form != "matrix" for x in some if not x.startswith(b",")]
 
-    found = [
+    result = [
         Parser(
             f"graph {form}",
             partial(read, form=form),
@@ -104,4 +104,4 @@ def parsers() -> list[Parser]:
         for form in FORMATS
     ]
     also = [word for words in ALSO.values() for word in words]
-    return [*found, Parser("graph by its content", partial(read, form=None), every, partial(text, also=also))]
+    return [*result, Parser("graph by its content", partial(read, form=None), every, partial(text, also=also))]

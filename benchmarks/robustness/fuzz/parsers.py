@@ -63,8 +63,8 @@ def _many() -> list[Parser]:
     def read(data: bytes, name: str) -> object:
         content = inputs.decode(data, name)
         lines.is_table(content)
-        found = lines.entries(content, name)
-        content = "\n".join(dumps(vars(entry)) for entry in found[:MOST_INSTANCES])
+        result = lines.entries(content, name)
+        content = "\n".join(dumps(vars(entry)) for entry in result[:MOST_INSTANCES])
         return [solved(instance) for _, instance in lines.read(_task_of(data), content, "x.jsonl")]
 
     tables = [
@@ -98,9 +98,9 @@ def _words() -> list[Parser]:
     samples += [edits.dumps([edit]).encode() for edit in rows]
 
     def read(data: bytes) -> object:
-        found = edits.loads(data.decode("utf-8", "replace"), LABELS)
-        edits.check(found, len(LABELS), 4, 40)
-        return [edits.parse(edits.written(edit, LABELS), LABELS) for edit in found]
+        result = edits.loads(data.decode("utf-8", "replace"), LABELS)
+        edits.check(result, len(LABELS), 4, 40)
+        return [edits.parse(edits.written(edit, LABELS), LABELS) for edit in result]
 
     settings = [b"alpha=1", b"model.gate_bias=null", b"difficulty=[1, 5]", b"model.position=rope", b"batches=400"]
     return [
@@ -156,10 +156,10 @@ def _session() -> list[Parser]:
     def link(data: bytes) -> object:
         """Parameters of a URL, which are text by text, from JSON."""
         try:
-            given = json.loads(data)
+            value = json.loads(data)
         except (ValueError, RecursionError):
-            given = {"text": data.decode("utf-8", "replace")}
-        query = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {"checkpoint": str(given)}
+            value = {"text": data.decode("utf-8", "replace")}
+        query = {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else {"checkpoint": str(value)}
         address = from_query(query, first, lambda _: b"A B")
         return from_query(to_query(address), first, lambda _: b"A B")
 
