@@ -17,12 +17,14 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from logging.handlers import BufferingHandler
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as st
+from hypothesis import Phase, given, seed, settings, strategies as st
 
 from benchmarks.robustness.fuzz.damage import damaged
+from benchmarks.robustness.fuzz.measure import UNCHECKED
 from depthscope.core import checkpoint
 from depthscope.core.checkpoint import CARD, CHECKPOINTS, CONFIG
 from depthscope.core.errors import InputError
@@ -57,10 +59,8 @@ def read(folder: Path) -> list[Any]:
 
 def outcome(path: Path, content: bytes | None, before: list[Any]) -> str:
     """What opening a checkpoint comes to while a file of it has other content, or is gone."""
-    original, messages = path.read_bytes(), []
-    warning = logging.Handler()
-    warning.emit = messages.append
-    LOG.addHandler(warning)
+    original, warnings = path.read_bytes(), BufferingHandler(1000)
+    LOG.addHandler(warnings)
     try:
         path.write_bytes(content) if content is not None else path.unlink()
         after = read(path.parent)
@@ -70,8 +70,8 @@ def outcome(path: Path, content: bytes | None, before: list[Any]) -> str:
         return f"{TRACEBACK}: {type(error).__name__}: {error}"
     finally:
         path.write_bytes(original)
-        LOG.removeHandler(warning)
-    return NOTICED if messages else HARMLESS if repr(after) == repr(before) else UNNOTICED
+        LOG.removeHandler(warnings)
+    return NOTICED if warnings.buffer else HARMLESS if repr(after) == repr(before) else UNNOTICED
 
 
 def trials(times: int, number: int, root: Path = CHECKPOINTS) -> list[Trial]:
@@ -86,7 +86,7 @@ def trials(times: int, number: int, root: Path = CHECKPOINTS) -> list[Trial]:
 
         @seed(number)
         @settings(max_examples=times, deadline=None, database=None, phases=[Phase.generate],
-                  suppress_health_check=list(HealthCheck))  # fmt: skip
+                  suppress_health_check=UNCHECKED)  # fmt: skip
         @given(st.data())
         def one(data: st.DataObject) -> None:
             folder = data.draw(st.sampled_from(folders))

@@ -79,7 +79,7 @@ class Outcome:
 
 
 @contextlib.contextmanager
-def disk(prepare: Callable[[Path], None], state: State) -> Iterator[Path]:
+def disk(prepare: Callable[[Path], object], state: State) -> Iterator[Path]:
     """A disk in a state, with something on it."""
     with tempfile.TemporaryDirectory() as name:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", name], check=True)

@@ -25,7 +25,8 @@ def movement_over_steps(result: Convergence, what: str, scheme: Scheme, trained:
     floor = lambda x: np.where(x > 0, np.maximum(x, LEAST), np.nan)  # noqa: E731
     shade(fig, scheme, trained, result.steps)
     curve, blank = (getattr(course, what) for course in (result.trained, result.untrained))
-    beside_untrained(fig, *map(floor, (curve.value, blank.value)), scheme, (floor(curve.low), floor(curve.high)))
+    ends = floor(curve.low), floor(curve.high)
+    beside_untrained(fig, floor(curve.value), floor(blank.value), scheme, ends)
     fig.update_yaxes(type="log", exponentformat="power", dtick=1)
     return fig
 
