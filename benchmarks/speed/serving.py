@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,9 @@ def serving(
             yield f"http://127.0.0.1:{port}", server.pid
         finally:
             server.terminate()
-            server.wait(20)
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(20)
+            server.kill()  # if it did not end by itself
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes], seconds: float = 60) -> None:
