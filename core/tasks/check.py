@@ -176,6 +176,7 @@ class Shown:
             )
             _must(not links.size or 0 <= links.min() <= links.max() < e.n_nodes, "a link joins no nodes")
             _must(len(drawing.labels(x, e)) == e.n_nodes, "every node should have a label")
+            _must(all(self.task.legend(e)), "the legend should say something of every ring")
             for texts in (drawing.names(x, e), drawing.meanings(x, e)):
                 _must(texts is None or len(texts) == e.n_nodes, "names and meanings should be one a node")
             lines = [i for line in drawing.lines_of(e) for i in line]
@@ -185,10 +186,13 @@ class Shown:
     def read(self) -> None:
         """What probes are held against has a row a node."""
         concept = concept_for(self.config)
+        width = features(concept, self.encodings[0], self.config).shape[1]
         for x, e in zip(self.drawn, self.encodings, strict=True):
             n = e.n_nodes
             _must(labels(concept, e, 3).shape == (4, n), "labels of probes should be (T+1, n)")
-            _must(features(concept, e).shape[0] == n, "`features` should have a row a node")
+            rows, columns = features(concept, e, self.config).shape
+            _must(rows == n, "`features` should have a row a node")
+            _must(columns == width, f"`features` has {width} columns in one instance, {columns} in another")
             _must(identities(concept, e, self.config).shape[0] == n, "`identities` should have a row a node")
             for name, values in (*parts(concept, e).items(), *self.task.reading.orders(x, e, self.config).items()):
                 _must(values.shape == (n,), f"{name!r} has shape {values.shape}, but there are {n} nodes")

@@ -75,9 +75,12 @@ def parts(concept: Concept, encoding: Encoding) -> dict[str, np.ndarray]:
     return tasks.get(concept.task).reading.parts(concept, encoding)
 
 
-def features(concept: Concept, encoding: Encoding) -> np.ndarray:
+def features(concept: Concept, encoding: Encoding, config: ModelConfig) -> np.ndarray:
     """What can be said of each node without any thinking, (n, f) float64."""
-    return tasks.get(concept.task).reading.features(encoding)
+    own = tasks.get(concept.task).reading.features
+    if own is not None:
+        return own(encoding)
+    return np.column_stack([np.eye(config.vocabulary)[encoding.token_ids], np.arange(encoding.n_nodes)])
 
 
 def identities(concept: Concept, encoding: Encoding, config: ModelConfig) -> np.ndarray:

@@ -209,7 +209,9 @@ class Drawing:
             tokens for one of them; None if none has.
         labels: (instance, encoding) -> what each node is called, n texts.
         names: (instance, encoding) -> what each node stands for where its label does not say it; None for no such text.
-        meanings: (instance, encoding) -> what the oracle's value at each node says; None for no such text.
+        meanings: (instance, encoding) -> what the oracle's value at each node says; None for the words of the classes.
+        legend: What a ring says of a node with the asked value, with another, and with one that is not known yet; None
+            for the words of the classes.
         problem: (instance, first decidable step or None) -> the instance and what its oracle says, no full stop; None
             for a plain sentence.
         path: instance -> what its path is called, and what the links of the path are among.
@@ -227,8 +229,9 @@ class Drawing:
     labels: Callable[[Any, Encoding], tuple[str, ...] | list[str]] = lambda instance, encoding: encoding.labels
     names: Callable[[Any, Encoding], list[str | None] | None] = _no_text
     meanings: Callable[[Any, Encoding], list[str | None] | None] = _no_text
+    legend: tuple[str, str, str] | None = None
     problem: Callable[[Any, int | None], str] | None = None
-    path: Callable[[Any], tuple[str, str]] = lambda instance: ("the links that decide", "the links")
+    path: Callable[[Any], tuple[str, str]] = lambda instance: ("the path that decides", "the links")
     size: Callable[[Any, Encoding], str] = lambda instance, encoding: f"{encoding.n_nodes:,} nodes"
     tools: tuple[Tool, ...] = ()
     tools_hint: str = "Choose a node to change it."
@@ -243,12 +246,6 @@ class Drawing:
     def is_layered(self, encoding: Encoding) -> bool:
         """Whether every node is one of the instance's own, in layers."""
         return self.layout == "layered" and encoding.one_node_each
-
-
-def features(encoding: Encoding) -> np.ndarray:
-    """What can be said of each node without any thinking: one column a kind of token, and its place, (n, f)."""
-    kinds = np.eye(int(encoding.token_ids.max(initial=0)) + 1)[encoding.token_ids]
-    return np.column_stack([kinds, np.arange(encoding.n_nodes)])
 
 
 def identities(encoding: Encoding) -> np.ndarray:
@@ -270,7 +267,8 @@ class Reading:
         concept: The concept; `concepts.concept_for` gives it as a model meets it.
         concept_for: (concept, config) -> the concept as a model with this config meets it.
         data_for: config -> the data that probes of such a model are fitted on.
-        features: encoding -> what can be said of each node without any thinking, (n, f) float64.
+        features: encoding -> what can be said of each node without any thinking, (n, f) float64; None for one column a
+            kind of token, and its place.
         identities: encoding -> what tells nodes apart before the first step where they have no names, (n, k) int64.
         parts: (concept, encoding) -> nodes on which scores are reported apart from all others, name to (n,) bool.
         computed: encoding -> nodes whose value has to be worked out, where others show theirs; None if none show it.
@@ -281,7 +279,7 @@ class Reading:
     concept: Concept
     concept_for: Callable[[Concept, ModelConfig], Concept] = lambda concept, config: concept
     data_for: Callable[[ModelConfig], str] = lambda config: "audited"
-    features: Callable[[Encoding], np.ndarray] = features
+    features: Callable[[Encoding], np.ndarray] | None = None
     identities: Callable[[Encoding], np.ndarray] = identities
     parts: Callable[[Concept, Encoding], dict[str, np.ndarray]] = unseen
     computed: Callable[[Encoding], np.ndarray | None] = lambda encoding: None
@@ -354,7 +352,8 @@ class Task:
         together: Whether two instances with the same `shared` are the same, or twins.
         same_answer: (Instance, seed) -> an instance with the same answer that differs as little as a twin does, or
             None; None: the twin of a twin by other changes.
-        identify: (Instance, node) -> what one of its nodes is across instances, and what it is called; None: its name.
+        identify: (Instance, node) -> what one of its nodes is across instances, and what it is called; None: its name,
+            or its place where there are no `names`.
         rules: Trivial rules by name: instances -> the probability that each answers 1, (n,); one half is a coin.
         counts: Instances -> what counting gives, (n, k), from which one more rule is learned; None for none.
         scrambled: (Instance, rng) -> the same parts with the names of all shuffled; None where there are none.
@@ -431,6 +430,14 @@ class Task:
     def lowest(self) -> int:
         """Value of class 0: class = value - lowest."""
         return min(self.classes)
+
+    def legend(self, encoding: Encoding) -> tuple[str, str, str]:
+        """What a ring says of a node with the asked value, with another, and with one that is not known yet."""
+        if self.drawing.legend is not None:
+            return self.drawing.legend
+        others = [word for value, word in self.classes.items() if value != encoding.asked]
+        rest = " or ".join(others) if len(others) <= 3 else "another"
+        return f"known: {self.classes[encoding.asked]}", f"known: {rest}", "not decidable yet"
 
     def node_logits(self, encoding: Encoding, readout: np.ndarray) -> np.ndarray:
         """A readout as one logit a node, (T+1, n): of K classes, (T+1, n, K), the asked one against the rest."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from depthscope.core import tasks
+from depthscope.core.encoding import NEVER
 from depthscope.core.trace import Trace
 from depthscope.figures.linked_views.drawn import drawing_of
 
@@ -22,10 +24,14 @@ def names(trace: Trace, nodes: np.ndarray) -> list[str | None] | None:
     return None if texts is None else [texts[i] for i in nodes]
 
 
-def meanings(trace: Trace, nodes: np.ndarray) -> list[str | None] | None:
-    """What the oracle's value at a node says."""
-    texts = drawing_of(trace).meanings(trace.instance, trace.encoding)
-    return None if texts is None else [texts[i] for i in nodes]
+def meanings(trace: Trace, nodes: np.ndarray) -> list[str | None]:
+    """What the oracle's value at a node says: the word of its class, if the task has no text of its own."""
+    encoding, task = trace.encoding, tasks.get(trace.instance.task)
+    texts = drawing_of(trace).meanings(trace.instance, encoding)
+    if texts is None:
+        value = np.where(encoding.true_from == NEVER, task.before, encoding.value)
+        texts = [task.classes.get(int(v)) for v in value]
+    return [texts[i] for i in nodes]
 
 
 def ghosts(trace: Trace, nodes: np.ndarray, instance_node: np.ndarray) -> dict[str, object]:

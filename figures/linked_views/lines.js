@@ -1,6 +1,6 @@
 // Lines: words set in lines, in as many columns as make them largest. The first line stands alone on top.
 
-const LARGEST_TYPE = 15, SMALLEST_TYPE = 6; // px
+const LARGEST_TYPE = 15, ALONE = 26, SMALLEST_TYPE = 6; // px; ALONE: of a line that is the only one
 const ARROW = 1.2; // room between the two ends of an edge, in px of type
 
 /** A word as it is written: the ends of the question carry their sign. */
@@ -26,7 +26,7 @@ function setLines(ctx, theme, p, box, at) {
   const plans = [];
   for (let columns = 1; columns <= Math.max(1, Math.min(rest.length, 60)); columns++) plans.push(plan(columns));
   const fits = (made, size) => made.total * size <= box.width && (2.5 + 2 * made.rows) * size <= box.height;
-  let size = LARGEST_TYPE;
+  let size = rest.length ? LARGEST_TYPE : ALONE;
   while (size > SMALLEST_TYPE && !plans.some((made) => fits(made, size))) size -= 0.5;
   const best = plans.find((made) => fits(made, size)) ?? plans.findLast((made) => made.total * size <= box.width) ?? plans[0];
   const { rows, wide, total } = best;

@@ -156,17 +156,16 @@ function show(root, send) {
     for (const view of ["structure", "wavefront"]) {
       $(`.ds-${view} h3`).replaceChildren(view[0].toUpperCase() + view.slice(1), Object.assign(document.createElement("span"), { textContent: ` · ${oneLine(reading.name, 40)}` }));
     }
-    const drawn = m.ghosts ? "The graph, and the tokens that the model reads; a node shows the mean of its mentions. " : m.concept === "offset" ? "Grey: the facts that decide. " : "";
+    const drawn = m.ghosts ? "The graph, and the tokens that the model reads; a node shows the mean of its mentions. " : m.lines.length && p.edgeKind.some((kind) => kind & 1) ? `Grey: ${m.path}. ` : "";
+    const fill = reading.belief === "the truth" ? `the probability of the ${reading.name.replace("probe: ", "")}` : reading.belief && m.asked ? `the probability of “${m.asked}”` : "what the model holds";
     if (p.grouped) put("structure", `Groups: area by count, fill by their mean, ring by the share the oracle has reached.${p.heads ? " Lines: mean attention." : ""}`);
-    else put("structure", `${drawn}Fill: ${reading.belief === "the truth" ? "the model's probability of what the facts give" : "what the model holds"}. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
+    else put("structure", `${drawn}Fill: ${fill}. Ring: what the oracle knows.${p.heads ? " Lines: attention into this step." : ""}`);
     put("wavefront", `Rows by when ${m.front_words} at best: the stair.`);
     put("trajectories", "Each node's state in one basis for all steps, with its last steps; faint: the whole run.");
     const node = p.drawnOf.get(cursor.get().node);
     put("answer", `Probability of “${m.words[0]}” after each step${node === undefined ? "" : `; dashed: ${oneLine(reading.name, 30)} at ${p.name(node, 18)}`}.`);
     $(".ds-structure footer").textContent = m.notice ?? "";
-    const said = { reached: ["reached by this step", "not reached"], value: ["known true", "known false"], offset: ["at the asked offset", "at another offset"] };
-    [$("[data-word=true]").textContent, $("[data-word=false]").textContent] = said[m.concept] ?? ["known: yes", "known: no"];
-    $("[data-word=open]").textContent = m.concept === "offset" ? "not joined yet" : "not decidable yet";
+    ["true", "false", "open"].forEach((word, k) => { $(`[data-word=${word}]`).textContent = m.legend[k]; });
     const isChange = reading.name === "change of state";
     $(".ds-undecided").hidden = m.always_known;
     $(".ds-trained").hidden = !m.trained;

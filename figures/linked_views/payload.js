@@ -125,19 +125,15 @@ function unpack(data) {
     const truth = p.truth(step, i), front = meta.front[i], comes = front >= 0 && front <= p.steps;
     if (!truth.has) return "nothing";
     if (p.isGroup(i)) return `${percent(p.share(step, i))} reached by step ${step}`;
-    if (meta.concept === "reached") {
+    if (meta.spreads) {
       if (truth.known && truth.value) return `reached at step ${front}`;
       if (!truth.known) return "not decidable yet";
       return meta.hops?.[i] < 0 ? "never reached" : `not reached before step ${front}`;
     }
-    if (meta.meanings) {
-      if (truth.known) return front > 0 ? `${meta.meanings[i]}, since step ${front}` : meta.meanings[i];
-      if (!meta.meanings[i]) return "no facts join them";
-      return comes ? `not joined before step ${front}` : `not joined within ${p.steps} steps`;
-    }
-    if (!truth.known) return comes ? `not decidable before step ${front}` : "not decidable";
-    const word = meta.concept === "value" ? (truth.value ? "true" : "false") : truth.value ? "yes" : "no";
-    return front > 0 ? `${word}, since step ${front}` : word;
+    const word = meta.meanings?.[i] ?? meta.legend[truth.value ? 0 : 1];
+    if (truth.known) return front > 0 ? `${word}, since step ${front}` : word;
+    const open = meta.legend[2].replace(/ yet$/, "");
+    return comes ? `${open} before step ${front}` : front < 0 ? open : `${open} within ${p.steps} steps`;
   };
   return p;
 }

@@ -122,8 +122,8 @@ class Structure {
   curve(a, b, bend) {
     const { p, x, y } = this, dx = x[b] - x[a], dy = y[b] - y[a];
     if (p.lineOf[a] >= 0 && p.lineOf[a] === p.lineOf[b]) { // along a line: over it to the right, under it to the left
-      const side = dx > 0 ? -1 : 1;
-      return [x[a], y[a] + side * this.r[a], (x[a] + x[b]) / 2, y[a] + side * (this.r[a] + 4 + Math.min(16, 0.14 * Math.abs(dx))), x[b], y[b] + side * this.r[b]];
+      const side = dx > 0 ? -1 : 1, most = p.meta.lines.length > 1 ? 16 : 150, rise = Math.min(most, (most / 115) * Math.abs(dx));
+      return [x[a], y[a] + side * this.r[a], (x[a] + x[b]) / 2, y[a] + side * (this.r[a] + 4 + rise), x[b], y[b] + side * this.r[b]];
     }
     const length = Math.hypot(dx, dy) || 1;
     if (dx < -1) bend *= 2.4; // a way back bows out, so that it does not hide on the way there
@@ -152,7 +152,7 @@ class Structure {
     const facts = newPath(), deciding = newPath();
     this.curves.forEach((c, e) => {
       const kind = p.edgeKind[e], line = p.lineOf[p.edges[e]];
-      if (line >= 0 && line === p.lineOf[p.edges[p.nEdges + e]]) { // a fact is its sentence
+      if (line >= 0 && line === p.lineOf[p.edges[p.nEdges + e]] && p.meta.lines.length > 1) { // a fact is its sentence
         if (kind & 2) this.band(kind & 1 ? deciding : facts, p.meta.lines[line]);
         return;
       }

@@ -98,10 +98,7 @@ def _by_name(trace: Trace, values: np.ndarray) -> tuple[dict[Any, int], np.ndarr
     """Column of each node of the instance, the columns (T+1, m), the node at each of the model's, and their names."""
     encoding = trace.encoding
     has = encoding.carries & (encoding.instance_node >= 0) & ~np.isnan(values).all(axis=0)
-    identify = tasks.get(trace.instance.task).identify or _by_its_name
-    nodes = [
-        identify(trace.instance, int(s)) if ok else None for s, ok in zip(encoding.instance_node, has, strict=True)
-    ]
+    nodes = [_identity(trace, i) if ok else None for i, ok in enumerate(has)]
     keys, called = (
         [None if node is None else node[0] for node in nodes],
         dict(node for node in nodes if node is not None),
@@ -115,5 +112,12 @@ def _by_name(trace: Trace, values: np.ndarray) -> tuple[dict[Any, int], np.ndarr
     return index, sums / np.maximum(counts, 1), keys, called
 
 
-def _by_its_name(instance: Any, node: int) -> tuple[str, str]:
-    return instance.names[node], instance.names[node]
+def _identity(trace: Trace, i: int) -> tuple[Any, str]:
+    """What a node of the model stands for in any instance, and what that is called."""
+    instance, node = trace.instance, int(trace.encoding.instance_node[i])
+    identify, names = tasks.get(instance.task).identify, getattr(instance, "names", None)
+    if identify is not None:
+        return identify(instance, node)
+    if names is not None:
+        return names[node], names[node]
+    return node, f"{node + 1}: {trace.encoding.labels[i]}"

@@ -153,7 +153,7 @@ def gather(
         node=node[keep],
         purpose=purpose[keep],
         truth=joined([concepts.labels(concept, e, steps).T for e in encodings]).T,
-        features=joined([concepts.features(concept, e) for e in encodings]),
+        features=joined([concepts.features(concept, e, checkpoint.config) for e in encodings]),
         identities=joined([concepts.identities(concept, e, checkpoint.config) for e in encodings]),
         parts={name: joined([x[name] for x in apart]) for name in apart[0]},
     )
@@ -166,8 +166,8 @@ def tests(concept: Concept, nodes: Sample) -> dict[str, tuple[str, np.ndarray]]:
     kind = tasks.get(concept.task).words.nouns
     near, far = f"held-out {kind} of {concept.span.format(span)}", f"{kind} of {concept.span.format(beyond)}"
     if "unseen" in nodes.parts:
-        unseen = harder & nodes.parts["unseen"]
-        return {HELD: (near, held), HARDER: (far, harder), "unseen": (f"{far}, distances not fitted on", unseen)}
+        unseen, both = harder & nodes.parts["unseen"], {HELD: (near, held), HARDER: (far, harder)}
+        return {**both, "unseen": (f"{far}, distances not fitted on", unseen)} if unseen.any() else both
     found = {}
     for name, title, mask in ((HELD, near, held), (HARDER, far, harder)):
         found[name] = title, mask

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,56 +17,16 @@ from depthscope.probes import registry
 from depthscope.probes.cli import main
 from depthscope.probes.measuring import instances
 from depthscope.ui.work import measure as sections
+from tests import state_size
 from tests.probes.hand_made import untrained
-
-SOURCE = '''
-"""How large states are, over the steps."""
-
-from dataclasses import dataclass
-
-import numpy as np
-
-from depthscope.probes.instrument import Bench, instrument, option
-from depthscope.probes.measuring.estimate import Estimate
-from depthscope.probes.measuring.results import Result
-
-
-@dataclass(frozen=True)
-class Sizes(Result):
-    """Mean size of the states, (T+1,), and the share of instances whose states grow."""
-
-    size: Estimate
-    growing: Estimate
-
-
-@dataclass(frozen=True)
-class Options:
-    """Of the command and the form."""
-
-    scale: float = option(1.0, "multiplies every size", type=float)
-
-
-@instrument("how large the states are at every step", options=Options, instances=6)
-def measure(bench: Bench, options: Options) -> Sizes:
-    """Runs the instances once."""
-    bench.expect(bench.runs())
-    sizes = np.empty((bench.steps + 1, len(bench.instances)))
-    for now in bench.rollout():
-        sizes[now.t, now.index] = options.scale * now.state.square().mean((1, 2)).sqrt().numpy()
-    growing = Estimate.share((sizes[-1] > sizes[0]).sum(), len(sizes.T))
-    return Sizes(**bench.header, size=bench.mean(sizes), growing=growing)
-'''
 
 Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    (tmp_path / "state_size.py").write_text(SOURCE)
-    monkeypatch.syspath_prepend(tmp_path)
+def named(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(registry, "_named", {})
-    yield "state_size:measure"
-    sys.modules.pop("state_size", None)
+    return "tests.state_size:measure"
 
 
 def test_it_has_a_command(named: str, tmp_path: Path, capsys: Captured) -> None:
@@ -86,7 +46,10 @@ def test_it_has_a_command(named: str, tmp_path: Path, capsys: Captured) -> None:
 
 def test_a_wrong_name_is_refused_in_a_line(named: str, tmp_path: Path, capsys: Captured) -> None:
     ours = untrained(tmp_path / "graph", "graph")
-    for name, message in (("state_size:Sizes", "is not an instrument"), ("state_size:nothing", "has no 'nothing'")):
+    for name, message in (
+        ("tests.state_size:Sizes", "is not an instrument"),
+        ("tests.state_size:nothing", "has no 'nothing'"),
+    ):
         assert main(["state-size", str(ours.folder), "--instrument", name]) == 2
         assert message in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
@@ -94,9 +57,10 @@ def test_a_wrong_name_is_refused_in_a_line(named: str, tmp_path: Path, capsys: C
     assert "invalid choice: 'state-size'" in capsys.readouterr().err
 
 
-def test_the_name_of_another_is_refused(named: str, tmp_path: Path, capsys: Captured) -> None:
+def test_the_name_of_another_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     ours = untrained(tmp_path / "graph", "graph")
-    (tmp_path / "pca.py").write_text(SOURCE)
+    shutil.copyfile(state_size.__file__, tmp_path / "pca.py")
+    monkeypatch.syspath_prepend(tmp_path)
     try:
         assert main(["pca", str(ours.folder), "--instrument", "pca:measure"]) == 2
     finally:

@@ -74,7 +74,7 @@ def measured(pair: Pair) -> None:
     levels = tuple(range(max(1, span[0]), hard + 1))
     st.markdown("#### On drawn instances")
     st.caption(f"Instances that no training saw, difficulty {levels[0]} to {levels[-1]}, the same for both.")
-    other = second.name if any(second.name == e["name"] for e in opening.offered()) else str(second.folder)
+    other = second.name if any(second.name == e["name"] for e in opening.in_folder()) else str(second.folder)
     steps = steps_of(first, second, levels[-1])
     options = {"other": other}
     span_of_levels = f"{levels[0]}-{levels[-1]}"
@@ -153,7 +153,8 @@ def made_with(first: Checkpoint, second: Checkpoint) -> None:
         return
     table = [{"setting": name, first.name: _cell(a), second.name: _cell(b)} for name, a, b in rows]
     st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)))
-    st.caption(f"{len(rows)} settings differ; the others are the same.")
+    said = "1 setting differs" if len(rows) == 1 else f"{len(rows)} settings differ"
+    st.caption(f"{said}; the others are the same.")
 
 
 def _cell(value: object) -> str:

@@ -5,6 +5,7 @@ The other side is a second checkpoint on the same instance, or the same checkpoi
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -57,7 +58,10 @@ def kind_of(view: View) -> Kind:
 
 
 def candidates(view: View) -> list[str]:
-    """The other checkpoints of the task."""
+    """The other checkpoints of the task; one of another visit's own that the address names becomes this visit's."""
+    if view.address.against is not None:
+        with suppress(InputError):
+            opening.listed(view.address.against)
     return [
         entry["name"]
         for entry in opening.offered()

@@ -6,6 +6,7 @@ visit or another, is taken from memory.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
 
@@ -108,6 +109,13 @@ def _for_checkpoint(here: Measured, address: Address, name: str) -> Address:
     return replace(here.by_task[task], checkpoint=name) if task in here.by_task else first(opening.opened(name))
 
 
+def _now() -> Address:
+    """What is measured, for callbacks: that of a widget that has gone may still come, with what was open before."""
+    address = visit.part(Measured).address
+    assert address is not None
+    return address
+
+
 def _take_up(address: Address) -> None:
     """Takes a question up, or says why not; for callbacks."""
     with visit.attempt(PLACE):
@@ -131,9 +139,13 @@ def controls(address: Address) -> None:
         else:
             _drawn_controls(address)
     if source == OWN and is_drawn:
+        task = tasks.get(opening.listed(address.checkpoint)["task"])
+        line = json.dumps(
+            {"input": task.words.placeholder or "…", **dict.fromkeys(task.questions, "…")}, ensure_ascii=False
+        )
         st.caption(
-            'A .jsonl file with one instance a line, as `depthscope trace` reads it: `{"input": "a b\\nb c", "source": '
-            '"a", "target": "c"}`; formulas and texts have "input" alone. It stays on this machine.'
+            f"A .jsonl file with one instance a line, as `depthscope trace` reads it: `{line}`. It stays on this "
+            "machine."
         )
     visit.failure(PLACE)
 
@@ -150,7 +162,8 @@ def _drawn_controls(address: Address) -> None:
     def submit() -> None:
         values = {name: st.session_state[_key(name)] for name in FIELDS}
         values = {name: value for name, value in values.items() if value is not None}
-        _take_up(replace(address, origin=replace(sample, **values), steps=st.session_state[_key("steps")] or steps))
+        origin = replace(sample, **values)
+        _take_up(replace(_now(), origin=origin, steps=st.session_state[_key("steps")] or steps))
 
     unit = tasks.get(opening.listed(address.checkpoint)["task"]).words.difficulty.capitalize()
     with st.form("frontier_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
@@ -170,11 +183,12 @@ def _own_controls(address: Address) -> None:
     def upload() -> None:
         file = state["frontier file_widget"]
         if file is not None:
-            _take_up(replace(address, origin=UserInput(file.getvalue(), file.name), steps=state[_key("own_steps")]))
+            origin = UserInput(file.getvalue(), file.name)
+            _take_up(replace(_now(), origin=origin, steps=state[_key("own_steps")]))
 
     def choose() -> None:
-        if isinstance(address.origin, UserInput):
-            _take_up(replace(address, steps=state[_key("own_steps")] or address.steps))
+        if isinstance(_now().origin, UserInput):
+            _take_up(replace(_now(), steps=state[_key("own_steps")] or _now().steps))
 
     st.number_input("Steps T", 1, MAX_STEPS, address.steps or 1, key=_key("own_steps"), on_change=choose, width=112)
     st.file_uploader(

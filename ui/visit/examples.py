@@ -123,7 +123,10 @@ def examples(task: str) -> tuple[Entry, ...]:
     """The examples of a task; the first is what a fresh page shows."""
     if task in EXAMPLES:
         return EXAMPLES[task]
-    return (Entry("first", "A small instance", "drawn by the task's own generator", _drawn(task, 3, 0, 1)),)
+    return (
+        Entry("first", "A small instance", "drawn by the task's own generator", _drawn(task, 3, 0, 1)),
+        Entry("second", "One with the other answer", "drawn beside it", _drawn(task, 3, 0, 0)),
+    )
 
 
 def find(task: str, name: str) -> Any:

@@ -64,6 +64,7 @@ DRAWING = Drawing(
     links,
     lines,
     whole=shortest,
+    legend=("reached by this step", "not reached", "not decidable yet"),
     problem=problem,
     path=path,
     size=size,

@@ -124,6 +124,7 @@ DRAWING = Drawing(
     lines,
     labels=labels,
     meanings=meanings,
+    legend=("at the asked offset", "at another offset", "not joined yet"),
     problem=problem,
     path=path,
     size=size,

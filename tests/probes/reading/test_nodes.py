@@ -38,7 +38,7 @@ def test_twins_and_equal_formulas_never_straddle_the_split(kind: str, tmp_path: 
             key = (encoding.labels[1::7], encoding.n_nodes)
             assert nodes.group[i] == nodes.group[i ^ 1]
         else:  # twins share degrees, node by node
-            key = concepts.features(concept, encoding).tobytes()
+            key = concepts.features(concept, encoding, ours.config).tobytes()
             assert nodes.group[i] == nodes.group[i ^ 1]
         sides.setdefault(key, set()).add(str(purpose))
     assert all(len(found) == 1 for found in sides.values())
@@ -128,7 +128,8 @@ def test_features_of_graphs_are_what_networkx_counts() -> None:
     for instance in tasks.get("graph").generate(4, 6):
         graph = nx.DiGraph([(int(a), int(b)) for a, b in instance.edges])
         graph.add_nodes_from(range(instance.n_nodes))
-        found = concepts.features(concept, tasks.get("graph").encode(instance, CONFIGS["graph"]))
+        encoding = tasks.get("graph").encode(instance, CONFIGS["graph"])
+        found = concepts.features(concept, encoding, CONFIGS["graph"])
         due = [[graph.in_degree(i), graph.out_degree(i), i == instance.source] for i in range(instance.n_nodes)]
         np.testing.assert_array_equal(found, np.array(due, dtype=float))
 
@@ -136,9 +137,10 @@ def test_features_of_graphs_are_what_networkx_counts() -> None:
 def test_features_of_tokens_are_those_of_the_node_that_is_named() -> None:
     concept = concept_of("graph")
     for instance in tasks.get("graph").generate(3, 4):
-        nodes = concepts.features(concept, tasks.get("graph").encode(instance, CONFIGS["graph"]))
+        whole = tasks.get("graph").encode(instance, CONFIGS["graph"])
+        nodes = concepts.features(concept, whole, CONFIGS["graph"])
         encoding = tasks.get("graph").encode(instance, CONFIGS["edge list"])
-        found = concepts.features(concept, encoding)
+        found = concepts.features(concept, encoding, CONFIGS["edge list"])
         np.testing.assert_array_equal(found[:, :3], nodes[encoding.instance_node])
         assert (found[:, 3:].argmax(1) == encoding.token_ids).all()
 
@@ -147,7 +149,7 @@ def test_features_of_mentions_are_what_the_text_says() -> None:
     concept, task = concept_of("text"), tasks.get("text")
     instance = task.parse("Ann is the parent of Bob. Bob is the child of Cy. query: Bob is the grandparent of Cy")
     encoding = task.encode(instance, CONFIGS["text"])
-    found = concepts.features(concept, encoding)
+    found = concepts.features(concept, encoding, CONFIGS["text"])
     rows = {}
     for i in np.flatnonzero(encoding.carries):
         relation = found[i, 1:-3].argmax() - 1
@@ -162,11 +164,11 @@ def test_features_of_mentions_are_what_the_text_says() -> None:
 def test_features_of_formulas_are_kind_place_and_level() -> None:
     concept, task = concept_of("logic"), tasks.get("logic")
     instance = task.parse("((T&F)|!(T^T))")
-    tree = concepts.features(concept, task.encode(instance, CONFIGS["tree"]))
+    tree = concepts.features(concept, task.encode(instance, CONFIGS["tree"]), CONFIGS["tree"])
     np.testing.assert_array_equal(tree[:, -1], instance.level)
     np.testing.assert_array_equal(tree[:, -2], np.arange(instance.n_subformulas))
     encoding = task.encode(instance, CONFIGS["tokens"])
-    tokens = concepts.features(concept, encoding)
+    tokens = concepts.features(concept, encoding, CONFIGS["tokens"])
     assert encoding.bracket is not None
     np.testing.assert_array_equal(tokens[:, -1], encoding.bracket)
     assert (tokens[:, : len(VOCABULARY)].argmax(1) == encoding.token_ids).all()
