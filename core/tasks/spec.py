@@ -210,8 +210,8 @@ class Drawing:
         labels: (instance, encoding) -> what each node is called, n texts.
         names: (instance, encoding) -> what each node stands for where its label does not say it; None for no such text.
         meanings: (instance, encoding) -> what the oracle's value at each node says; None for the words of the classes.
-        legend: What a ring says of a node with the asked value, with another, and with one that is not known yet; None
-            for the words of the classes.
+        legend: What is said of a node with the asked value, with another, with one that is not known yet, and with one
+            that never is; None for the words of the classes.
         problem: (instance, first decidable step or None) -> the instance and what its oracle says, no full stop; None
             for a plain sentence.
         path: instance -> what its path is called, and what the links of the path are among.
@@ -229,7 +229,7 @@ class Drawing:
     labels: Callable[[Any, Encoding], tuple[str, ...] | list[str]] = lambda instance, encoding: encoding.labels
     names: Callable[[Any, Encoding], list[str | None] | None] = _no_text
     meanings: Callable[[Any, Encoding], list[str | None] | None] = _no_text
-    legend: tuple[str, str, str] | None = None
+    legend: tuple[str, str, str, str] | None = None
     problem: Callable[[Any, int | None], str] | None = None
     path: Callable[[Any], tuple[str, str]] = lambda instance: ("the path that decides", "the links")
     size: Callable[[Any, Encoding], str] = lambda instance, encoding: f"{encoding.n_nodes:,} nodes"
@@ -431,13 +431,13 @@ class Task:
         """Value of class 0: class = value - lowest."""
         return min(self.classes)
 
-    def legend(self, encoding: Encoding) -> tuple[str, str, str]:
-        """What a ring says of a node with the asked value, with another, and with one that is not known yet."""
+    def legend(self, encoding: Encoding) -> tuple[str, str, str, str]:
+        """What is said of a node with the asked value, another, one that is not known yet, and one that never is."""
         if self.drawing.legend is not None:
             return self.drawing.legend
         others = [word for value, word in self.classes.items() if value != encoding.asked]
         rest = " or ".join(others) if len(others) <= 3 else "another"
-        return f"known: {self.classes[encoding.asked]}", f"known: {rest}", "not decidable yet"
+        return f"known: {self.classes[encoding.asked]}", f"known: {rest}", "not decidable yet", "not decidable"
 
     def node_logits(self, encoding: Encoding, readout: np.ndarray) -> np.ndarray:
         """A readout as one logit a node, (T+1, n): of K classes, (T+1, n, K), the asked one against the rest."""

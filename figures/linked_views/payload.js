@@ -132,8 +132,9 @@ function unpack(data) {
     }
     const word = meta.meanings?.[i] ?? meta.legend[truth.value ? 0 : 1];
     if (truth.known) return front > 0 ? `${word}, since step ${front}` : word;
+    if (front < 0) return meta.legend[3];
     const open = meta.legend[2].replace(/ yet$/, "");
-    return comes ? `${open} before step ${front}` : front < 0 ? open : `${open} within ${p.steps} steps`;
+    return comes ? `${open} before step ${front}` : `${open} within ${p.steps} steps`;
   };
   return p;
 }

@@ -64,7 +64,7 @@ DRAWING = Drawing(
     links,
     lines,
     whole=shortest,
-    legend=("reached by this step", "not reached", "not decidable yet"),
+    legend=("reached by this step", "not reached", "not decidable yet", "not decidable"),
     problem=problem,
     path=path,
     size=size,

@@ -124,7 +124,7 @@ DRAWING = Drawing(
     lines,
     labels=labels,
     meanings=meanings,
-    legend=("at the asked offset", "at another offset", "not joined yet"),
+    legend=("at the asked offset", "at another offset", "not joined yet", "no facts join them"),
     problem=problem,
     path=path,
     size=size,
