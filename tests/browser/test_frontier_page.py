@@ -110,7 +110,7 @@ def test_what_is_saved_is_what_the_command_line_prints(server: str, visit: NewVi
 
 def test_cancel_keeps_the_rows_that_are_done(server: str, visit: NewVisit) -> None:
     here = visit()
-    here.page.goto(f"{server}/frontier?checkpoint=graph-house&difficulty=1-2%2C60&steps=66&instances=2000&seed=5")
+    here.page.goto(f"{server}/frontier?checkpoint=graph-house&difficulty=1-2%2C60&steps=66&instances=500&seed=5")
     expect(here.page.locator("h3").first).to_contain_text("1–2 hops", timeout=WAIT)  # the two short rows are drawn
     here.page.get_by_role("button", name="Cancel").click()
     stopped = here.page.get_by_text("Stopped with")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from depthscope.core import checkpoint
+from depthscope.core import checkpoint, tasks
 from depthscope.core.files.strict_json import dumps
 from depthscope.figures.instruments.edits import what_happened
 from depthscope.probes.instruments import do
@@ -162,9 +162,15 @@ def test_no_twin_is_said(server: str, visit: NewVisit) -> None:
     expect(here.page.locator(".ds canvas:visible").nth(8)).to_be_visible()
 
 
-@pytest.mark.parametrize("entry", [e["name"] for e in checkpoint.available() if e["name"] != "graph-house"])
-def test_every_checkpoint_opens(server: str, visit: NewVisit, entry: str) -> None:
-    here = visit()
-    opened(here, f"{server}/interventions?checkpoint={entry}&steps=8&step=2")
-    expect(here.page.get_by_text("The logit of the answer, step by step")).to_be_visible(timeout=WAIT)
-    expect(here.page.locator("[data-testid=stAlert]")).to_have_count(0)
+@pytest.mark.parametrize("task", tasks.BUILT_IN)
+def test_every_checkpoint_opens(server: str, visit: NewVisit, task: str) -> None:
+    here, names = visit(), [e["name"] for e in checkpoint.available() if e["task"] == task]
+    opened(here, f"{server}/interventions?checkpoint={names[0]}&steps=8&step=2")
+    for name in names:
+        if name != names[0]:
+            here.page.get_by_label("Checkpoint").fill(name)
+            here.page.get_by_role("option", name=name, exact=True).click()
+            here.page.wait_for_url(f"**checkpoint={name}&**", timeout=WAIT)
+            here.settled()
+        expect(here.page.get_by_text("The logit of the answer, step by step")).to_be_visible(timeout=WAIT)
+        expect(here.page.locator("[data-testid=stAlert]")).to_have_count(0)

@@ -85,6 +85,7 @@ def run(*words: str, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_script_of_before_runs_with_a_note() -> None:
     done = run("-c", SCRIPT)
     assert done.returncode == 0, done.stderr
@@ -93,6 +94,7 @@ def test_a_script_of_before_runs_with_a_note() -> None:
     assert "write `from depthscope.core.protocol import ...`" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_adapter_of_before_is_whole(tmp_path: Path) -> None:
     (tmp_path / "neighbours.py").write_text(ADAPTER)
     done = run("-m", "core", "check", "neighbours:Neighbours", "--task", "graph", path=tmp_path)
@@ -101,12 +103,14 @@ def test_an_adapter_of_before_is_whole(tmp_path: Path) -> None:
     assert "write `from depthscope.core.encoding import ...`" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_is_no_more_is_one_sentence() -> None:
     done = run("-c", "from figures.drawing import choose")
     assert done.returncode == 1
     assert "there is no figures.drawing any more; write `from depthscope.figures...`" in done.stderr
 
 
+@pytest.mark.slow
 def test_no_note_without_a_former_name() -> None:
     done = run("-m", "core", "list", "--json")
     assert (done.returncode, done.stderr) == (0, "")

@@ -247,7 +247,7 @@ def _at_work(out: Path) -> bool:
 
 @pytest.mark.slow
 def test_ctrl_c_and_a_killed_conductor_leave_everything_resumable(tmp_path: Path) -> None:
-    batches = 250
+    batches = 150
     path, out = plan(tmp_path, {"seeds": [0, 1]}, batches=batches), tmp_path / "out"
     with started(path, out) as process:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the conductor and all its workers

@@ -133,14 +133,17 @@ def test_the_curriculum_grows() -> None:
     assert run.progress.level == 1
     for _ in range(40):
         run.learn()
-    assert run.progress.level > 1
+        if run.progress.level > 1:
+            return
+    pytest.fail("after 40 batches it is still at the first level")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_process_resumes(tmp_path: Path, how: signal.Signals) -> None:
     """The real command, killed or interrupted, then resumed: the run goes on from its last save."""
-    command = [sys.executable, "-m", "core", "train", "graph", "--recipe", "house", "--threads", "1", "--out"]
+    command = [sys.executable, "-m", "core", "train", "graph", "--recipe", "house", "--threads", "1"]
+    command += ["--set", "batch_size=4", "--set", "validation=[1]", "--out"]
     out = tmp_path / "run"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     subprocess.run([*command, str(out), "--max-seconds", "0.2"], check=True, capture_output=True, env=environment)
