@@ -31,7 +31,7 @@ def type_in(here: Visit, text: str) -> None:
 
 
 @needs_one
-@pytest.mark.parametrize(("name", "scheme"), zip(SHIPPED, itertools.cycle(("light", "dark"))))
+@pytest.mark.parametrize(("name", "scheme"), list(zip(SHIPPED, itertools.cycle(("light", "dark")), strict=False)))
 def test_a_text_plays_as_sentences(server: str, visit: NewVisit, name: str, scheme: str) -> None:
     here = visit(scheme, 1280, 900)
     here.open(f"{server}/?checkpoint={name}")
