@@ -21,14 +21,6 @@ Section = Literal["Open", "Bring your own", "Train one here"]
 SECTIONS: tuple[Section, ...] = ("Open", "Bring your own", "Train one here")
 PARAMETER, PLACE = "section", "checkpoints"
 IN_URL: dict[Section, str] = {"Open": "open", "Bring your own": "own", "Train one here": "train"}
-_STYLE = """
-[class*="st-key-settings-"] thead { display: none; }
-[class*="st-key-settings-"] table { font-size: 0.86rem; }
-[class*="st-key-settings-"] td { padding: 0.2rem 0.5rem; overflow-wrap: anywhere; min-width: 6.5rem; }
-[class*="st-key-card-"] :is(p, td, th, li) { font-size: 0.86rem; }
-[class*="st-key-card-"] :is(td, th) { padding: 0.15rem 0.5rem; }
-"""
-"""Small tables in small cards."""
 
 
 @dataclass
@@ -53,7 +45,6 @@ def show() -> None:
 
 def headline() -> Section:
     """How many there are, and the choice of what to do."""
-    st.html(f"<style>{_STYLE}</style>")
     there, mine = len(opening.in_folder()), len(uploads.mine())
     with st.container(gap="xxsmall"):
         whose = f" and {mine} of your own" if mine else ""

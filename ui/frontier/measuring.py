@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from depthscope.core import answers, frontier, tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.frontier import Frontier, Row
@@ -111,7 +109,7 @@ def subject(address: Address) -> Subject:
         return many.measurable(checkpoint.config, inputs.decode(origin.content, name), name)
 
     key = fingerprint(checkpoint.sha256, identity(origin))
-    listed = recent("own instances", 256 << 20).make(key, read, lambda _: 20 * len(origin.content))
+    listed = recent("own instances", 256 << 20).make(key, read)
     own = dict(frontier.grouped(listed))
     return Subject(address, checkpoint, tuple(own), listed, own)
 
@@ -133,11 +131,10 @@ def rows_work(what: Subject) -> Work:
         total = what.count(missing)
         groups = what.groups(missing)
         for row in frontier.rows(what.checkpoint, groups, what.steps, lambda done: progress(done, total)):
-            arrays = [v for v in vars(row).values() if isinstance(v, np.ndarray)]
-            store.put(what.row_key(row.difficulty), row, sum(a.nbytes for a in arrays) + 500)
+            store.put(what.row_key(row.difficulty), row)
             yield row
 
-    return Work("frontier", what.key, run, "instances", keep=False)
+    return Work("frontier", what.key, run, "instances")
 
 
 def exit_work(what: Subject) -> Work:

@@ -67,17 +67,14 @@ def draw(view: View) -> None:
 
 def _ran(view: View, edits: Edits) -> tuple[Ran | None, str | None]:
     """What the edits made, and why they made nothing; long work waits for its button."""
-    ran = run.result(view, edits)
-    if ran is not None:
-        return ran, None
-    if not run.is_long(view):
-        try:
-            with st.spinner("Running the edits and their controls …"):
-                return run.run(view, edits), None
-        except InputError as error:
-            return None, str(error)
-    job = work.job_of(run.work_of(view, edits))
-    return None, job.error if job is not None else None
+    edited = run.work_of(view, edits)
+    try:
+        with st.spinner("Running the edits and their controls …"):
+            ran = work.result_or_run(edited, not run.is_long(view))
+    except InputError as error:
+        return None, str(error)
+    job = work.job_of(edited)
+    return ran, job.error if ran is None and job is not None else None
 
 
 def _headline(view: View, edits: Edits, ran: Ran | None, problem: str | None) -> None:

@@ -60,9 +60,7 @@ def current(view: View) -> Drawing:
 
 def grouping(view: View, by: By) -> Grouping:
     """The groups of a view, found once."""
-    return recent("groups", 64 << 20).make(
-        fingerprint(view.key, by), lambda: groups.grouping(view.trace, by), lambda made: made.of.nbytes + 10_000
-    )
+    return recent("groups", 64 << 20).make(fingerprint(view.key, by), lambda: groups.grouping(view.trace, by))
 
 
 def choose(view: View, key: str) -> Drawing:
@@ -130,8 +128,5 @@ def payload_of(
         return linked_views.payload(view.trace, shown, **about)
 
     values = tuple(shown.items()) if given else tuple(shown)
-    return recent("drawings", 256 << 20).make(
-        fingerprint(view.key, here.by, here.opened, values, [side.key for side in same]),
-        make,
-        lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 100_000,
-    )
+    key = fingerprint(view.key, here.by, here.opened, values, [side.key for side in same])
+    return recent("drawings", 256 << 20).make(key, make)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
@@ -12,11 +13,50 @@ from depthscope.figures.style.numbers import as_csv
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import PictureFormat, config
 from depthscope.ui.widgets import copy_instance
+from depthscope.ui.widgets.card import table
+from depthscope.ui.widgets.text import plain
 
 Offer = tuple[str, str, str, Callable[[], Any]]
 """What can be downloaded: its label, the file's name, its type, and how it is made."""
 
 PICTURE = "picture_widget"
+
+LONGEST = 1200
+"""Characters of a caption."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One figure of a result.
+
+    Attributes:
+        title: In the choice among several, and for those who do not see it.
+        make: Draws it in a scheme, or makes the rows of a table.
+        caption: How to read it, plain text.
+    """
+
+    title: str
+    make: Callable[[Scheme], go.Figure | list[dict[str, Any]]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is shown of a result.
+
+    Attributes:
+        pictures: By the end of the file's name; one of them is chosen, or all stand side by side.
+        caption: Below all of them, plain text.
+        lead: The sentence above them, plain text.
+        rows: Of a table below them.
+        abreast: Whether they stand side by side.
+    """
+
+    pictures: Mapping[str, Picture]
+    caption: str = ""
+    lead: str = ""
+    rows: Sequence[dict[str, str]] = ()
+    abreast: bool = False
 
 
 def scheme() -> Scheme:
@@ -33,6 +73,40 @@ def plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
     """A Plotly figure whose modebar saves it in the format that was chosen, with its numbers below it."""
     st.plotly_chart(fig, theme=None, key=key, config=config(name, picture()), alt=alt)
     numbers_of(fig, key, name)
+
+
+def draw(of: Figures, kind: str, stem: str) -> None:
+    """The figures of a result with the sentences around them.
+
+    Args:
+        of: The figures.
+        kind: Of the result, for the keys of widgets.
+        stem: Of the names of files.
+    """
+    if of.lead:
+        st.write(plain(of.lead, LONGEST))
+    titles = {name: picture.title for name, picture in of.pictures.items()}
+    if of.abreast:
+        for column, name in zip(st.columns(len(titles), gap="small"), titles, strict=True):
+            with column:
+                _picture(of.pictures[name], f"{kind} {name}", f"{stem}-{name}")
+    else:
+        # The key holds the options: a widget whose options change keeps its old choice.
+        chosen = next(iter(titles)) if len(titles) == 1 else choice("Figure", titles, f"figure {kind} {[*titles]}")
+        _picture(of.pictures[chosen], f"{kind} {chosen}", f"{stem}-{chosen}")
+    table(of.rows)
+    if of.caption:
+        st.caption(plain(of.caption, LONGEST))
+
+
+def _picture(picture: Picture, key: str, name: str) -> None:
+    made = picture.make(scheme())
+    if isinstance(made, list):
+        st.dataframe(made, hide_index=True, height=320, key=key)
+    else:
+        plot(made, key, name, picture.title)
+    if picture.caption:
+        st.caption(plain(picture.caption, LONGEST))
 
 
 def numbers_of(fig: go.Figure, key: str, name: str) -> None:

@@ -7,8 +7,9 @@ prints. A section without a figure of its own draws the estimates of the result.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -25,9 +26,10 @@ from depthscope.probes.measuring import instances, results
 from depthscope.probes.reading import linear_probe
 from depthscope.ui.visit import visit
 from depthscope.ui.visit.cache import fingerprint
+from depthscope.ui.visit.view import View
 from depthscope.ui.widgets import copy_instance
 from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import csv_and_json, plot, scheme, take_away
+from depthscope.ui.widgets.plot import Figures, Picture, csv_and_json, draw, take_away
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
 from depthscope.ui.work.difficulty import difficulties
@@ -48,6 +50,7 @@ class Request:
         steps: T; None for what the instances need.
         seed: Of the instances and all else.
         options: Of the instrument.
+        view: What is open, where that is measured in place of drawn instances.
     """
 
     instrument: str
@@ -57,6 +60,23 @@ class Request:
     steps: int | None = None
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    view: View | None = None
+
+    @classmethod
+    def of_view(cls, instrument: str, view: View, **options: Any) -> Request:
+        """The measurement of the open instance, for as many steps as it is shown for."""
+        return cls(instrument, view.checkpoint.name, steps=view.trace.steps, options=options, view=view)
+
+    @property
+    def kind(self) -> str:
+        """What tells its section from others on the page."""
+        return self.instrument if self.view is None else f"{self.instrument} here"
+
+    @property
+    def stem(self) -> str:
+        """What the names of its files begin with."""
+        key = "" if self.view is None else f"{self.view.key[:8]}-"
+        return re.sub(r"[^\w.-]", "-", f"{self.checkpoint}-{key}{self.instrument}")
 
     @property
     def levels(self) -> list[int] | None:
@@ -79,17 +99,15 @@ class Request:
         return {name: value for name, value in self.options.items() if value != defaults.get(name)}
 
     @property
-    def command(self) -> str:
-        """The line of a shell that measures the same."""
+    def lines(self) -> tuple[str, str]:
+        """The line of a shell and the lines of Python that measure the same."""
+        if self.view is not None:
+            return copy_instance.on_instance(self.view, self.instrument, **self.changes)
         levels = self.difficulty and self.difficulty.replace(" ", "")
         settings = {"difficulty": levels, "instances": self.count, "steps": self.steps, **self.changes}
-        return copy_instance.command("probe", self.instrument, self.checkpoint, **settings, seed=self.seed, json=True)
-
-    @property
-    def code(self) -> str:
-        """The lines of Python that measure the same."""
+        line = copy_instance.command("probe", self.instrument, self.checkpoint, **settings, seed=self.seed, json=True)
         steps = {} if self.steps is None else {"steps": self.steps}
-        return copy_instance.python(
+        return line, copy_instance.python(
             ["core.checkpoint", "probes.registry", "probes.measuring.instances"],
             f"opened = checkpoint.load({self.checkpoint!r})",
             f"drawn = instances.draw(opened, {self.levels}, {self.count}, seed={self.seed})",
@@ -107,23 +125,31 @@ class Section:
         instrument: Name of the instrument, and of its page of documentation.
         title: Of the section; None for the name.
         asks: What is measured, while nothing is; None for what the instrument asks.
-        show: Draws a result; called with it, and a stem for names of files. None draws its estimates.
+        show: The figures of a result; None for its estimates.
+        given: What its button measures, fields of a `Request`; None where a person chooses in a form.
         csv: The numbers of a result as a table; None for its estimates.
         unit: What its progress counts.
-        form: Whether a person chooses the instances and the options.
         instances: Drawn at first, by models over edges and by others; None for as many as the command draws.
         hard: Whether the first difficulty lies beyond the trained ones.
+        button: What its button says.
     """
 
     instrument: str
     title: str | None = None
     asks: str | None = None
-    show: Callable[[Any, str], None] | None = None
+    show: Callable[[Any], Figures | None] | None = None
+    given: Mapping[str, Any] | None = None
     csv: Callable[[Any], str] | None = None
     unit: str = "parts"
-    form: bool = False
     instances: tuple[int, int] | None = None
     hard: bool = False
+    button: str = "Measure"
+
+    def request(self, checkpoint: Checkpoint, view: View | None) -> Request | None:
+        """What its button measures, None where it has a form."""
+        if view is not None:
+            return Request.of_view(self.instrument, view)
+        return None if self.given is None else Request(self.instrument, checkpoint.name, **self.given)
 
     def first(self, checkpoint: Checkpoint) -> Request:
         """What the form holds before anything was chosen."""
@@ -147,54 +173,69 @@ def work_of(request: Request, checkpoint: Checkpoint, unit: str = "parts") -> Wo
     Raises:
         InputError: If the difficulty is no range, or harder than a page draws.
     """
-    levels, most = request.levels, tasks.get(checkpoint.config.task).most["audited"]
+    levels, most, view = request.levels, tasks.get(checkpoint.config.task).most["audited"], request.view
     if levels and levels[-1] > most:
         raise InputError(f"The page draws instances up to difficulty {most} for this task.")
-    probe = linear_probe.load(checkpoint)
+    probe = linear_probe.load(checkpoint) if view is None else None
     stored = () if probe is None else (probe.weight, probe.bias)
     measure = registry.get(request.instrument)
 
     def run(progress: Progress) -> Iterator[Any]:
-        drawn = instances.draw(checkpoint, levels, request.count, seed=request.seed)
+        own = None if view is None else [view.instance]
+        drawn = own or instances.draw(checkpoint, levels, request.count, seed=request.seed)
         options = dict(request.options)
         yield measure(checkpoint, drawn, steps=request.steps, seed=request.seed, progress=progress, **options)
 
     options = tuple((name, str(value)) for name, value in sorted(request.options.items()))
-    about = (request.instrument, checkpoint.sha256, levels, request.count, request.steps, request.seed, options)
-    return Work(request.instrument, fingerprint(*about, *stored), run, unit)
+    about = (checkpoint.sha256, levels, request.count, request.steps, request.seed, options, view and view.key)
+    return Work(request.kind, fingerprint(request.instrument, *about, *stored), run, unit)
 
 
-def section(checkpoint: Checkpoint, what: Section, request: Request | None = None) -> None:
+def section(checkpoint: Checkpoint, what: Section, view: View | None = None, refusal: str | None = None) -> None:
     """Draws a section: why it does not apply, or the form, the work under way, and the result once there is one.
 
     Args:
         checkpoint: What is measured.
         what: The section.
-        request: What its button measures, where it has no form.
+        view: What is open, where that is measured.
+        refusal: Why there is nothing to measure, plain text.
     """
-    measure = registry.get(what.instrument)
+    measure, request = registry.get(what.instrument), what.request(checkpoint, view)
+    has_form = request is None
     title, asks = what.title or what.instrument.capitalize(), what.asks or f"{measure.asks.capitalize()}."
-    with card(title, what.instrument, height="content" if what.form else "stretch"), visit.error_box():
+    with card(title, what.instrument, height="content" if has_form else "stretch"), visit.error_box():
         unfit = measure.unfit(checkpoint)
         if unfit is not None:
             st.caption(f"{plain(asks)} It does not apply here: {plain(whole(unfit))}")
             return
-        if what.form:
+        if refusal is not None:
+            st.info(plain(refusal))
+            return
+        if has_form:
             request = _form(checkpoint, what, measure)
         work = None if request is None else work_of(request, checkpoint, what.unit)
         result = None if work is None else background.result(work)
-        if result is None:
+        if request is None or work is None or result is None:
             if work is None or not background.under_way(work):
                 st.caption(plain(asks))
-                if work is not None and not what.form:
-                    key = f"measure {what.instrument}"
-                    st.button("Measure", on_click=background.start, args=(work,), key=key)
+                if request is not None and not has_form:
+                    key = f"measure {request.kind}"
+                    st.button(what.button, on_click=background.start, args=(work,), key=key)
             return
-        assert request is not None
-        stem = re.sub(r"[^\w.-]", "-", f"{checkpoint.name}-{what.instrument}")
-        (what.show or _estimates)(result, stem)
-        offers = csv_and_json(stem, lambda: (what.csv or as_csv)(result), lambda: results.dumps(result))
-        take_away(what.instrument, offers, request.command, request.code, measure.table(result))
+        figures = (what.show or _estimates)(result)
+        if figures is not None:
+            draw(figures, request.kind, request.stem)
+        offers = csv_and_json(request.stem, lambda: (what.csv or as_csv)(result), lambda: results.dumps(result))
+        offers += [] if request.view is None else [copy_instance.instance_offer(request.view)]
+        take_away(request.kind, offers, *request.lines, measure.table(result))
+
+
+def sections(checkpoint: Checkpoint, all_of: Sequence[Section]) -> None:
+    """Sections in two columns."""
+    for i in range(0, len(all_of), 2):
+        for column, what in zip(st.columns(2, gap="small"), all_of[i : i + 2], strict=False):
+            with column:
+                section(checkpoint, what)
 
 
 def as_csv(result: Any) -> str:
@@ -203,14 +244,14 @@ def as_csv(result: Any) -> str:
     return csv_text(columns, ([row[name] for name in columns] for row in results.estimates(result)))
 
 
-def _estimates(result: Any, stem: str) -> None:
-    """The figure of a result that has none of its own: one estimate at a time."""
+def _estimates(result: Any) -> Figures | None:
+    """One estimate of a result at a time; None where it has none, and its table is shown."""
     named = results.named_estimates(result)
     if not named:
         st.code(result.table(), language=None)
-        return
-    name = st.selectbox("Estimate", list(named), key=f"which estimate {stem}") or next(iter(named))
-    plot(drawing.estimate(name, named[name], scheme()), f"estimate {stem}", f"{stem}-{name}", name)
+        return None
+    name = st.selectbox("Estimate", list(named), key=f"which estimate {type(result).__name__}") or next(iter(named))
+    return Figures({name: Picture(name, partial(drawing.estimate, name, named[name]))})
 
 
 def _form(checkpoint: Checkpoint, what: Section, measure: Instrument) -> Request | None:
