@@ -49,7 +49,7 @@ def draw(view: View) -> None:
             Section(
                 "attention", "Attention on the path",
                 "Does attention lie on the path that the answer has to come along, in which head and at which step?",
-                lambda result: on_path(result, view.trained_steps, _in_numbers(result)), {"instances": 40},
+                lambda result: on_path(result, view.trained_steps, *_in_numbers(result)), {"instances": 40},
             ),
             Section(
                 "knockout", "Attention taken out",
@@ -70,27 +70,31 @@ def draw(view: View) -> None:
     )  # fmt: skip
 
 
-def on_path(result: AttentionScores, span: tuple[int, int] | None, note: str) -> Figures:
-    """Attention against the path, step by step and head by head, beside the controls."""
+def on_path(result: AttentionScores, span: tuple[int, int] | None, note: str, rollout_note: str) -> Figures:
+    """Attention against the path, step by step and head by head, beside the controls; a note on it and on rollouts."""
+    notes = {name: rollout_note if name.startswith("rollout") else note for name in FIGURES}
+    over_steps = drawing.path_over_steps
     return Figures(
         {
-            name: Picture(title, partial(drawing.path_over_steps, getattr(result, name), trained=span), READ[name])
+            name: Picture(
+                title, partial(over_steps, getattr(result, name), trained=span), f"{READ[name]} {notes[name]}"
+            )
             for name, title in FIGURES.items()
-        },
-        note,
+        }
     )
 
 
-def _in_numbers(result: AttentionScores) -> str:
+def _in_numbers(result: AttentionScores) -> tuple[str, str]:
     flow, rolled = drawing.flow(result), result.rollout_mass
-    value, *controls = (
-        share(x[-1, 0]) for x in (rolled.trained.value, rolled.uniform, rolled.permuted, rolled.untrained)
-    )
+    arms = (rolled.trained.value, rolled.uniform, rolled.permuted, rolled.untrained)
+    value, even, permuted, untrained = (share(x[-1, 0]) for x in arms)
+    instances = f"{result.n} instances with a path, {result.left_out} without."
     return (
-        f"{result.n} instances with a path, {result.left_out} without. Head {flow.head} gives the path "
-        f"{share(flow.mass)} of a path node's attention, evenly spread it would be {share(flow.mass_controls[0])}. "
-        f"{drawing.chance(result)} Rolled out to step {result.steps} it is {value} (spread evenly {controls[0]}, "
-        f"permuted {controls[1]}, untrained {controls[2]}). The shade is the interval of the best head."
+        f"{instances} Head {flow.head} gives the path {share(flow.mass)} of a path node's attention, evenly spread it "
+        f"would be {share(flow.mass_controls[0])}. {drawing.chance(result)} The shade is the interval of the best "
+        "head.",
+        f"{instances} After step {result.steps} the mass is {value} (spread evenly {even}, permuted {permuted}, "
+        f"untrained {untrained}). The shade is the 95% interval.",
     )
 
 

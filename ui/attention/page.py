@@ -24,7 +24,7 @@ from depthscope.ui.widgets import plot
 from depthscope.ui.widgets.card import card
 from depthscope.ui.widgets.plot import Figures, Picture
 from depthscope.ui.widgets.text import plain, whole
-from depthscope.ui.work.measure import Section, section
+from depthscope.ui.work.measure import Request, Section, section
 
 ALONE = (
     "Permuted: the same weights in random order among each node's keys. One run has no interval; the cards below have "
@@ -127,10 +127,12 @@ def _against_chance(view: View) -> None:
     what = Section(
         "attention", "Attention on the path against chance, in this run",
         "This run has many weights; measuring them against the path takes some seconds.",
-        lambda result: measures.on_path(result, view.trained_steps, ALONE), csv=as_csv, button="Measure this run",
+        lambda result: measures.on_path(result, view.trained_steps, ALONE, ALONE),
+        csv=as_csv, button="Measure this run",
     )  # fmt: skip
     none = None if attention_run.has_path(view) else whole(_no_path(view))
-    section(view.checkpoint, what, view, none and f"{none} Open an instance with a path, or measure drawn ones below.")
+    here = Request.of_view("attention", view)
+    section(view.checkpoint, what, here, none and f"{none} Open an instance with a path, or measure drawn ones below.")
 
 
 def _traced_back(view: View) -> None:
@@ -154,7 +156,8 @@ def _traced_back(view: View) -> None:
     )  # fmt: skip
     none = "Nothing lies on a path to this answer, so there is nothing to compare it with. Open another instance."
     with right:
-        section(view.checkpoint, what, view, None if attention_run.has_path(view) else none)
+        here = Request.of_view("interaction", view)
+        section(view.checkpoint, what, here, None if attention_run.has_path(view) else none)
 
 
 def _rollout(view: View, rolled: np.ndarray) -> None:

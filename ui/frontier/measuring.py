@@ -10,8 +10,6 @@ from depthscope.core import answers, frontier, tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.frontier import Frontier, Row
 from depthscope.core.tasks import many, read as inputs
-from depthscope.probes.instruments import exit as exit_rules
-from depthscope.probes.instruments.exit import ExitScores
 from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.address import Address, Sample, UserInput, identity
 from depthscope.ui.visit.cache import Recent, fingerprint, recent
@@ -80,12 +78,6 @@ class Subject:
         s = self.sample
         return frontier.drawn(self.checkpoint, levels, s.instances, s.data, s.seed)
 
-    def instances(self) -> list[Any]:
-        """All instances, a person's own in the order of the file."""
-        if self.listed is not None:
-            return list(self.listed)
-        return [x for _, group in self.groups(list(self.levels)) for x in group]
-
     def count(self, levels: list[int]) -> int:
         """How many instances these difficulties have."""
         own = self.own
@@ -135,22 +127,6 @@ def rows_work(what: Subject) -> Work:
             yield row
 
     return Work("frontier", what.key, run, "instances")
-
-
-def exit_work(what: Subject) -> Work:
-    """Measuring the exit rules."""
-
-    def run(progress: Progress) -> Iterator[ExitScores]:
-        count = what.count(list(what.levels))
-        yield exit_rules.measure(
-            what.checkpoint,
-            what.instances(),
-            steps=what.steps,
-            seed=what.sample.seed,
-            progress=lambda done, total: progress(count * done // total, count),
-        )
-
-    return Work("exit", fingerprint("exit", what.key), run, "instances")
 
 
 def first_wrong(what: Subject, difficulty: int) -> Any:

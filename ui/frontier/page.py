@@ -14,7 +14,7 @@ import streamlit as st
 from depthscope.core import tasks
 from depthscope.core.frontier import Frontier
 from depthscope.figures.frontier.words import sentence
-from depthscope.ui.frontier import exit as exit_section, figures, measuring, trivial
+from depthscope.ui.frontier import figures, measures, measuring
 from depthscope.ui.frontier.measuring import Subject
 from depthscope.ui.frontier.request import DATA, checked, first
 from depthscope.ui.shell import frame, help as guide, sidebar
@@ -68,8 +68,8 @@ def show() -> None:
         with st.spinner("Reading the instances …"):
             what = measuring.subject(address)
         measured(what)
-        trivial.section(what)
-        exit_section.section(what)
+        measures.trivial_rules(what)
+        measures.exits(what)
 
 
 def open_frontier() -> Address | None:

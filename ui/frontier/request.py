@@ -5,14 +5,17 @@ Owns what it opens with, its bounds, and the lines that compute the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from depthscope.core import frontier, tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
-from depthscope.ui.visit.address import Address, Sample, UserInput
+from depthscope.ui.visit.address import Address, Sample, UserInput, identity
+from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.widgets.copy_instance import command, python
 from depthscope.ui.work.difficulty import difficulties
+from depthscope.ui.work.measure import Request, Source
 
 DATA = ("audited", "paper")
 MAX_CELLS = 200_000
@@ -60,21 +63,21 @@ def frontier_lines(address: Address) -> tuple[str, str]:
     return command("frontier", address.checkpoint, **_options(address)), code
 
 
-def exit_lines(address: Address) -> tuple[str, str]:
-    """The command and the code that measure the exit rules on the same instances."""
-    sample, instances, seed, imports = address.origin, "own", 0, _imports(address)
+def exit_request(address: Address, read: Callable[[], list[Any]]) -> Request:
+    """Measuring the exit rules on the same instances.
+
+    Args:
+        address: What the page shows.
+        read: Reads a person's own instances.
+    """
+    sample, name, steps = address.origin, address.checkpoint, address.steps
     if isinstance(sample, Sample):
-        levels, seed = difficulties(sample.difficulty), sample.seed
-        groups = f"frontier.drawn(opened, {levels}, {sample.instances}, {sample.data!r}, {seed})"
-        instances, imports = f"[x for _, group in {groups} for x in group]", [*imports, "core.frontier"]
-    code = python(
-        [*imports, "probes.instruments.exit as exit_rules"],
-        *_opening(address),
-        f"instances = {instances}",
-        f"scores = exit_rules.measure(opened, instances, steps={address.steps}, seed={seed})",
-        "print(scores.to_json())",
-    )
-    return command("probe", "exit", address.checkpoint, **_options(address)), code
+        levels = sample.difficulty
+        return Request("exit", name, levels, sample.instances, steps, sample.seed, data=sample.data)
+    lines = [f"scores = exit_rules.measure(opened, own, steps={steps})", "print(scores.to_json())"]
+    code = python([*_imports(address), "probes.instruments.exit as exit_rules"], *_opening(address), *lines)
+    of = command("probe", "exit", name, **_options(address)), code
+    return Request("exit", name, steps=steps, source=Source(fingerprint(identity(sample)), read, lambda _: of))
 
 
 def trivial_lines(

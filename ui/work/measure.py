@@ -29,13 +29,32 @@ from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets import copy_instance
 from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import Figures, Picture, csv_and_json, draw, take_away
+from depthscope.ui.widgets.plot import Figures, Offer, Picture, csv_and_json, draw, take_away
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
 from depthscope.ui.work.difficulty import difficulties
 from depthscope.ui.work.work import Progress, Work
 
 MAX_INSTANCES = 2000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Instances that are there, in the place of drawn ones.
+
+    Attributes:
+        key: Digest of them and of what they are measured with.
+        read: Reads them.
+        lines: The line of a shell and the lines of Python that measure them as a request says.
+        stem: What the names of files say of them.
+        offers: What can be downloaded of them.
+    """
+
+    key: str
+    read: Callable[[], list[Any]]
+    lines: Callable[[Request], tuple[str, str]]
+    stem: str = ""
+    offers: tuple[Offer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +69,8 @@ class Request:
         steps: T; None for what the instances need.
         seed: Of the instances and all else.
         options: Of the instrument.
-        view: What is open, where that is measured in place of drawn instances.
+        data: Of drawn instances, "audited" or "paper"; None for what the checkpoint can read.
+        source: Instances that are measured in place of drawn ones.
     """
 
     instrument: str
@@ -60,23 +80,27 @@ class Request:
     steps: int | None = None
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
-    view: View | None = None
+    data: str | None = None
+    source: Source | None = None
 
     @classmethod
     def of_view(cls, instrument: str, view: View, **options: Any) -> Request:
         """The measurement of the open instance, for as many steps as it is shown for."""
-        return cls(instrument, view.checkpoint.name, steps=view.trace.steps, options=options, view=view)
+        lines = lambda request: copy_instance.on_instance(view, request.instrument, **request.changes)  # noqa: E731
+        offers = (copy_instance.instance_offer(view),)
+        source = Source(view.key, lambda: [view.instance], lines, f"{view.key[:8]}-", offers)
+        return cls(instrument, view.checkpoint.name, steps=view.trace.steps, options=options, source=source)
 
     @property
     def kind(self) -> str:
         """What tells its section from others on the page."""
-        return self.instrument if self.view is None else f"{self.instrument} here"
+        return self.instrument if self.source is None else f"{self.instrument} here"
 
     @property
     def stem(self) -> str:
         """What the names of its files begin with."""
-        key = "" if self.view is None else f"{self.view.key[:8]}-"
-        return re.sub(r"[^\w.-]", "-", f"{self.checkpoint}-{key}{self.instrument}")
+        of = "" if self.source is None else self.source.stem
+        return re.sub(r"[^\w.-]", "-", f"{self.checkpoint}-{of}{self.instrument}")
 
     @property
     def levels(self) -> list[int] | None:
@@ -101,16 +125,16 @@ class Request:
     @property
     def lines(self) -> tuple[str, str]:
         """The line of a shell and the lines of Python that measure the same."""
-        if self.view is not None:
-            return copy_instance.on_instance(self.view, self.instrument, **self.changes)
-        levels = self.difficulty and self.difficulty.replace(" ", "")
-        settings = {"difficulty": levels, "instances": self.count, "steps": self.steps, **self.changes}
+        if self.source is not None:
+            return self.source.lines(self)
+        levels, data = self.difficulty and self.difficulty.replace(" ", ""), {"data": self.data} if self.data else {}
+        settings = {"difficulty": levels, "instances": self.count, "steps": self.steps, **data, **self.changes}
         line = copy_instance.command("probe", self.instrument, self.checkpoint, **settings, seed=self.seed, json=True)
-        steps = {} if self.steps is None else {"steps": self.steps}
+        steps, of_data = {} if self.steps is None else {"steps": self.steps}, copy_instance.arguments(data)
         return line, copy_instance.python(
             ["core.checkpoint", "probes.registry", "probes.measuring.instances"],
             f"opened = checkpoint.load({self.checkpoint!r})",
-            f"drawn = instances.draw(opened, {self.levels}, {self.count}, seed={self.seed})",
+            f"drawn = instances.draw(opened, {self.levels}, {self.count}{of_data}, seed={self.seed})",
             f"measure = registry.get({self.instrument!r})",
             f"result = measure(opened, drawn, seed={self.seed}{copy_instance.arguments({**steps, **self.changes})})",
             "print(measure.table(result))",
@@ -145,12 +169,6 @@ class Section:
     hard: bool = False
     button: str = "Measure"
 
-    def request(self, checkpoint: Checkpoint, view: View | None) -> Request | None:
-        """What its button measures, None where it has a form."""
-        if view is not None:
-            return Request.of_view(self.instrument, view)
-        return None if self.given is None else Request(self.instrument, checkpoint.name, **self.given)
-
     def first(self, checkpoint: Checkpoint) -> Request:
         """What the form holds before anything was chosen."""
         hardest = concepts.concept_for(checkpoint.config).harder if self.hard else instances.trained(checkpoint)
@@ -173,34 +191,39 @@ def work_of(request: Request, checkpoint: Checkpoint, unit: str = "parts") -> Wo
     Raises:
         InputError: If the difficulty is no range, or harder than a page draws.
     """
-    levels, most, view = request.levels, tasks.get(checkpoint.config.task).most["audited"], request.view
-    if levels and levels[-1] > most:
+    levels, most, source = request.levels, tasks.get(checkpoint.config.task).most["audited"], request.source
+    if levels and levels[-1] > most and request.data is None:
         raise InputError(f"The page draws instances up to difficulty {most} for this task.")
-    probe = linear_probe.load(checkpoint) if view is None else None
+    probe = linear_probe.load(checkpoint) if source is None else None
     stored = () if probe is None else (probe.weight, probe.bias)
     measure = registry.get(request.instrument)
 
     def run(progress: Progress) -> Iterator[Any]:
-        own = None if view is None else [view.instance]
-        drawn = own or instances.draw(checkpoint, levels, request.count, seed=request.seed)
+        if source is None:
+            those = instances.draw(checkpoint, levels, request.count, request.data, request.seed)
+        else:
+            those = source.read()
         options = dict(request.options)
-        yield measure(checkpoint, drawn, steps=request.steps, seed=request.seed, progress=progress, **options)
+        yield measure(checkpoint, those, steps=request.steps, seed=request.seed, progress=progress, **options)
 
     options = tuple((name, str(value)) for name, value in sorted(request.options.items()))
-    about = (checkpoint.sha256, levels, request.count, request.steps, request.seed, options, view and view.key)
+    of = (levels, request.count, request.data, request.seed) if source is None else (source.key, request.seed)
+    about = (checkpoint.sha256, *of, request.steps, options)
     return Work(request.kind, fingerprint(request.instrument, *about, *stored), run, unit)
 
 
-def section(checkpoint: Checkpoint, what: Section, view: View | None = None, refusal: str | None = None) -> None:
+def section(checkpoint: Checkpoint, what: Section, request: Request | None = None, refusal: str | None = None) -> None:
     """Draws a section: why it does not apply, or the form, the work under way, and the result once there is one.
 
     Args:
         checkpoint: What is measured.
         what: The section.
-        view: What is open, where that is measured.
+        request: What its button measures, where the section does not say it.
         refusal: Why there is nothing to measure, plain text.
     """
-    measure, request = registry.get(what.instrument), what.request(checkpoint, view)
+    measure = registry.get(what.instrument)
+    if what.given is not None:
+        request = Request(what.instrument, checkpoint.name, **what.given)
     has_form = request is None
     title, asks = what.title or what.instrument.capitalize(), what.asks or f"{measure.asks.capitalize()}."
     with card(title, what.instrument, height="content" if has_form else "stretch"), visit.error_box():
@@ -226,7 +249,7 @@ def section(checkpoint: Checkpoint, what: Section, view: View | None = None, ref
         if figures is not None:
             draw(figures, request.kind, request.stem)
         offers = csv_and_json(request.stem, lambda: (what.csv or as_csv)(result), lambda: results.dumps(result))
-        offers += [] if request.view is None else [copy_instance.instance_offer(request.view)]
+        offers += [] if request.source is None else request.source.offers
         take_away(request.kind, offers, *request.lines, measure.table(result))
 
 

@@ -12,7 +12,7 @@ from depthscope.core.cli import parser
 from depthscope.core.commands.arguments import difficulties
 from depthscope.core.errors import InputError
 from depthscope.probes.cli import parser as probes_parser
-from depthscope.ui.frontier.request import MAX_CELLS, checked, exit_lines, frontier_lines, trivial_lines
+from depthscope.ui.frontier.request import MAX_CELLS, checked, exit_request, frontier_lines, trivial_lines
 from depthscope.ui.visit.address import Address, Sample, UserInput, from_query
 from depthscope.ui.work import difficulty
 from tests.ui.visit.test_address import frontier, frontiers
@@ -51,7 +51,7 @@ def test_the_lines_to_copy_ask_the_same(address: Address) -> None:
     file = origin.file or "instances.jsonl" if isinstance(origin, UserInput) else ""
     for start, made, (command, code) in (
         (["depthscope"], CORE, frontier_lines(address)),
-        (["depthscope", "probe"], EXIT, exit_lines(address)),
+        (["depthscope", "probe"], EXIT, exit_request(address, list).lines),
     ):
         ast.parse(code)
         words = shlex.split(command)
