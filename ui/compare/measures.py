@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -17,18 +19,40 @@ from depthscope.probes.instruments.agreement import Agreement
 from depthscope.probes.instruments.similarity import Similarity
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.two_runs import Disagreement
-from depthscope.ui.compare.pair import GAP, Pair
 from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets.plot import Figures, Picture, choice, downloads, draw
-from depthscope.ui.widgets.text import plain
+from depthscope.ui.widgets.text import plain, setting
 from depthscope.ui.work.measure import Section, section
+
+Kind = Literal["checkpoint", "twin", "instance"]
+GAP = "difference of the two"
+"""Name of the reading that fills the nodes with it."""
 
 HARDEST = 16
 """Greatest difficulty that is drawn to compare answers."""
 
 BATCH = 100
 """Instances of each difficulty."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two sides that are open.
+
+    Attributes:
+        kind: What the other side is.
+        first: The open view.
+        second: The other side.
+        titles: What the sides are called.
+        note: What makes the second another instance, where that can be said.
+    """
+
+    kind: Kind
+    first: View
+    second: View
+    titles: tuple[str, str]
+    note: str = ""
 
 
 def apart(pair: Pair, result: Disagreement | str) -> None:
@@ -134,14 +158,6 @@ def made_with(first: Checkpoint, second: Checkpoint) -> None:
     if not rows:
         st.caption("Every setting is the same.")
         return
-    table = [{"setting": name, first.name: _cell(a), second.name: _cell(b)} for name, a, b in rows]
+    table = [{"setting": name, first.name: setting(a), second.name: setting(b)} for name, a, b in rows]
     st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)))
     st.caption(f"{len(rows)} settings differ; the others are the same.")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return " to ".join(map(str, value)) if isinstance(value, list) and len(value) == 2 else str(value)

@@ -18,7 +18,7 @@ from depthscope.figures.summary import sentence
 from depthscope.probes.measuring import two_runs
 from depthscope.probes.measuring.two_runs import Disagreement
 from depthscope.ui.compare import measures
-from depthscope.ui.compare.pair import GAP, Kind, Pair
+from depthscope.ui.compare.measures import GAP, Kind, Pair
 from depthscope.ui.shell import instance_page
 from depthscope.ui.shell.sidebar import describe
 from depthscope.ui.trace import views

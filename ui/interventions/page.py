@@ -21,9 +21,9 @@ from depthscope.ui.trace import views
 from depthscope.ui.visit.address import MAX_EDITS_CHARS, Address, edits_fit
 from depthscope.ui.visit.view import View
 from depthscope.ui.visit.visit import visit
-from depthscope.ui.widgets import copy_instance, explain
+from depthscope.ui.widgets import copy_instance
 from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import csv_and_json, plot, scheme, take_away
+from depthscope.ui.widgets.plot import Figures, Picture, csv_and_json, draw as draw_figures, take_away
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work
 
@@ -42,7 +42,7 @@ def _address(view: View) -> Address:
 
 def _sections(view: View) -> None:
     draw(view)
-    effect_map.section(view)
+    effect_map.draw(view)
 
 
 def draw(view: View) -> None:
@@ -106,18 +106,14 @@ def _later(view: View, edits: Edits) -> None:
 
 def _cards(view: View, edits: Edits, offers: Sequence[Offer]) -> None:
     left, right = st.columns(2, gap="small")
-    with left, st.container(border=True, gap="xsmall", height="stretch"):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown("**Edits**")
-            explain.popover("do")
+    with left, card("Edits", "do"):
         _list(edits)
         if not edits_fit(edits.text):
             st.caption("This list is too long for a link: the address leaves it out.")
         if note := visit().edits.note:
             st.caption(plain(note))
         _examples(offers, clear=bool(edits.text))
-    with right, st.container(border=True, gap="xsmall", height="stretch"):
-        st.markdown("**Build an edit**")
+    with right, card("Build an edit"):
         builder.draw(view)
 
 
@@ -165,20 +161,21 @@ def _both(view: View, ran: Ran | None) -> None:
 def _logits(view: View, edits: Edits, ran: Ran) -> None:
     replay, name = ran.replay, f"{view.checkpoint.name}-edits"
     one, (yes, no) = replay.runs[0], words(view.instance)
+    random = (
+        f"The band is the range of {len(one.random)} draws of the same edits at random {drawing.places(one)}: where "
+        "the solid line leaves it, the effect is specific to those that were named."
+        if len(one.random)
+        else "The edits name no node, so no random node can stand in for one."
+    )
+    spans = [(edit.step, min(edit.last, view.trace.steps)) for edit in edits.program]
+    picture = Picture(
+        "Logit of the answer over steps, before and after the edits",
+        lambda scheme: drawing.logit_over_steps(one, spans, scheme, view.trained_steps),
+        f"Above 0 the model says {yes}, below {no}. {random} The thin lines: a network that was never trained, with "
+        "and without the same edits.",
+    )
     with card("The logit of the answer, step by step", height="content"):
-        spans = [(edit.step, min(edit.last, view.trace.steps)) for edit in edits.program]
-        fig = drawing.logit_over_steps(one, spans, scheme(), view.trained_steps)
-        plot(fig, "edits logits", name, "Logit of the answer over steps, before and after the edits")
-        random = (
-            f"The band is the range of {len(one.random)} draws of the same edits at random {drawing.places(one)}: what "
-            "leaves it is due to those that were named."
-            if len(one.random)
-            else "The edits name no node, so no random node can stand in for one."
-        )
-        st.caption(
-            f"Above 0 the model says {plain(yes)}, below {plain(no)}. {random} "
-            "The thin lines: a network that was never trained, with and without the same edits."
-        )
+        draw_figures(Figures({"logits": picture}), "edits", name)
         offers = csv_and_json(name, lambda: drawing.as_csv(one), lambda: dumps(replay))
         offers.append(copy_instance.instance_offer(view))
         take_away("edits", offers, *copy_instance.on_instance(view, "do", edit=edits.texts))

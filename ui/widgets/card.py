@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
 
-from depthscope.ui.widgets import explain
 from depthscope.ui.widgets.text import plain
 
+DOCS = Path(__file__).parents[2] / "docs" / "instruments"
 Height = Literal["stretch", "content"]
+
+
+@cache
+def documentation(name: str) -> str:
+    """The documentation of an instrument, its title as a small heading; links to other files lead nowhere here."""
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8").replace("\n# ", "\n### ").replace("# ", "### ", 1)
+    return re.sub(r"\[([^\]]+)\]\([^)]*\.md\)", r"\1", text)
+
+
+def popover(name: str) -> None:
+    """A "?" that opens the page of an instrument: question, formula, control, how to read it, pitfalls, source."""
+    if not (DOCS / f"{name}.md").is_file():
+        return  # an instrument of the user's own
+    with st.popover("?", help="What this measures, its controls and its pitfalls"):
+        st.markdown(documentation(name))
 
 
 def card(title: str, doc: str | None = None, height: Height = "stretch") -> AbstractContextManager:
@@ -22,7 +40,7 @@ def card(title: str, doc: str | None = None, height: Height = "stretch") -> Abst
         return box
     with box.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{title}**", width="content")
-        explain.popover(doc)
+        popover(doc)
     return box
 
 

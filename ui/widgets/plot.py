@@ -69,10 +69,19 @@ def picture() -> PictureFormat:
     return st.session_state.get(PICTURE) or "png"
 
 
-def plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
-    """A Plotly figure whose modebar saves it in the format that was chosen, with its numbers below it."""
-    st.plotly_chart(fig, theme=None, key=key, config=config(name, picture()), alt=alt)
-    numbers_of(fig, key, name)
+def plot(fig: go.Figure, key: str, name: str, alt: str, **settings: Any) -> Any:
+    """A Plotly figure whose modebar saves it in the format that was chosen, with its numbers below it.
+
+    Returns:
+        What `st.plotly_chart` returns with these settings.
+    """
+    chart = st.plotly_chart(fig, theme=None, key=key, config=config(name, picture()), alt=alt, **settings)
+    with st.container(horizontal=True, horizontal_alignment="right", key=f"numbers {key}"):
+        st.download_button(
+            "CSV", lambda: as_csv(fig), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv {key}", type="tertiary",
+            help="Every point and cell of this figure",
+        )  # fmt: skip
+    return chart
 
 
 def draw(of: Figures, kind: str, stem: str) -> None:
@@ -107,15 +116,6 @@ def _picture(picture: Picture, key: str, name: str) -> None:
         plot(made, key, name, picture.title)
     if picture.caption:
         st.caption(plain(picture.caption, LONGEST))
-
-
-def numbers_of(fig: go.Figure, key: str, name: str) -> None:
-    """The way to take the numbers of a figure away; they are read from the figure itself."""
-    with st.container(horizontal=True, horizontal_alignment="right", key=f"numbers {key}"):
-        st.download_button(
-            "CSV", lambda: as_csv(fig), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv {key}", type="tertiary",
-            help="Every point and cell of this figure",
-        )  # fmt: skip
 
 
 def downloads(kind: str, offers: Sequence[Offer]) -> None:
