@@ -31,12 +31,7 @@ class Row:
     difficulty: int | None = None
 
 
-TITLES: dict[str, str] = {
-    "accuracy": "Accuracy",
-    "ceiling": "Ceiling",
-    "tpr": "Positives",
-    "tnr": "Negatives",
-}
+TITLES: dict[str, str] = {"accuracy": "Accuracy", "ceiling": "Ceiling", "tpr": "Positives", "tnr": "Negatives"}
 READ: dict[Measured, str] = {
     "accuracy": "A cell is the share of right answers at one difficulty after T steps; chance level is closest to the "
     "background.",
@@ -124,11 +119,7 @@ def _open_one(what: Subject, found: Frontier, row: int) -> None:
             instance = measuring.first_wrong(what, int(found.difficulty[row]))
         content = tasks.get(what.task).render(instance).encode()
         visit.change(
-            checkpoint=what.checkpoint.name,
-            origin=UserInput(content),
-            source=None,
-            target=None,
-            steps=what.steps,
+            checkpoint=what.checkpoint.name, origin=UserInput(content), source=None, target=None, steps=what.steps
         )
         st.switch_page("pages/trace.py")
 

@@ -18,10 +18,7 @@ _STYLE = Path(__file__).with_name("frame.css").read_text(encoding="utf-8")
 def begin() -> None:
     """Title, icon, logo and layout; the router's first line."""
     st.set_page_config(
-        page_title="Depthscope",
-        page_icon=str(STATIC / "mark.svg"),
-        layout="wide",
-        initial_sidebar_state=SIDEBAR_WIDTH,
+        page_title="Depthscope", page_icon=str(STATIC / "mark.svg"), layout="wide", initial_sidebar_state=SIDEBAR_WIDTH
     )
     st.html(f"<style>{_STYLE}</style>")
     st.logo(str(STATIC / "logo.svg"), icon_image=str(STATIC / "mark.svg"), size="medium")
