@@ -169,16 +169,11 @@ def choice(view: View) -> None:
         return
     good = [item for item in items if item.problem is None]
     at = next((i for i, item in enumerate(good) if _is_open(view, item)), None)
-    st.session_state["batch_widget"] = at
-
-    def choose() -> None:
-        if (chosen := st.session_state["batch_widget"]) is not None:
-            show(good[chosen])
-
     if good:
         st.selectbox(
             f"Batch: {len(good):,} instances", range(len(good)), format_func=lambda i: f"{i + 1}. {good[i].name}"[:80],
-            key="batch_widget", on_change=choose, index=None, placeholder="Choose one",
+            index=None, placeholder="Choose one",
+            **visit.bind("batch_widget", at, lambda chosen: None if chosen is None else show(good[chosen])),
         )  # fmt: skip
         with st.container(horizontal=True):
             here = -1 if at is None else at

@@ -73,17 +73,15 @@ def chosen(view: View) -> str | None:
 
 def choice(view: View) -> None:
     """The sidebar's choice of the other side."""
-    kind = kind_of(view)
-    st.session_state["beside_widget"] = kind
-
-    def choose() -> None:
-        first = examples.examples(view.instance.task)[0].name
-        beside = {"checkpoint": None, "twin": TWIN, "instance": Example(first)}
-        visit.change(beside=beside[st.session_state["beside_widget"] or kind])
-
+    kind, first = kind_of(view), examples.examples(view.instance.task)[0].name
+    beside = {"checkpoint": None, "twin": TWIN, "instance": Example(first)}
     with st.container(gap="xsmall"):
         st.segmented_control(
-            "Compare with", KINDS, format_func=KINDS.__getitem__, key="beside_widget", on_change=choose, width="stretch"
+            "Compare with",
+            KINDS,
+            format_func=KINDS.__getitem__,
+            width="stretch",
+            **visit.bind("beside_widget", kind, lambda chosen: visit.change(beside=beside[chosen or kind])),
         )
         if kind == "checkpoint":
             _other_checkpoint(view)
@@ -94,15 +92,10 @@ def choice(view: View) -> None:
 
 
 def _other_checkpoint(view: View) -> None:
-    def choose() -> None:
-        visit.change(against=st.session_state["against_widget"])
-
     name = chosen(view)
     if name is not None:
-        st.session_state["against_widget"] = name
-        st.selectbox(
-            "Second checkpoint", candidates(view), key="against_widget", on_change=choose, label_visibility="collapsed"
-        )
+        shows = visit.bind("against_widget", name, lambda against: visit.change(against=against))
+        st.selectbox("Second checkpoint", candidates(view), label_visibility="collapsed", **shows)
         st.caption(plain(describe(name)))
 
 
@@ -110,19 +103,16 @@ def _other_instance(view: View) -> None:
     """One of the examples, or what was open when it was taken over; then the first side can be changed freely."""
     entries = {entry.name: entry.title for entry in examples.examples(view.instance.task)}
     beside = view.address.beside
-    names = [*entries] if isinstance(beside, Example) else [PINNED, *entries]
-    st.session_state["other_widget"] = beside.name if isinstance(beside, Example) else PINNED
-
-    def choose() -> None:
-        visit.change(beside=Example(st.session_state["other_widget"]))
+    names, shown = ([*entries], beside.name) if isinstance(beside, Example) else ([PINNED, *entries], PINNED)
 
     def pin() -> None:
         content = tasks.get(view.instance.task).render(view.instance).encode()
         visit.change(beside=UserInput(content))
 
     st.selectbox(
-        "Second instance", names, format_func=lambda name: entries.get(name, "The one taken over"), key="other_widget",
-        on_change=choose, label_visibility="collapsed",
+        "Second instance", names, format_func=lambda name: entries.get(name, "The one taken over"),
+        label_visibility="collapsed",
+        **visit.bind("other_widget", shown, lambda name: visit.change(beside=Example(name))),
     )  # fmt: skip
     st.button(
         "Take the open one over", on_click=pin, width="stretch",

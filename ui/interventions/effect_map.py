@@ -153,20 +153,14 @@ def _put(view: View, t: int, i: int) -> None:
 
 def _cell(view: View, one: EffectMap) -> None:
     """The chosen cell by name, for keyboards and large maps."""
-    state, labels = st.session_state, one.labels
+    labels = one.labels
     t, i = _chosen(view)
-    state["effects step_widget"], state["effects node_widget"] = t, i
-
-    def choose() -> None:
-        _choose(view, int(state["effects step_widget"]), int(state["effects node_widget"]))
-
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Step", range(len(one.effect)), key="effects step_widget", on_change=choose, width=96)
+        steps = visit.bind("effects step_widget", t, lambda step: _choose(view, step, _chosen(view)[1]))
+        st.selectbox("Step", range(len(one.effect)), width=96, **steps)
         if len(labels) <= opening.MAX_LISTED:
-            st.selectbox(
-                "Node", range(len(labels)), format_func=lambda k: name_of(labels, k), key="effects node_widget",
-                on_change=choose, width=170,
-            )  # fmt: skip
+            nodes = visit.bind("effects node_widget", i, lambda node: _choose(view, _chosen(view)[0], node))
+            st.selectbox("Node", range(len(labels)), format_func=lambda k: name_of(labels, k), width=170, **nodes)
         put = st.button("Put it into the list", key="effects put")
         st.markdown(f"R = **{drawing.effect(one.effect[t, i])}**", width="content")
     if put:

@@ -20,7 +20,7 @@ from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
 from depthscope.ui.visit.address import MAX_EDITS_CHARS, Address, edits_fit
 from depthscope.ui.visit.view import View
-from depthscope.ui.visit.visit import visit
+from depthscope.ui.visit.visit import bind, visit
 from depthscope.ui.widgets import copy_instance
 from depthscope.ui.widgets.card import card
 from depthscope.ui.widgets.plot import Figures, Picture, csv_and_json, draw as draw_figures, take_away
@@ -129,14 +129,8 @@ def _examples(offers: Sequence[Offer], clear: bool) -> None:
 
 
 def _list(edits: Edits) -> None:
-    state = st.session_state
-    state["edits_widget"] = edits.text
-
-    def typed() -> None:
-        edit_list.put(state["edits_widget"])
-
     st.text_area(
-        "Edits, one a line", key="edits_widget", on_change=typed, height=84, max_chars=MAX_EDITS_CHARS,
+        "Edits, one a line", **bind("edits_widget", edits.text, edit_list.put), height=84, max_chars=MAX_EDITS_CHARS,
         label_visibility="collapsed", placeholder="zero t=3 node=A\nhold t=4",
         help="One edit a line, all made in one run; Ctrl+Enter runs them.",
     )  # fmt: skip

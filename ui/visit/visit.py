@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -118,6 +118,12 @@ def current() -> Address:
     address = visit().address
     assert address is not None
     return address
+
+
+def bind(key: str, value: Any, choose: Callable[[Any], None]) -> dict[str, Any]:
+    """Key and callback of a widget that shows a value and hands on another that is chosen."""
+    st.session_state[key] = value
+    return {"key": key, "on_change": lambda: choose(st.session_state[key])}
 
 
 def change(**fields: Any) -> None:
