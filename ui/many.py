@@ -204,8 +204,7 @@ def answers(view: View) -> None:
         result = background.result(work)
         if result is None:
             st.caption("Every instance runs for its own number of steps, as `depthscope trace CKPT batch.jsonl` does.")
-            if not background.under_way(work):
-                st.button("Answer all", on_click=background.start, args=(work,), key="answer batch")
+            background.offer(work, "Answer all")
             return
         answers = [json.loads(line) for line in result["lines"]]
         rows = [_row(item, answer) for item, answer in zip(items, answers, strict=True)]

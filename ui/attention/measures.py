@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import streamlit as st
 
 from depthscope.core import tasks
 from depthscope.figures.instruments import attention as drawing
@@ -15,8 +14,7 @@ from depthscope.probes.instruments.highway import HighwayScores
 from depthscope.probes.instruments.interaction import InteractionScores
 from depthscope.probes.instruments.knockout import KnockoutScores
 from depthscope.ui.visit.view import View, trained
-from depthscope.ui.widgets.plot import Figures, Picture
-from depthscope.ui.widgets.text import plain
+from depthscope.ui.widgets.figures import Figures, Picture, headline
 from depthscope.ui.work.measure import Section, sections
 
 FIGURES = {"mass": "Mass", "auroc": "AUROC", "rollout_mass": "Rollout, mass", "rollout_auroc": "Rollout, AUROC"}
@@ -34,15 +32,10 @@ READ = {
 def draw(view: View) -> None:
     """The sections."""
     opened = view.checkpoint
-    st.markdown("#### Measured on drawn instances")
     hardest = trained(opened, "difficulty")
     most = f" ({tasks.get(opened.config.task).words.counted(hardest[1])})" if hardest else ""
-    st.caption(
-        plain(
-            f"Instances that no training saw, as hard as the hardest trained on{most}, with 95% intervals; those "
-            "without a path are left out."
-        )
-    )
+    note = f"Instances that no training saw, as hard as the hardest trained on{most}, with 95% intervals; those "
+    headline("Measured on drawn instances", f"{note}without a path are left out.", 4)
     sections(
         opened,
         [

@@ -20,10 +20,8 @@ from depthscope.ui.trace import views
 from depthscope.ui.visit import visit
 from depthscope.ui.visit.cache import recent
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets import plot
-from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import Figures, Picture
-from depthscope.ui.widgets.text import plain, whole
+from depthscope.ui.widgets.figures import Figures, Picture, card, downloads, draw_figures, headline, picture
+from depthscope.ui.widgets.text import whole
 from depthscope.ui.work.measure import Request, Section, section
 
 ALONE = (
@@ -75,29 +73,25 @@ def _run(view: View) -> None:
 
 def _without(view: View) -> None:
     """One sentence, the linked views, and the one question that needs no attention."""
-    with st.container(gap="xxsmall"):
-        st.markdown("### This model has no attention to look at")
-        st.caption(
-            f"{plain(view.checkpoint.name)} passes its state from one place to the next. Effective interaction, below, "
-            f"asks of any model where its answer comes from. {plain(views.size(view))}."
-        )
+    headline(
+        "This model has no attention to look at",
+        f"{view.checkpoint.name} passes its state from one place to the next. Effective interaction, below, asks of "
+        f"any model where its answer comes from. {views.size(view)}.",
+    )
     views.linked(view, key="attention views", readings=attention_run.with_readings(view))
     with visit.error_box():
         _traced_back(view)
 
 
 def _headline(view: View, scores: AttentionScores | None) -> None:
-    path, _ = drawing.path_of(view.instance)
-    with st.container(gap="xxsmall"):
-        if scores is not None:
-            st.markdown(f"### {plain(drawing.where(scores, view.instance))}")
-            st.caption(plain(f"{drawing.chance(scores)} {whole(views.size(view))}"))
-        elif not attention_run.has_path(view):
-            st.markdown(f"### {plain(whole(_no_path(view)))}")
-            st.caption(plain(f"The maps show where it goes all the same. {whole(views.size(view))}"))
-        else:
-            st.markdown(f"### {plain(f'Does attention run along {path}?')}")
-            st.caption(plain(f"This run is large: measure it below. {whole(views.size(view))}"))
+    size = whole(views.size(view))
+    if scores is not None:
+        headline(drawing.where(scores, view.instance), f"{drawing.chance(scores)} {size}")
+    elif not attention_run.has_path(view):
+        headline(whole(_no_path(view)), f"The maps show where it goes all the same. {size}")
+    else:
+        path, _ = drawing.path_of(view.instance)
+        headline(f"Does attention run along {path}?", f"This run is large: measure it below. {size}")
 
 
 def _no_path(view: View) -> str:
@@ -111,9 +105,9 @@ def _draw_maps(view: View) -> None:
     name = f"{title}-{view.key[:8]}-attention.csv"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("#### Maps")
-        plot.downloads("maps", [("CSV", name, "text/csv", lambda: attention_maps.as_csv(trace, route))])
+        downloads("maps", [("CSV", name, "text/csv", lambda: attention_maps.as_csv(trace, route))])
     data = recent("attention maps", 128 << 20).make(view.key, lambda: attention_maps.payload(trace, route, title=title))
-    _maps(data={**data, "picture": plot.picture()}, key="attention maps")
+    _maps(data={**data, "picture": picture()}, key="attention maps")
     rows = (
         "nodes in the order in which the oracle has them: where a wave passes, full cells move down beside the diagonal"
     )
@@ -175,11 +169,12 @@ def _rollout(view: View, rolled: np.ndarray) -> None:
             f"Of the answer after {scores.steps} steps {trained} comes from the path's other nodes (spread evenly "
             f"{even}, permuted {mixed}, untrained {blank}). "
         )
-    picture = _map_of(view, "Rolled-out attention", rolled)
     name = f"{view.checkpoint.name}-{view.key[:8]}"
-    plot.draw(Figures({"rollout": picture}, f"{caption}It does not see values, nor what states forget."), "here", name)
+    draw_figures(
+        Figures({"rollout": picture}, f"{caption}It does not see values, nor what states forget."), "here", name
+    )
     offer = ("Shares as CSV", f"{name}-rollout.csv", "text/csv", lambda: _shares_csv(view, {"share": rolled}))
-    plot.downloads("rollout", [offer])
+    downloads("rollout", [offer])
 
 
 def _map_of(view: View, title: str, value: np.ndarray) -> Picture:

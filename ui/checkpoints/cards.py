@@ -18,7 +18,7 @@ from depthscope.core.kinds import DEFAULT, TITLES
 from depthscope.figures.training import accuracy_cells, told
 from depthscope.ui.visit import uploads, view as opening, visit
 from depthscope.ui.visit.uploads import Upload
-from depthscope.ui.widgets.plot import scheme
+from depthscope.ui.widgets.figures import scheme
 from depthscope.ui.widgets.text import plain, setting, whole
 
 MAX_CARD, MAX_VALUE = 12_000, 80

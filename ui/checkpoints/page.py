@@ -15,6 +15,7 @@ from depthscope.ui.checkpoints.cards import Card
 from depthscope.ui.frontier.page import Measured
 from depthscope.ui.shell import frame, startup
 from depthscope.ui.visit import uploads, view as opening, visit
+from depthscope.ui.widgets.figures import headline as title
 from depthscope.ui.widgets.text import plain, whole
 
 Section = Literal["Open", "Bring your own", "Train one here"]
@@ -46,14 +47,13 @@ def show() -> None:
 def headline() -> Section:
     """How many there are, and the choice of what to do."""
     there, mine = len(opening.in_folder()), len(uploads.mine())
-    with st.container(gap="xxsmall"):
-        whose = f" and {mine} of your own" if mine else ""
-        count = f"{there} checkpoint{'' if there == 1 else 's'}" if there else "No checkpoint yet"
-        st.markdown(f"### {count}{whose}" + (" can be opened here" if there or mine else ""))
-        st.caption(
-            "A checkpoint is a trained model: weights, config, and what was measured when it was made. What you upload "
-            "or train here stands beside the others on every page."
-        )
+    whose = f" and {mine} of your own" if mine else ""
+    count = f"{there} checkpoint{'' if there == 1 else 's'}" if there else "No checkpoint yet"
+    title(
+        f"{count}{whose}{' can be opened here' if there or mine else ''}",
+        "A checkpoint is a trained model: weights, config, and what was measured when it was made. Models you upload "
+        "or train here appear in the checkpoint menu on every page.",
+    )
     sections = SECTIONS[:-1] if startup.read_only() else SECTIONS
     by_name: dict[str, Section] = {name: section for section, name in IN_URL.items() if section in sections}
     here = visit.part(Remembered)

@@ -22,7 +22,7 @@ from depthscope.ui.checkpoints import cards, training_form, training_run
 from depthscope.ui.checkpoints.training_request import Request, duration
 from depthscope.ui.checkpoints.training_run import Done, Run, TrainingRuns
 from depthscope.ui.visit import uploads, visit
-from depthscope.ui.widgets.plot import csv_and_json, downloads, plot, scheme
+from depthscope.ui.widgets.figures import csv_and_json, downloads, plot, scheme
 from depthscope.ui.widgets.text import plain, whole
 
 PLACE = "training"

@@ -21,7 +21,7 @@ from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.two_runs import Disagreement
 from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets.plot import Figures, Picture, choice, downloads, draw
+from depthscope.ui.widgets.figures import Figures, Picture, choice, downloads, draw_figures, headline
 from depthscope.ui.widgets.text import plain, setting
 from depthscope.ui.work.measure import Section, section
 
@@ -75,7 +75,7 @@ def apart(pair: Pair, result: Disagreement | str) -> None:
             f"Those that differ most are on top. To see it in the views above choose “{GAP}” under fill.",
         ),
     }  # fmt: skip
-    draw(Figures(pictures, abreast=True), "compare", name)
+    draw_figures(Figures(pictures, abreast=True), "compare", name)
     downloads("compare", [("CSV of the differences", f"{name}-differences.csv", "text/csv", lambda: as_csv(result))])
 
 
@@ -96,8 +96,8 @@ def measured(pair: Pair) -> None:
     span = opening.trained(first, "difficulty") or (1, subjects.trained(first))
     hard = min(max(span[1] + 1, 2 * span[1]), HARDEST)
     levels = tuple(range(max(1, span[0]), hard + 1))
-    st.markdown("#### On drawn instances")
-    st.caption(f"Instances that no training saw, difficulty {levels[0]} to {levels[-1]}, the same for both.")
+    note = f"Instances that no training saw, difficulty {levels[0]} to {levels[-1]}, the same for both."
+    headline("On drawn instances", note, 4)
     other = second.name if any(second.name == e["name"] for e in opening.offered()) else str(second.folder)
     steps = {"steps": steps_of(first, second, levels[-1]), "options": {"other": other}}
     asks = (

@@ -25,6 +25,7 @@ from depthscope.ui.trace import views
 from depthscope.ui.visit import examples, view as opening, visit
 from depthscope.ui.visit.address import TWIN, Example, UserInput
 from depthscope.ui.visit.view import View, open_address
+from depthscope.ui.widgets.figures import headline
 from depthscope.ui.widgets.text import plain, whole
 
 KINDS: dict[Kind, str] = {"checkpoint": "Checkpoint", "twin": "Twin", "instance": "Instance"}
@@ -42,7 +43,7 @@ def _sections(view: View) -> None:
         views.alone(view, plain(pair))
         return
     difference = gap(pair)
-    headline(pair)
+    _headline(pair)
     sides(pair, difference)
     measures.apart(pair, difference)
     if pair.kind == "checkpoint":
@@ -158,13 +159,11 @@ def gap(pair: Pair) -> Disagreement | str:
         return whole(str(error))
 
 
-def headline(pair: Pair) -> None:
+def _headline(pair: Pair) -> None:
     """The sentence of the comparison, and what makes the instances differ."""
     first, second = pair.first.trace, pair.second.trace
     message = comparison(first, second) if pair.kind == "checkpoint" else of_two_instances(first, second)
-    with st.container(gap="xxsmall"):
-        st.markdown(f"### {plain(message)}")
-        st.caption(plain(" ".join(filter(None, (pair.note, whole(views.size(pair.first)))))))
+    headline(message, " ".join(filter(None, (pair.note, whole(views.size(pair.first))))))
 
 
 def sides(pair: Pair, difference: Disagreement | str) -> None:

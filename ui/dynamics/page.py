@@ -21,7 +21,7 @@ from depthscope.probes.measuring import instances as subjects
 from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets.plot import Figures, Picture
+from depthscope.ui.widgets.figures import Figures, Picture, headline
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work.measure import Section, section, sections
 
@@ -40,12 +40,12 @@ def show() -> None:
 
 
 def _sections(view: View) -> None:
-    headline(view)
+    _headline(view)
     instance(view)
     measured(view)
 
 
-def headline(view: View) -> None:
+def _headline(view: View) -> None:
     """One sentence on how the open run settles."""
     rest = movement.rests(view.trace.hidden)
     change, _ = movement.changes(view.trace.hidden, np.arange(view.trace.n_nodes))
@@ -53,17 +53,12 @@ def headline(view: View) -> None:
     last = float(change[-1].mean())
     early = settled[settled < view.trace.steps]
     moving = f"in step {view.trace.steps} a state still moves by {last:.2g} of its size on average"
-    message = f"No node settles before the end; {moving}."
-    if len(early):
-        message = (
-            f"{len(early)} of {len(settled)} nodes settle before the end, the last at step {early.max()}; {moving}."
-        )
-    with st.container(gap="xxsmall"):
-        st.markdown(f"### {plain(message)}")
-        st.caption(
-            f"A node has settled from the step on from which it stays within {movement.SETTLED:.0%} of its size of "
-            f"where it ends, at step {view.trace.steps}. {plain(views.size(view))}."
-        )
+    count = f"{len(early)} of {len(settled)} nodes settle before the end, the last at step {max(early, default=0)}"
+    headline(
+        f"{count if len(early) else 'No node settles before the end'}; {moving}.",
+        f"A node has settled from the step on from which it stays within {movement.SETTLED:.0%} of its size of where "
+        f"it ends, at step {view.trace.steps}. {views.size(view)}.",
+    )
 
 
 def instance(view: View) -> None:

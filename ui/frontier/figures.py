@@ -20,8 +20,7 @@ from depthscope.ui.frontier.measuring import Subject
 from depthscope.ui.frontier.request import frontier_lines
 from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.address import UserInput
-from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import Figures, Picture, csv_and_json, draw as draw_figures, take_away
+from depthscope.ui.widgets.figures import Figures, Picture, card, csv_and_json, draw_figures, take_away
 
 
 @dataclass

@@ -20,8 +20,7 @@ from depthscope.ui.frontier import measuring
 from depthscope.ui.frontier.measuring import Subject
 from depthscope.ui.frontier.request import exit_request, trivial_lines
 from depthscope.ui.visit.cache import fingerprint
-from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import Figures, Picture, csv_and_json, draw, take_away
+from depthscope.ui.widgets.figures import Figures, Picture, card, csv_and_json, draw_figures, take_away
 from depthscope.ui.work import work
 from depthscope.ui.work.measure import Section, section as section_of
 from depthscope.ui.work.work import Progress, Work
@@ -47,8 +46,7 @@ def trivial_rules(what: Subject) -> None:
             "audited instances and on the paper's: where they get far, a model can as well."
             + (" The word counter is learned first, about a minute." if tasks.get(what.task).training.sums else "")
         )
-        if not work.under_way(rules):
-            st.button("Measure trivial rules", key="trivial measure", on_click=work.start, args=(rules,))
+        work.offer(rules, "Measure trivial rules")
 
 
 def levels(what: Subject, data: str) -> list[int]:
@@ -91,7 +89,7 @@ def _curves(what: Subject, frontier: Frontier, scores: Scores, errs: Sequence[Ru
         "; ".join(drawing.SAYS.get(rule, rule) for rule in rules) + ". Bars are 95% intervals (Wilson).",
     )
     lead = f"{drawing.most(scores, what.task)} {drawing.where_wrong(errs, data, name)}"
-    draw(Figures({"trivial": picture}, lead=lead), "rules", name)
+    draw_figures(Figures({"trivial": picture}, lead=lead), "rules", name)
     lines = [trivial_lines(what.address, levels(what, kind), _count(what), kind, seed) for kind in scores]
     if errs:
         lines.append(trivial_lines(what.address, levels(what, data), _count(what), data, seed, where_wrong=True))

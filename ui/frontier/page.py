@@ -21,6 +21,7 @@ from depthscope.ui.shell import frame, help as guide, sidebar
 from depthscope.ui.trace import views
 from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.address import MAX_INSTANCES, MAX_SEED, MAX_STEPS, Address, Sample, UserInput, from_query
+from depthscope.ui.widgets.figures import headline
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import job as jobs, work
 from depthscope.ui.work.job import Job
@@ -201,10 +202,8 @@ def measured(what: Subject) -> None:
     running, n_shown = job is not None and job.running, 0 if job is None else len(job.results)
     result = measuring.frontier_of(what)
     name, missing = what.checkpoint.name, len(what.levels) - (0 if result is None else len(result.difficulty))
-    with st.container(gap="xxsmall"):
-        nothing = f"Measuring {name} …" if running else "Nothing measured yet"
-        st.markdown(f"### {plain(nothing if result is None else sentence(result, name, what.task))}")
-        st.caption(plain(_about(what)))
+    nothing = f"Measuring {name} …" if running else "Nothing measured yet"
+    headline(nothing if result is None else sentence(result, name, what.task), _about(what))
     if job is not None and running:
         jobs.watch(job, n_shown, "frontier cancel")
     elif missing:

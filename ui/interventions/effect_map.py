@@ -19,7 +19,7 @@ from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.address import UserInput
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets import copy_instance
-from depthscope.ui.widgets.plot import plot, scheme
+from depthscope.ui.widgets.figures import plot, scheme
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work.measure import Request, Section, section
 

@@ -22,8 +22,7 @@ from depthscope.ui.visit.address import MAX_EDITS_CHARS, Address, edits_fit
 from depthscope.ui.visit.view import View
 from depthscope.ui.visit.visit import bind, visit
 from depthscope.ui.widgets import copy_instance
-from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import Figures, Picture, csv_and_json, draw as draw_figures, take_away
+from depthscope.ui.widgets.figures import Figures, Picture, card, csv_and_json, draw_figures, headline, take_away
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work
 
@@ -78,30 +77,19 @@ def _ran(view: View, edits: Edits) -> tuple[Ran | None, str | None]:
 
 
 def _headline(view: View, edits: Edits, ran: Ran | None, problem: str | None) -> None:
-    with st.container(gap="xxsmall"):
-        if ran is not None:
-            st.markdown(f"### {plain(drawing.what_happened(ran.replay.runs[0], words(view.instance)))}")
-            donor = ran.replay.runs[0].donor
-            sentences = [sentence(view.trace), *([whole(f"The patches take from {donor}")] if donor else [])]
-            st.caption(" ".join(map(plain, sentences)))
-            return
-        st.markdown(f"### {plain(sentence(view.trace))}")
-        if problem is not None:
-            st.error(plain(whole(problem)) + " The undisturbed run is shown.")
-        elif not edits.program:
-            st.caption("No edit yet: choose an example, or build one and add it. The undisturbed run is shown.")
-        else:
-            _later(view, edits)
-
-
-def _later(view: View, edits: Edits) -> None:
-    """The button of work that takes longer, and its progress."""
-    later = run.work_of(view, edits)
-    if work.under_way(later):
+    if ran is not None:
+        donor = ran.replay.runs[0].donor
+        taken = f" {whole(f'The patches take from {donor}')}" if donor else ""
+        headline(drawing.what_happened(ran.replay.runs[0], words(view.instance)), sentence(view.trace) + taken)
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Run the edits", on_click=work.start, args=(later,), key="edits go")
-        st.caption("This run is long: the edits and their controls take a while.")
+    headline(sentence(view.trace))
+    if problem is not None:
+        st.error(plain(whole(problem)) + " The undisturbed run is shown.")
+    elif not edits.program:
+        st.caption("No edit yet: choose an example, or build one and add it. The undisturbed run is shown.")
+    else:
+        later = run.work_of(view, edits)
+        work.offer(later, "Run the edits", "This run is long: the edits and their controls take a while.")
 
 
 def _cards(view: View, edits: Edits, offers: Sequence[Offer]) -> None:

@@ -11,7 +11,7 @@ from depthscope.probes import registry
 from depthscope.probes.instruments.commitment import NONE, Commitment
 from depthscope.probes.instruments.lens import Lenses
 from depthscope.probes.instruments.wavefront import Wavefront
-from depthscope.ui.widgets.plot import Figures, Picture
+from depthscope.ui.widgets.figures import Figures, Picture
 from depthscope.ui.widgets.text import plain
 from depthscope.ui.work.measure import Section
 

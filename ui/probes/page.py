@@ -20,10 +20,17 @@ from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
 from depthscope.ui.visit import visit
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets.card import card
 from depthscope.ui.widgets.copy_instance import command, python
-from depthscope.ui.widgets.plot import Figures, Picture, csv_and_json, downloads, draw as draw_figures, take_away
-from depthscope.ui.widgets.text import plain
+from depthscope.ui.widgets.figures import (
+    Figures,
+    Picture,
+    card,
+    csv_and_json,
+    downloads,
+    draw_figures,
+    headline,
+    take_away,
+)
 from depthscope.ui.work.measure import Section, section
 
 SETS = {
@@ -74,16 +81,12 @@ def _scores(view: View, scores: ProbeScores) -> None:
     key = f"probe set {view.checkpoint.name}"
     name = st.session_state.get(key) or first
     test = scores.tests[name]
-    with st.container(gap="xxsmall"):
-        st.markdown(f"### {plain(drawing.finding(scores, name))}")
-        values = "two values" if n_values == 2 else f"{n_values} values"
-        st.caption(
-            plain(
-                f"The concept is “{scores.meaning}”, of {values}; probes fitted on {scores.n_train:,} nodes of "
-                f"{scores.data} instances that no training saw, scored on {test.n_test:,} nodes of "
-                f"{test.n_instances:,} others ({test.title})."
-            )
-        )
+    headline(
+        drawing.finding(scores, name),
+        f"The concept is “{scores.meaning}”, of {'two' if n_values == 2 else n_values} values; probes fitted on "
+        f"{scores.n_train:,} nodes of {scores.data} instances that no training saw, scored on {test.n_test:,} nodes of "
+        f"{test.n_instances:,} others ({test.title}).",
+    )
     stem = re.sub(r"[^\w.-]", "-", f"{view.checkpoint.name}-probes")
     with card("What a probe of each step reads", "fit", height="content"):
         st.segmented_control(
@@ -144,14 +147,13 @@ def _on_instance(view: View) -> None:
     except InputError:
         probe = None  # said above
     stored = [name for name in view.readings if name.startswith("probe: ")]
-    st.markdown(f"### {'The probe' if stored else 'The model'} on this instance")
     if probe is not None and stored:
         result = fit_on_instance.on_instance(view.checkpoint, view.trace, probe)
-        st.caption(plain(fit_on_instance.instance_sentence(result)))
+        headline("The probe on this instance", fit_on_instance.instance_sentence(result))
         views.linked(probe_first(view))
         _instance_curve(view, result, probe.steps)
     else:
-        st.caption("Without stored probes the views show what the model itself reads out.")
+        headline("The model on this instance", "Without stored probes the views show what the model itself reads out.")
         views.linked(view)
 
 

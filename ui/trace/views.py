@@ -22,8 +22,8 @@ from depthscope.figures.summary import sentence
 from depthscope.ui.trace import grouping
 from depthscope.ui.visit import session_file, view as opening, visit
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets import copy_instance, plot
-from depthscope.ui.widgets.plot import Offer
+from depthscope.ui.widgets import copy_instance, figures
+from depthscope.ui.widgets.figures import Offer
 from depthscope.ui.widgets.text import plain, whole
 
 MAX_NOTE = 140
@@ -54,10 +54,8 @@ def notes(view: View) -> list[str]:
 
 def headline(view: View) -> None:
     """The sentence of the trace, and in small what it is about."""
-    with st.container(gap="xxsmall"):
-        st.markdown(f"### {plain(sentence(view.trace))}")
-        parts = [size(view), *(clipped(note, MAX_NOTE) for note in notes(view))]
-        st.caption(" ".join(plain(part if part.endswith("…") else whole(part)) for part in parts))
+    parts = [size(view), *(clipped(note, MAX_NOTE) for note in notes(view))]
+    figures.headline(sentence(view.trace), " ".join(part if part.endswith("…") else whole(part) for part in parts))
 
 
 def linked(
@@ -103,7 +101,7 @@ def linked(
 
     place = {"initial": visit.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and has_ends}
     place |= {"edit": on_edit is not None and not here.grouped, "open_groups": here.grouped}
-    place["picture"] = plot.picture()
+    place["picture"] = figures.picture()
     data = {
         name: json.dumps(value) if isinstance(value, dict) else value for name, value in {**drawing, **place}.items()
     }

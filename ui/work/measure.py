@@ -28,8 +28,7 @@ from depthscope.ui.visit import visit
 from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets import copy_instance
-from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import Figures, Offer, Picture, csv_and_json, draw, take_away
+from depthscope.ui.widgets.figures import Figures, Offer, Picture, card, csv_and_json, draw_figures, take_away
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
 from depthscope.ui.work.difficulty import difficulties
@@ -239,15 +238,15 @@ def section(checkpoint: Checkpoint, what: Section, request: Request | None = Non
         work = None if request is None else work_of(request, checkpoint, what.unit)
         result = None if work is None else background.result(work)
         if request is None or work is None or result is None:
-            if work is None or not background.under_way(work):
-                st.caption(plain(asks))
-                if request is not None and not has_form:
-                    key = f"measure {request.kind}"
-                    st.button(what.button, on_click=background.start, args=(work,), key=key)
+            st.caption(plain(asks))
+            if work is not None and not has_form:
+                background.offer(work, what.button)
+            elif work is not None:
+                background.under_way(work)
             return
         figures = (what.show or _estimates)(result)
         if figures is not None:
-            draw(figures, request.kind, request.stem)
+            draw_figures(figures, request.kind, request.stem)
         offers = csv_and_json(request.stem, lambda: (what.csv or as_csv)(result), lambda: results.dumps(result))
         offers += [] if request.source is None else request.source.offers
         take_away(request.kind, offers, *request.lines, measure.table(result))

@@ -109,3 +109,20 @@ def under_way(work: Work, n_shown: int = 0) -> bool:
     elif job.cancelled:
         st.info("Stopped before it was done; nothing was kept.")
     return False
+
+
+def offer(work: Work, label: str, note: str = "", **button: Any) -> None:
+    """The button that starts a piece of work with a note beside it, or the progress of that work.
+
+    Args:
+        work: The work.
+        label: Of the button.
+        note: Plain text.
+        button: Further settings of the button.
+    """
+    if under_way(work):
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(label, on_click=start, args=(work,), **{"key": f"start {work.kind}", **button})
+        if note:
+            st.caption(plain(note))

@@ -1,10 +1,14 @@
-"""A figure on a page, in the page's scheme, with the numbers it is drawn from and the lines that compute them."""
+"""What pages are made of: headlines, cards with the documentation of an instrument, figures with their numbers."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -13,12 +17,13 @@ from depthscope.figures.style.numbers import as_csv
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import PictureFormat, config
 from depthscope.ui.widgets import copy_instance
-from depthscope.ui.widgets.card import table
 from depthscope.ui.widgets.text import plain
 
 Offer = tuple[str, str, str, Callable[[], Any]]
 """What can be downloaded: its label, the file's name, its type, and how it is made."""
 
+DOCS = Path(__file__).parents[2] / "docs" / "instruments"
+Height = Literal["stretch", "content"]
 PICTURE = "picture_widget"
 
 LONGEST = 1200
@@ -59,6 +64,54 @@ class Figures:
     abreast: bool = False
 
 
+def headline(title: str, note: str = "", level: int = 3) -> None:
+    """A heading and, in small, what it is about; both are plain text."""
+    with st.container(gap="xxsmall"):
+        st.markdown(f"{'#' * level} {plain(title)}")
+        if note:
+            st.caption(plain(note, LONGEST))
+
+
+@cache
+def documentation(name: str) -> str:
+    """The documentation of an instrument, its title as a small heading; links to other files lead nowhere here."""
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8").replace("\n# ", "\n### ").replace("# ", "### ", 1)
+    return re.sub(r"\[([^\]]+)\]\([^)]*\.md\)", r"\1", text)
+
+
+def popover(name: str) -> None:
+    """A "?" that opens the page of an instrument: question, formula, control, how to read it, pitfalls, source."""
+    if not (DOCS / f"{name}.md").is_file():
+        return  # an instrument of the user's own
+    with st.popover("?", help="What this measures, its controls and its pitfalls"):
+        st.markdown(documentation(name))
+
+
+def card(title: str, doc: str | None = None, height: Height = "stretch") -> AbstractContextManager:
+    """A frame with a title; with a "?" that opens the documentation where there is some."""
+    box = st.container(border=True, gap="xsmall", height=height)
+    if doc is None:
+        box.markdown(f"**{title}**")
+        return box
+    with box.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{title}**", width="content")
+        popover(doc)
+    return box
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(r"\, ", "\\,\N{NO-BREAK SPACE}")
+
+
+def table(rows: Sequence[dict[str, str]]) -> None:
+    """Rows of text as a small table; nothing in them is markup, and no interval is broken."""
+    if rows:
+        names = list(rows[0])
+        lines = [names, ["---"] * len(names), *([_unbroken(plain(row[name])) for name in names] for row in rows)]
+        with st.container(key=f"cells {' '.join(names)}"):
+            st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
 def scheme() -> Scheme:
     """The scheme the page is shown in."""
     return "dark" if st.context.theme.type == "dark" else "light"
@@ -84,7 +137,7 @@ def plot(fig: go.Figure, key: str, name: str, alt: str, **settings: Any) -> Any:
     return chart
 
 
-def draw(of: Figures, kind: str, stem: str) -> None:
+def draw_figures(of: Figures, kind: str, stem: str) -> None:
     """The figures of a result with the sentences around them.
 
     Args:
