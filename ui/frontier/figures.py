@@ -16,8 +16,7 @@ from depthscope.figures.frontier.figures import Measured
 from depthscope.figures.frontier.published import SOURCE, Grid, published
 from depthscope.figures.frontier.words import axis, difficulty_title, in_order
 from depthscope.ui.frontier import measuring
-from depthscope.ui.frontier.measuring import Subject
-from depthscope.ui.frontier.request import frontier_lines
+from depthscope.ui.frontier.measuring import Subject, frontier_lines
 from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.address import UserInput
 from depthscope.ui.widgets.figures import Figures, Picture, card, csv_and_json, draw_figures, take_away

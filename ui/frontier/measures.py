@@ -17,8 +17,7 @@ from depthscope.probes.instruments import trivial
 from depthscope.probes.instruments.exit import ExitScores
 from depthscope.probes.instruments.trivial import RuleScores
 from depthscope.ui.frontier import measuring
-from depthscope.ui.frontier.measuring import Subject
-from depthscope.ui.frontier.request import exit_request, trivial_lines
+from depthscope.ui.frontier.measuring import Subject, exit_request, trivial_lines
 from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.widgets.figures import Figures, Picture, card, csv_and_json, draw_figures, take_away
 from depthscope.ui.work import work

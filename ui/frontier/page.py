@@ -15,8 +15,7 @@ from depthscope.core import tasks
 from depthscope.core.frontier import Frontier
 from depthscope.figures.frontier.words import sentence
 from depthscope.ui.frontier import figures, measures, measuring
-from depthscope.ui.frontier.measuring import Subject
-from depthscope.ui.frontier.request import DATA, checked, first
+from depthscope.ui.frontier.measuring import DATA, Subject, checked, first
 from depthscope.ui.shell import frame, help as guide, sidebar
 from depthscope.ui.trace import views
 from depthscope.ui.visit import view as opening, visit

@@ -6,6 +6,7 @@ prints. A section without a figure of its own draws the estimates of the result.
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -16,6 +17,7 @@ import streamlit as st
 
 from depthscope.core import tasks
 from depthscope.core.checkpoint import Checkpoint
+from depthscope.core.commands import arguments
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import concepts
 from depthscope.figures.instruments import estimates as drawing
@@ -31,10 +33,21 @@ from depthscope.ui.widgets import copy_instance
 from depthscope.ui.widgets.figures import Figures, Offer, Picture, card, csv_and_json, draw_figures, take_away
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
-from depthscope.ui.work.difficulty import difficulties
 from depthscope.ui.work.work import Progress, Work
 
 MAX_INSTANCES = 2000
+
+
+def difficulties(text: str) -> list[int]:
+    """Difficulties such as `1-12,20`, from the least.
+
+    Raises:
+        InputError: If the text is no such range.
+    """
+    try:
+        return sorted(arguments.difficulties(text.replace(" ", "").replace("–", "-")))
+    except argparse.ArgumentTypeError as error:
+        raise InputError(f"The range of difficulty cannot be read: {error}.") from None
 
 
 @dataclass(frozen=True)
