@@ -18,6 +18,7 @@ from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.address import UserInput
 from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.visit.view import View
+from depthscope.ui.widgets.figures import downloads
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
 from depthscope.ui.work.work import Progress, Work
@@ -224,14 +225,13 @@ def answers(view: View) -> None:
         picked = chosen["selection"]["rows"] if chosen else []
         if picked and not _is_open(view, items[picked[0]]):
             st.button(f"Open number {picked[0] + 1}", on_click=show, args=(items[picked[0]],), key="open picked")
-        st.download_button(
-            "Answers as JSON Lines", lambda: "".join(f"{line}\n" for line in result["lines"]),
-            f"{view.checkpoint.name}-batch.jsonl", "application/x-ndjson", on_click="ignore",
-        )  # fmt: skip
-        st.download_button(
-            "Instances as JSON Lines", lambda: as_lines(items), "batch.jsonl", "application/x-ndjson",
-            on_click="ignore", help="What `depthscope trace` and the Frontier page read",
-        )  # fmt: skip
+        answers_file = f"{view.checkpoint.name}-batch.jsonl"
+        offers = [
+            ("Answers as JSON Lines", answers_file, lambda: "".join(f"{line}\n" for line in result["lines"])),
+            ("Instances as JSON Lines", "batch.jsonl", lambda: as_lines(items)),
+        ]
+        downloads("batch", offers)
+        st.caption("`depthscope trace` and the Frontier page read the instances.")
 
 
 def as_lines(items: Sequence[Item]) -> str:

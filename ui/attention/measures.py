@@ -19,13 +19,10 @@ from depthscope.ui.work.measure import Section, sections
 
 FIGURES = {"mass": "Mass", "auroc": "AUROC", "rollout_mass": "Rollout, mass", "rollout_auroc": "Rollout, AUROC"}
 READ = {
-    "mass": "The share of its attention that a node on the path gives to the path, mean over those nodes. A node with "
-    "one way in gives it half whatever it has learned: compare with the dotted line.",
+    "mass": "The share of its attention that a node on the path gives to the path, mean over those nodes.",
     "auroc": "The chance that a link on the path has more attention than one off it; .5 is a coin.",
-    "rollout_mass": "Heads and steps multiplied out, with the recorded gates: the share of the answer's state after t "
-    "steps that comes from the path's other nodes.",
-    "rollout_auroc": "The chance that a node on the path has more of that than one off it, among those that can reach "
-    "the answer at all.",
+    "rollout_mass": "The share of the answer's state after t steps that comes from the path's other nodes.",
+    "rollout_auroc": "The chance that a node on the path has more of that than one off it; .5 is a coin.",
 }
 
 
@@ -36,31 +33,16 @@ def draw(view: View) -> None:
     most = f" ({tasks.get(opened.config.task).words.counted(hardest[1])})" if hardest else ""
     note = f"Instances that no training saw, as hard as the hardest trained on{most}, with 95% intervals; those "
     headline("Measured on drawn instances", f"{note}without a path are left out.", 4)
+    attention = lambda result: on_path(result, view.trained_steps, *_in_numbers(result))  # noqa: E731
     sections(
         opened,
         [
-            Section(
-                "attention", "Attention on the path",
-                "Does attention lie on the path that the answer has to come along, in which head and at which step?",
-                lambda result: on_path(result, view.trained_steps, *_in_numbers(result)), {"instances": 40},
-            ),
-            Section(
-                "knockout", "Attention taken out",
-                "Does the answer need that attention? Links on the path are taken out, against as many off it. Half a "
-                "minute.", _knockout, {"instances": 40},
-            ),
-            Section(
-                "interaction", "Effective interaction",
-                "How much does the answer change with each state before it, and does that lie on the path?",
-                _interaction, {"instances": 8},
-            ),
-            Section(
-                "highway", "Gradient highway",
-                "How much of the gradient is left many steps back, trained and at the start, and which mechanism keeps "
-                "it?", _highway, {"instances": 8},
-            ),
+            Section("attention", "Attention on the path", attention, {"instances": 40}),
+            Section("knockout", "Attention taken out", _knockout, {"instances": 40}, note="Half a minute."),
+            Section("interaction", "Effective interaction", _interaction, {"instances": 8}),
+            Section("highway", "Gradient highway", _highway, {"instances": 8}),
         ],
-    )  # fmt: skip
+    )
 
 
 def on_path(result: AttentionScores, span: tuple[int, int] | None, note: str, rollout_note: str) -> Figures:
@@ -131,7 +113,6 @@ def _highway(result: HighwayScores) -> Figures:
     absent = f" This model has no {', no '.join(result.absent)} to switch off." if result.absent else ""
     return Figures(
         {"highway": Picture("Gradient left over steps", partial(drawing.gradient_over_steps, result))},
-        f"One step back leaves this share of the gradient: {left}. A trained state that has arrived forgets its way, "
-        f"and its gradient with it; what matters for learning is the start. {result.n} instances, {result.seeds} "
-        f"untrained networks of each kind.{absent}",
+        f"One step back leaves this share of the gradient: {left}. {result.n} instances, {result.seeds} untrained "
+        f"networks of each kind.{absent}",
     )

@@ -105,7 +105,7 @@ def _draw_maps(view: View) -> None:
     name = f"{title}-{view.key[:8]}-attention.csv"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("#### Maps")
-        downloads("maps", [("CSV", name, "text/csv", lambda: attention_maps.as_csv(trace, route))])
+        downloads("maps", [("CSV", name, lambda: attention_maps.as_csv(trace, route))])
     data = recent("attention maps", 128 << 20).make(view.key, lambda: attention_maps.payload(trace, route, title=title))
     _maps(data={**data, "picture": picture()}, key="attention maps")
     rows = (
@@ -120,9 +120,9 @@ def _against_chance(view: View) -> None:
     """Attention of this run against its path; asked for where there is much of it."""
     what = Section(
         "attention", "Attention on the path against chance, in this run",
-        "This run has many weights; measuring them against the path takes some seconds.",
         lambda result: measures.on_path(result, view.trained_steps, ALONE, ALONE),
         csv=as_csv, button="Measure this run",
+        note="This run has many weights: some seconds.",
     )  # fmt: skip
     none = None if attention_run.has_path(view) else whole(_no_path(view))
     here = Request.of_view("attention", view)
@@ -143,10 +143,10 @@ def _traced_back(view: View) -> None:
         return Figures({"interaction": picture}, f"{INFLUENCE} {drawing.traced_back(result)}")
 
     what = Section(
-        "interaction", "Effective interaction",
-        f"{INFLUENCE} Cotangents are pulled back through every step, here and in an untrained network.", show,
+        "interaction", "Effective interaction", show,
         csv=lambda result: _shares_csv(view, {"share of W": result.first.value}), unit="runs",
         button="Trace this run back",
+        note=f"{INFLUENCE} It is pulled back through every step, here and in an untrained network.",
     )  # fmt: skip
     none = "Nothing lies on a path to this answer, so there is nothing to compare it with. Open another instance."
     with right:
@@ -173,7 +173,7 @@ def _rollout(view: View, rolled: np.ndarray) -> None:
     draw_figures(
         Figures({"rollout": picture}, f"{caption}It does not see values, nor what states forget."), "here", name
     )
-    offer = ("Shares as CSV", f"{name}-rollout.csv", "text/csv", lambda: _shares_csv(view, {"share": rolled}))
+    offer = ("Shares as CSV", f"{name}-rollout.csv", lambda: _shares_csv(view, {"share": rolled}))
     downloads("rollout", [offer])
 
 

@@ -120,7 +120,7 @@ def _card(one: Card, below: Callable[[Card], None]) -> None:
             if st.button("Open in Trace", key=f"open {one.name}", on_click=visit.choose_checkpoint, args=(one.name,)):
                 st.switch_page("pages/trace.py")
             st.download_button(
-                "Download", lambda: bundle.pack(one.folder, one.name), f"{one.name}.zip", "application/zip",
+                "Download", lambda: bundle.pack(one.folder, one.name), f"{one.name}.zip",
                 key=f"zip {one.name}", on_click="ignore", help="A zip of its files as they are",
             )  # fmt: skip
         if isinstance(info, About):

@@ -76,7 +76,7 @@ def apart(pair: Pair, result: Disagreement | str) -> None:
         ),
     }  # fmt: skip
     draw_figures(Figures(pictures, abreast=True), "compare", name)
-    downloads("compare", [("CSV of the differences", f"{name}-differences.csv", "text/csv", lambda: as_csv(result))])
+    downloads("compare", [("CSV of the differences", f"{name}-differences.csv", lambda: as_csv(result))])
 
 
 def as_csv(result: Disagreement) -> str:
@@ -100,14 +100,10 @@ def measured(pair: Pair) -> None:
     headline("On drawn instances", note, 4)
     other = second.name if any(second.name == e["name"] for e in opening.offered()) else str(second.folder)
     steps = {"steps": steps_of(first, second, levels[-1]), "options": {"other": other}}
-    asks = (
-        "How often do the two give the same answer, who is right where they do not, and how far does each carry? "
-        "Up to a minute."
-    )
     drawn = {"difficulty": f"{levels[0]}-{levels[-1]}", "instances": BATCH, **steps}
-    section(first, Section("agreement", "Answers", asks, lambda result: _answers(result, task, pair.first), drawn))
-    asks = "How alike are the states of the two, step by step, up to rotation and scale?"
-    section(first, Section("similarity", "States", asks, _states, steps))
+    answers = lambda result: _answers(result, task, pair.first)  # noqa: E731
+    section(first, Section("agreement", "Answers", answers, drawn, note="Up to a minute."))
+    section(first, Section("similarity", "States", _states, steps))
 
 
 def steps_of(first: Checkpoint, second: Checkpoint, hardest: int) -> int:

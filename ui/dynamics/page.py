@@ -78,31 +78,17 @@ def measured(view: View) -> None:
     level = _level(opened)
     steps = frontier.default_steps(opened, subjects.trained(opened) if level is None else level)
     at, task = {"difficulty": None if level is None else str(level)}, opened.config.task
+    settling = lambda result: _convergence(result, view.trained_steps)  # noqa: E731
     sections(
         opened,
         [
-            Section(
-                "convergence", "Settling",
-                "How far do states still move, do they turn, and do nodes settle in the oracle's order?",
-                lambda result: _convergence(result, view.trained_steps), {**at, "steps": steps},
-            ),
-            Section(
-                "pca", "Directions", "In how few directions do the states move, and are they the same at every step?",
-                _components, {**at, "steps": steps},
-            ),
-            Section(
-                "fixed-points", "Fixed points and restarts",
-                "Where does the update of one instance stand still, and does it matter where a run starts? Some "
-                "minutes.", _points, {**at, "steps": 20},
-            ),
-            Section(
-                "lyapunov", "Disturbances", "Does a small disturbance of the states die out along a run, or grow?",
-                _growth, {**at, "instances": 4, "steps": 16},
-            ),
+            Section("convergence", "Settling", settling, {**at, "steps": steps}),
+            Section("pca", "Directions", _components, {**at, "steps": steps}),
+            Section("fixed-points", "Fixed points and restarts", _points, {**at, "steps": 20}, note="Some minutes."),
+            Section("lyapunov", "Disturbances", _growth, {**at, "instances": 4, "steps": 16}),
         ],
-    )  # fmt: skip
-    asks = "Is the model, node by node, a small finite machine, and does that go on ten times larger? Some minutes."
-    section(opened, Section("automaton", None, asks, lambda result: _automaton(result, task), {}))
+    )
+    section(opened, Section("automaton", None, lambda result: _automaton(result, task), {}, note="Some minutes."))
 
 
 def _level(opened: Checkpoint) -> int | None:

@@ -19,7 +19,8 @@ from depthscope.probes.instruments.trivial import RuleScores
 from depthscope.ui.frontier import measuring
 from depthscope.ui.frontier.measuring import Subject, exit_request, trivial_lines
 from depthscope.ui.visit.cache import fingerprint
-from depthscope.ui.widgets.figures import Figures, Picture, card, csv_and_json, draw_figures, take_away
+from depthscope.ui.widgets.figures import Figures, Picture, card, csv_and_json, draw_figures, question, take_away
+from depthscope.ui.widgets.text import plain
 from depthscope.ui.work import work
 from depthscope.ui.work.measure import Section, section as section_of
 from depthscope.ui.work.work import Progress, Work
@@ -35,16 +36,13 @@ def trivial_rules(what: Subject) -> None:
     if what.own is not None or what.task not in tasks.BUILT_IN:
         return
     rules = _work(what)
-    with card("What can be had without thinking", height="content"):
+    with card("Shortcuts: rules that do not reason", "trivial", height="content"):
         scores, frontier = work.result(rules), measuring.frontier_of(what)
         if scores is not None and frontier is not None:
             _curves(what, frontier, scores["rules"], scores["where wrong"])
             return
-        st.caption(
-            "Do the instances give their answer away? Rules that only count (degrees, top levels, words) are scored on "
-            "audited instances and on the paper's: where they get far, a model can as well."
-            + (" The word counter is learned first, about a minute." if tasks.get(what.task).training.sums else "")
-        )
+        note = " The word counter is learned first, about a minute." if tasks.get(what.task).training.sums else ""
+        st.caption(plain(f"{question('trivial')}{note}"))
         work.offer(rules, "Measure trivial rules")
 
 
@@ -100,18 +98,14 @@ def _curves(what: Subject, frontier: Frontier, scores: Scores, errs: Sequence[Ru
 def _exits(result: ExitScores) -> Figures:
     return Figures(
         {"curves": Picture("Accuracy over mean steps", partial(exit_curves.accuracy_over_mean_steps, result))},
-        "Up and to the left is better. A point is one threshold over all instances above, bars are 95% intervals. The "
-        "dotted line of the same colour is that rule's exits in random order: what lies above it is what the rule "
-        "knows of the single instance. Rules that only look at the answer stop too early where it has not changed yet.",
+        "Up and to the left is better. A point is one threshold over all instances above. The dotted line of the same "
+        "colour is that rule's exits in random order: what lies above it is what the rule knows of the instance.",
         exit_curves.best_rule(result),
     )
 
 
 EXIT = Section(
-    "exit", "Answer with as few steps as needed",
-    "Could the model stop by itself? Rules that watch the answer or the states say when, compared with a fixed number "
-    "of steps, the oracle's fewest, and the same exits in random order.",
-    _exits, csv=exit_curves.as_csv, button="Measure exit rules",
+    "exit", "Answer with as few steps as needed", _exits, csv=exit_curves.as_csv, button="Measure exit rules",
 )  # fmt: skip
 
 

@@ -50,14 +50,15 @@ def draw(view: View) -> None:
     """The section, with the map once there is one."""
     twin, count = run.twin_of(view), 2 * (view.trace.steps + 1) * view.trace.n_nodes
     change = "" if isinstance(twin, str) else whole(twin.change)
-    asks = (
+    note = (
         f"The twin has the other answer: {change} Every node at every step takes the twin's state in turn, and R says "
         "how much of the twin's answer that one state brings: 0 nothing, 1 all of it."
     )
     what = Section(
-        "patch", "Which single state carries the answer?", asks,
+        "patch", "Which single state carries the answer?",
         lambda result: None if isinstance(twin, str) else st.fragment(_result)(view, twin, result),
         csv=lambda result: drawing.effects_csv(_map(view, result)), unit="patches", button=f"Patch all {count:,} cells",
+        note=note,
     )  # fmt: skip
     refusal = whole(twin) if isinstance(twin, str) else None
     if refusal is None and count > MAX_CELLS:

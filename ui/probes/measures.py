@@ -30,10 +30,8 @@ def _arrivals(result: Wavefront) -> Figures:
                 "Nodes that never arrive are left out of the line: read both figures together.",
             ),
         },
-        "The line is a + b × distance, its speed 1/b; log₂ R² is of a wave that doubles its reach each step, and the "
-        "difference of both says with its interval which it is; ρ is the rank correlation. Shuffled: the same "
-        "arrivals, distances in random order in each instance. Untrained: the same architecture with the weights it "
-        "would start from. Where the twin differs, nodes should arrive here and not there.",
+        "The line is a + b × distance, its speed 1/b; log₂ R² is of a wave that doubles its reach each step; ρ is the "
+        "rank correlation. Where the twin differs, nodes should arrive here and not there.",
         wavefront.speed(result), wavefront.rows(result), abreast=True,
     )  # fmt: skip
 
@@ -84,22 +82,15 @@ def _lenses(result: Lenses) -> Figures:
 
 
 ARRIVALS = Section(
-    "wavefront", "When does the wave arrive?",
-    "From which step on is each node read right, and does that grow with how far it is? Beside it the same with "
-    "distances shuffled, in an untrained network, and in the twin's run.",
-    _arrivals, csv=wavefront.as_csv, unit="steps", instances=(100, 40), hard=True,
+    "wavefront", "When does the wave arrive?", _arrivals, csv=wavefront.as_csv, unit="steps", instances=(100, 40),
+    hard=True,
 )  # fmt: skip
 COMMITMENT = Section(
-    "commitment", "When is the answer known, and when given?",
-    "From which step does the answer stay, and from which step did a probe of the state know it? Beside it a probe of "
-    "permuted answers and one of an untrained network.",
-    _commitment, csv=commitment.as_csv, unit="regressions", instances=(60, 60),
+    "commitment", "When is the answer known, and when given?", _commitment, csv=commitment.as_csv, unit="regressions",
+    instances=(60, 60),
 )  # fmt: skip
 LENS = Section(
-    "lens", "What would the readout say of earlier states?",
-    "The last readout applied to every step's state as it is (logit lens), and after a map fitted for that step "
-    "(tuned lens). Beside it lenses tuned on shuffled answers and on an untrained network.",
-    _lenses, csv=lens.as_csv, instances=(32, 16),
+    "lens", "What would the readout say of earlier states?", _lenses, csv=lens.as_csv, instances=(32, 16)
 )  # fmt: skip
 ELSEWHERE = {
     "attention", "knockout", "interaction", "highway", "convergence", "pca", "fixed-points", "lyapunov", "automaton",

@@ -105,7 +105,7 @@ def _scores(view: View, scores: ProbeScores) -> None:
     _across(view, scores, n_values, stem)
     offers = [
         *csv_and_json(stem, lambda: drawing.as_csv(scores), scores.to_json),
-        ("Matrix as CSV", f"{stem}-across.csv", "text/csv", lambda: drawing.across_csv(scores.across)),
+        ("Matrix as CSV", f"{stem}-across.csv", lambda: drawing.across_csv(scores.across)),
     ]
     called = view.checkpoint.name
     code = python(
@@ -175,7 +175,7 @@ def _instance_curve(view: View, result: fit_on_instance.OnInstance, fitted: int)
         )
         draw_figures(Figures({"instance": picture}), "probe", name)
         offers = [
-            ("All as CSV", f"{name}.csv", "text/csv", lambda: fit_on_instance.instance_csv(result)),
-            ("Readings as CSV", f"{name}-nodes.csv", "text/csv", lambda: views.readings_csv(view)),
+            ("All as CSV", f"{name}.csv", lambda: fit_on_instance.instance_csv(result)),
+            ("Readings as CSV", f"{name}-nodes.csv", lambda: views.readings_csv(view)),
         ]
         downloads("probe instance", offers)

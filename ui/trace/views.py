@@ -23,7 +23,6 @@ from depthscope.ui.trace import grouping
 from depthscope.ui.visit import session_file, view as opening, visit
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets import copy_instance, figures
-from depthscope.ui.widgets.figures import Offer
 from depthscope.ui.widgets.text import plain, whole
 
 MAX_NOTE = 140
@@ -159,16 +158,15 @@ def facts(view: View) -> dict[str, str]:
 
 
 def _downloads(view: View) -> None:
-    stem = f"{view.checkpoint.name}-{view.key[:8]}"
-    offers: list[Offer] = [
-        ("Trace as npz", f"{stem}.npz", "application/octet-stream", lambda: trace_npz(view)),
-        ("Offline page as HTML", f"{stem}.html", "text/html", lambda: offline_page(view)),
-        ("Readings as CSV", f"{stem}.csv", "text/csv", lambda: readings_csv(view)),
-        ("Session file", f"{stem}.json", "application/json", lambda: session_file.dump(view.address)),
-        ("Instance as text", f"{stem}.txt", "text/plain", lambda: tasks.get(view.instance.task).render(view.instance)),
+    stem, task = f"{view.checkpoint.name}-{view.key[:8]}", tasks.get(view.instance.task)
+    offers = [
+        ("Trace as npz", f"{stem}.npz", lambda: trace_npz(view)),
+        ("Offline page as HTML", f"{stem}.html", lambda: offline_page(view)),
+        ("Readings as CSV", f"{stem}.csv", lambda: readings_csv(view)),
+        ("Session file", f"{stem}.json", lambda: session_file.dump(view.address)),
+        ("Instance as text", f"{stem}.txt", lambda: task.render(view.instance)),
     ]
-    for label, name, mime, make in offers:
-        st.download_button(label, make, name, mime, on_click="ignore", width="stretch", key=f"download {label}")
+    figures.downloads("trace", offers)
 
 
 def offline_page(view: View) -> str:

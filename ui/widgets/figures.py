@@ -19,8 +19,8 @@ from depthscope.figures.style.plotly import PictureFormat, config
 from depthscope.ui.widgets import copy_instance
 from depthscope.ui.widgets.text import plain
 
-Offer = tuple[str, str, str, Callable[[], Any]]
-"""What can be downloaded: its label, the file's name, its type, and how it is made."""
+Offer = tuple[str, str, Callable[[], Any]]
+"""What can be downloaded: its label, the file's name, and how it is made."""
 
 DOCS = Path(__file__).parents[2] / "docs" / "instruments"
 Height = Literal["stretch", "content"]
@@ -74,17 +74,25 @@ def headline(title: str, note: str = "", level: int = 3) -> None:
 
 @cache
 def documentation(name: str) -> str:
-    """The documentation of an instrument, its title as a small heading; links to other files lead nowhere here."""
-    text = (DOCS / f"{name}.md").read_text(encoding="utf-8").replace("\n# ", "\n### ").replace("# ", "### ", 1)
+    """The documentation of an instrument with a small title and no links to other files; "" where there is none."""
+    file = DOCS / f"{name}.md"
+    if not file.is_file():
+        return ""  # an instrument of the user's own
+    text = file.read_text(encoding="utf-8").replace("\n# ", "\n### ").replace("# ", "### ", 1)
     return re.sub(r"\[([^\]]+)\]\([^)]*\.md\)", r"\1", text)
+
+
+def question(name: str) -> str | None:
+    """What an instrument asks, from its documentation, plain text; None where there is none."""
+    found = re.search(r"\*\*Question\.\*\* (.+?)\n\n", documentation(name), re.DOTALL)
+    return found and found[1].replace("\n", " ")
 
 
 def popover(name: str) -> None:
     """A "?" that opens the page of an instrument: question, formula, control, how to read it, pitfalls, source."""
-    if not (DOCS / f"{name}.md").is_file():
-        return  # an instrument of the user's own
-    with st.popover("?", help="What this measures, its controls and its pitfalls"):
-        st.markdown(documentation(name))
+    if text := documentation(name):
+        with st.popover("?", help="What this measures, its controls and its pitfalls"):
+            st.markdown(text)
 
 
 def card(title: str, doc: str | None = None, height: Height = "stretch") -> AbstractContextManager:
@@ -131,7 +139,7 @@ def plot(fig: go.Figure, key: str, name: str, alt: str, **settings: Any) -> Any:
     chart = st.plotly_chart(fig, theme=None, key=key, config=config(name, picture()), alt=alt, **settings)
     with st.container(horizontal=True, horizontal_alignment="right", key=f"numbers {key}"):
         st.download_button(
-            "CSV", lambda: as_csv(fig), f"{name}.csv", "text/csv", on_click="ignore", key=f"csv {key}", type="tertiary",
+            "CSV", lambda: as_csv(fig), f"{name}.csv", on_click="ignore", key=f"csv {key}", type="tertiary",
             help="Every point and cell of this figure",
         )  # fmt: skip
     return chart
@@ -174,13 +182,13 @@ def _picture(picture: Picture, key: str, name: str) -> None:
 def downloads(kind: str, offers: Sequence[Offer]) -> None:
     """A row of buttons, each of which makes its file when it is pressed."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        for label, file, mime, make in offers:
-            st.download_button(label, make, file, mime, on_click="ignore", key=f"{kind} {label}")
+        for label, file, make in offers:
+            st.download_button(label, make, file, on_click="ignore", key=f"{kind} {label}")
 
 
 def csv_and_json(name: str, csv: Callable[[], str], json: Callable[[], str]) -> list[Offer]:
     """The numbers of a result as both kinds of file."""
-    return [("All as CSV", f"{name}.csv", "text/csv", csv), ("JSON", f"{name}.json", "application/json", json)]
+    return [("All as CSV", f"{name}.csv", csv), ("JSON", f"{name}.json", json)]
 
 
 def take_away(kind: str, offers: Sequence[Offer], command: str, code: str, table: str | None = None) -> None:

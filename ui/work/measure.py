@@ -30,7 +30,7 @@ from depthscope.ui.visit import visit
 from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.visit.view import View
 from depthscope.ui.widgets import copy_instance
-from depthscope.ui.widgets.figures import Figures, Offer, Picture, card, csv_and_json, draw_figures, take_away
+from depthscope.ui.widgets.figures import Figures, Offer, Picture, card, csv_and_json, draw_figures, question, take_away
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
 from depthscope.ui.work.work import Progress, Work
@@ -160,7 +160,6 @@ class Section:
     Attributes:
         instrument: Name of the instrument, and of its page of documentation.
         title: Of the section; None for the name.
-        asks: What is measured, while nothing is; None for what the instrument asks.
         show: The figures of a result; None for its estimates.
         given: What its button measures, fields of a `Request`; None where a person chooses in a form.
         csv: The numbers of a result as a table; None for its estimates.
@@ -168,11 +167,11 @@ class Section:
         instances: Drawn at first, by models over edges and by others; None for as many as the command draws.
         hard: Whether the first difficulty lies beyond the trained ones.
         button: What its button says.
+        note: What is said beside the question, such as how long it takes; plain text.
     """
 
     instrument: str
     title: str | None = None
-    asks: str | None = None
     show: Callable[[Any], Figures | None] | None = None
     given: Mapping[str, Any] | None = None
     csv: Callable[[Any], str] | None = None
@@ -180,6 +179,7 @@ class Section:
     instances: tuple[int, int] | None = None
     hard: bool = False
     button: str = "Measure"
+    note: str = ""
 
     def first(self, checkpoint: Checkpoint) -> Request:
         """What the form holds before anything was chosen."""
@@ -237,7 +237,8 @@ def section(checkpoint: Checkpoint, what: Section, request: Request | None = Non
     if what.given is not None:
         request = Request(what.instrument, checkpoint.name, **what.given)
     has_form = request is None
-    title, asks = what.title or what.instrument.capitalize(), what.asks or f"{measure.asks.capitalize()}."
+    title = what.title or what.instrument.capitalize()
+    asks = f"{question(what.instrument) or whole(measure.asks)} {what.note}"
     with card(title, what.instrument, height="content" if has_form else "stretch"), visit.error_box():
         unfit = measure.unfit(checkpoint)
         if unfit is not None:
