@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import streamlit as st
 
 from depthscope.core import tasks
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import twins
 from depthscope.figures.linked_views.comparison import comparison, of_two_instances
-from depthscope.figures.summary import sentence
 from depthscope.probes.measuring import two_runs
 from depthscope.probes.measuring.two_runs import Disagreement
 from depthscope.ui.compare import measures
@@ -44,7 +42,11 @@ def _sections(view: View) -> None:
         return
     difference = gap(pair)
     _headline(pair)
-    sides(pair, difference)
+    both, readings = (pair.first, pair.second), (pair.first.readings, pair.second.readings)
+    if not isinstance(difference, str):  # where they share nodes, their difference can fill them
+        of = (difference.of_first, difference.of_second)
+        readings = tuple({**x, GAP: difference.on(nodes)} for x, nodes in zip(readings, of, strict=True))
+    views.abreast(pair.titles, both, readings)
     measures.apart(pair, difference)
     if pair.kind == "checkpoint":
         measures.measured(pair)
@@ -164,24 +166,3 @@ def _headline(pair: Pair) -> None:
     first, second = pair.first.trace, pair.second.trace
     message = comparison(first, second) if pair.kind == "checkpoint" else of_two_instances(first, second)
     headline(message, " ".join(filter(None, (pair.note, whole(views.size(pair.first))))))
-
-
-def sides(pair: Pair, difference: Disagreement | str) -> None:
-    """Both sides under one player; where they share nodes, their difference can fill them."""
-    views.linked(
-        pair.first, key="player", role="scrubber", pick_ends=False, readings=_with_gap(pair.first, difference, 0)
-    )
-    for side, column in enumerate(st.columns(2, gap="medium")):
-        shown = (pair.first, pair.second)[side]
-        with column:
-            with st.container(gap="xxsmall", key=f"side_{side}"):
-                st.markdown(f"**{plain(pair.titles[side])}**")
-                st.caption(plain(sentence(shown.trace)))
-            values, both = _with_gap(shown, difference, side), (pair.first, pair.second)
-            views.linked(shown, key=f"views_{side}", role="views", readings=values, sides=both)
-
-
-def _with_gap(view: View, difference: Disagreement | str, side: int) -> dict[str, np.ndarray]:
-    if isinstance(difference, str):
-        return view.readings
-    return {**view.readings, GAP: difference.on(difference.of_second if side else difference.of_first)}

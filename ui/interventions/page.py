@@ -59,8 +59,10 @@ def draw(view: View) -> None:
         if problem is None and edits.program:
             ran, problem = _ran(view, edits)
         _headline(view, edits, ran, problem)
-    _both(view, ran)
-    if ran is not None:
+    if ran is None:
+        views.linked(view)
+    else:
+        views.abreast(("Undisturbed", "Edited"), (view, ran.after), pick_ends=False)
         _logits(view, edits, ran)
 
 
@@ -122,22 +124,6 @@ def _list(edits: Edits) -> None:
         label_visibility="collapsed", placeholder="zero t=3 node=A\nhold t=4",
         help="One edit a line, all made in one run; Ctrl+Enter runs them.",
     )  # fmt: skip
-
-
-def _both(view: View, ran: Ran | None) -> None:
-    """Both runs under one cursor; the undisturbed one alone where nothing was edited."""
-    if ran is None:
-        views.linked(view)
-        return
-    with st.container():  # the player sticks to the top as long as the views are seen, and no longer
-        views.linked(view, key="player", role="scrubber", pick_ends=False)
-        sides = zip(st.columns(2, gap="medium"), ("Undisturbed", "Edited"), (view, ran.after), strict=True)
-        for side, (column, title, shown) in enumerate(sides):
-            with column:
-                with st.container(gap="xxsmall"):
-                    st.markdown(f"**{title}**")
-                    st.caption(plain(sentence(shown.trace)))
-                views.linked(shown, key=f"views_{side}", role="views", pick_ends=False, sides=(view, ran.after))
 
 
 def _logits(view: View, edits: Edits, ran: Ran) -> None:

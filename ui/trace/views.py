@@ -107,6 +107,24 @@ def linked(
     _component(data=data, key=key, on_ends_change=choose_ends, on_edit_change=take_edit, on_group_change=open_group)
 
 
+def abreast(
+    titles: tuple[str, str],
+    sides: tuple[View, View],
+    readings: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None = None,
+    pick_ends: bool = True,
+) -> None:
+    """Two runs under one player, each with its title and its sentence; the arguments are those of `linked`."""
+    with st.container():  # the player sticks to the top as long as the views are seen, and no longer
+        linked(sides[0], key="player", role="scrubber", pick_ends=False, readings=readings and readings[0])
+        for i, column in enumerate(st.columns(2, gap="medium")):
+            with column:
+                with st.container(gap="xxsmall", key=f"side_{i}"):
+                    st.markdown(f"**{plain(titles[i])}**")
+                    st.caption(plain(sentence(sides[i].trace)))
+                given = readings and readings[i]
+                linked(sides[i], key=f"views_{i}", role="views", pick_ends=pick_ends, readings=given, sides=sides)
+
+
 def alone(view: View, why: str) -> None:
     """One side where a second is wanted, with the reason, as markup."""
     st.warning(why)
