@@ -60,17 +60,22 @@ def on_path(result: AttentionScores, span: tuple[int, int] | None, note: str, ro
 
 
 def _in_numbers(result: AttentionScores) -> tuple[str, str]:
-    flow, rolled = drawing.flow(result), result.rollout_mass
-    arms = (rolled.trained.value, rolled.uniform, rolled.permuted, rolled.untrained)
-    value, even, permuted, untrained = (share(x[-1, 0]) for x in arms)
+    flow = drawing.flow(result)
     instances = f"{result.n} instances with a path, {result.left_out} without."
     return (
         f"{instances} Head {flow.head} gives the path {share(flow.mass)} of a path node's attention, evenly spread it "
         f"would be {share(flow.mass_controls[0])}. {drawing.chance(result)} The shade is the interval of the best "
         "head.",
-        f"{instances} After step {result.steps} the mass is {value} (spread evenly {even}, permuted {permuted}, "
-        f"untrained {untrained}). The shade is the 95% interval.",
+        f"{instances} After step {result.steps} the mass is {rolled_out(result)}. The shade is the 95% interval.",
     )
+
+
+def rolled_out(result: AttentionScores) -> str:
+    """Mass of the rolled-out attention after the last step, with its controls."""
+    mass = result.rollout_mass
+    arms = (mass.trained.value, mass.uniform, mass.permuted, mass.untrained)
+    value, even, permuted, untrained = (share(x[-1, 0]) for x in arms)
+    return f"{value} (spread evenly {even}, permuted {permuted}, untrained {untrained})"
 
 
 def _knockout(result: KnockoutScores) -> Figures:

@@ -11,7 +11,6 @@ from streamlit.components.v2 import component
 from depthscope.figures.attention_maps import payload as attention_maps
 from depthscope.figures.instruments import attention as drawing, traced_back
 from depthscope.figures.style.csv_text import csv_text
-from depthscope.figures.style.curves import share
 from depthscope.probes.instruments.attention import AttentionScores, Figure
 from depthscope.probes.instruments.interaction import InteractionScores
 from depthscope.ui.attention import measures, run as attention_run
@@ -162,17 +161,13 @@ def _rollout(view: View, rolled: np.ndarray) -> None:
         "node's state after step s; read it from right to left. "
     )
     if scores is not None:
-        mass = scores.rollout_mass
-        arms = (mass.trained.value, mass.uniform, mass.permuted, mass.untrained)
-        trained, even, mixed, blank = (share(x[-1, 0]) for x in arms)
         caption += (
-            f"Of the answer after {scores.steps} steps {trained} comes from the path's other nodes (spread evenly "
-            f"{even}, permuted {mixed}, untrained {blank}). "
+            f"Of the answer after {scores.steps} steps {measures.rolled_out(scores)} comes from the path's other "
         )
+        caption += "nodes. "
     name = f"{view.checkpoint.name}-{view.key[:8]}"
-    draw_figures(
-        Figures({"rollout": picture}, f"{caption}It does not see values, nor what states forget."), "here", name
-    )
+    pictures = {"rollout": _map_of(view, "Rolled-out attention", rolled)}
+    draw_figures(Figures(pictures, f"{caption}It does not see values, nor what states forget."), "here", name)
     offer = ("Shares as CSV", f"{name}-rollout.csv", lambda: _shares_csv(view, {"share": rolled}))
     downloads("rollout", [offer])
 

@@ -92,8 +92,8 @@ def _request() -> Request:
     known = cards.known()
 
     def title(offer: tuple[str, str]) -> str:
-        found = estimate(Request(*offer), known)
-        time = f", about {duration(found.seconds)}" if found else ""
+        pace = estimate(Request(*offer), known)
+        time = f", about {duration(pace.seconds)}" if pace else ""
         return f"{tasks.get(offer[0]).words.nouns}: {offer[1]}{time}"
 
     task, name = st.selectbox(
@@ -130,18 +130,18 @@ def _gate(recipe: Recipe, of: str) -> dict[str, Any]:
 
 def _about(recipe: Recipe, request: Request) -> str:
     """What will be done, and how long that took elsewhere."""
-    found = estimate(request, cards.known())
+    pace = estimate(request, cards.known())
     least, most = recipe.difficulty
     what = (
         f"{f'Goes on from {recipe.start}. ' if recipe.start else ''}"
         f"{recipe.batches:,} batches of {recipe.batch_size}, {recipe.data} data of difficulty {least}–{most}, "
         f"{'loss on every node' if recipe.supervision == 'node' else 'loss on the answer alone'}."
     )
-    if found is None:
+    if pace is None:
         return plain(f"{what} No timing for this recipe yet; the remaining time appears once it runs.")
     return plain(
-        f"{what} About {duration(found.seconds)} on one thread, at the pace of {found.name} "
-        f"({found.machine}); longer where the cores are busy."
+        f"{what} About {duration(pace.seconds)} on one thread, at the pace of {pace.name} "
+        f"({pace.machine}); longer where the cores are busy."
     )
 
 

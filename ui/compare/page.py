@@ -44,8 +44,8 @@ def _sections(view: View) -> None:
     _headline(pair)
     both, readings = (pair.first, pair.second), (pair.first.readings, pair.second.readings)
     if not isinstance(difference, str):  # where they share nodes, their difference can fill them
-        of = (difference.of_first, difference.of_second)
-        readings = tuple({**x, GAP: difference.on(nodes)} for x, nodes in zip(readings, of, strict=True))
+        gaps = (difference.on(difference.of_first), difference.on(difference.of_second))
+        readings = ({**readings[0], GAP: gaps[0]}, {**readings[1], GAP: gaps[1]})
     views.abreast(pair.titles, both, readings)
     measures.apart(pair, difference)
     if pair.kind == "checkpoint":

@@ -73,9 +73,8 @@ def _grids(what: Subject, result: Frontier) -> Figures:
     pictures: dict[str, Picture] = {}
     for measured, title in TITLES.items():
         if getattr(result, measured) is not None:
-            make = lambda scheme, of=measured: drawing.accuracy_heatmap(  # noqa: E731
-                result, what.task, scheme, of, what.levels, trained, steps
-            )
+            spans = {"asked": what.levels, "trained": trained, "trained_steps": steps}
+            make = partial(drawing.accuracy_heatmap, result, what.task, measured=measured, **spans)
             line = "the ceiling's" if measured == "ceiling" else "the accuracy's"
             stays = f"The line is {line} T75, the first T from which it stays at .75 or above.{none}"
             pictures[measured] = Picture(title, make, f"{READ[measured]} {stays}")

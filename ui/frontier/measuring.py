@@ -221,8 +221,8 @@ def rows(what: Subject) -> list[Row]:
     """The rows that are there, in order."""
     store, job = rows_kept(), job_of(Work("frontier", what.key, lambda _: iter(())))
     late = {row.difficulty: row for row in job.results} if job is not None else {}
-    found = [store.get(what.row_key(d)) or late.get(d) for d in what.levels]
-    return [row for row in found if row is not None]
+    there = [store.get(what.row_key(d)) or late.get(d) for d in what.levels]
+    return [row for row in there if row is not None]
 
 
 def rows_work(what: Subject) -> Work:

@@ -166,11 +166,11 @@ def _open_session() -> None:
 def facts(view: View) -> dict[str, str]:
     """What was run, on what, and what came out: the facts of the offline page, and what a visit knows besides."""
     trace = view.trace
-    held = sum(v.nbytes for v in vars(trace).values() if isinstance(v, np.ndarray))
+    n_bytes = sum(v.nbytes for v in vars(trace).values() if isinstance(v, np.ndarray))
     return {
         **report.facts(trace, view.checkpoint),
         "Instance": size(view),
-        "Held in memory": f"{held / 1e6:,.1f} MB, states {' × '.join(map(str, trace.hidden.shape))}",
+        "Size in memory": f"{n_bytes / 1e6:,.1f} MB, states {' × '.join(map(str, trace.hidden.shape))}",
         **({"Notes": " ".join(map(whole, notes(view)))} if notes(view) else {}),
     }
 

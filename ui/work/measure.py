@@ -293,8 +293,8 @@ def _estimates(result: Any) -> Figures | None:
 def _form(checkpoint: Checkpoint, what: Section, measure: Instrument) -> Request | None:
     """The form of a section; what was last asked for in it, None before."""
     state, name = st.session_state, f"{what.instrument} {checkpoint.name}"
-    asked, first = visit.part(Requests).by_form, what.first(checkpoint)
-    shown = asked.get(name, first)
+    latest, first = visit.part(Requests).by_form, what.first(checkpoint)
+    shown = latest.get(name, first)
     keys = {x: f"probe {x} {name}" for x in ("difficulty", "instances", "seed")}
     for x, key in keys.items():
         state.setdefault(key, getattr(shown, x))
@@ -303,9 +303,9 @@ def _form(checkpoint: Checkpoint, what: Section, measure: Instrument) -> Request
     def submit() -> None:
         chosen = {x: getattr(first, x) if state.get(key) is None else state[key] for x, key in keys.items()}
         options = {keyword: _value(state.get(key), settings) for keyword, (key, settings) in inputs.items()}
-        asked[name] = replace(first, **chosen, options=options)
+        latest[name] = replace(first, **chosen, options=options)
         try:
-            work = work_of(asked[name], checkpoint, what.unit)
+            work = work_of(latest[name], checkpoint, what.unit)
         except InputError:
             return  # the coming run says it in the section
         if background.result(work) is None:
@@ -323,7 +323,7 @@ def _form(checkpoint: Checkpoint, what: Section, measure: Instrument) -> Request
         for keyword, (key, settings) in inputs.items():
             _input(keyword, key, settings, shown.options.get(keyword))
         st.form_submit_button("Measure", on_click=submit, key=f"measure {what.instrument}")
-    return asked.get(name)
+    return latest.get(name)
 
 
 def _input(keyword: str, key: str, settings: Mapping[str, Any], value: Any) -> None:
