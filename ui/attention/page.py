@@ -161,10 +161,7 @@ def _rollout(view: View, rolled: np.ndarray) -> None:
         "node's state after step s; read it from right to left. "
     )
     if scores is not None:
-        caption += (
-            f"Of the answer after {scores.steps} steps {measures.rolled_out(scores)} comes from the path's other "
-        )
-        caption += "nodes. "
+        caption += f"After {scores.steps} steps the path's other nodes have {measures.rolled_out(scores)}. "
     name = f"{view.checkpoint.name}-{view.key[:8]}"
     pictures = {"rollout": _map_of(view, "Rolled-out attention", rolled)}
     draw_figures(Figures(pictures, f"{caption}It does not see values, nor what states forget."), "here", name)
