@@ -21,7 +21,7 @@ from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.two_runs import Disagreement
 from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets.figures import Figures, Picture, choice, downloads, draw_figures, headline
+from depthscope.ui.widgets.figures import Figures, Picture, card, choice, downloads, draw_figures, headline
 from depthscope.ui.widgets.text import plain, setting
 from depthscope.ui.work.measure import Section, section
 
@@ -57,9 +57,9 @@ class Pair:
 
 def apart(pair: Pair, result: Disagreement | str) -> None:
     """Where the open runs differ: over steps, and node by node."""
-    st.markdown("#### Where these two runs differ")
     if isinstance(result, str):
-        st.info(plain(result))
+        with card("Where these two runs differ"):
+            st.info(plain(result))
         return
     first, second = (1 / (1 + np.exp(-side.trace.logits.astype(float))) for side in (pair.first, pair.second))
     name = f"{pair.first.checkpoint.name}-{pair.second.checkpoint.name}"
@@ -75,8 +75,9 @@ def apart(pair: Pair, result: Disagreement | str) -> None:
             f"Those that differ most are on top. To see it in the views above choose “{GAP}” under fill.",
         ),
     }  # fmt: skip
-    draw_figures(Figures(pictures, abreast=True), "compare", name)
-    downloads("compare", [("CSV of the differences", f"{name}-differences.csv", lambda: as_csv(result))])
+    with card("Where these two runs differ", height="content"):
+        draw_figures(Figures(pictures, abreast=True), "compare", name)
+        downloads("compare", [("CSV of the differences", f"{name}-differences.csv", lambda: as_csv(result))])
 
 
 def as_csv(result: Disagreement) -> str:
