@@ -21,7 +21,7 @@ from depthscope.ui.visit.view import View
 from depthscope.ui.widgets import copy_instance
 from depthscope.ui.widgets.figures import plot, scheme
 from depthscope.ui.widgets.text import plain, whole
-from depthscope.ui.work.measure import Request, Section, section
+from depthscope.ui.work.measure import Request, Section, as_csv, section
 
 INTO, FROM = "The twin's states into this run", "This run's states into the twin's"
 
@@ -57,7 +57,8 @@ def draw(view: View) -> None:
     what = Section(
         "patch", "Which single state carries the answer?",
         lambda result: None if isinstance(twin, str) else st.fragment(_result)(view, twin, result),
-        csv=lambda result: drawing.effects_csv(_map(view, result)), unit="patches", button=f"Patch all {count:,} cells",
+        csv=lambda result: drawing.effects_csv(_map(view, result)) if result.maps else as_csv(result),
+        unit="patches", button=f"Patch all {count:,} cells",
         note=note,
     )  # fmt: skip
     refusal = whole(twin) if isinstance(twin, str) else None
