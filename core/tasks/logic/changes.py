@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from depthscope.core.tasks.changes import Change, searched, twin
+from depthscope.core.tasks.logic.build import Builder, rebuilt
 from depthscope.core.tasks.logic.grammar import parse
-from depthscope.core.tasks.logic.instance import NOT, VOCABULARY, F, LogicInstance, T
+from depthscope.core.tasks.logic.instance import F, LogicInstance, T
 from depthscope.core.tasks.logic.twin import decides
 
 
@@ -20,17 +21,13 @@ def twice(formula: LogicInstance, rng: np.random.Generator) -> LogicInstance:
 
 def mirror(formula: LogicInstance, rng: np.random.Generator) -> LogicInstance:
     """The same formula, the two sides of every operator swapped by a coin."""
-    written = [""] * formula.n_subformulas
-    for i in formula.bottom_up:
-        kind, a, b = int(formula.kind[i]), int(formula.left[i]), int(formula.right[i])
-        if a < 0:
-            written[i] = VOCABULARY[kind]
-        elif kind == NOT:
-            written[i] = VOCABULARY[kind] + written[a]
-        else:
-            a, b = (b, a) if rng.random() < 0.5 else (a, b)
-            written[i] = f"({written[a]}{VOCABULARY[kind]}{written[b]})"
-    return parse(written[formula.root])
+
+    def make(builder: Builder, i: int, left: int, right: int) -> int:
+        if right >= 0 and rng.random() < 0.5:
+            left, right = right, left
+        return builder.add(int(formula.kind[i]), left, right)
+
+    return rebuilt(formula, make)
 
 
 def matched(formula: LogicInstance, rng: np.random.Generator) -> LogicInstance:

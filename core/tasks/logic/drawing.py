@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from depthscope.core.encoding import Encoding
+from depthscope.core.tasks.logic.encode import encoded
 from depthscope.core.tasks.logic.instance import AND, OR, VOCABULARY, LogicInstance
-from depthscope.core.tasks.logic.rewrite import encoded
 from depthscope.core.tasks.spec import Drawing, Tool
 from depthscope.core.tasks.wording import clipped, number_of
 

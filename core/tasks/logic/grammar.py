@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
-from typing import cast
 
-import numpy as np
 from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
+from lark.visitors import Transformer_NonRecursive
 
 from depthscope.core.errors import InputError
 from depthscope.core.tasks.decode import decode
-from depthscope.core.tasks.logic.instance import AND, BINARY, NOT, OR, XOR, F, LogicInstance, T
+from depthscope.core.tasks.logic.build import Builder
+from depthscope.core.tasks.logic.instance import AND, NOT, OR, XOR, F, LogicInstance, T
 
 MAX_CHARACTERS = 1_000_000
 MAX_TOKENS = 200_000
@@ -50,7 +51,6 @@ VALUES = {"t": T, "1": T, "true": T, "f": F, "0": F, "false": F}
 RESERVED = {"true", "false", "and", "or", "xor", "not", "where"}
 Node = Tree | Token
 OPERATORS = {"AND": AND, "OR": OR, "XOR": XOR}
-IMPLIES, IFF = "IMPLIES", "IFF"
 
 
 def parse(text: str | bytes, filename: str | None = None) -> LogicInstance:
@@ -153,92 +153,68 @@ def _check_brackets(formula: str) -> None:
         raise _error(formula, open_brackets[-1], "this bracket is not closed; add )")
 
 
+class _Parts(Transformer_NonRecursive):
+    """Puts the formula together from its syntax tree."""
+
+    def __init__(self, values: dict[str, int]) -> None:
+        super().__init__()
+        self.builder = Builder()
+        self.values = values
+        self.used: dict[str, int] = {}
+        self.rewritten = False
+
+    def TRUE(self, token: Token) -> int:  # noqa: N802  # as the grammar calls it
+        """An atom."""
+        return self.builder.add(T)
+
+    def FALSE(self, token: Token) -> int:  # noqa: N802
+        """An atom."""
+        return self.builder.add(F)
+
+    def NAME(self, token: Token) -> int:  # noqa: N802
+        """The value of a variable."""
+        name = str(token)
+        if name not in self.values:
+            raise InputError(
+                f"line {token.line}, column {token.column}: the variable {name[:80]} has no value; "
+                f"add a line such as {name[:80]}=1"
+            )
+        self.used[name] = self.values[name]
+        return self.builder.add(self.values[name])
+
+    def negation(self, children: tuple[Token, int]) -> int:
+        """`!` and what follows."""
+        return self.builder.add(NOT, children[1])
+
+    def binary(self, children: tuple[int, Token, int]) -> int:
+        """Two sides; a => b is !a | b, and a <=> b is !(a ^ b)."""
+        (a, operator, b), add = children, self.builder.add
+        self.rewritten |= operator.type in ("IMPLIES", "IFF")
+        if operator.type == "IMPLIES":
+            return add(OR, add(NOT, a), b)
+        if operator.type == "IFF":
+            return add(NOT, add(XOR, a, b))
+        return add(OPERATORS[operator.type], a, b)
+
+
 def _instance(tree: Node, values: dict[str, int]) -> LogicInstance:
-    """The instance of a parsed formula; walks with a stack, since formulas may be deep."""
-    kind: list[int] = []
-    left: list[int] = []
-    right: list[int] = []
-    level: list[int] = []
-    used: dict[str, int] = {}
-    rewritten = False
-
-    def add(what: int, parent: int, side: list[int]) -> int:
-        kind.append(what)
-        left.append(-1)
-        right.append(-1)
-        level.append(level[parent] + 1 if parent >= 0 else 1)
-        if parent >= 0:
-            side[parent] = len(kind) - 1
-        return len(kind) - 1
-
-    stack: list[tuple[Node, int, list[int]]] = [(tree, -1, left)]
-    while stack:
-        item, parent, side = stack.pop()
-        if isinstance(item, Token):
-            add(_atom(item, values, used), parent, side)
-        elif item.data == "negation":
-            stack.append((item.children[1], add(NOT, parent, side), left))
-        else:
-            first, operator, second = cast("tuple[Node, Token, Node]", tuple(item.children))
-            if operator.type == IMPLIES:  # a => b is !a | b
-                top = add(OR, parent, side)
-                pair = ((first, add(NOT, top, left), left), (second, top, right))
-            elif operator.type == IFF:  # a <=> b is !(a ^ b)
-                top = add(XOR, add(NOT, parent, side), left)
-                pair = ((first, top, left), (second, top, right))
-            else:
-                top = add(OPERATORS[operator.type], parent, side)
-                pair = ((first, top, left), (second, top, right))
-            rewritten |= operator.type in (IMPLIES, IFF)
-            stack.extend(reversed(pair))
-    if max(level) > MAX_DEPTH:
-        raise InputError(f"the formula is {max(level):,} levels deep; the limit is {MAX_DEPTH:,}, so take a part of it")
-    if len(kind) + 2 * sum(k in BINARY for k in kind) > MAX_TOKENS:
+    parts = _Parts(values)
+    try:
+        instance = parts.builder.formula(parts.transform(tree))  # pyright: ignore[reportArgumentType]
+    except VisitError as error:
+        raise error.orig_exc from None
+    height = len(instance.forest.levels)
+    if height > MAX_DEPTH:
+        raise InputError(f"the formula is {height:,} levels deep; the limit is {MAX_DEPTH:,}, so take a part of it")
+    if len(instance.token_ids) > MAX_TOKENS:
         raise _too_long()
-    instance = _in_order(kind, left, right)
     notes = []
-    if used:
-        replaced = ", ".join(f"{name} = {'T' if value == T else 'F'}" for name, value in used.items())
+    if parts.used:
+        replaced = ", ".join(f"{name} = {'T' if value == T else 'F'}" for name, value in parts.used.items())
         notes.append(f"Variables were replaced by their values: {_short(replaced)}.")
-    if rewritten:
+    if parts.rewritten:
         notes.append(f"=> and <=> were rewritten: {_short(instance.text)}")
-    return LogicInstance(instance.kind, instance.left, instance.right, instance.root, tuple(notes))
-
-
-def _atom(token: Token, values: dict[str, int], used: dict[str, int]) -> int:
-    if token.type != "NAME":
-        return T if token.type == "TRUE" else F
-    name = str(token)
-    if name not in values:
-        raise InputError(
-            f"line {token.line}, column {token.column}: the variable {name[:80]} has no value; "
-            f"add a line such as {name[:80]}=1"
-        )
-    used[name] = values[name]
-    return values[name]
-
-
-def _in_order(kind: list[int], left: list[int], right: list[int]) -> LogicInstance:
-    """The instance with subformulas numbered in the order of their tokens; number 0 is the root on the way in."""
-    order: list[int] = []
-    stack = [(0, False)]
-    while stack:
-        i, left_done = stack.pop()
-        if kind[i] in BINARY and not left_done:
-            stack += [(right[i], False), (i, True), (left[i], False)]
-        else:
-            order.append(i)
-            if kind[i] == NOT:
-                stack.append((left[i], False))
-    number = np.empty(len(order) + 1, dtype=np.int32)
-    number[order] = np.arange(len(order))
-    number[-1] = -1
-    return LogicInstance(
-        np.array(kind, dtype=np.int8)[order],
-        number[np.array(left)[order]],
-        number[np.array(right)[order]],
-        int(number[0]),
-    )
+    return replace(instance, notes=tuple(notes))
 
 
 def _short(text: str) -> str:

@@ -6,8 +6,8 @@ import numpy as np
 
 from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import Encoding
+from depthscope.core.tasks.logic.encode import as_given
 from depthscope.core.tasks.logic.instance import CONCEPT, NAME, VOCABULARY, XOR, F, LogicInstance, T
-from depthscope.core.tasks.logic.rewrite import as_given
 from depthscope.core.tasks.spec import Concept, Reading
 
 
