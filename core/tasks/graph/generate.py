@@ -12,13 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
 from depthscope.core.encoding import NEVER, NOTHING, SOURCE, TARGET, Batch, Lesson
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import SPLITS
-from depthscope.core.tasks.graph.instance import LETTERS, GraphInstance
+from depthscope.core.tasks.graph.instance import LETTERS, GraphInstance, hop_distances
 
 MAX_HOPS = 5000
 PAPER_MAX_NODES = 20
@@ -99,11 +97,8 @@ def distances(adjacency: np.ndarray, start: np.ndarray) -> np.ndarray:
     """
     b, n, _ = adjacency.shape
     graph, u, v = np.nonzero(adjacency)
-    tail = np.concatenate([graph * n + u, np.full(b, b * n)])  # a node of its own leads to every start
-    head = np.concatenate([graph * n + v, np.arange(b) * n + start])
-    matrix = csr_array((np.ones(len(tail), dtype=np.int8), (tail, head)), shape=(b * n + 1, b * n + 1))
-    found = dijkstra(matrix, unweighted=True, indices=b * n)[:-1].reshape(b, n)
-    return np.where(np.isinf(found), -1, found - 1).astype(np.int64)
+    edges = n * graph[:, None] + np.stack([u, v], axis=1)
+    return hop_distances(b * n, edges, n * np.arange(b) + start).reshape(b, n)
 
 
 def _draft(rng: np.random.Generator, hops: np.ndarray, n_nodes: np.ndarray) -> np.ndarray:

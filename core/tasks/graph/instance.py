@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -149,4 +150,15 @@ class GraphInstance:
             notes=tuple(note for note in self.notes if not note.startswith(CHOSEN)),
         )
 
-    with_ends = asked
+
+def oracle(instance: GraphInstance) -> dict[str, Any]:
+    """Hops from the source to every node, and the first step at which the answer can be known."""
+    distance = [int(d) if d >= 0 else None for d in instance.distance]
+    far = dict(zip(instance.names, distance, strict=True))
+    return {"concept": instance.concept, "distance": far, "first_decidable_step": instance.first_decidable_step()}
+
+
+def oracle_words(known: dict[str, Any]) -> str:
+    """The same as a sentence."""
+    far = ", ".join(f"{name} {'-' if d is None else d}" for name, d in known["distance"].items())
+    return f"hops from the source: {far}; decidable from step {known['first_decidable_step']}"

@@ -7,13 +7,13 @@ from dataclasses import replace
 from functools import cache
 
 from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken, VisitError
+from lark.exceptions import UnexpectedToken, VisitError
 from lark.visitors import Transformer_NonRecursive
 
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.decode import decode
 from depthscope.core.tasks.logic.build import Builder
 from depthscope.core.tasks.logic.instance import AND, NOT, OR, XOR, F, LogicInstance, T
+from depthscope.core.tasks.syntax import cleaned, error_at, tree
 
 MAX_CHARACTERS = 1_000_000
 MAX_TOKENS = 200_000
@@ -40,7 +40,6 @@ FALSE.2: /(?:F|0|(?i:false))\b/
 NAME: /[^\W\d]\w*/
 %ignore /\s+/
 """
-COMMENT = re.compile(r"#[^\n]*")
 WORD = re.compile(r"\w+|[^\w\s]")
 BRACKET = re.compile(r"[()]")
 EQUALS = re.compile(r"(?<![<=])=(?![=>])")
@@ -68,17 +67,15 @@ def parse(text: str | bytes, filename: str | None = None) -> LogicInstance:
     Raises:
         InputError: With line and column of what cannot be read, or if the formula is too long or too deep.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(f"the formula is over {MAX_CHARACTERS:,} characters, which is the limit; take a part of it")
-    text = decode(text).replace("\r\n", "\n").replace("\r", "\n")
-    text = COMMENT.sub(lambda match: " " * len(match[0]), text)
+    text = cleaned(text, MAX_CHARACTERS, "formula")
     formula, values = _without_assignments(text)
     if not formula.strip():
         raise InputError("there is no formula; write one, such as (T & F) | !T")
     if sum(1 for _ in WORD.finditer(formula)) > MAX_TOKENS:
         raise _too_long()
     _check_brackets(formula)
-    return _instance(_tree(formula), values)
+    part_of = "a formula; use T F & | ^ ! => <=> ( ) and names"
+    return _instance(tree(_grammar(), formula, part_of, "the formula", _wanted, "; add it"), values)
 
 
 def render(instance: LogicInstance) -> str:
@@ -91,20 +88,8 @@ def _grammar() -> Lark:
     return Lark(GRAMMAR, parser="lalr", lexer="basic")
 
 
-def _tree(formula: str) -> Node:
-    try:
-        return _grammar().parse(formula)  # pyright: ignore[reportReturnType]  # ?start gives a token for an atom
-    except UnexpectedCharacters as error:
-        what = f"{formula[error.pos_in_stream]!r} is no part of a formula; use T F & | ^ ! => <=> ( ) and names"
-        raise _error(formula, error.pos_in_stream, what) from None
-    except UnexpectedToken as error:
-        wanted = "a value, a name, ! or (" if "NOT" in error.expected else "an operator"
-        if error.token.type == "$END":
-            raise _error(formula, len(formula.rstrip()), f"the formula ends where {wanted} should follow") from None
-        what = f"{str(error.token)[:40]!r} stands where {wanted} should"
-        raise _error(formula, error.token.start_pos or 0, f"{what}; add it") from None
-    except UnexpectedInput:  # pragma: no cover  # lark has no others for LALR
-        raise InputError("the formula cannot be read; check its operators and brackets") from None
+def _wanted(error: UnexpectedToken) -> str:
+    return "a value, a name, ! or (" if "NOT" in error.expected else "an operator"
 
 
 def _without_assignments(text: str) -> tuple[str, dict[str, int]]:
@@ -126,14 +111,14 @@ def _read_assignments(text: str, position: int, end: int, values: dict[str, int]
     while (some := SOMETHING.search(text, position, end)) is not None:
         match = ASSIGNMENT.match(text, some.start(), end)
         if match is None:
-            raise _error(text, some.start(), "this is not an assignment; write x=1, y=0 on a line of its own")
+            raise error_at(text, some.start(), "this is not an assignment; write x=1, y=0 on a line of its own")
         name, value = match[1], VALUES.get(match[2].lower())
         if value is None:
-            raise _error(text, match.start(2), f"{match[2][:40]!r} is not a value; write T or F")
+            raise error_at(text, match.start(2), f"{match[2][:40]!r} is not a value; write T or F")
         if name in ("T", "F") or name.lower() in RESERVED:
-            raise _error(text, match.start(1), f"{name} has a meaning of its own; take another name for the variable")
+            raise error_at(text, match.start(1), f"{name} has a meaning of its own; take another name for the variable")
         if values.setdefault(name, value) != value:
-            raise _error(text, match.start(1), f"{name[:40]} has two values; keep one of them")
+            raise error_at(text, match.start(1), f"{name[:40]} has two values; keep one of them")
         position = match.end()
 
 
@@ -144,13 +129,13 @@ def _check_brackets(formula: str) -> None:
         if match[0] == "(":
             open_brackets.append(match.start())
             if len(open_brackets) > MAX_DEPTH:
-                raise _error(formula, match.start(), f"more than {MAX_DEPTH:,} brackets are open; nest less deeply")
+                raise error_at(formula, match.start(), f"more than {MAX_DEPTH:,} brackets are open; nest less deeply")
         elif not open_brackets:
-            raise _error(formula, match.start(), "this bracket was never opened; remove it or add (")
+            raise error_at(formula, match.start(), "this bracket was never opened; remove it or add (")
         else:
             open_brackets.pop()
     if open_brackets:
-        raise _error(formula, open_brackets[-1], "this bracket is not closed; add )")
+        raise error_at(formula, open_brackets[-1], "this bracket is not closed; add )")
 
 
 class _Parts(Transformer_NonRecursive):
@@ -197,10 +182,10 @@ class _Parts(Transformer_NonRecursive):
         return add(OPERATORS[operator.type], a, b)
 
 
-def _instance(tree: Node, values: dict[str, int]) -> LogicInstance:
+def _instance(syntax: Node, values: dict[str, int]) -> LogicInstance:
     parts = _Parts(values)
     try:
-        instance = parts.builder.formula(parts.transform(tree))  # pyright: ignore[reportArgumentType]
+        instance = parts.builder.formula(parts.transform(syntax))  # pyright: ignore[reportArgumentType]
     except VisitError as error:
         raise error.orig_exc from None
     height = len(instance.forest.levels)
@@ -223,8 +208,3 @@ def _short(text: str) -> str:
 
 def _too_long() -> InputError:
     return InputError(f"the formula has over {MAX_TOKENS:,} tokens, which is the limit; take a part of it")
-
-
-def _error(text: str, position: int, what: str) -> InputError:
-    line = text.count("\n", 0, position) + 1
-    return InputError(f"line {line}, column {position - text.rfind(chr(10), 0, position)}: {what}")

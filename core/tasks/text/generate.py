@@ -60,10 +60,6 @@ class TextArrays:
         """1 where the facts give the offset that is asked for, (B,)."""
         return (self.offset[np.arange(len(self)), self.query[:, 2]] == self.query[:, 1]).astype(np.int64)
 
-    def take(self, rows: np.ndarray) -> TextArrays:
-        """Some of the texts."""
-        return TextArrays(*(getattr(self, name)[rows] for name in vars(self)))
-
     def instances(self) -> list[TextInstance]:
         """The texts one by one."""
         out = []

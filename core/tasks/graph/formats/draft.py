@@ -95,7 +95,7 @@ class Draft:
             self._name(self.source if source is None else source),
             self._name(self.target if target is None else target),
         ]
-        GraphInstance(names, edges, 0, 0).with_ends(*asked)  # refuses names that are no nodes
+        GraphInstance(names, edges, 0, 0).asked(*asked)  # refuses names that are no nodes
         start, end = (None if name is None else self.index[name] for name in asked)
         start, end, note = choose_ends(names, edges, start, end)
         return GraphInstance(names, edges, start, end, tuple(notes + note))
