@@ -14,16 +14,20 @@ class Builder:
 
     Attributes:
         size: Subformulas of each part, itself counted, written out.
+        height: Levels of each part.
     """
 
     def __init__(self) -> None:
         self.parts: list[tuple[int, int, int]] = []
         self.size: list[int] = []
+        self.height: list[int] = []
 
     def add(self, kind: int, left: int = -1, right: int = -1) -> int:
         """The number of a new part: an atom, `!` with one child or a binary operator with two."""
         self.parts.append((kind, left, right))
-        self.size.append(1 + sum(self.size[child] for child in (left, right) if child >= 0))
+        children = [child for child in (left, right) if child >= 0]
+        self.size.append(1 + sum(self.size[child] for child in children))
+        self.height.append(1 + max((self.height[child] for child in children), default=0))
         return len(self.parts) - 1
 
     def formula(self, root: int, notes: tuple[str, ...] = ()) -> LogicInstance:

@@ -6,7 +6,8 @@ from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import NEVER, NOTHING, Encoding
 from depthscope.core.errors import InputError
 from depthscope.core.tasks.logic.build import Builder, rebuilt
-from depthscope.core.tasks.logic.instance import AND, CLS, NAME, NOT, OR, VOCABULARY, XOR, LogicInstance, bracket_depth
+from depthscope.core.tasks.logic.generate import bracket_depth
+from depthscope.core.tasks.logic.instance import AND, CLS, NAME, NOT, OR, VOCABULARY, XOR, LogicInstance
 from depthscope.core.tasks.logic.left_to_right import as_read
 
 MAX_REWRITTEN = 20_000

@@ -19,19 +19,7 @@ import torch
 from depthscope.core.encoding import NOTHING, Batch, Lesson
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import SPLITS
-from depthscope.core.tasks.logic.instance import (
-    AND,
-    BINARY,
-    CLS,
-    NOT,
-    OR,
-    XOR,
-    F,
-    Forest,
-    LogicInstance,
-    T,
-    bracket_depth,
-)
+from depthscope.core.tasks.logic.instance import AND, BINARY, CLOSE, CLS, NOT, OPEN, OR, XOR, F, LogicInstance, T
 
 MAX_DEPTH = 300
 HELD_OUT = 4
@@ -87,8 +75,17 @@ class FormulaArrays:
         return out
 
 
-def _trees(rng: np.random.Generator, depth: np.ndarray, sibling_depth: np.ndarray) -> Forest:
-    """Trees from the root down."""
+def bracket_depth(tokens: np.ndarray) -> np.ndarray:
+    """Open brackets around each token, a bracket counted inside itself; (..., n) -> (..., n)."""
+    opened = np.cumsum(tokens == OPEN, axis=-1)
+    closed = np.cumsum(tokens == CLOSE, axis=-1)
+    return opened - closed + (tokens == CLOSE)
+
+
+def _grow(
+    rng: np.random.Generator, depth: np.ndarray, sibling_depth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Trees from the root down: formula, kind, value, left, right of every node, and the nodes of each level."""
     formula = [np.arange(len(depth))]
     value = [rng.integers(0, 2, len(depth))]
     budget, on_path = depth.copy(), np.ones(len(depth), dtype=bool)
@@ -135,7 +132,9 @@ def _trees(rng: np.random.Generator, depth: np.ndarray, sibling_depth: np.ndarra
         budget = np.where(is_main, main_budget[children], other_budget[children])
         negated = negate[children]
         on_path = on_path[children] & is_main
-    return Forest(*(np.concatenate(x) for x in (formula, kinds, value, lefts, rights)), levels)
+    joined = (np.concatenate(x) for x in (formula, kinds, value, lefts, rights))
+    f, kind, v, left, right = joined
+    return f, kind, v, left, right, levels
 
 
 def grow(rng: np.random.Generator, depth: np.ndarray, sibling_depth: np.ndarray | None = None) -> FormulaArrays:
@@ -148,9 +147,33 @@ def grow(rng: np.random.Generator, depth: np.ndarray, sibling_depth: np.ndarray 
     """
     if sibling_depth is None:
         sibling_depth = rng.choice(SIBLING_DEPTHS, len(depth), p=SIBLING_SHARES)
-    trees = _trees(rng, depth, sibling_depth)
-    formula, kind, left, right = trees.formula, trees.kind, trees.left, trees.right
-    tokens, position = trees.canonical()
+    formula, kind, value, left, right, levels = _grow(rng, depth, sibling_depth)
+    binary = np.isin(kind, BINARY)
+    size = 1 + 2 * binary
+    decided = np.zeros(len(kind), dtype=np.int64)
+    controlling = np.where(kind == AND, 0, np.where(kind == OR, 1, -1))
+    for level in levels[::-1]:
+        one, two = level[left[level] >= 0], level[right[level] >= 0]
+        size[one] += size[left[one]]
+        size[two] += size[right[two]]
+        decided[one] = decided[left[one]] + 1
+        a, b = left[two], right[two]
+        late, early = np.maximum(decided[a], decided[b]), np.minimum(decided[a], decided[b])
+        a_sure, b_sure = value[a] == controlling[two], value[b] == controlling[two]
+        sure = np.where(a_sure & b_sure, early, np.where(a_sure, decided[a], decided[b]))
+        decided[two] = 1 + np.where(a_sure | b_sure, sure, late)
+    start, position = np.zeros_like(size), np.zeros_like(size)
+    for level in levels:
+        position[level] = start[level]
+        start[left[level[left[level] >= 0]]] = start[level[left[level] >= 0]] + 1
+        two = level[right[level] >= 0]
+        position[two] = start[two] + 1 + size[left[two]]
+        start[right[two]] = position[two] + 1
+    tokens = np.zeros((len(depth), int(size[levels[0]].max())), dtype=np.int64)
+    tokens[formula, position] = kind
+    tokens[formula[binary], start[binary]] = OPEN
+    tokens[formula[binary], (start + size - 1)[binary]] = CLOSE
+
     order = np.lexsort((position, formula))
     counts = np.bincount(formula, minlength=len(depth))
     rank = np.empty_like(order)
@@ -161,8 +184,8 @@ def grow(rng: np.random.Generator, depth: np.ndarray, sibling_depth: np.ndarray 
         parent[child[has]] = rank[has]
     inside = [np.where(x >= 0, rank[x], -1)[order] for x in (left, right)]
     return FormulaArrays(
-        formula[order], rank[order], kind[order], trees.value[order], inside[0], inside[1], parent[order],
-        trees.decided_from()[order], position[order], tokens, bracket_depth(tokens),
+        formula[order], rank[order], kind[order], value[order], inside[0], inside[1], parent[order],
+        decided[order], position[order], tokens, bracket_depth(tokens),
     )  # fmt: skip
 
 

@@ -6,13 +6,14 @@ import re
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedToken, VisitError
 from lark.visitors import Transformer_NonRecursive
 
 from depthscope.core.errors import InputError
 from depthscope.core.tasks.logic.build import Builder
-from depthscope.core.tasks.logic.instance import AND, NOT, OR, XOR, F, LogicInstance, T
+from depthscope.core.tasks.logic.instance import AND, BINARY, NOT, OR, XOR, F, LogicInstance, T
 from depthscope.core.tasks.syntax import cleaned, error_at, tree
 
 MAX_CHARACTERS = 1_000_000
@@ -188,10 +189,10 @@ def _instance(syntax: Node, values: dict[str, int]) -> LogicInstance:
         instance = parts.builder.formula(parts.transform(syntax))  # pyright: ignore[reportArgumentType]
     except VisitError as error:
         raise error.orig_exc from None
-    height = len(instance.forest.levels)
+    height = parts.builder.height[-1]
     if height > MAX_DEPTH:
         raise InputError(f"the formula is {height:,} levels deep; the limit is {MAX_DEPTH:,}, so take a part of it")
-    if len(instance.token_ids) > MAX_TOKENS:
+    if len(instance.kind) + 2 * np.isin(instance.kind, BINARY).sum() > MAX_TOKENS:
         raise _too_long()
     notes = []
     if parts.used:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,80 +15,13 @@ CONCEPT = "value"
 VOCABULARY = ("[PAD]", "[CLS]", "T", "F", "&", "|", "!", "(", ")", "^")
 PAD, CLS, T, F, AND, OR, NOT, OPEN, CLOSE, XOR = range(10)
 BINARY = (AND, OR, XOR)
+CONTROLLING = {AND: 0, OR: 1}
+"""Value of one side that fixes an operator's."""
 
 
 def default_steps(difficulty: int, attention: str = "edges") -> int:
     """T when none are asked for: 3 * depth + 12, whatever the interface."""
     return 3 * difficulty + 12
-
-
-def bracket_depth(tokens: np.ndarray) -> np.ndarray:
-    """Open brackets around each token, a bracket counted inside itself; (..., n) -> (..., n)."""
-    opened = np.cumsum(tokens == OPEN, axis=-1)
-    closed = np.cumsum(tokens == CLOSE, axis=-1)
-    return opened - closed + (tokens == CLOSE)
-
-
-@dataclass(frozen=True)
-class Forest:
-    """The subformulas of one or several formulas.
-
-    Attributes:
-        formula: (M,) index of the formula.
-        kind: (M,) vocabulary index.
-        value: (M,) truth value; -1 if no value is known.
-        left: (M,) index of the left or only child among the M, -1 for none.
-        right: (M,) index of the right child, -1 for none.
-        levels: Indices of the subformulas at each distance from their root.
-    """
-
-    formula: np.ndarray
-    kind: np.ndarray
-    value: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    levels: list[np.ndarray]
-
-    def decided_from(self, cost_of_not: int = 1) -> np.ndarray:
-        """Fewest top levels that fix each value (Kleene evaluation, all below unknown), (M,) int32.
-
-        Args:
-            cost_of_not: Levels that a `!` counts for.
-        """
-        decided, left, right, value = np.zeros(len(self.kind), dtype=np.int32), self.left, self.right, self.value
-        controlling = np.where(self.kind == AND, 0, np.where(self.kind == OR, 1, -2))
-        for level in self.levels[::-1]:
-            one, two = level[self.kind[level] == NOT], level[right[level] >= 0]
-            decided[one] = decided[left[one]] + cost_of_not
-            a, b = left[two], right[two]
-            late, early = np.maximum(decided[a], decided[b]), np.minimum(decided[a], decided[b])
-            a_sure, b_sure = value[a] == controlling[two], value[b] == controlling[two]
-            sure = np.where(a_sure & b_sure, early, np.where(a_sure, decided[a], decided[b]))
-            decided[two] = 1 + np.where(a_sure | b_sure, sure, late)
-        return decided
-
-    def canonical(self) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids of each canonical text, (B, n), 0 where padded, and the place of each operator or atom, (M,)."""
-        left, right, binary = self.left, self.right, np.isin(self.kind, BINARY)
-        size = 1 + 2 * binary
-        for level in self.levels[::-1]:
-            for child in (left, right):
-                has = level[child[level] >= 0]
-                size[has] += size[child[has]]
-        start, position = np.zeros_like(size), np.zeros_like(size)
-        for level in self.levels:
-            position[level] = start[level]
-            inner = level[left[level] >= 0]
-            start[left[inner]] = start[inner] + 1
-            two = level[right[level] >= 0]
-            position[two] = start[two] + 1 + size[left[two]]
-            start[right[two]] = position[two] + 1
-        roots = self.levels[0]
-        tokens = np.zeros((len(roots), int(size[roots].max())), dtype=np.int64)
-        tokens[self.formula, position] = self.kind
-        tokens[self.formula[binary], start[binary]] = OPEN
-        tokens[self.formula[binary], (start + size - 1)[binary]] = CLOSE
-        return tokens, position
 
 
 @dataclass(frozen=True)
@@ -153,19 +86,27 @@ class LogicInstance:
             value[i] = {T: 1, F: 0, NOT: 1 - a, AND: a & b, OR: a | b, XOR: a ^ b}[int(kind)]
         return value
 
-    @cached_property
-    def forest(self) -> Forest:
-        """The formula as a forest of one tree."""
-        levels = [np.array([self.root])]
-        while len(levels[-1]):
-            children = np.concatenate([self.left[levels[-1]], self.right[levels[-1]]])
-            levels.append(children[children >= 0])
-        return Forest(np.zeros_like(self.kind), self.kind, self.value, self.left, self.right, levels[:-1])
+    def _levels(self, cost_of_not: int, controlling: dict[int, int]) -> np.ndarray:
+        """Fewest top levels that fix each subformula's value (Kleene evaluation, all below unknown), (m,) int32.
+
+        Args:
+            cost_of_not: Levels that a `!` counts for.
+            controlling: Value of one side that fixes an operator's, by its kind.
+        """
+        levels = np.zeros(len(self.kind), dtype=np.int32)
+        for i in self.bottom_up:
+            kind, a, b = int(self.kind[i]), int(self.left[i]), int(self.right[i])
+            if kind == NOT:
+                levels[i] = levels[a] + cost_of_not
+            elif kind in BINARY:
+                sure = [levels[c] for c in (a, b) if self.value[c] == controlling.get(kind)]
+                levels[i] = 1 + (min(sure) if sure else max(levels[a], levels[b]))
+        return levels
 
     @cached_property
     def kappa(self) -> int:
         """Fewest top levels of binary operators that fix the value of the whole formula; `!` adds none."""
-        return int(self.forest.decided_from(0)[self.root])
+        return int(self._levels(0, CONTROLLING)[self.root])
 
     @cached_property
     def decided_from(self) -> np.ndarray:
@@ -173,21 +114,29 @@ class LogicInstance:
 
         Here `!` costs a step, since it is a node of its own in the tree.
         """
-        return self.forest.decided_from()
+        return self._levels(1, CONTROLLING)
+
+    @cached_property
+    def depth(self) -> int:
+        """Binary operators on the deepest path; `!` adds none."""
+        return int(self._levels(0, {})[self.root])
 
     @cached_property
     def level(self) -> np.ndarray:
         """Distance of each subformula from the root in the tree, `!` counted, (m,) int32."""
         level = np.zeros(len(self.kind), dtype=np.int32)
-        for distance, members in enumerate(self.forest.levels):
-            level[members] = distance
+        for i in self.bottom_up[::-1]:
+            if self.parent[i] >= 0:
+                level[i] = level[self.parent[i]] + 1
         return level
 
     @cached_property
-    def depth(self) -> int:
-        """Binary operators on the deepest path; `!` adds none."""
-        unknown = replace(self.forest, value=np.full(len(self.kind), -1))
-        return int(unknown.decided_from(0)[self.root])
+    def parent(self) -> np.ndarray:
+        """Index of the operator above each subformula, (m,); -1 for the root."""
+        parent = np.full(len(self.kind), -1)
+        for child in (self.left, self.right):
+            parent[child[child >= 0]] = np.flatnonzero(child >= 0)
+        return parent
 
     @property
     def label(self) -> int:
@@ -205,19 +154,37 @@ class LogicInstance:
         return default_steps(self.depth)
 
     @cached_property
-    def _canonical(self) -> tuple[np.ndarray, np.ndarray]:
-        tokens, position = self.forest.canonical()
-        return tokens[0], position
+    def _layout(self) -> tuple[np.ndarray, np.ndarray]:
+        """Canonical token ids, and the position of each subformula's operator or atom among them (0 = first token)."""
+        size = np.ones(len(self.kind), dtype=np.int64)
+        for i in self.bottom_up:
+            size[i] += sum(int(size[c]) for c in (self.left[i], self.right[i]) if c >= 0)
+            size[i] += 2 * (int(self.kind[i]) in BINARY)
+        start = np.zeros_like(size)
+        position = np.zeros_like(size)
+        ids = np.zeros(int(size[self.root]), dtype=np.int64)
+        for i in self.bottom_up[::-1]:
+            kind, a, b = int(self.kind[i]), int(self.left[i]), int(self.right[i])
+            position[i] = start[i]
+            if kind in BINARY:
+                start[a] = start[i] + 1
+                position[i] = start[a] + size[a]
+                start[b] = position[i] + 1
+                ids[start[i]], ids[start[i] + size[i] - 1] = OPEN, CLOSE
+            elif kind == NOT:
+                start[a] = start[i] + 1
+            ids[position[i]] = kind
+        return ids, position
 
     @property
     def token_ids(self) -> np.ndarray:
         """Vocabulary indices of the canonical text, (n_tokens,) int64, without [CLS]."""
-        return self._canonical[0]
+        return self._layout[0]
 
     @property
     def position(self) -> np.ndarray:
         """Index of each subformula's operator or atom in `token_ids`, (m,) int64, increasing."""
-        return self._canonical[1]
+        return self._layout[1]
 
     @cached_property
     def text(self) -> str:

@@ -11,17 +11,13 @@ from depthscope.core.tasks.steering import Place, nodes_of
 
 def steering(instance: LogicInstance, encoding: Encoding, node: int) -> Place | None:
     """A subformula's value is turned; the operators above should turn as far as the value decides theirs."""
-    m = instance.n_subformulas
-    parent = np.full(m, -1)
-    for child in (instance.left, instance.right):
-        parent[child[child >= 0]] = np.flatnonzero(child >= 0)
     mine = nodes_of(encoding, node)
     if instance.left[node] < 0 or not mine:  # an atom shows its value
         return None
-    far, child, above = np.full(m, NEVER), node, int(parent[node])
+    far, child, above = np.full(instance.n_subformulas, NEVER), node, int(instance.parent[node])
     while above >= 0 and _turns(instance, above, child):
         far[above] = instance.level[node] - instance.level[above]
-        child, above = above, int(parent[above])
+        child, above = above, int(instance.parent[above])
     has = encoding.instance_node >= 0
     by_node = np.where(has, far[np.maximum(encoding.instance_node, 0)], NEVER)
     if not has[encoding.answer] and far[instance.root] != NEVER:
