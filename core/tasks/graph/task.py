@@ -52,6 +52,7 @@ TASK = Task(
     shared=shared,
     together=together,
     edits=edit.EDITS,
+    places=lambda graph: ("node", graph.n_nodes),
     changes=changes.CHANGES,
     absent=("twice: an edge is there once", "restate: an edge can be said in one way alone"),
     paths=paths,

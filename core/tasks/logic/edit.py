@@ -16,28 +16,25 @@ NEXT = {T: F, F: T, AND: OR, OR: XOR, XOR: AND}
 
 def turn(instance: LogicInstance, i: int) -> tuple[LogicInstance, str]:
     """Flips an atom, or exchanges an operator for the next of & | ^."""
-    _check(instance, i)
     before = int(instance.kind[i])
     if before not in NEXT:
         raise InputError("a negation has nothing to be exchanged for; take it away instead")
     kind = instance.kind.copy()
     kind[i] = NEXT[before]
-    said = f"{VOCABULARY[before]} became {VOCABULARY[NEXT[before]]} at token {int(instance.position[i]) + 1}."
-    return replace(instance, kind=kind), said
+    change = f"{VOCABULARY[before]} became {VOCABULARY[NEXT[before]]} at token {int(instance.position[i]) + 1}."
+    return replace(instance, kind=kind), change
 
 
 def negate(instance: LogicInstance, i: int) -> tuple[LogicInstance, str]:
     """Puts a negation before a subformula, or takes it away where i is one."""
-    _check(instance, i)
     if instance.kind[i] == NOT:
         return _with(instance, i, lambda builder, part: builder.parts[part][1]), "A negation was taken away."
-    said = f"{VOCABULARY[int(instance.kind[i])]} was negated."
-    return _with(instance, i, lambda builder, part: builder.add(NOT, part)), said
+    sentence = f"{VOCABULARY[int(instance.kind[i])]} was negated."
+    return _with(instance, i, lambda builder, part: builder.add(NOT, part)), sentence
 
 
 def grow(instance: LogicInstance, i: int) -> tuple[LogicInstance, str]:
     """Makes x into (x&T) where x is true and (x|F) where it is false: deeper, and all values stay."""
-    _check(instance, i)
     operator, other = (AND, T) if instance.value[i] else (OR, F)
     grown = _with(instance, i, lambda builder, part: builder.add(operator, part, builder.add(other)))
     return grown, f"A subformula was joined with {VOCABULARY[operator]}{VOCABULARY[other]}."
@@ -45,7 +42,6 @@ def grow(instance: LogicInstance, i: int) -> tuple[LogicInstance, str]:
 
 def fold(instance: LogicInstance, i: int) -> tuple[LogicInstance, str]:
     """Puts its value in the place of a subformula."""
-    _check(instance, i)
     if instance.left[i] < 0:
         raise InputError("this is a value already; choose an operator to fold")
     value = T if instance.value[i] else F
@@ -72,10 +68,9 @@ def easier(instance: LogicInstance) -> tuple[LogicInstance, str]:
 def _deepest(instance: LogicInstance, among: np.ndarray) -> int:
     """The first of the chosen subformulas with the most binary operators above it."""
     above = np.zeros(instance.n_subformulas, dtype=np.int64)
-    for i in instance.bottom_up[::-1]:
-        for child in (instance.left[i], instance.right[i]):
-            if child >= 0:
-                above[child] = above[i] + (int(instance.kind[i]) in BINARY)
+    for i in instance.bottom_up[-2::-1]:
+        parent = instance.parent[i]
+        above[i] = above[parent] + (instance.kind[parent] in BINARY)
     return int(np.argmax(np.where(among, above, -1)))
 
 
@@ -87,11 +82,6 @@ def _with(instance: LogicInstance, i: int, change: Callable[[Builder, int], int]
         return change(builder, part) if j == i else part
 
     return rebuilt(instance, make)
-
-
-def _check(instance: LogicInstance, i: int) -> None:
-    if not 0 <= i < instance.n_subformulas:
-        raise InputError(f"there is no subformula number {i}; this formula has {instance.n_subformulas}")
 
 
 EDITS = {"turn": turn, "negate": negate, "grow": grow, "fold": fold, "harder": harder, "easier": easier}

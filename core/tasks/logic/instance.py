@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from depthscope.core.tasks.spec import unasked
+from depthscope.core.tasks.spec import Problem
 
 NAME = "logic"
 CONCEPT = "value"
@@ -24,8 +24,8 @@ def default_steps(difficulty: int, attention: str = "edges") -> int:
     return 3 * difficulty + 12
 
 
-@dataclass(frozen=True)
-class LogicInstance:
+@dataclass(frozen=True, eq=False)
+class LogicInstance(Problem):
     """A formula over T, F, & | ^ and !, as a tree of subformulas in the order of their tokens.
 
     The canonical text brackets every binary operator and nothing else: `((T&F)|!(T^T))`; `text` is this text.
@@ -53,19 +53,14 @@ class LogicInstance:
         if len(shapes) != 1:
             raise ValueError(f"kind, left and right differ in shape: {sorted(map(str, shapes))}")
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, LogicInstance):
-            return NotImplemented
-        pairs = ((self.kind, other.kind), (self.left, other.left), (self.right, other.right))
-        return self.root == other.root and all(np.array_equal(a, b) for a, b in pairs)
-
-    def __hash__(self) -> int:
-        return hash((self.kind.tobytes(), self.left.tobytes(), self.right.tobytes(), self.root))
-
     @property
     def n_subformulas(self) -> int:
         """Number of subformulas, m."""
         return len(self.kind)
+
+    def children(self, i: int) -> list[int]:
+        """Indices of what a subformula joins or negates: two, one, or none of an atom."""
+        return [int(child) for child in (self.left[i], self.right[i]) if child >= 0]
 
     @cached_property
     def bottom_up(self) -> np.ndarray:
@@ -74,7 +69,7 @@ class LogicInstance:
         while stack:
             i = stack.pop()
             order.append(i)
-            stack.extend(int(c) for c in (self.left[i], self.right[i]) if c >= 0)
+            stack.extend(self.children(i))
         return np.array(order[::-1])
 
     @cached_property
@@ -95,12 +90,11 @@ class LogicInstance:
         """
         levels = np.zeros(len(self.kind), dtype=np.int32)
         for i in self.bottom_up:
-            kind, a, b = int(self.kind[i]), int(self.left[i]), int(self.right[i])
-            if kind == NOT:
-                levels[i] = levels[a] + cost_of_not
-            elif kind in BINARY:
-                sure = [levels[c] for c in (a, b) if self.value[c] == controlling.get(kind)]
-                levels[i] = 1 + (min(sure) if sure else max(levels[a], levels[b]))
+            kind, children = int(self.kind[i]), self.children(i)
+            if children:
+                sure = [levels[c] for c in children if self.value[c] == controlling.get(kind)]
+                levels[i] = min(sure) if sure else max(levels[c] for c in children)
+                levels[i] += cost_of_not if kind == NOT else 1
         return levels
 
     @cached_property
@@ -130,6 +124,12 @@ class LogicInstance:
                 level[i] = level[self.parent[i]] + 1
         return level
 
+    def passes(self, i: int) -> bool:
+        """Whether the operator above a subformula turns with its value, all else equal."""
+        kind = int(self.kind[self.parent[i]])
+        siblings = [c for c in self.children(self.parent[i]) if c != i]
+        return kind not in CONTROLLING or all(self.value[c] != CONTROLLING[kind] for c in siblings)
+
     @cached_property
     def parent(self) -> np.ndarray:
         """Index of the operator above each subformula, (m,); -1 for the root."""
@@ -158,8 +158,7 @@ class LogicInstance:
         """Canonical token ids, and the position of each subformula's operator or atom among them (0 = first token)."""
         size = np.ones(len(self.kind), dtype=np.int64)
         for i in self.bottom_up:
-            size[i] += sum(int(size[c]) for c in (self.left[i], self.right[i]) if c >= 0)
-            size[i] += 2 * (int(self.kind[i]) in BINARY)
+            size[i] += sum(size[self.children(i)]) + 2 * (int(self.kind[i]) in BINARY)
         start = np.zeros_like(size)
         position = np.zeros_like(size)
         ids = np.zeros(int(size[self.root]), dtype=np.int64)
@@ -191,21 +190,9 @@ class LogicInstance:
         """Canonical text: every binary operator in brackets, no spaces."""
         return "".join(VOCABULARY[i] for i in self.token_ids)
 
-    def ceiling(self, steps: int) -> np.ndarray:
-        """Expected accuracy of the observer of T = 1..steps on the tree, (steps,): 1 once decidable, else a coin."""
-        return np.where(np.arange(1, steps + 1) >= self.first_decidable_step(), 1.0, 0.5)
-
     def first_decidable_step(self) -> int:
         """First T at which the top T levels of the tree fix the value."""
         return int(self.decided_from[self.root])
-
-    def question(self) -> dict[str, str]:
-        """Nothing: a formula asks for its own value."""
-        return {}
-
-    def asked(self, **question: str | None) -> LogicInstance:
-        """The formula itself, if nothing is asked."""
-        return unasked(self, question)
 
 
 def oracle(instance: LogicInstance) -> dict[str, Any]:

@@ -48,6 +48,7 @@ TASK = Task(
     identify=identify,
     rules=RULES,
     edits=edit.EDITS,
+    places=lambda formula: ("subformula", formula.n_subformulas),
     changes=changes.CHANGES,
     absent=("rename: a formula has no names", "shuffle: a formula has no parts without an order but its sides"),
     paths=paths,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from depthscope.core.encoding import MAX_OFFSET, NEVER
-from depthscope.core.tasks.spec import unasked
+from depthscope.core.tasks.spec import Problem
 
 NAME = "text"
 CONCEPT = "offset"
@@ -49,8 +49,8 @@ CLS, SEP = TOKEN["[CLS]"], TOKEN["[SEP]"]
 FIRST_NAME, FIRST_RELATION = TOKEN[NAMES[0]], TOKEN[RELATIONS[0]]
 
 
-@dataclass(frozen=True)
-class TextInstance:
+@dataclass(frozen=True, eq=False)
+class TextInstance(Problem):
     """Facts about people, in the order of the text, and a question about two of them.
 
     A fact or the question is a row (subject, offset, object): the subject is `offset` generations above the object,
@@ -78,15 +78,6 @@ class TextInstance:
         people = np.concatenate([self.facts[:, [0, 2]].ravel(), [self.query[0], self.query[2]]])
         if not ((people >= 0) & (people < m)).all():
             raise ValueError(f"facts and query must speak of {m} people")
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TextInstance):
-            return NotImplemented
-        same = self.names == other.names and self.query == other.query
-        return same and np.array_equal(self.facts, other.facts)
-
-    def __hash__(self) -> int:
-        return hash((self.names, self.facts.tobytes(), self.query))
 
     @property
     def n_names(self) -> int:
@@ -159,14 +150,6 @@ class TextInstance:
         """
         chain = self.difficulty
         return np.where(np.arange(1, steps + 1) > (NEVER if chain is None else chain), 1.0, 0.5)
-
-    def question(self) -> dict[str, str]:
-        """Nothing beside the text, which holds its question."""
-        return {}
-
-    def asked(self, **question: str | None) -> TextInstance:
-        """The text itself, if nothing is asked."""
-        return unasked(self, question)
 
 
 def oracle(instance: TextInstance) -> dict[str, Any]:

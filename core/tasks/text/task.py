@@ -62,6 +62,7 @@ TASK = Task(
     shared=shared,
     together=together,
     edits=edit.EDITS,
+    places=lambda text: ("sentence", len(text.facts) + 1),
     changes=changes.CHANGES,
     absent=("permute: people have no order but that of the facts",),
     paths=paths,
