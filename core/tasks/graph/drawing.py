@@ -21,8 +21,8 @@ def links(instance: GraphInstance, encoding: Encoding) -> tuple[np.ndarray, np.n
         return node_of[edges[:, has]], on[has]
     number = lambda pairs: pairs[0].astype(np.int64) * instance.n_nodes + pairs[1]  # noqa: E731
     tail = np.arange(2, encoding.n_nodes - 1, 2)  # the two tokens of an edge follow each other
-    said = np.stack([tail, tail + 1])
-    return said, np.isin(number(sub[said]), number(edges)[on])
+    ends = np.stack([tail, tail + 1])
+    return ends, np.isin(number(sub[ends]), number(edges)[on])
 
 
 def lines(encoding: Encoding) -> list[list[int]]:

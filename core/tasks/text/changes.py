@@ -52,7 +52,7 @@ def _swapped(text: TextInstance, one: int, other: int) -> TextInstance:
 
 
 CHANGES = (
-    Change("rename", "names dealt out anew", True, rename),
+    Change("rename", "names permuted", True, rename),
     Change("shuffle", "facts in another order", True, shuffle),
     Change("restate", "facts said from the other end", True, restate),
     Change("twice", "all facts said twice", True, twice),

@@ -103,11 +103,11 @@ def parse(text: str | bytes, filename: str | None = None) -> TextInstance:
 
 def render(instance: TextInstance) -> str:
     """The facts, one a line, and the question."""
-    said = [
+    sentences = [
         f"{instance.names[a]} is the {relation_word(offset)} of {instance.names[b]}"
         for a, offset, b in (*instance.facts.tolist(), instance.query)
     ]
-    return "".join(f"{fact}.\n" for fact in said[:-1]) + f"query: {said[-1]}\n"
+    return "".join(f"{fact}.\n" for fact in sentences[:-1]) + f"query: {sentences[-1]}\n"
 
 
 def _instance(rows: list[Row], query: Row, repeats: list[str]) -> TextInstance:
@@ -118,8 +118,8 @@ def _instance(rows: list[Row], query: Row, repeats: list[str]) -> TextInstance:
     facts = np.array([(index[a], offset, index[b]) for a, offset, b in rows], dtype=np.int64).reshape(-1, 3)
     notes = []
     if repeats:
-        told = ", ".join(repeats[:3]) + (" and others" if len(repeats) > 3 else "")
-        notes.append(f"What was said before is left out: {told}.")
+        listed = ", ".join(repeats[:3]) + (" and others" if len(repeats) > 3 else "")
+        notes.append(f"What was said before is left out: {listed}.")
     instance = TextInstance(tuple(index), facts, (index[query[0]], query[1], index[query[2]]), tuple(notes))
     if instance.label is None:
         notes.append(f"No facts join {_short(query[0])} and {_short(query[2])}, so the question has no answer.")
@@ -153,8 +153,8 @@ def _wanted(error: UnexpectedToken) -> str:
 
 def _row(sentence: Tree) -> tuple[Row, int]:
     """Subject, offset and object of a sentence, and its line."""
-    (said,) = _parts(sentence)
-    subject, relation, other = _parts(said)
+    (statement,) = _parts(sentence)
+    subject, relation, other = _parts(statement)
     first = subject.children[0]
     assert isinstance(first, Token)
     a, b, asks = _name(subject), _name(other), sentence.data == "asked"
@@ -185,22 +185,22 @@ def _name(tree: Tree) -> str:
 def _offset(tree: Tree, asks: bool) -> int:
     """Generations of a relation word; facts know but parent, child and sibling."""
     words = _words(tree)
-    said = " ".join(words)
-    plain = re.sub(r"[\s\-‐‑–]", "", said.casefold())
+    word = " ".join(words)
+    plain = re.sub(r"[\s\-‐‑–]", "", word.casefold())
     match = GENERATIONS.fullmatch(plain)
     if plain == "sibling":
         offset = 0
     elif match and (match[2] or not match[1]):
         size = len(match[1]) // len("great") + (2 if match[2] else 1)
         if size > MAX_OFFSET:
-            raise _error(words[0], f"{_short(said)!r} is {size:,} generations away; there are words for {MAX_OFFSET}")
+            raise _error(words[0], f"{_short(word)!r} is {size:,} generations away; there are words for {MAX_OFFSET}")
         offset = size if match[3] == "parent" else -size
     else:
-        near = MEANT.get(plain) or next(iter(get_close_matches(said.casefold()[:80], RELATIONS, 1, 0.5)), None)
+        near = MEANT.get(plain) or next(iter(get_close_matches(word.casefold()[:80], RELATIONS, 1, 0.5)), None)
         hint = f"; did you mean {near}?" if near else "; write parent, child, sibling, grandparent, ..."
-        raise _error(words[0], f"{_short(said)!r} is not a relation{hint}")
+        raise _error(words[0], f"{_short(word)!r} is not a relation{hint}")
     if not asks and abs(offset) > 1:
-        what = f"facts are about parents, children and siblings, not a {_short(said)}; a question begins with query:"
+        what = f"facts are about parents, children and siblings, not a {_short(word)}; a question begins with query:"
         raise _error(words[0], what)
     return offset
 
@@ -220,8 +220,8 @@ def _refuse_contradictions(rows: dict[Row, int]) -> None:
             above[moved] += above[i] - offset - above[j]
             group[moved] = group[i]
         elif above[i] - above[j] != offset:
-            said = list(rows)
-            chain = _chain(said[: said.index((a, offset, b))], a, b)
+            facts = list(rows)
+            chain = _chain(facts[: facts.index((a, offset, b))], a, b)
             before = max(chain, key=rows.__getitem__)
             rest = f" and {len(chain) - 1} more" if len(chain) > 1 else ""
             raise InputError(
