@@ -40,7 +40,7 @@ class Change:
 
 
 def rename(instance: Any, rng: np.random.Generator) -> Any:
-    """The same instance, its names dealt out anew."""
+    """The same instance, its names permuted."""
     return replace(instance, names=tuple(instance.names[i] for i in rng.permutation(len(instance.names))))
 
 
