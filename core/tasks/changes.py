@@ -49,6 +49,12 @@ def twin(instance: Any, rng: np.random.Generator) -> Any:
     return twins.find(instance, int(rng.integers(1 << 30))).instance
 
 
+def different(ones: np.ndarray, others: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Pairs of one and another whose kinds differ, (P, 2)."""
+    pairs = np.stack(np.meshgrid(ones, others, indexing="ij"), axis=-1).reshape(-1, 2)
+    return pairs[kinds[pairs[:, 0]] != kinds[pairs[:, 1]]]
+
+
 def searched(
     instance: Any,
     pairs: np.ndarray,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from depthscope.core.tasks.changes import Change, searched, twin
+from depthscope.core.tasks.changes import Change, different, searched, twin
 from depthscope.core.tasks.logic.build import Builder, rebuilt
 from depthscope.core.tasks.logic.grammar import parse
 from depthscope.core.tasks.logic.instance import F, LogicInstance, T
@@ -36,16 +36,9 @@ def matched(formula: LogicInstance, rng: np.random.Generator) -> LogicInstance:
     Raises:
         InputError: If none was found.
     """
-    return searched(formula, _atoms(formula), _swapped, rng)
-
-
-def _atoms(formula: LogicInstance) -> np.ndarray:
-    """Pairs of an atom that decides and one of the other value, (P, 2)."""
     atoms = np.flatnonzero(formula.left < 0)
     deciding = atoms[decides(formula)[atoms]]
-    one, other = np.meshgrid(deciding, atoms, indexing="ij")
-    pairs = np.stack([one.ravel(), other.ravel()], axis=1)
-    return pairs[formula.kind[pairs[:, 0]] != formula.kind[pairs[:, 1]]]
+    return searched(formula, different(deciding, atoms, formula.kind), _swapped, rng)
 
 
 def _swapped(formula: LogicInstance, one: int, other: int) -> LogicInstance:

@@ -75,12 +75,8 @@ def _tree(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
     to .70, since a node's own past is kept by the gate already.
     """
     m = instance.n_subformulas
-    own = np.arange(m)
-    pairs = [np.stack([own[instance.left < 0]] * 2)]
-    for child in (instance.left, instance.right):
-        has = child >= 0
-        pairs.append(np.stack([own[has], child[has]]))
-    edges = np.concatenate(pairs, axis=1).astype(np.int64)
+    atoms, below = np.flatnonzero(instance.left < 0), np.flatnonzero(instance.parent >= 0)
+    edges = np.concatenate([[atoms, atoms], [instance.parent[below], below]], axis=1)
     return Encoding(
         interface="edges",
         labels=tuple(VOCABULARY[k] for k in instance.kind),
@@ -92,7 +88,7 @@ def _tree(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
         value=instance.value,
         true_from=np.zeros(m, dtype=np.int64),
         known_from=instance.decided_from.astype(np.int64),
-        instance_node=own,
+        instance_node=np.arange(m),
         notes=notes,
     )
 
