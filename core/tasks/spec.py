@@ -200,10 +200,6 @@ class Words:
         return (self.one if self.one and str(number) == "1" else self.amount).format(number)
 
 
-def _no_text(instance: Any, encoding: Encoding) -> None:
-    return None
-
-
 def no_links(instance: Any, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
     """Links of an instance that has none to draw."""
     return np.zeros((2, 0), dtype=np.int64), np.zeros(0, dtype=bool)
@@ -256,8 +252,8 @@ class Drawing:
     encoded: Callable[[Any, Encoding], Any] = lambda instance, encoding: instance
     whole: Callable[[Any], tuple[np.ndarray, np.ndarray]] | None = None
     labels: Callable[[Any, Encoding], tuple[str, ...] | list[str]] = lambda instance, encoding: encoding.labels
-    names: Callable[[Any, Encoding], list[str | None] | None] = _no_text
-    meanings: Callable[[Any, Encoding], list[str | None] | None] = _no_text
+    names: Callable[[Any, Encoding], list[str | None] | None] = lambda instance, encoding: None
+    meanings: Callable[[Any, Encoding], list[str | None] | None] = lambda instance, encoding: None
     problem: Callable[[Any, int | None], str] | None = None
     path: Callable[[Any], tuple[str, str]] = lambda instance: ("the links that decide", "the links")
     size: Callable[[Any, Encoding], str] = lambda instance, encoding: f"{encoding.n_nodes:,} nodes"
@@ -321,10 +317,6 @@ class Reading:
     }
 
 
-def _no_recipes() -> Sequence[Recipe]:
-    return ()
-
-
 @dataclass(frozen=True)
 class Training:
     """How models of the task are trained.
@@ -342,7 +334,7 @@ class Training:
         sums: Whether values add up along the path, so that a readout "sum" has something to count.
     """
 
-    recipes: Callable[[], Sequence[Recipe]] = _no_recipes
+    recipes: Callable[[], Sequence[Recipe]] = lambda: ()
     lesson: Callable[..., Lesson] | None = None
     training_set: Callable[[Recipe, int], tuple[Lesson, np.ndarray]] | None = None
     fresh: tuple[str, ...] = ("audited", "paper")

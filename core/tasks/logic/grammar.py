@@ -186,12 +186,13 @@ class _Parts(Transformer_NonRecursive):
 def _instance(syntax: Node, values: dict[str, int]) -> LogicInstance:
     parts = _Parts(values)
     try:
-        instance = parts.builder.formula(parts.transform(syntax))  # pyright: ignore[reportArgumentType]
+        root: int = parts.transform(syntax)  # pyright: ignore[reportArgumentType]
     except VisitError as error:
         raise error.orig_exc from None
-    height = parts.builder.height[-1]
+    height = parts.builder.height[root]
     if height > MAX_DEPTH:
         raise InputError(f"the formula is {height:,} levels deep; the limit is {MAX_DEPTH:,}, so take a part of it")
+    instance = parts.builder.formula(root)
     if len(instance.kind) + 2 * np.isin(instance.kind, BINARY).sum() > MAX_TOKENS:
         raise _too_long()
     notes = []

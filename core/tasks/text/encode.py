@@ -60,10 +60,6 @@ class Layout:
     answer: np.ndarray
     asked: np.ndarray
 
-    def __post_init__(self) -> None:
-        if not self.tokens.shape == self.person.shape == self.sentence.shape:
-            raise ValueError(f"tokens have shape {self.tokens.shape}, persons {self.person.shape}")
-
     def read_by(self, config: ModelConfig) -> np.ndarray:
         """The tokens that a model reads, (B, n).
 
