@@ -39,8 +39,8 @@ def run(name: str, rounds: int | None) -> list[Figure]:
     """The figures of one benchmark, measured in a fresh process."""
     command = [sys.executable, "-m", f"benchmarks.speed.{name}", "--json"]
     command += [] if rounds is None else ["--rounds", str(rounds)]
-    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return [Figure(**row) for row in json.loads(found.stdout)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return [Figure(**row) for row in json.loads(done.stdout)]
 
 
 def machine() -> str:

@@ -1,6 +1,6 @@
 """One sentence that says what a trace shows: how far, when it is decidable, when the model commits, whether rightly.
 
-Plain text; whoever draws it escapes it.
+Plain text; it is escaped where it is drawn.
 """
 
 from __future__ import annotations

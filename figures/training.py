@@ -11,12 +11,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from depthscope.core.training.log import Log
-from depthscope.figures.frontier.figures import Span
 from depthscope.figures.frontier.words import axis, difficulty_title, spans
+from depthscope.figures.style.cells import cells, name_rows
 from depthscope.figures.style.csv_text import csv_text
-from depthscope.figures.style.curves import share
+from depthscope.figures.style.curves import line, share
 from depthscope.figures.style.palette import Scheme, sequential
-from depthscope.figures.style.plotly import FONT, INK, MAIN, MUTED, PAPER, SHADE, colour, colourscale, figure
+from depthscope.figures.style.plotly import FONT, INK, MAIN, MUTED, PAPER, SHADE, Span, colour, figure
 
 HEIGHT = 320
 SMOOTHED = 12
@@ -40,14 +40,9 @@ def loss_over_batches(log: Log, batches: int, scheme: Scheme) -> go.Figure:
         x=log.batch, y=loss, mode="markers", name="one batch", marker={"size": 3, "color": MUTED[scheme]}, opacity=0.5,
         hovertemplate="batch %{x}: %{y:.4f}<extra></extra>",
     )  # fmt: skip
-    fig.add_scatter(
-        x=log.batch, y=smoothed(loss), mode="lines", name="running mean", line={"color": MAIN[scheme], "width": 2},
-        hovertemplate="batch %{x}: %{y:.4f}<extra>running mean</extra>",
-    )  # fmt: skip
-    fig.add_scatter(
-        x=[0, batches], y=[loss[0], loss[0]], mode="lines", name="untrained", hoverinfo="skip",
-        line={"color": colour(scheme, 1), "width": 1.5, "dash": "dot"},
-    )  # fmt: skip
+    hover = "batch %{x}: %{y:.4f}<extra>running mean</extra>"
+    line(fig, log.batch, smoothed(loss), "running mean", MAIN[scheme], hover=hover)
+    line(fig, [0, batches], [loss[0], loss[0]], "untrained", colour(scheme, 1), "dot", width=1.5, hover="")
     return fig
 
 
@@ -95,21 +90,15 @@ def validation_over_batches(
         for i, d in enumerate(rows)
     ]
     fig = figure(scheme, height=HEIGHT, x="batch", y=axis(task), legend=False)
-    fig.add_heatmap(
-        z=values, x=np.arange(len(names)), y=np.arange(len(rows)), text=told, hovertemplate="%{text}<extra></extra>",
-        hoverongaps=False, zmin=CHANCE, zmax=1, colorscale=colourscale(scheme), xgap=2, ygap=1,
-        colorbar={
-            "thickness": 10, "len": 1, "outlinewidth": 0, "tickfont": {"color": MUTED[scheme], "size": 11}, "xpad": 6,
-            "tickvals": [0.5, 0.75, 1], "ticktext": ["≤ .5", ".75", "1"],
-        },
-    )  # fmt: skip
+    ticks, y = ("≤ .5", ".75", "1"), np.arange(len(rows))
+    cells(fig, scheme, values, np.arange(len(names)), y, least=CHANCE, ticks=ticks, text=told, xgap=2)
     _frame(fig, rows, trained, len(columns), scheme)
     every = max(1, -(-len(columns) // MAX_TICKS))
     shown = [*range(every - 1, len(columns), every), *([len(names) - 1] if beside else [])]
     fig.update_xaxes(
         tickvals=shown, ticktext=[names[i] for i in shown], range=[-0.5, len(names) - 0.5], showgrid=False, tickangle=0
     )
-    fig.update_yaxes(tickvals=list(range(len(rows))), ticktext=titles, range=[-0.5, len(rows) - 0.5], showgrid=False)
+    name_rows(fig, titles, len(titles))
     return fig
 
 
@@ -128,7 +117,7 @@ def accuracy_cells(accuracy: Mapping[int, float], scheme: Scheme, trained: Span 
 
     Every cell holds its difficulty and, on hovering, its accuracy; nothing in it comes from outside but numbers.
     """
-    colours, cells = sequential(scheme, 101), []
+    colours, parts = sequential(scheme, 101), []
     for difficulty, value in accuracy.items():
         k = int(np.clip(round((value - CHANCE) / (1 - CHANCE) * 100), 0, 100))
         red, green, blue = (int(c) for c in colours[k])
@@ -136,14 +125,14 @@ def accuracy_cells(accuracy: Mapping[int, float], scheme: Scheme, trained: Span 
         ink = "#ffffff" if dark else "#1c2030"
         inside = trained is not None and trained[0] <= difficulty <= trained[1]
         line = INK[scheme] if inside else "transparent"
-        cells.append(
+        parts.append(
             f'<div title="difficulty {int(difficulty)}: {value:.3f}" style="flex:1 1 0;min-width:0;max-width:56px;'
             f'border-bottom:2px solid {line};padding-bottom:2px"><div style="background:rgb({red},{green},{blue});'
             f'color:{ink};text-align:center;border-radius:3px;line-height:20px">{int(difficulty)}</div></div>'
         )
     return (
         f'<div role="img" aria-label="{told(accuracy)}" style="display:flex;gap:2px;font:500 11px {FONT};'
-        f'background:{SHADE[scheme] if not cells else "none"}">{"".join(cells)}</div>'
+        f'background:{SHADE[scheme] if not parts else "none"}">{"".join(parts)}</div>'
     )
 
 

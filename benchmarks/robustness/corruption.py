@@ -2,10 +2,10 @@
 
     python -m benchmarks.robustness.corruption [--times 2000] [--seed 0] [--json]
 
-Bits are flipped, pieces zeroed, deleted, repeated or exchanged, files cut off, extended, emptied or taken away. A
-checkpoint is then opened in every way: its weights, what it says of itself, its probes and their scores. Damage is
-noticed (refused in a sentence; an edited card is named, not refused), harmless (all that is read is as before, such as
-a space between two fields), unnoticed, or ends in a traceback. Exits with 1 if there is any of the last two.
+Files are damaged as in `benchmarks.robustness.fuzz.damage`, emptied or taken away. A checkpoint is then opened in every
+way: its weights, what it says of itself, its probes and their scores. Damage is noticed (refused in a sentence; an
+edited card is named, not refused), harmless (all that is read is as before, such as a space between two fields),
+unnoticed, or ends in a traceback. Exits with 1 if there is any of the last two.
 """
 
 from __future__ import annotations
@@ -13,83 +13,34 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import random
 import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from logging.handlers import BufferingHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from hypothesis import Phase, given, seed, settings, strategies as st
+
+from benchmarks.robustness.fuzz.damage import damaged
+from benchmarks.robustness.fuzz.measure import UNCHECKED
 from depthscope.core import checkpoint
 from depthscope.core.checkpoint import CARD, CHECKPOINTS, CONFIG
 from depthscope.core.errors import InputError
 from depthscope.core.exchange import about
 from depthscope.probes.reading import linear_probe
 
-
-def _flip(data: bytes, rng: random.Random) -> bytes:
-    at = rng.choice([rng.randrange(len(data)), rng.randrange(min(len(data), 3000))])  # headers are short
-    return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
+LOG = logging.getLogger("depthscope.core.checkpoint")
+NOTICED, HARMLESS, UNNOTICED, TRACEBACK = "noticed", "harmless", "unnoticed", "traceback"
 
 
-def _span(data: bytes, rng: random.Random) -> tuple[int, int]:
-    start = rng.randrange(len(data))
-    return start, min(len(data), start + rng.choice([1, 4, 100, 4096]))
+class Trial(NamedTuple):
+    """One damaged file of a checkpoint, and what opening it came to: an outcome, a traceback with its error."""
 
-
-def _zero(data: bytes, rng: random.Random) -> bytes:
-    start, end = _span(data, rng)
-    return data[:start] + bytes(end - start) + data[end:]
-
-
-def _delete(data: bytes, rng: random.Random) -> bytes:
-    start, end = _span(data, rng)
-    return data[:start] + data[end:]
-
-
-def _repeat(data: bytes, rng: random.Random) -> bytes:
-    start, end = _span(data, rng)
-    return data[:end] + data[start:end] + data[end:]
-
-
-def _exchange(data: bytes, rng: random.Random) -> bytes:
-    length = rng.choice([1, 4, 64])
-    first, second = sorted(rng.randrange(max(1, len(data) - length)) for _ in range(2))
-    if second < first + length:
-        return data
-    a, b = data[first : first + length], data[second : second + length]
-    return data[:first] + b + data[first + length : second] + a + data[second + length :]
-
-
-def _extend(data: bytes, rng: random.Random) -> bytes:
-    n = rng.choice([1, 8, 1000])
-    return data + rng.choice([bytes(n), b" " * n, rng.randbytes(n)])
-
-
-KINDS: dict[str, Callable[[bytes, random.Random], bytes | None]] = {
-    "flip": _flip,
-    "zero": _zero,
-    "delete": _delete,
-    "repeat": _repeat,
-    "exchange": _exchange,
-    "extend": _extend,
-    "cut": lambda data, rng: data[: rng.randrange(len(data))],
-    "empty": lambda data, rng: b"",
-    "gone": lambda data, rng: None,
-}
-
-
-class _Told(logging.Handler):
-    """Whether the log said something."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.count += 1
+    checkpoint: str
+    file: str
+    outcome: str
 
 
 def read(folder: Path) -> list[Any]:
@@ -99,53 +50,56 @@ def read(folder: Path) -> list[Any]:
         InputError: If anything of it is refused.
     """
     opened = checkpoint.load(folder)
-    said = about.about(folder)
     weights = [tensor.numpy().tobytes() for tensor in opened.model.state_dict().values()]
     probe, scores = linear_probe.load(opened), linear_probe.load_scores(opened)
     probes = None if probe is None else (probe.concept, probe.values, probe.weight.tobytes(), probe.bias.tobytes())
-    told = None if scores is None else scores.to_json()
-    return [opened.name, opened.config, opened.training, opened.metrics, weights, vars(said), probes, told]
+    settings = [opened.name, opened.config, opened.training, opened.metrics, vars(about.about(folder))]
+    return [*settings, weights, probes, None if scores is None else scores.to_json()]
 
 
-def outcome(folder: Path, file: str, damaged: bytes | None, before: list[Any]) -> str:
-    """What opening a checkpoint with one damaged file comes to; the file is mended in the end."""
-    path, told = folder / file, _Told()
-    original = path.read_bytes()
-    logger = logging.getLogger("depthscope.core.checkpoint")
-    logger.addHandler(told)
+def outcome(path: Path, content: bytes | None, before: list[Any]) -> str:
+    """What opening a checkpoint comes to while a file of it has other content, or is gone."""
+    original, warnings = path.read_bytes(), BufferingHandler(1000)
+    LOG.addHandler(warnings)
     try:
-        path.write_bytes(damaged) if damaged is not None else path.unlink()
-        after = read(folder)
+        path.write_bytes(content) if content is not None else path.unlink()
+        after = read(path.parent)
     except InputError:
-        return "noticed"
+        return NOTICED
     except Exception as error:
-        return f"traceback: {type(error).__name__}: {error}"
+        return f"{TRACEBACK}: {type(error).__name__}: {error}"
     finally:
         path.write_bytes(original)
-        logger.removeHandler(told)
-    if told.count:
-        return "noticed"
-    return "harmless" if repr(after) == repr(before) else "unnoticed"
+        LOG.removeHandler(warnings)
+    return NOTICED if warnings.buffer else HARMLESS if repr(after) == repr(before) else UNNOTICED
 
 
-def trial(times: int, number: int, root: Path = CHECKPOINTS) -> list[tuple[str, str, str, str]]:
-    """Damages files at random: checkpoint, file, kind of damage and what it came to, one for each time."""
-    rng, found = random.Random(number), []
-    logging.getLogger("depthscope.core.checkpoint").propagate = False
+def trials(times: int, number: int, root: Path = CHECKPOINTS) -> list[Trial]:
+    """Damages files at random, drawn from a seed; damage that changes nothing is left out."""
+    results: list[Trial] = []
+    LOG.propagate = False
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name) / path.parent.name for path in sorted(root.glob(f"*/{CONFIG}"))]
         for folder in folders:
             shutil.copytree(root / folder.name, folder)
         before = {folder: read(folder) for folder in folders}
-        for _ in range(times):
-            folder, kind = rng.choice(folders), rng.choice(list(KINDS))
-            file = rng.choice(sorted(path.name for path in folder.iterdir()))
-            original = (folder / file).read_bytes()
-            damaged = KINDS[kind](original, rng)
-            if damaged != original:
-                found.append((folder.name, file, kind, outcome(folder, file, damaged, before[folder])))
-    logging.getLogger("depthscope.core.checkpoint").propagate = True
-    return found
+
+        @seed(number)
+        @settings(max_examples=times, deadline=None, database=None, phases=[Phase.generate],
+                  suppress_health_check=UNCHECKED)  # fmt: skip
+        @given(st.data())
+        def one(data: st.DataObject) -> None:
+            folder = data.draw(st.sampled_from(folders))
+            path = data.draw(st.sampled_from(sorted(folder.iterdir())))
+            original = path.read_bytes()
+            many = damaged([original], least=1, most=2 * len(original))
+            content = data.draw(st.one_of(*[many] * 8, st.just(b""), st.none()))
+            if content != original:
+                results.append(Trial(folder.name, path.name, outcome(path, content, before[folder])))
+
+        one()
+    LOG.propagate = True
+    return results
 
 
 def main() -> int:
@@ -158,19 +112,21 @@ def main() -> int:
     import torch
 
     torch.set_num_threads(1)
-    found = trial(args.times, args.seed)
-    wrong = [row for row in found if row[3] not in ("noticed", "harmless")]
-    counts = {file: Counter(row[3].partition(":")[0] for row in found if row[1] == file) for _, file, _, _ in found}
+    results = trials(args.times, args.seed)
+    wrong = [trial for trial in results if trial.outcome not in (NOTICED, HARMLESS)]
+    counts: dict[str, Counter[str]] = {}
+    for trial in results:
+        counts.setdefault(trial.file, Counter())[trial.outcome.partition(":")[0]] += 1
     if args.json:
-        print(json.dumps({"times": len(found), "seed": args.seed, "counts": counts, "wrong": wrong}))
-    else:
-        kinds = ("noticed", "harmless", "unnoticed", "traceback")
-        print(f"{'file':22}" + "".join(f"{kind:>11}" for kind in kinds))
-        for file, count in sorted(counts.items()):
-            print(f"{file:22}" + "".join(f"{count[kind]:11}" for kind in kinds))
-        for row in wrong:
-            print(*row)
-        print(f"{len(found)} times damaged, {len(wrong)} unnoticed or with a traceback; {CARD} is named, not refused")
+        print(json.dumps({"times": len(results), "seed": args.seed, "counts": counts, "wrong": wrong}))
+        return 1 if wrong else 0
+    kinds = (NOTICED, HARMLESS, UNNOTICED, TRACEBACK)
+    print(f"{'file':22}" + "".join(f"{kind:>11}" for kind in kinds))
+    for file, count in sorted(counts.items()):
+        print(f"{file:22}" + "".join(f"{count[kind]:11}" for kind in kinds))
+    for trial in wrong:
+        print(*trial)
+    print(f"{len(results)} times damaged, {len(wrong)} unnoticed or with a traceback; {CARD} is named, not refused")
     return 1 if wrong else 0
 
 

@@ -1,4 +1,4 @@
-"""What a browser has drawn, held against what the CSV under it holds; what differs, if anything.
+"""What a browser has drawn against what the CSV under it says; where they differ, if anywhere.
 
     python -m benchmarks.robustness.drawn [--only graph-house logic-house-tree] [--pages dynamics probes]
 
@@ -11,20 +11,20 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import itertools
 import json
 import math
 import re
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Error, Locator, Page, sync_playwright
+import plotly.graph_objects as go
+from playwright.sync_api import Error, Page
 
-from benchmarks.robustness.visits import STILL
-from benchmarks.speed.serving import CHROMIUM, serving
+from benchmarks.speed.serving import STILL, visited
+from depthscope.figures.style.numbers import as_csv
 
 PAGES = ("attention", "probes", "interventions", "dynamics", "frontier", "compare")
 
@@ -43,60 +43,32 @@ LONGEST = 600
 
 READ = """plot => plot.data.map((t, k) => {
   const full = plot._fullData.find(f => f.index === k) || t, bars = full.error_y || {};
-  const list = v => v == null ? null : Array.from(v, x => typeof x === 'object' && x ? Array.from(x) : x);
-  const ends = bars.array ? [list(bars.array), list(bars.arrayminus || bars.array)] : null;
-  return {type: full.type, x: list(full.x), y: list(full.y), z: list(full.z), ends};
+  const list = v => typeof v === 'object' && v ? Array.from(v, list) : v;
+  const ends = bars.array && {array: list(bars.array), arrayminus: list(bars.arrayminus)};
+  const series = {type: full.type, name: t.name, text: list(t.text), x: list(full.x), y: list(full.y), z: list(full.z)};
+  return Object.fromEntries(Object.entries({...series, error_y: ends}).filter(([_, value]) => value != null));
 })"""
+"""The series that Plotly holds, with typed arrays as plain ones."""
 
 
-def _table(page: Page, button: Locator) -> list[dict[str, str]]:
-    with page.expect_download() as saved:
-        button.click()
-    return list(csv.DictReader(io.StringIO(saved.value.path().read_text())))
-
-
-def _rows(series: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """What Plotly holds of a series in the order of the table: x, y, z, low, high."""
-    x, y, z, ends = series["x"], series["y"], series["z"], series["ends"]
-    if series["type"] == "heatmap":
-        columns, lines = x or range(len(z[0])), y or range(len(z))
-        return [(a, b, z[i][j], None, None) for i, b in enumerate(lines) for j, a in enumerate(columns)]
-    rows = []
-    for i, b in enumerate(y):
-        high, low = (None, None) if ends is None or b is None else (b + ends[0][i], b - ends[1][i])
-        rows.append((x[i] if x else i, b, None, low, high))
-    return rows
-
-
-def _same(told: str, drawn: Any) -> bool:
-    """Whether a word of the table is the number or name that is drawn; six digits are told."""
-    if drawn is None or (isinstance(drawn, float) and math.isnan(drawn)):
-        return told == ""
+def _same(one: str, other: str) -> bool:
+    """Whether two cells are the same text, or the same number but for rounding."""
     try:
-        return math.isclose(float(told), float(drawn), rel_tol=1e-5, abs_tol=1e-9)
+        return math.isclose(float(one), float(other), rel_tol=1e-5, abs_tol=1e-9)
     except ValueError:
-        return told == re.sub("</?[bi]>", "", str(drawn).replace("<br>", "; "))
+        return one == other
 
 
-def differences(table: Sequence[dict[str, str]], drawn: Sequence[dict[str, Any]]) -> list[str]:
-    """Where a table and the series of a figure differ.
-
-    Args:
-        table: Rows of the CSV.
-        drawn: Series that Plotly holds, as `READ` gives them.
-
-    Returns:
-        A line for each difference; nothing if they are the same.
-    """
-    due = [row for series in drawn for row in _rows(series)]
-    if len(due) != len(table):
-        return [f"{len(table)} rows, {len(due)} drawn"]
-    names = ("x", "y", "z", "low", "high")
+def differences(table: str, drawn: str) -> list[str]:
+    """A line for each cell in which two CSVs differ."""
+    rows, others = (list(csv.reader(io.StringIO(text))) for text in (table, drawn))
+    if len(rows) != len(others) or rows[0] != others[0]:
+        return [f"{len(rows)} rows of {rows[0]}, drawn are {len(others)} of {others[0]}"]
     return [
-        f"row {i + 1}: {name} is {told.get(name, '')!r}, drawn {value!r}"
-        for i, (told, row) in enumerate(zip(table, due, strict=True))
-        for name, value in zip(names, row, strict=True)
-        if not _same(told.get(name, ""), value)
+        f"row {i}: {name} is {cell!r}, drawn {value!r}"
+        for i, (row, other) in enumerate(zip(rows, others, strict=True))
+        for name, cell, value in zip(rows[0], row, other, strict=True)
+        if not _same(cell, value)
     ]
 
 
@@ -122,7 +94,7 @@ def _measure(page: Page) -> list[str]:
 
 
 def _page_differences(page: Page) -> tuple[int, int, list[str]]:
-    """Holds each figure of a page that has been measured against its CSV.
+    """Compares each figure of a page that has been measured with its CSV.
 
     Args:
         page: Shows the figures.
@@ -140,9 +112,11 @@ def _page_differences(page: Page) -> tuple[int, int, list[str]]:
         if not button.is_visible() or not plots.count():
             wrong += [f"{stem}: no figure over its CSV"] if button.is_visible() else []
             continue
-        drawn = plots.first.evaluate(READ)
-        table = _table(page, button)
-        figures, points = figures + 1, points + len(table)
+        drawn = as_csv(go.Figure(plots.first.evaluate(READ)))
+        with page.expect_download() as saved:
+            button.click()
+        table = saved.value.path().read_text()
+        figures, points = figures + 1, points + table.count("\n") - 1
         wrong += [f"{stem}: {line}" for line in differences(table, drawn)[:3]]
     return figures, points, wrong
 
@@ -157,24 +131,20 @@ def check(names: Sequence[str], pages: Sequence[str]) -> dict[str, Any]:
     Returns:
         How many figures and points were compared on each page, and what differs.
     """
-    found: dict[str, Any] = {}
+    compared: dict[str, Any] = {}
     wrong: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        with serving(Path(folder) / "log.txt") as (url, _):
-            for name in names:
-                for at in pages:
-                    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-                    page.set_default_timeout(60_000)
-                    page.goto(f"{url}/{at}?checkpoint={name}{EDITS if at == 'interventions' else ''}")
-                    page.wait_for_selector(f"{STILL} h3", timeout=90_000)
-                    pressed = _measure(page)
-                    figures, points, differing = _page_differences(page)
-                    found[f"{at} {name}"] = {"measured": len(pressed), "figures": figures, "points": points}
-                    wrong += [f"{at} {name}: {line}" for line in differing]
-                    page.context.close()
-            browser.close()
-    return {"compared": found, "wrong": wrong}
+    with visited() as app:
+        for name, at in itertools.product(names, pages):
+            page = app.page()
+            page.set_default_timeout(60_000)
+            page.goto(f"{app.url}/{at}?checkpoint={name}{EDITS if at == 'interventions' else ''}")
+            page.wait_for_selector(f"{STILL} h3", timeout=90_000)
+            pressed = _measure(page)
+            figures, points, differing = _page_differences(page)
+            compared[f"{at} {name}"] = {"measured": len(pressed), "figures": figures, "points": points}
+            wrong += [f"{at} {name}: {line}" for line in differing]
+            page.context.close()
+    return {"compared": compared, "wrong": wrong}
 
 
 def main() -> None:

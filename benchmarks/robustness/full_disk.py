@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 ALONE = "DEPTHSCOPE_OWN_NAMESPACE"
 SIZE = 24 << 20
@@ -52,17 +52,17 @@ class Case:
 
     Attributes:
         name: What it is called.
-        prepare: Fills the disk before it is closed or full.
-        run: Writes; returns status and what it said on stderr.
+        run: Writes; returns status and what it printed on stderr.
         whole: Raises if what it wrote is not whole.
+        prepare: Fills the disk before it is closed or full.
         keeps: Names of what may have grown or come without being the result itself.
         states: Disks on which it is tried.
     """
 
     name: str
-    prepare: Callable[[Path], None]
     run: Callable[[Path], tuple[int, str]]
     whole: Callable[[Path], object]
+    prepare: Callable[[Path], object] = lambda root: None
     keeps: tuple[str, ...] = ()
     states: tuple[State, ...] = STATES
 
@@ -74,12 +74,12 @@ class Outcome:
     name: str
     state: str
     status: int
-    said: str
+    message: str
     problem: str | None
 
 
 @contextlib.contextmanager
-def disk(prepare: Callable[[Path], None], state: State) -> Iterator[Path]:
+def disk(prepare: Callable[[Path], object], state: State) -> Iterator[Path]:
     """A disk in a state, with something on it."""
     with tempfile.TemporaryDirectory() as name:
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", name], check=True)
@@ -114,12 +114,12 @@ def outcome(case: Case, state: State) -> Outcome:
     with disk(case.prepare, state) as root:
         before = snapshot(root)
         try:
-            status, said = case.run(root)
+            status, message = case.run(root)
         except Exception:
             return Outcome(case.name, state, -1, "", traceback.format_exc())
         after = snapshot(root)
-        said = said.replace(str(root), "DISK")
-        lines = [line for line in said.splitlines() if line.startswith("error: ")]
+        message = message.replace(str(root), "DISK")
+        lines = [line for line in message.splitlines() if line.startswith("error: ")]
         problem = None
         if status == 0:
             try:
@@ -128,8 +128,8 @@ def outcome(case: Case, state: State) -> Outcome:
                 case.whole(root)
             except Exception as error:
                 problem = f"what it wrote is not whole: {error!r}"
-        elif status != 2 or len(lines) != 1 or "Traceback" in said:
-            problem = f"status {status}: {said[-2000:]}"
+        elif status != 2 or len(lines) != 1 or "Traceback" in message:
+            problem = f"status {status}: {message[-2000:]}"
         elif "cannot be written" not in lines[0] and "disk is full" not in lines[0] and "read-only" not in lines[0]:
             problem = f"the sentence does not say that it could not be written: {lines[0]}"
         else:
@@ -147,22 +147,21 @@ def outcome(case: Case, state: State) -> Outcome:
 
 def command(main: Callable[[list[str]], int], words: list[str], root: Path) -> tuple[int, str]:
     """A command in this process; DISK stands for the folder."""
-    said, told = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(told):
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
         status = main([word.replace("DISK", str(root)) for word in words])
-    return status, said.getvalue()
+    return status, errors.getvalue()
 
 
 def printing(words: list[str], root: Path) -> tuple[int, str]:
     """A command whose output goes to a file on the disk, as a process."""
+    command = [sys.executable, "-m", *words]
     with (root / "out").open("ab") as out:
-        done = subprocess.run(
-            [sys.executable, "-m", *words], stdout=out, stderr=subprocess.PIPE, text=True, check=False
-        )
+        done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
     return done.returncode, done.stderr
 
 
-def asked(what: Callable[[Path], object], root: Path) -> tuple[int, str]:
+def on_page(what: Callable[[Path], object], root: Path) -> tuple[int, str]:
     """Something that a page does; its InputError is what the page shows."""
     from depthscope.core.errors import InputError
 
@@ -173,8 +172,8 @@ def asked(what: Callable[[Path], object], root: Path) -> tuple[int, str]:
     return 0, ""
 
 
-def nothing(_root: Path) -> None:
-    """An empty disk."""
+def unchecked(root: Path) -> None:
+    """Nothing that is written is looked at."""
 
 
 def _earlier(name: str, root: Path) -> None:
@@ -190,8 +189,8 @@ def _checkpoint(root: Path) -> None:
 def _stopped_run(root: Path) -> None:
     from depthscope.core.cli import main
 
-    status, said = command(main, [*TRAIN, "--max-seconds", "0"], root)
-    assert status == 0, said
+    status, message = command(main, [*TRAIN, "--max-seconds", "0"], root)
+    assert status == 0, message
 
 
 def _changed(root: Path) -> None:
@@ -200,17 +199,25 @@ def _changed(root: Path) -> None:
     (root / "ck" / "README.md").write_text("mine\n")
 
 
+@contextlib.contextmanager
+def temporary_files(root: Path) -> Iterator[None]:
+    """Temporary files lie on the disk."""
+    before, tempfile.tempdir = tempfile.tempdir, str(root)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def in_files(run: Callable[[Path], tuple[int, str]], root: Path) -> tuple[int, str]:
     """A command whose recording is too large for memory, as if the disk had filled up since its size was compared."""
+    from unittest.mock import patch
+
     from depthscope.core import trace
     from depthscope.core.files import buffers
 
-    plain = (trace.MEMORY_BYTES, buffers.FREE_BYTES, tempfile.tempdir)
-    trace.MEMORY_BYTES, buffers.FREE_BYTES, tempfile.tempdir = 0, -1 << 60, str(root)
-    try:
+    with patch.object(trace, "MEMORY_BYTES", 0), patch.object(buffers, "FREE_BYTES", -1 << 60), temporary_files(root):
         return run(root)
-    finally:
-        trace.MEMORY_BYTES, buffers.FREE_BYTES, tempfile.tempdir = plain
 
 
 def _npz(name: str, root: Path) -> None:
@@ -244,37 +251,42 @@ def cases(inputs: Path) -> list[Case]:
     theirs.write_bytes(paper("graph"))
     plan.write_text(PLAN)
     one = ["graph-house", str(chain)]
-    html = partial(lambda root: (root / "page.html").read_text().index("</html>"))
-    listing = lambda root: json.loads((root / "out").read_bytes())  # noqa: E731
+
+    def case(name: str, main: Callable[[list[str]], int], words: list[str], *how: Any, **more: Any) -> Case:
+        return Case(name, partial(command, main, words), *how, **more)
+
+    def printed(name: str, *words: str) -> Case:
+        listing = lambda root: json.loads((root / "out").read_bytes())  # noqa: E731
+        return Case(
+            f"{name} --json >", partial(printing, [*words, "--json"]), listing, keeps=("out",), states=STATES[1:]
+        )
+
+    def page(name: str, what: Callable[[Path], object], *how: Any, **more: Any) -> Case:
+        return Case(f"page: {name}", partial(on_page, what), *how, **more)
+
+    log, new = ("training.jsonl",), ["--task", "graph", "--out", "DISK/new"]
+    in_parts = partial(in_files, partial(command, core, ["trace", *one, "--steps", "1000"]))
+    sweep = ["sweep", str(plan), "--out", "DISK/sweep", "--workers", "1"]
     return [
-        Case("trace --out", partial(_earlier, "t.npz"), partial(command, core, ["trace", *one, "--out", "DISK/t.npz"]),
-             partial(_npz, "t.npz")),
-        Case("trace in files", nothing,
-             partial(in_files, partial(command, core, ["trace", *one, "--steps", "1000"])), nothing),
-        Case("report --out", partial(_earlier, "page.html"),
-             partial(command, figures, ["report", *one, "--out", "DISK/page.html"]), html),
-        Case("probes fit", _checkpoint, partial(command, probes, ["fit", "DISK/ck", "--instances", "40"]),
-             partial(_opens, "ck")),
-        Case("probes patch --out", nothing, partial(command, probes, ["patch", *one, "--out", "DISK/p.npz"]),
-             partial(_npz, "p.npz")),
-        Case("seal", _changed, partial(command, core, ["seal", "DISK/ck"]), partial(_opens, "ck")),
-        Case("import", nothing, partial(command, core, ["import", str(theirs), "--task", "graph", "--out", "DISK/new"]),
-             partial(_opens, "new")),
-        Case("train", nothing, partial(command, core, TRAIN), partial(_opens, "run"), ("training.jsonl",)),
-        Case("train --resume", _stopped_run, partial(command, core, [*TRAIN, "--resume"]), partial(_opens, "run"),
-             ("training.jsonl",)),
-        Case("sweep", nothing, partial(command, core, ["sweep", str(plan), "--out", "DISK/sweep", "--workers", "1"]),
-             partial(_opens, "sweep/graph-house-full-s0"), (".sweep.*", "records", "training.jsonl")),
-        Case("list --json >", nothing, partial(printing, ["core", "list", "--json"]), listing, ("out",), STATES[1:]),
-        Case("generate --json >", nothing,
-             partial(printing, ["core", "generate", "graph", "--difficulty", "3", "--count", "40", "--json"]), listing,
-             ("out",), STATES[1:]),
-        Case("patch --json >", nothing, partial(printing, ["probes", "patch", *one, "--json"]), listing, ("out",),
-             STATES[1:]),
-        Case("page: keep a checkpoint", nothing, partial(asked, _keep), partial(_opens, "mine")),
-        Case("page: upload", nothing, partial(asked, _upload), lambda root: next(root.glob("*/config.json"))),
-        Case("page: upload a .pt", nothing, partial(asked, partial(_upload_pt, theirs)), nothing),
-        Case("page: train", nothing, partial(asked, _start), nothing, ("request.json", "stderr.txt", "training.jsonl")),
+        case("trace --out", core, ["trace", *one, "--out", "DISK/t.npz"], partial(_npz, "t.npz"),
+             partial(_earlier, "t.npz")),
+        Case("trace in files", in_parts, unchecked),
+        case("report --out", figures, ["report", *one, "--out", "DISK/page.html"],
+             lambda root: (root / "page.html").read_text().index("</html>"), partial(_earlier, "page.html")),
+        case("probes fit", probes, ["fit", "DISK/ck", "--instances", "40"], partial(_opens, "ck"), _checkpoint),
+        case("probes patch --out", probes, ["patch", *one, "--out", "DISK/p.npz"], partial(_npz, "p.npz")),
+        case("seal", core, ["seal", "DISK/ck"], partial(_opens, "ck"), _changed),
+        case("import", core, ["import", str(theirs), *new], partial(_opens, "new")),
+        case("train", core, TRAIN, partial(_opens, "run"), keeps=log),
+        case("train --resume", core, [*TRAIN, "--resume"], partial(_opens, "run"), _stopped_run, log),
+        case("sweep", core, sweep, partial(_opens, "sweep/graph-house-full-s0"), keeps=(".sweep.*", "records", *log)),
+        printed("list", "core", "list"),
+        printed("generate", "core", "generate", "graph", "--difficulty", "3", "--count", "40"),
+        printed("patch", "probes", "patch", *one),
+        page("keep a checkpoint", _keep, partial(_opens, "mine")),
+        page("upload", _upload, lambda root: next(root.glob("*/config.json"))),
+        page("upload a .pt", partial(_upload_pt, theirs), unchecked),
+        page("train", _start, unchecked, keeps=("request.json", "stderr.txt", *log)),
     ]  # fmt: skip
 
 
@@ -296,11 +308,8 @@ def _upload(root: Path) -> None:
 def _upload_pt(file: Path, root: Path) -> None:
     from depthscope.ui.checkpoints.upload import from_paper
 
-    before, tempfile.tempdir = tempfile.tempdir, str(root)
-    try:
+    with temporary_files(root):
         from_paper(file.read_bytes(), "graph", "theirs.pt")
-    finally:
-        tempfile.tempdir = before
 
 
 def _start(root: Path) -> None:
@@ -323,34 +332,28 @@ def _start(root: Path) -> None:
 
 def app(inputs: Path) -> Outcome:
     """Starts the app where no folder of its own can be written, and opens its first page in a browser."""
-    from playwright.sync_api import sync_playwright
-
-    from benchmarks.speed.serving import CHROMIUM, serving
+    from benchmarks.speed.serving import visited
 
     name, state = "the app", "read-only home, full /tmp"
     with contextlib.ExitStack() as stack:
-        home = stack.enter_context(disk(nothing, "read-only"))
-        full = stack.enter_context(disk(nothing, "full"))
+        home = stack.enter_context(disk(lambda root: None, "read-only"))
+        full = stack.enter_context(disk(lambda root: None, "full"))
         os.environ["TMPDIR"] = str(inputs)  # the browser's own files are not what is tried
-        playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        stack.enter_context(temporary_files(inputs))
         for place in ("/var/tmp", "/tmp"):
             subprocess.run(["mount", "--bind", str(full), place], check=True)
             stack.callback(subprocess.run, ["umount", "-l", place], check=True)
         environment = {**os.environ, "HOME": str(home), "TMPDIR": str(full), "XDG_CACHE_HOME": str(home / "cache")}
-        log = inputs / "log.txt"
         try:
-            with serving(log, environment, start=["depthscope.ui.shell.serve"]) as (url, _):
-                page = browser.new_page()
-                page.goto(url)
+            with visited(environment, ["depthscope.ui.shell.serve"]) as app:
+                page = app.page()
+                page.goto(app.url)
                 page.wait_for_selector("[data-testid=stMainBlockContainer] h3", timeout=90_000)
-                said = page.locator("[data-testid=stMainBlockContainer] h3").first.inner_text()
-                wrong = page.locator("[data-testid=stException], [data-testid=stAlert]").all_inner_texts()
+                headline = page.locator("[data-testid=stMainBlockContainer] h3").first.inner_text()
+                wrong = page.locator("[data-testid=stException], [data-testid=stAlert]").all_inner_texts() + app.wrong()
         except Exception as error:
-            return Outcome(name, state, 1, "", f"{error!r}; {log.read_text(errors='replace')[-2000:]}")
-        text = log.read_text(errors="replace")
-        problem = f"{wrong}" if wrong else text[-2000:] if "Traceback" in text else None
-        return Outcome(name, state, 0, said, problem)
+            return Outcome(name, state, 1, "", repr(error))
+        return Outcome(name, state, 0, headline, f"{wrong}" if wrong else None)
 
 
 def main() -> int:
@@ -371,7 +374,9 @@ def main() -> int:
     def note(one: Outcome) -> None:
         found.append(one)
         if not args.json:
-            print(f"{one.name:24}{one.state:26}{one.status:3}  {one.problem or one.said or 'all fitted'}", flush=True)
+            print(
+                f"{one.name:24}{one.state:26}{one.status:3}  {one.problem or one.message or 'all fitted'}", flush=True
+            )
 
     # not under /tmp, which is taken away from the app
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:

@@ -13,7 +13,6 @@ refused. Folders lie in memory where they can, since a save waits for the disk.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import random
@@ -22,11 +21,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.robustness.dying import POINTS
 from depthscope.core.files.locks import ALONE
+from depthscope.core.training.train import STATE
 
 WITHIN = "exactly within a save"
 ROOT = Path(__file__).parents[2]
@@ -53,51 +55,41 @@ class Death:
 NEVER = Death(0, "never", 0.0)
 
 
-def command(out: Path, batches: int, resume: bool, death: Death = NEVER) -> list[str]:
-    """The training, as a process of its own."""
-    words = ["train", "graph", "--recipe", "house", "--threads", "1", "--out", str(out)]
-    settings = [word for setting in (*SMALL, f"batches={batches}") for word in ("--set", setting)]
+def start(out: Path, batches: int, resume: bool, death: Death = NEVER) -> subprocess.Popen[str]:
+    """Starts the training as a process of its own."""
     dies = [str(death.save), death.point, str(death.share)]
-    return [
-        sys.executable,
-        "-m",
-        "benchmarks.robustness.dying",
-        *dies,
-        *words,
-        *settings,
-        *(["--resume"] if resume else []),
-    ]
+    words = ["train", "graph", "--recipe", "house", "--threads", "1", "--out", str(out), *["--resume"] * resume]
+    settings = [word for setting in (*SMALL, f"batches={batches}") for word in ("--set", setting)]
+    command = [sys.executable, "-m", "benchmarks.robustness.dying", *dies, *words, *settings]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def run(out: Path, batches: int, resume: bool) -> subprocess.CompletedProcess[str]:
-    """Trains until it ends by itself."""
-    return subprocess.run(command(out, batches, resume), cwd=ROOT, capture_output=True, text=True, check=False)
+def wait_for_save(process: subprocess.Popen[str], state: Path) -> None:
+    """Waits for the next state that a training saves, or for its end."""
+    written = lambda: state.stat().st_mtime_ns if state.exists() else 0  # noqa: E731
+    before = written()
+    while process.poll() is None and written() in (0, before):
+        time.sleep(0.002)
 
 
 def killed(out: Path, batches: int, after: float) -> str:
     """Starts or resumes the training and kills it some seconds after its first save; says where it stood."""
-    from depthscope.core.training.train import STATE
-
-    state = out / STATE
-    before = state.stat().st_mtime_ns if state.exists() else 0
-    process = subprocess.Popen(command(out, batches, before > 0), cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not (state.exists() and state.stat().st_mtime_ns > before):
-        time.sleep(0.002)
+    process = start(out, batches, (out / STATE).exists())
+    wait_for_save(process, out / STATE)
     time.sleep(after)
     ended = process.poll()
-    process.send_signal(signal.SIGKILL)
-    said = process.communicate()[1]
+    process.kill()
+    message = process.communicate()[1]
     if ended is not None:
-        return "ended before it was killed" if ended == 0 else f"status {ended}: {said[-300:]}"
-    return "while saving" if hidden(out) else "between saves"
+        return "ended before it was killed" if ended == 0 else f"status {ended}: {message[-300:]}"
+    names = os.listdir(out)  # noqa: PTH208 - there is no time to lose
+    return "while saving" if any(name.startswith(".") and name != ALONE for name in names) else "between saves"
 
 
-def killed_within(out: Path, batches: int, death: Death) -> str:
-    """Resumes the training, which kills itself within a save; says whether it did."""
-    done = subprocess.run(command(out, batches, True, death), cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode == -signal.SIGKILL:
-        return WITHIN
-    return f"status {done.returncode}: {done.stderr[-300:]}"
+def killed_within(process: subprocess.Popen[str]) -> str:
+    """Whether a training that kills itself within a save did."""
+    message = process.communicate()[1]
+    return WITHIN if process.returncode == -signal.SIGKILL else f"status {process.returncode}: {message[-300:]}"
 
 
 def deaths(count: int, rng: random.Random) -> tuple[list[Death], list[Death]]:
@@ -107,15 +99,38 @@ def deaths(count: int, rng: random.Random) -> tuple[list[Death], list[Death]]:
     return state, [Death(0, "checkpoint", i / max(1, last)) for i in range(last)]
 
 
-def hidden(folder: Path) -> list[str]:
-    """Files of a save that is under way."""
-    names = os.listdir(folder)  # noqa: PTH208 - there is no time to lose
-    return [name for name in names if name.startswith(".") and name != ALONE]
+def weights(out: Path) -> bytes:
+    """The weights of a finished training; empty if there are none."""
+    path = out / "model.safetensors"
+    return path.read_bytes() if path.exists() else b""
 
 
-def digest(out: Path) -> str:
-    """SHA-256 of the weights."""
-    return hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
+def kill(out: Path, batches: int, args: argparse.Namespace, note: Callable[[str, str], None]) -> str:
+    """Kills a training in all ways until it has ended; what a second one in its folder says meanwhile.
+
+    Args:
+        out: Folder of the training.
+        batches: How many it has.
+        args: How often, how late, and the seed.
+        note: Called with where each kill fell and which it was.
+    """
+    rng = random.Random(args.seed)
+    for _ in range(args.kills):
+        note(killed(out, batches, rng.uniform(0, args.seconds)), "")
+    early, late = deaths(args.within, rng)
+    for death in early:
+        note(killed_within(start(out, batches, True, death)), f" ({death})")
+    at_work = start(out, batches, True, late[0] if late else NEVER)
+    wait_for_save(at_work, out / STATE)
+    refusal = start(out, batches, True).communicate()[1].strip().splitlines()[-1]
+    if not late:
+        at_work.communicate()
+        return refusal
+    note(killed_within(at_work), f" ({late[0]})")
+    for death in late[1:]:
+        note(killed_within(start(out, batches, True, death)), f" ({death})")
+    start(out, batches, True).communicate()
+    return refusal
 
 
 def main() -> int:
@@ -129,54 +144,29 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
-    rng, places = random.Random(args.seed), []
+    places: Counter[str] = Counter()
 
-    def note(place: str, what: str) -> None:
-        places.append(place)
+    def note(place: str, which: str) -> None:
+        places[place] += 1
         if not args.json:
-            print(f"kill {len(places)}: {place}{what}", flush=True)
+            print(f"kill {places.total()}: {place}{which}", flush=True)
 
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         whole, parts = Path(name) / "whole", Path(name) / "parts"
-        first = run(whole, args.batches, False)
-        for _ in range(args.kills):
-            note(killed(parts, args.batches, rng.uniform(0, args.seconds)), "")
-        early, late = deaths(args.within, rng)
-        for death in early:
-            note(killed_within(parts, args.batches, death), f" ({death})")
-        # two at once: the second has to be refused while the first is at work
-        dies, later = (late[0], late[1:]) if late else (NEVER, late)
-        at_work = subprocess.Popen(command(parts, args.batches, True, dies), cwd=ROOT, stderr=subprocess.DEVNULL)
-        refused = second(parts, args.batches, at_work)
-        at_work.wait()
-        if late:
-            note(WITHIN if at_work.returncode == -signal.SIGKILL else f"status {at_work.returncode}", f" ({dies})")
-        for death in later:
-            note(killed_within(parts, args.batches, death), f" ({death})")
-        last = run(parts, args.batches, True) if late else at_work
-        same = first.returncode == 0 and last.returncode == 0 and digest(whole) == digest(parts)
+        start(whole, args.batches, False).communicate()
+        refusal = kill(parts, args.batches, args, note)
+        same = weights(whole) == weights(parts) != b""
         litter = sorted(path.name for path in Path(name).rglob(".*"))
-    counts = {place: places.count(place) for place in sorted(set(places))}
-    holds = same and not litter and "another training is at work" in refused
-    holds = holds and set(counts) <= {"while saving", "between saves", WITHIN}
+    holds = same and not litter and "another training is at work" in refusal
+    holds = holds and set(places) <= {"while saving", "between saves", WITHIN}
     if args.json:
-        print(json.dumps({"kills": counts, "same bytes": same, "second training": refused, "left over": litter,
+        print(json.dumps({"kills": places, "same bytes": same, "second training": refusal, "left over": litter,
                           "holds": holds}))  # fmt: skip
     else:
-        print(f"{len(places)} kills: {counts}; the weights are {'the same' if same else 'NOT the same'}, byte by byte")
-        print(f"a second training in the folder: {refused}; left over: {litter or 'nothing'}")
+        print(f"{places.total()} kills: {dict(places)}; the weights are {'' if same else 'NOT '}the same, byte by byte")
+        print(f"a second training in the folder: {refusal}; left over: {litter or 'nothing'}")
     return 0 if holds else 1
-
-
-def second(out: Path, batches: int, first: subprocess.Popen[bytes]) -> str:
-    """What a second training in the folder says while the first is at work."""
-    from depthscope.core.training.train import STATE
-
-    before = (out / STATE).stat().st_mtime_ns
-    while first.poll() is None and (out / STATE).exists() and (out / STATE).stat().st_mtime_ns == before:
-        time.sleep(0.01)
-    return run(out, batches, True).stderr.strip().splitlines()[-1]
 
 
 if __name__ == "__main__":

@@ -12,16 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
-
-from benchmarks.speed.browser import READY, memory
+from benchmarks.speed.memory import memory
 from benchmarks.speed.scale import edge_list
-from benchmarks.speed.serving import CHROMIUM, serving
+from benchmarks.speed.serving import ERRORS, READY, visited
 from depthscope.core import checkpoint, tasks
 from depthscope.core.trace import record
 from depthscope.figures.summary import sentence
@@ -36,56 +32,46 @@ WATCH = """() => {
 """Keeps the longest time in which the page did nothing else."""
 
 
-def other_visit(page: Page, url: str) -> float:
-    """Seconds until another visitor sees a small graph."""
-    start = time.perf_counter()
-    page.goto(f"{url}/?example=three-hops&step=1")
-    page.wait_for_function(READY, timeout=WAIT_MS)
-    return time.perf_counter() - start
-
-
 def measure(n_nodes: int, n_edges: int) -> dict[str, Any]:
     """Uploads the graph and looks at what comes."""
     text = "source: v0\ntarget: v1\n" + "".join(f"v{a} v{b}\n" for a, b in edge_list(n_nodes, n_edges).tolist())
     content = text.encode()
     opened = checkpoint.load("graph-house")
-    due = sentence(record(opened, tasks.get("graph").parse(content, "large.txt"), keep=["readout"]))
-    errors: list[str] = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        log = Path(folder) / "log.txt"
-        with serving(log) as (url, pid):
-            page, other = (browser.new_context(viewport={"width": 1280, "height": 900}).new_page() for _ in range(2))
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            alone = other_visit(other, url)
-            page.goto(f"{url}/?example=cycle&step=1")
-            page.wait_for_function(READY, timeout=WAIT_MS)
-            before = memory(pid)
-            page.evaluate(WATCH)
-            page.get_by_text("Upload", exact=True).first.click()
-            box = page.locator(".st-key-upload_widget input[type=file]")
+    expected = sentence(record(opened, tasks.get("graph").parse(content, "large.txt"), keep=["readout"]))
+    with visited() as app:
+        page, other = app.page(), app.page()
+
+        def other_visit() -> float:
             start = time.perf_counter()
-            box.set_input_files({"name": "large.txt", "mimeType": "text/plain", "buffer": content})
-            beside = other_visit(other, url)
-            page.locator("h3").first.filter(has_text=due).wait_for(timeout=WAIT_MS)
-            headline = time.perf_counter() - start
-            foot = page.locator(".ds-structure footer")
-            foot.filter(has_text="groups").wait_for(timeout=WAIT_MS)
-            page.wait_for_function(READY, timeout=WAIT_MS)
-            drawn, notice = time.perf_counter() - start, foot.inner_text()
-            start = time.perf_counter()
-            page.get_by_label("Open group").click()
-            page.get_by_role("option").nth(1).click()
-            foot.filter(has_text="Of “").wait_for(timeout=WAIT_MS)
-            page.wait_for_function(READY, timeout=WAIT_MS)
-            group, inside = time.perf_counter() - start, foot.inner_text()
-            longest, after = page.evaluate("() => window.longest"), memory(pid)
-            wrong = page.locator("[data-testid=stException], [data-testid=stAlertContentError]").all_inner_texts()
-            browser.close()
-        wrong += errors + (["a traceback in the log"] if "Traceback" in log.read_text(errors="replace") else [])
+            app.open(other, timeout=WAIT_MS)
+            return time.perf_counter() - start
+
+        alone = other_visit()
+        app.open(page, "?example=cycle&step=1", WAIT_MS)
+        before = memory(app.pid)
+        page.evaluate(WATCH)
+        page.get_by_text("Upload", exact=True).first.click()
+        box = page.locator(".st-key-upload_widget input[type=file]")
+        start = time.perf_counter()
+        box.set_input_files({"name": "large.txt", "mimeType": "text/plain", "buffer": content})
+        beside = other_visit()
+        page.locator("h3").first.filter(has_text=expected).wait_for(timeout=WAIT_MS)
+        headline = time.perf_counter() - start
+        foot = page.locator(".ds-structure footer")
+        foot.filter(has_text="groups").wait_for(timeout=WAIT_MS)
+        page.wait_for_function(READY, timeout=WAIT_MS)
+        drawn, notice = time.perf_counter() - start, foot.inner_text()
+        start = time.perf_counter()
+        page.get_by_label("Open group").click()
+        page.get_by_role("option").nth(1).click()
+        foot.filter(has_text="Of “").wait_for(timeout=WAIT_MS)
+        page.wait_for_function(READY, timeout=WAIT_MS)
+        group, inside = time.perf_counter() - start, foot.inner_text()
+        longest, after = page.evaluate("() => window.longest"), memory(app.pid)
+        wrong = page.locator(ERRORS).all_inner_texts() + app.wrong()
     return {
         "nodes, edges, bytes": [n_nodes, n_edges, len(content)],
-        "headline": due,
+        "headline": expected,
         "notice": notice,
         "opened group": inside,
         "seconds to the headline": round(headline, 1),
@@ -93,21 +79,21 @@ def measure(n_nodes: int, n_edges: int) -> dict[str, Any]:
         "seconds to the opened group": round(group, 1),
         "longest the page was busy, seconds": round(longest / 1000, 2),
         "another visitor alone and meanwhile, seconds": [round(alone, 1), round(beside, 1)],
-        "server before and after, MB": [round(before), round(after)],
+        "server before and after, MB": [before >> 20, after >> 20],
         "wrong": wrong,
     }
 
 
 def main() -> int:
-    """Prints what was found, a line each or as JSON."""
+    """Prints the results, a line each or as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nodes", type=int, default=100_000)
     parser.add_argument("--edges", type=int, default=400_000)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    found = measure(args.nodes, args.edges)
-    print(json.dumps(found, indent=1) if args.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
-    return 1 if found["wrong"] else 0
+    result = measure(args.nodes, args.edges)
+    print(json.dumps(result, indent=1) if args.json else "\n".join(f"{k}: {v}" for k, v in result.items()))
+    return 1 if result["wrong"] else 0
 
 
 if __name__ == "__main__":

@@ -9,22 +9,19 @@ Needs Chromium. Times are of this machine with whatever else it does.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
-from playwright.sync_api import sync_playwright
-
-from benchmarks.speed.browser import READY, TEXT, graph, memory, said
-from benchmarks.speed.serving import CHROMIUM, serving
+from benchmarks.speed.browser import TEXT, graph, headline
+from benchmarks.speed.memory import memory
+from benchmarks.speed.serving import ERRORS, EXAMPLE, READY, STILL, visited
 from depthscope.core import checkpoint
 
-STILL = "[data-testid=stApp][data-test-script-state=notRunning]"
 PAGES = ("", "attention", "probes", "interventions", "dynamics", "frontier", "compare", "checkpoints")
 
 FORGOTTEN = 130
@@ -40,68 +37,57 @@ def visits(count: int, seconds: float, calm: bool = False) -> dict[str, Any]:
         calm: Whether their systems ask for less motion, so that the browsers leave the processor to the server.
 
     Returns:
-        Wrong headlines, page errors, and the server's memory in MB: after one visit, while all are there (the most),
-        as they leave, and once Streamlit has let go of their sessions.
+        Wrong headlines and errors, and the server's memory in MB: after one visit, while all are there (the most), as
+        they leave, and once Streamlit has let go of their sessions.
     """
     opened = checkpoint.load("graph-house")
     wrong: list[str] = []
-    errors: list[str] = []
     took: list[float] = []
-    levels: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        log = Path(folder) / "log.txt"
-        with serving(log) as (url, pid):
-            first = browser.new_page()
-            first.goto(f"{url}/?example=three-hops&step=1")
-            first.wait_for_function(READY, timeout=120_000)
-            first.close()
-            before, pages = memory(pid), []
-            for _ in range(count):
-                motion = "reduce" if calm else "no-preference"
-                page = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion=motion).new_page()
-                page.on("pageerror", lambda error: errors.append(str(error)))
-                page.goto(f"{url}/?example=three-hops&step=1")
-                pages.append(page)
-            for page in pages:
-                page.wait_for_function(READY, timeout=120_000)
-            end, turn = time.monotonic() + seconds, 0
-            asked: list[str | None] = [None] * count
-            while time.monotonic() < end:
-                turn += 1
-                for i, page in enumerate(pages):  # all are asked, then all are looked at
-                    text = graph(16 + i, 4 + turn % 5, 1000 * turn + i)
-                    asked[i] = said(opened, text)
-                    page.get_by_text("Type", exact=True).click()
-                    page.get_by_role("textbox", name=TEXT).fill(text)
-                    page.get_by_role("button", name="Run", exact=True).click()
-                start = time.perf_counter()
-                for i, page in enumerate(pages):
-                    try:
-                        page.locator("h3").first.filter(has_text=asked[i] or "").wait_for(timeout=30_000)
-                    except Exception:
-                        wrong.append(f"visitor {i}: {page.locator('h3').first.inner_text()!r}, expected {asked[i]!r}")
-                took.append(time.perf_counter() - start)
-                levels.append(memory(pid))
-            browser.close()
-            time.sleep(FORGOTTEN)
-            after = memory(pid)
-        traceback = "Traceback" in log.read_text(errors="replace")
-    levels = [before, max(levels), levels[-1], after]
+    levels: list[int] = []
+    with visited() as app:
+        first = app.page()
+        app.open(first)
+        first.context.close()
+        before = memory(app.pid)
+        pages = [app.page(reduced_motion="reduce" if calm else "no-preference") for _ in range(count)]
+        for page in pages:
+            page.goto(f"{app.url}/{EXAMPLE}")
+        for page in pages:
+            page.wait_for_function(READY, timeout=120_000)
+        end, turn = time.monotonic() + seconds, 0
+        headlines = [""] * count
+        while time.monotonic() < end:
+            turn += 1
+            for i, page in enumerate(pages):  # all run something, then all are looked at
+                text = graph(16 + i, 4 + turn % 5, 1000 * turn + i)
+                headlines[i] = headline(opened, text)
+                page.get_by_text("Type", exact=True).click()
+                page.get_by_role("textbox", name=TEXT).fill(text)
+                page.get_by_role("button", name="Run", exact=True).click()
+            start = time.perf_counter()
+            for i, (page, expected) in enumerate(zip(pages, headlines, strict=True)):
+                try:
+                    page.locator("h3").first.filter(has_text=expected).wait_for(timeout=30_000)
+                except Exception:
+                    wrong.append(f"visitor {i}: {page.locator('h3').first.inner_text()!r}, expected {expected!r}")
+            took.append(time.perf_counter() - start)
+            levels.append(memory(app.pid))
+        for page in pages:
+            page.context.close()
+        time.sleep(FORGOTTEN)
+        levels = [before, max(levels), levels[-1], memory(app.pid)]
+        wrong += app.wrong()
     return {
         "visitors": count,
         "rounds": turn,
         "wrong": wrong,
-        "page errors": errors,
-        "traceback in the log": traceback,
         "seconds until all have their answer": statistics.median(took),
-        "memory, MB": dict(zip(("before", "most", "leaving", "after"), map(round, levels), strict=True)),
+        "memory, MB": {x: y >> 20 for x, y in zip(("before", "most", "leaving", "after"), levels, strict=True)},
     }
 
 
-def _left(where: str, url: str) -> list[str]:
-    """A line if a request leaves this machine."""
-    return [] if re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:", url) else [f"{where}: asked for {url}"]
+LOCAL = re.compile(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:")
+"""How the address of a request starts that does not leave this machine."""
 
 
 def everything(
@@ -117,33 +103,29 @@ def everything(
         How many were opened, and a line for each exception, error box, page error and request that left the machine.
     """
     wrong: list[str] = []
-    now, count = [""], 0
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        log = Path(folder) / "log.txt"
-        with serving(log) as (url, _):
-            for theme in themes:
-                page = browser.new_context(color_scheme=theme, viewport={"width": 1280, "height": 900}).new_page()
-                page.on("pageerror", lambda error: wrong.append(f"{now[0]}: page error {error}"))
-                page.on("request", lambda request: wrong.extend(_left(now[0], request.url)))
-                for entry in checkpoint.available():
-                    for name in PAGES if names is None or entry["name"] in names else ():
-                        now[0], count = f"{name or 'trace'} {entry['name']} {theme}", count + 1
-                        page.goto(f"{url}/{name}?checkpoint={entry['name']}")
-                        try:
-                            page.wait_for_selector(f"{STILL} h3", timeout=60_000)
-                            page.wait_for_selector(STILL, timeout=60_000)
-                        except Exception as error:
-                            wrong.append(f"{now[0]}: {str(error).splitlines()[0]}")
-                        for box in page.locator("[data-testid=stException], [data-testid=stAlertContentError]").all():
-                            wrong.append(f"{now[0]}: {box.inner_text()[:200]}")
-            browser.close()
-        wrong += ["a traceback in the log"] if "Traceback" in log.read_text(errors="replace") else []
+    requests: list[str] = []
+    count, chosen = 0, [entry["name"] for entry in checkpoint.available() if names is None or entry["name"] in names]
+    with visited() as app:
+        for theme in themes:
+            page = app.page(color_scheme=theme)
+            page.on("request", lambda request: requests.append(request.url))
+            for checkpoint_name, name in itertools.product(chosen, PAGES):
+                now, count = f"{name or 'trace'} {checkpoint_name} {theme}", count + 1
+                page.goto(f"{app.url}/{name}?checkpoint={checkpoint_name}")
+                try:
+                    page.wait_for_selector(f"{STILL} h3", timeout=60_000)
+                    page.wait_for_selector(STILL, timeout=60_000)
+                except Exception as error:
+                    wrong.append(f"{now}: {str(error).splitlines()[0]}")
+                wrong += [f"{now}: {text[:200]}" for text in page.locator(ERRORS).all_inner_texts()]
+                wrong += [f"{now}: requests {url}" for url in requests if not LOCAL.match(url)]
+                requests.clear()
+        wrong += app.wrong()
     return {"opened": count, "wrong": wrong}
 
 
 def main() -> None:
-    """Prints what was found, a line each or as JSON."""
+    """Prints the results, a line each or as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--count", type=int, metavar="N", help="so many visitors at once")
@@ -155,10 +137,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if args.everything:
-        found = everything((args.theme,) if args.theme else ("light", "dark"), args.only)
+        result = everything((args.theme,) if args.theme else ("light", "dark"), args.only)
     else:
-        found = visits(args.count, args.seconds, args.calm)
-    print(json.dumps(found, indent=1) if args.json else "\n".join(f"{name}: {value}" for name, value in found.items()))
+        result = visits(args.count, args.seconds, args.calm)
+    print(json.dumps(result, indent=1) if args.json else "\n".join(f"{k}: {v}" for k, v in result.items()))
 
 
 if __name__ == "__main__":

@@ -7,33 +7,20 @@ Needs Chromium. Times are of this machine with whatever else it does.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from benchmarks.speed.figure import Figure, absolute, main
-from benchmarks.speed.serving import CHROMIUM, serving
+from benchmarks.speed.serving import READY, visited
 from depthscope.core import checkpoint, tasks
 from depthscope.core.trace import record
 from depthscope.figures.summary import sentence
 
-READY = (
-    "() => window.depthscope?.main && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]')"
-)
 TEXT = "Edge list or another format"
-
-
-def memory(pid: int) -> float:
-    """Memory a process holds, in MB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    raise OSError("this system does not tell the memory of a process")
 
 
 def graph(n: int, chords: int, seed: int) -> str:
@@ -47,27 +34,21 @@ def graph(n: int, chords: int, seed: int) -> str:
 
 def first_screen() -> float:
     """Seconds from the start of the server to a drawn wave, on a server that nobody has visited."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-        start = time.perf_counter()
-        with serving(Path(folder) / "log.txt", start=["depthscope.ui.shell.serve"]) as (url, _):
-            page.goto(url)
-            page.wait_for_function(READY, timeout=60_000)
-            page.wait_for_function("() => window.depthscope.main.get().step > 0", timeout=60_000)
-            took = time.perf_counter() - start
-            browser.close()
-    return took
+    with visited(start=["depthscope.ui.shell.serve"]) as app:
+        page = app.page()
+        app.open(page, "")
+        page.wait_for_function("() => window.depthscope.main.get().step > 0", timeout=60_000)
+        return time.perf_counter() - app.started
 
 
-def run_text(page: Page, text: str, said: str) -> float:
+def run_text(page: Page, text: str, headline: str) -> float:
     """Types a graph and runs it; seconds from the click to its headline and views."""
     page.get_by_text("Type", exact=True).click()
     box = page.get_by_role("textbox", name=TEXT)
     box.fill(text)
     start = time.perf_counter()
     page.get_by_role("button", name="Run", exact=True).click()
-    page.locator("h3").first.filter(has_text=said).wait_for(timeout=60_000)
+    page.locator("h3").first.filter(has_text=headline).wait_for(timeout=60_000)
     page.wait_for_function(READY, timeout=60_000)
     return time.perf_counter() - start
 
@@ -75,33 +56,28 @@ def run_text(page: Page, text: str, said: str) -> float:
 def answers_and_frames(rounds: int) -> tuple[list[float], list[float], list[float]]:
     """Seconds to a new instance of 32 nodes; milliseconds between frames, and of drawing, while 200 nodes play."""
     opened = checkpoint.load("graph-house")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        with serving(Path(folder) / "log.txt") as (url, _):
-            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-            page.goto(f"{url}/?example=three-hops&step=1")
-            page.wait_for_function(READY, timeout=60_000)
-            took = []
-            for seed in range(rounds + 1):
-                text = graph(32, 12, seed)
-                took.append(run_text(page, text, said(opened, text)))
-            page.goto(f"{url}/?example=three-hops&step=1")
-            page.wait_for_function(READY, timeout=60_000)
-            text = graph(200, 300, 0)
-            run_text(page, text, said(opened, text))
-            page.evaluate("() => window.depthscope.main.set({step: 0, playing: true, speed: 8})")
-            root = page.locator(".ds").first
-            page.wait_for_timeout(1000)
-            root.evaluate("root => { root.depthscopeStats.frames.length = root.depthscopeStats.draw.length = 0; }")
-            page.wait_for_timeout(6000)
-            stats = root.evaluate("root => ({frames: root.depthscopeStats.frames, draw: root.depthscopeStats.draw})")
-            browser.close()
+    with visited() as app:
+        page = app.page()
+        app.open(page)
+        took = []
+        for seed in range(rounds + 1):
+            text = graph(32, 12, seed)
+            took.append(run_text(page, text, headline(opened, text)))
+        app.open(page)
+        text = graph(200, 300, 0)
+        run_text(page, text, headline(opened, text))
+        page.evaluate("() => window.depthscope.main.set({step: 0, playing: true, speed: 8})")
+        root = page.locator(".ds").first
+        page.wait_for_timeout(1000)
+        root.evaluate("root => { root.depthscopeStats.frames.length = root.depthscopeStats.draw.length = 0; }")
+        page.wait_for_timeout(6000)
+        stats = root.evaluate("root => ({frames: root.depthscopeStats.frames, draw: root.depthscopeStats.draw})")
     frames = np.diff(stats["frames"])
     frames = frames[frames < 200]  # between two steps nothing moves and nothing is drawn
     return took[1:], frames.tolist(), stats["draw"]
 
 
-def said(opened: Any, text: str) -> str:
+def headline(opened: Any, text: str) -> str:
     """The headline that the page should show of a graph."""
     return sentence(record(opened, tasks.get("graph").parse(text)))
 

@@ -32,7 +32,7 @@ def subject(instances: int) -> tuple[DepthRecurrentTransformer, Batch]:
     count = instances + instances % 2
     drawn = graph_data.draw(np.random.default_rng(0), np.full(count, 12), "audited", np.full(count, NODES))
     model = DepthRecurrentTransformer(ModelConfig("graph", 2, WIDTH, HEADS, 2 * WIDTH)).eval()
-    return model, drawn.take(np.arange(instances)).batch(named=False)
+    return model, graph_data.lesson(drawn, named=False).take(torch.arange(instances)).batch
 
 
 @torch.inference_mode()
@@ -110,7 +110,7 @@ def differs(one: Record, other: Record) -> float:
 
 def measure(rounds: int) -> Sequence[Figure]:
     """Three ratios for one instance and for 64."""
-    found = []
+    figures = []
     for instances in (1, 64):
         model, batch = subject(instances)
         ways: dict[str, Callable[[], Any]] = {
@@ -125,12 +125,12 @@ def measure(rounds: int) -> Sequence[Figure]:
         gap = {name: differs(ours, ways[name]()) for name in ways if name not in ("bare", "capture")}
         took = in_turn(ways, rounds if instances == 1 else max(12, rounds // 5), warm=3)
         size = f"B={instances}"
-        found.append(ratio(f"capture over the bare pass, {size}", took, "capture", "bare", "less", 1.07))
+        figures.append(ratio(f"capture over the bare pass, {size}", took, "capture", "bare", "less", 1.07))
         for name, title in {"hooks": "PyTorch hooks", "nnsight": "nnsight"}.items():
             if name in ways:
                 same = f"equal to {gap[name]:.0e}"
-                found.append(ratio(f"{title} over capture, {size}", took, name, "capture", "more", 1.0, same))
-    return found
+                figures.append(ratio(f"{title} over capture, {size}", took, name, "capture", "more", 1.0, same))
+    return figures
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A measured figure, how two ways of doing one thing are timed in turn, and how a benchmark prints what it found."""
+"""A measured figure, how two ways of doing one thing are timed in turn, and how a benchmark prints its figures."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def ratio(
     """The ratios of neighbouring runs of two ways."""
     middle, low, high = spread([a / b for a, b in zip(took[over], took[under], strict=True)])
     seconds = ", ".join(f"{name} {_short(statistics.median(took[name]))}" for name in (over, under))
-    said = f"{seconds}; {details}" if details else seconds
-    return Figure(what, middle, low, high, "times", better, asked, len(took[over]), said)
+    text = f"{seconds}; {details}" if details else seconds
+    return Figure(what, middle, low, high, "times", better, asked, len(took[over]), text)
 
 
 def absolute(
@@ -141,5 +141,5 @@ def main(
     if args.rounds < 1:
         parser.error("--rounds should be at least 1")
     torch.set_num_threads(1)
-    found = measure(args.rounds) if named is None else measure(args.rounds, args.names)
-    print(dumps(found) if args.json else "\n".join(map(str, found)))
+    figures = measure(args.rounds) if named is None else measure(args.rounds, args.names)
+    print(dumps(figures) if args.json else "\n".join(map(str, figures)))

@@ -35,7 +35,7 @@ def measure(rounds: int) -> Sequence[Figure]:
     opened = checkpoint.load("graph-house")
     drawn = graph.generate(HOPS, INSTANCES, "audited", 0)
     encodings = [graph.encode(instance, opened.config) for instance in drawn]
-    found = []
+    figures = []
     for steps in (20, 64):
         ways = {
             "one run a step count": lambda t=steps: one_run_each(opened, encodings, t),
@@ -44,8 +44,8 @@ def measure(rounds: int) -> Sequence[Figure]:
         gap = np.abs(ways["one run a step count"]() - ways["one pass"]()[1:]).max()
         took = in_turn(ways, rounds, warm=0)
         what = f"one run a step count over one pass, T={steps}"
-        found.append(ratio(what, took, "one run a step count", "one pass", "more", 10, f"equal to {gap:.0e}"))
-    return found
+        figures.append(ratio(what, took, "one run a step count", "one pass", "more", 10, f"equal to {gap:.0e}"))
+    return figures
 
 
 if __name__ == "__main__":

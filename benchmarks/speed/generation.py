@@ -23,9 +23,9 @@ HOPS, NODES, PAIRS = 12, 24, 64
 
 def draft(rng: np.random.Generator) -> nx.DiGraph:
     """One graph in which node HOPS is exactly HOPS hops from node 0."""
-    found = nx.DiGraph()
-    found.add_nodes_from(range(NODES))
-    nx.add_path(found, range(HOPS + 1))
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(NODES))
+    nx.add_path(graph, range(HOPS + 1))
     share, levels = rng.uniform(0.15, 0.85), {node: node for node in range(HOPS + 1)}
     for node in range(HOPS + 1, NODES):
         if rng.random() > share:
@@ -34,7 +34,7 @@ def draft(rng: np.random.Generator) -> nx.DiGraph:
         parents = [other for other, at in levels.items() if at == level - 1]
         if parents:
             levels[node] = level
-            found.add_edge(int(rng.choice(parents)), node)
+            graph.add_edge(int(rng.choice(parents)), node)
     far = NODES + 1
     hub = int(rng.integers(NODES)) if rng.random() < 0.15 else None
     for _ in range(int(rng.uniform(0.3, 2.5) * NODES)):
@@ -43,19 +43,19 @@ def draft(rng: np.random.Generator) -> nx.DiGraph:
             head = hub
         at = levels.get(tail, far)
         if tail != head and (at == far or levels.get(head, far) <= at + 1):
-            found.add_edge(tail, head)
-    return found
+            graph.add_edge(tail, head)
+    return graph
 
 
-def twin(rng: np.random.Generator, found: nx.DiGraph, tries: int = 6) -> nx.DiGraph | None:
+def twin(rng: np.random.Generator, graph: nx.DiGraph, tries: int = 6) -> nx.DiGraph | None:
     """The graph after one double edge swap that cuts every path, or None."""
-    edges = list(found.edges)
+    edges = list(graph.edges)
     for _ in range(tries):
         a = int(rng.integers(HOPS))
         c, d = edges[int(rng.integers(len(edges)))]
-        if c in (a, a + 1) or d in (a, a + 1) or found.has_edge(a, d) or found.has_edge(c, a + 1):
+        if c in (a, a + 1) or d in (a, a + 1) or graph.has_edge(a, d) or graph.has_edge(c, a + 1):
             continue
-        other = found.copy()
+        other = graph.copy()
         other.remove_edges_from([(a, a + 1), (c, d)])
         other.add_edges_from([(a, d), (c, a + 1)])
         if not nx.has_path(other, 0, HOPS):
@@ -67,14 +67,14 @@ def one_by_one(seed: int) -> list[tuple[nx.DiGraph, nx.DiGraph, dict[int, int], 
     """Pairs of twins with the distances from their source."""
     rng, pairs = np.random.default_rng(seed), []
     while len(pairs) < PAIRS:
-        found = draft(rng)
-        other = twin(rng, found)
+        graph = draft(rng)
+        other = twin(rng, graph)
         if other is None:
             continue
         names = dict(enumerate(rng.permutation(NODES).tolist()))
-        found, other = nx.relabel_nodes(found, names), nx.relabel_nodes(other, names)
-        reached = [nx.single_source_shortest_path_length(x, names[0]) for x in (found, other)]
-        pairs.append((found, other, *reached))
+        graph, other = nx.relabel_nodes(graph, names), nx.relabel_nodes(other, names)
+        reached = [nx.single_source_shortest_path_length(x, names[0]) for x in (graph, other)]
+        pairs.append((graph, other, *reached))
     return pairs
 
 
@@ -85,11 +85,11 @@ def in_batches(seed: int) -> GraphArrays:
 
 def check(seed: int) -> None:
     """Raises AssertionError unless both draw what they should."""
-    for found, other, near, cut in one_by_one(seed):
+    for graph, other, near, cut in one_by_one(seed):
         target = [node for node, hops in near.items() if hops == HOPS and node not in cut]
         assert target
-        assert sorted(found.in_degree) == sorted(other.in_degree)
-        assert sorted(found.out_degree) == sorted(other.out_degree)
+        assert sorted(graph.in_degree) == sorted(other.in_degree)
+        assert sorted(graph.out_degree) == sorted(other.out_degree)
     arrays = in_batches(seed)
     at = arrays.distance[np.arange(2 * PAIRS), arrays.target]
     assert (at[::2] == HOPS).all()

@@ -16,13 +16,13 @@ from benchmarks.speed.scale import DENSE_SIZES, EDGE_SIZES, apart, slopes
 
 def measure(rounds: int) -> Sequence[Figure]:
     """Four slopes."""
-    found = []
+    figures = []
     for kind, sizes, asked in (("edges", EDGE_SIZES, 1.1), ("all pairs", DENSE_SIZES, None)):
         each = [slopes([apart("attention", nodes=n, dense=kind != "edges") for n in sizes]) for _ in range(rounds)]
         for what in ("time", "memory"):
             title = f"log-log slope of attention over {kind}, {what}, {sizes[0]:,} to {sizes[-1]:,} nodes"
-            found.append(absolute(title, [row[f"{what}_slope"] for row in each], "", "less", asked))
-    return found
+            figures.append(absolute(title, [row[f"{what}_slope"] for row in each], "", "less", asked))
+    return figures
 
 
 if __name__ == "__main__":

@@ -39,14 +39,14 @@ SECONDS = 60
 
 def plain_loop(hidden: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """What a regression for each step says of the nodes it was fitted on, (T+1, N) bool."""
-    said = np.empty(labels.shape, dtype=bool)
+    answers = np.empty(labels.shape, dtype=bool)
     for t, (x, y) in enumerate(zip(hidden, labels, strict=True)):
         if len(np.unique(y)) == 1:
-            said[t] = y
+            answers[t] = y
             continue
         model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=3000))
-        said[t] = model.fit(x.astype(np.float64), y).predict(x.astype(np.float64))
-    return said
+        answers[t] = model.fit(x.astype(np.float64), y).predict(x.astype(np.float64))
+    return answers
 
 
 def whole(name: str) -> Figure:

@@ -30,6 +30,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.speed.memory import memory, reset_mark
+from depthscope.core.trace import Trace
+
 CHECKPOINT = "graph-house"
 PARTS = ("graph", "files", "steps", "lines", "attention")
 EDGE_SIZES, DENSE_SIZES = (8_000, 16_000, 32_000, 64_000, 128_000), (500, 1_000, 2_000, 4_000)
@@ -50,14 +53,6 @@ def peak_bytes() -> int:
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def held(what: str) -> int:
-    """Memory of this process: "VmRSS" now, "VmHWM" the most since the mark was last taken away."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(what):
-            return 1024 * int(line.split()[1])
-    raise OSError("this system does not tell the memory of a process")
-
-
 @contextmanager
 def timed(row: dict[str, Any], name: str) -> Iterator[None]:
     """Adds the seconds of a block to a row, by the clock and of the processors."""
@@ -71,7 +66,7 @@ def graph(nodes: int, edges: int, steps: int, in_files: bool = False) -> dict[st
     """Reads, traces, draws and writes one graph."""
     from depthscope.core import checkpoint, tasks, trace
     from depthscope.core.exchange import npz as export
-    from depthscope.figures.linked_views import grouped_payload, groups, payload as linked_views
+    from depthscope.figures.linked_views import groups
     from depthscope.probes.reading.of_trace import readings
 
     row: dict[str, Any] = {"nodes": nodes, "steps": steps}
@@ -97,22 +92,28 @@ def graph(nodes: int, edges: int, steps: int, in_files: bool = False) -> dict[st
     if not in_files:
         with timed(row, "readings"):
             values, _ = readings(opened, kept)
-        for by in groups.WAYS:
-            with timed(row, f"{by}_draw"):
-                found = groups.grouping(kept, by)
-                drawing = grouped_payload.payload(kept, values, found, title="scale", trained_steps=None)
-            row |= {f"{by}_drawing_bytes": len(json.dumps(drawing)), f"{by}_groups": len(found.names)}
-        with timed(row, "sample_draw"):
-            drawing = linked_views.payload(kept, values, title="scale", trained_steps=None)
-        row["drawing_bytes"] = len(json.dumps(drawing))
+        for by in (*groups.WAYS, "sample"):
+            draw(row, kept, values, by)
     return row
+
+
+def draw(row: dict[str, Any], trace: Trace, values: dict[str, np.ndarray], by: str) -> None:
+    """Times one way of drawing a large trace: in groups "layers" or "communities", or a "sample" of its nodes."""
+    from depthscope.figures.linked_views import grouped_payload, groups, payload as linked_views
+
+    about = {"title": "scale", "trained_steps": None}
+    with timed(row, f"{by}_draw"):
+        if by in groups.WAYS:
+            drawing = grouped_payload.payload(trace, values, groups.grouping(trace, by), **about)
+        else:
+            drawing = linked_views.payload(trace, values, **about)
+    row[f"{by}_drawing_bytes"] = len(json.dumps(drawing))
 
 
 def chain(hops: int) -> dict[str, Any]:
     """As many steps as hops along one path."""
     from depthscope.core import checkpoint, trace
     from depthscope.core.tasks.graph.instance import GraphInstance
-    from depthscope.figures.linked_views import grouped_payload, groups
     from depthscope.probes.reading.of_trace import readings
 
     edges = np.stack([np.arange(hops), np.arange(1, hops + 1)], axis=1)
@@ -122,11 +123,7 @@ def chain(hops: int) -> dict[str, Any]:
     with timed(row, "trace"):
         kept = trace.record(opened, instance, hops)
     row["right"] = kept.answer == instance.label
-    values, _ = readings(opened, kept)
-    with timed(row, "draw"):
-        found = groups.grouping(kept, "layers")
-        drawing = grouped_payload.payload(kept, values, found, title="scale", trained_steps=None)
-    row["drawing_bytes"] = len(json.dumps(drawing))
+    draw(row, kept, readings(opened, kept)[0], "layers")
     return row
 
 
@@ -157,14 +154,14 @@ def attention(nodes: int, dense: bool) -> dict[str, Any]:
     with torch.inference_mode():
         small = torch.randn(1, HEADS, 8, HEAD_WIDTH)
         dense_attention(small, small, small, None)  # libraries load at the first call
-        before = held("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # takes the high-water mark away
+        before = memory()
+        reset_mark()
         call = work()
         for _ in range(REPEATS):
             start = time.process_time()  # that others wait for the processor as well does not count
             call()
             took.append(time.process_time() - start)
-    return {**row, "s": min(took), "added_bytes": held("VmHWM") - before}
+    return {**row, "s": min(took), "added_bytes": memory(what="VmHWM") - before}
 
 
 def slopes(rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -220,37 +217,39 @@ def child(part: str, settings: dict[str, Any]) -> None:
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """All parts that are asked for."""
-    found: dict[str, Any] = {"cores": os.cpu_count(), "threads": os.environ.get("OMP_NUM_THREADS", "all")}
     size = {"nodes": args.nodes, "edges": args.edges, "steps": args.steps}
-    if "graph" in args.only:
-        found["graph"] = apart("graph", **size)
-    if "files" in args.only:
-        found["files"] = apart("graph", **size, in_files=True)
-    if "steps" in args.only:
-        found["steps"] = apart("chain", hops=1000)
-    if "lines" in args.only:
-        found["lines"] = [lines(max(1, args.instances // 10)), lines(args.instances)]
-    if "attention" in args.only:
-        for kind, sizes in (("edges", EDGE_SIZES), ("dense", DENSE_SIZES)):
-            rows = [apart("attention", nodes=n, dense=kind == "dense") for n in sizes]
-            found[f"attention_{kind}"] = {**slopes(rows), "rows": rows}
-    return found
+    parts: dict[str, Callable[[], Any]] = {
+        "graph": lambda: apart("graph", **size),
+        "files": lambda: apart("graph", **size, in_files=True),
+        "steps": lambda: apart("chain", hops=1000),
+        "lines": lambda: [lines(max(1, args.instances // 10)), lines(args.instances)],
+        "attention_edges": lambda: growth("edges"),
+        "attention_dense": lambda: growth("dense"),
+    }
+    chosen = {name: part for name, part in parts.items() if name.partition("_")[0] in args.only}
+    machine = {"cores": os.cpu_count(), "threads": os.environ.get("OMP_NUM_THREADS", "all")}
+    return machine | {name: part() for name, part in chosen.items()}
 
 
-def said(found: dict[str, Any]) -> Iterator[str]:
+def growth(kind: str) -> dict[str, Any]:
+    """How attention over "edges" or "dense" grows with the nodes."""
+    sizes = EDGE_SIZES if kind == "edges" else DENSE_SIZES
+    rows = [apart("attention", nodes=n, dense=kind == "dense") for n in sizes]
+    return {**slopes(rows), "rows": rows}
+
+
+def text_lines(results: dict[str, Any]) -> Iterator[str]:
     """The figures as lines of text; bytes in MB."""
-    for name, value in found.items():
+    for name, value in results.items():
         for row in value if isinstance(value, list) else [value]:
-            if not isinstance(row, dict):
-                yield f"{name}: {row}"
-                continue
-            parts = [
-                f"{key.removesuffix('_bytes')} {x / 1e6:,.1f} MB" if key.endswith("_bytes") else f"{key} {x:,}"
-                if isinstance(x, int) else f"{key} {x:.3g}"
-                for key, x in row.items() if isinstance(x, int | float)
-            ]  # fmt: skip
-            yield f"{name}: {', '.join(parts)}"
-            yield from (f"    {json.dumps(inner)}" for inner in row.get("rows", ()))
+            cells = row if isinstance(row, dict) else {"": row}
+            shown = {
+                key.removesuffix("_bytes"): f"{x / 1e6:,.1f} MB" if key.endswith("_bytes") else f"{x:,}"
+                for key, x in cells.items()
+                if isinstance(x, int | float)
+            }
+            yield f"{name}: {', '.join(f'{key} {x}' for key, x in shown.items()) or row}"
+            yield from (f"    {json.dumps(inner)}" for inner in cells.get("rows", ()))
 
 
 def main() -> None:
@@ -267,8 +266,8 @@ def main() -> None:
     if args.child:
         child(*json.loads(args.child))
         return
-    found = measure(args)
-    print(json.dumps(found) if args.json else "\n".join(said(found)))
+    results = measure(args)
+    print(json.dumps(results) if args.json else "\n".join(text_lines(results)))
 
 
 if __name__ == "__main__":

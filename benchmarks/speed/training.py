@@ -38,10 +38,10 @@ def trained(seed: int) -> tuple[float, float]:
 
 def measure(rounds: int) -> Sequence[Figure]:
     """Seconds to the staircase and of the whole run."""
-    found = [trained(seed) for seed in range(rounds)]
+    runs = [trained(seed) for seed in range(rounds)]
     return [
-        absolute("training to a perfect staircase, 1-12 hops", [x for x, _ in found], "s", "less", 40),
-        absolute("the whole training run", [x for _, x in found], "s", "less", None),
+        absolute("training to a perfect staircase, 1-12 hops", [x for x, _ in runs], "s", "less", 40),
+        absolute("the whole training run", [x for _, x in runs], "s", "less", None),
     ]
 
 

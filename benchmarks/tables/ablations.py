@@ -69,16 +69,16 @@ def rows(runs: Path, *, gradient: bool) -> list[dict[str, Any]]:
         if record["status"] == "done":
             groups[record["task"], record["recipe"], record["variant"] or "full"].append(record)
     out, order = [], {recipe: i for i, recipe in enumerate(dict.fromkeys(key[:2] for key in groups))}
-    difficulties = sorted({d for found in groups.values() for d in found[0]["difficulty"]})
-    for (task, recipe, variant), found in sorted(groups.items(), key=lambda group: order[group[0][:2]]):
+    difficulties = sorted({d for group in groups.values() for d in group[0]["difficulty"]})
+    for (task, recipe, variant), group in sorted(groups.items(), key=lambda group: order[group[0][:2]]):
         row: dict[str, Any] = {"recipe": f"{task} {recipe}", "variant": variant}
-        row |= {"seeds": len(found), "batches": found[0]["batches"]}
+        row |= {"seeds": len(group), "batches": group[0]["batches"]}
         if gradient:
-            each = [_gradient(runs / record["name"]) for record in found]
+            each = [_gradient(runs / record["name"]) for record in group]
             row |= {"gradient, start": over_seeds([x for x, _ in each])}
             row |= {"gradient, trained": over_seeds([x for _, x in each])}
         for difficulty in difficulties:
-            at = [record["accuracy"][record["difficulty"].index(difficulty)] for record in found
+            at = [record["accuracy"][record["difficulty"].index(difficulty)] for record in group
                   if difficulty in record["difficulty"]]  # fmt: skip
             row[str(difficulty)] = over_seeds(at) if at else None
         out.append(row)

@@ -38,9 +38,9 @@ def make(instances: int, seed: int, task: str | None = None) -> Table:
     for name, published in PUBLISHED.items():
         if task not in (None, name):
             continue
-        told = {"checkpoint": f"the author's, {name}", "hints": "edges" if name == GRAPH.task else "none"}
-        told |= {"supervision": "answer only", "parameters": None, "trained on": None, "data": "paper", "T": "best"}
-        rows.append(told | {str(d): f"{x:.3f}" for d, x in published.items()})
+        author = {"checkpoint": f"the author's, {name}", "hints": "edges" if name == GRAPH.task else "none"}
+        author |= {"supervision": "answer only", "parameters": None, "trained on": None, "data": "paper", "T": "best"}
+        rows.append(author | {str(d): f"{x:.3f}" for d, x in published.items()})
         for recipe in OURS:
             try:
                 opened = checkpoint.load(f"{name}-{recipe}")
@@ -66,8 +66,8 @@ def make(instances: int, seed: int, task: str | None = None) -> Table:
 
 def steps_for(opened: Checkpoint, difficulty: int, data: str) -> int:
     """T fixed beforehand, no more than the step embeddings of the checkpoint."""
-    due = frontier.default_steps(opened, difficulty, data=data)
-    return min(due, opened.config.depth_embedding or due)
+    steps = frontier.default_steps(opened, difficulty, data=data)
+    return min(steps, opened.config.depth_embedding or steps)
 
 
 def measured(opened: Checkpoint, difficulty: int, instances: int, data: str, seed: int) -> Share:
@@ -78,11 +78,11 @@ def measured(opened: Checkpoint, difficulty: int, instances: int, data: str, see
 def both(opened: Checkpoint, difficulty: int, instances: int, data: str, seed: int) -> tuple[Share, Share]:
     """Accuracy at T fixed beforehand, and at the best number of steps up to it, of one run."""
     steps = steps_for(opened, difficulty, data)
-    found = frontier.run(opened, [difficulty], steps, instances, data, seed)
+    result = frontier.run(opened, [difficulty], steps, instances, data, seed)
     shares = []
-    for at in (len(found.steps) - 1, int(found.accuracy[0].argmax())):
-        accuracy, low, high = (float(x[0, at]) for x in (found.accuracy, found.low, found.high))
-        shares.append(Share(accuracy, low, high, int(found.n[0]), int(found.steps[at])))
+    for at in (len(result.steps) - 1, int(result.accuracy[0].argmax())):
+        accuracy, low, high = (float(x[0, at]) for x in (result.accuracy, result.low, result.high))
+        shares.append(Share(accuracy, low, high, int(result.n[0]), int(result.steps[at])))
     return shares[0], shares[1]
 
 
@@ -97,9 +97,9 @@ def _rows(
     for difficulty in difficulties:
         if difficulty >= (opened.training.get("difficulty") or (1,))[0] or data == "paper":
             try:
-                found = both(opened, difficulty, instances, data, seed)
+                result = both(opened, difficulty, instances, data, seed)
             except InputError:  # more names than it knows
                 continue
-            for row, share in zip(rows, found, strict=True):
+            for row, share in zip(rows, result, strict=True):
                 row[str(difficulty)] = share
     return rows[:kinds]

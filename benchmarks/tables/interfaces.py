@@ -26,16 +26,16 @@ def make(instances: int, seed: int) -> Table:
     for name, difficulties in RANGES.items():
         opened = checkpoint.load(name)
         row = about(opened)
-        reached, told = 0, []
+        reached, texts = 0, []
         for difficulty in difficulties:
             share = measured(opened, difficulty, instances, "audited", seed)
-            told.append(f"{difficulty}: {share}")
+            texts.append(f"{difficulty}: {share}")
             if share.accuracy < ENOUGH:
                 break
             reached = difficulty
         row["largest at .95"] = reached
         row["factor"] = f"{reached / opened.training['difficulty'][1]:.1f}"
-        row["accuracy by difficulty"] = "; ".join(told)
+        row["accuracy by difficulty"] = "; ".join(texts)
         rows.append(row)
     return Table(
         name="interfaces",

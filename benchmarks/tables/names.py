@@ -30,10 +30,10 @@ def make(instances: int, seed: int) -> Table:
                 rng = np.random.default_rng([graph_data.SPLITS["test"], seed, hops, nodes])
                 arrays = graph_data.draw(rng, np.full(instances, hops), "audited", np.full(instances, nodes))
                 encodings = [graph.encode(instance, opened.config) for instance in arrays.instances()]
-                said, label = logits_by_step(opened, encodings, STEPS)[-1] > 0, arrays.label > 0
-                right = said == label
+                answers, label = logits_by_step(opened, encodings, STEPS)[-1] > 0, arrays.label > 0
+                right = answers == label
                 low, high = frontier.wilson(np.array(right.sum()), len(right))
-                rates = f"{share(float(said[label].mean()))} / {share(float((~said[~label]).mean()))}"
+                rates = f"{share(float(answers[label].mean()))} / {share(float((~answers[~label]).mean()))}"
                 middle, low, high = (share(float(x)) for x in (right.mean(), low, high))
                 row[str(hops)] = f"{middle} [{low}, {high}], {rates}"
             rows.append(row)

@@ -14,7 +14,6 @@ number of steps that are held, m the number of rows (nodes, or groups of nodes w
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
@@ -80,9 +79,9 @@ class Maps:
     full: bool
 
     def __post_init__(self) -> None:
-        due = (len(self.steps), self.weight.shape[1], len(self.query))
-        if self.weight.shape != due or len(self.key) != len(self.query):
-            raise ValueError(f"weight has shape {self.weight.shape}, but steps and pairs make it {due}")
+        expected = (len(self.steps), self.weight.shape[1], len(self.query))
+        if self.weight.shape != expected or len(self.key) != len(self.query):
+            raise ValueError(f"weight has shape {self.weight.shape}, but steps and pairs make it {expected}")
 
 
 def pairs_of(trace: Trace) -> tuple[np.ndarray, bool]:
@@ -136,67 +135,66 @@ def payload(trace: Trace, route: Routes | None, *, title: str) -> dict[str, obje
         route: The links on the path, None where nothing is known of them.
         title: Heading for readers, any text.
     """
-    found, n = maps(trace), trace.n_nodes
+    drawn, n = maps(trace), trace.n_nodes
     time = trace.encoding.has_from
     as_read = trace.encoding.interface == "tokens"
-    orders = [{"name": "as read", "rows": list(range(found.side))}] if as_read or found.block > 1 else []
-    if found.block == 1:
+    orders = [{"name": "as read", "rows": list(range(drawn.side))}] if as_read or drawn.block > 1 else []
+    if drawn.block == 1:
         orders.append({"name": "by the oracle's time", "rows": rows_by_time(time).tolist()})
     labels = [clipped(label, MAX_LABEL) for label in trace.encoding.labels]
     whole = [
         clipped(name, MAX_LABEL) if name else labels[i] for i, name in enumerate(names(trace, np.arange(n)) or labels)
     ]
     shown = labels if as_read else whole
-    if found.block > 1:
-        whole = shown = [f"{labels[i]} … {labels[min(i + found.block, n) - 1]}" for i in range(0, n, found.block)]
+    if drawn.block > 1:
+        whole = shown = [f"{labels[i]} … {labels[min(i + drawn.block, n) - 1]}" for i in range(0, n, drawn.block)]
     often = Counter(whole)
-    largest = float(found.weight.max(initial=0))
+    largest = float(drawn.weight.max(initial=0))
     meta = {
         "title": clipped(title, MAX_LABEL),
         "steps": trace.steps,
-        "held": found.steps.tolist(),
-        "n_heads": int(found.weight.shape[1]),
-        "side": found.side,
-        "full": found.full,
-        "pairs": len(found.query),
+        "held": drawn.steps.tolist(),
+        "n_heads": int(drawn.weight.shape[1]),
+        "side": drawn.side,
+        "full": drawn.full,
+        "pairs": len(drawn.query),
         "labels": shown,
         "names": [name if often[name] == 1 else f"{name} #{i}" for i, name in enumerate(whole)],
-        "node": list(range(0, n, found.block)),
-        "block": found.block,
+        "node": list(range(0, n, drawn.block)),
+        "block": drawn.block,
         "orders": orders,
         "top": next(top for top in (0.1, 0.2, 0.5, 1.0) if largest <= top + 1e-6 or top == 1.0),
         "links": 0,
-        "notice": notice(found, trace),
+        "notice": notice(drawn, trace),
     }
-    arrays: dict[str, np.ndarray] = {"root": np.round(255 * np.sqrt(np.clip(found.weight, 0, 1))).astype(np.uint8)}
-    if not found.full:
-        arrays |= {"query": found.query.astype(np.uint32), "key": found.key.astype(np.uint32)}
-    if route is not None and found.block == 1:
-        path = on_path(route, found, n)
+    arrays: dict[str, np.ndarray] = {"root": np.round(255 * np.sqrt(np.clip(drawn.weight, 0, 1))).astype(np.uint8)}
+    if not drawn.full:
+        arrays |= {"query": drawn.query.astype(np.uint32), "key": drawn.key.astype(np.uint32)}
+    if route is not None and drawn.block == 1:
+        path = on_path(route, drawn, n)
         meta["links"], arrays["path"] = path.shape[1], path.astype(np.uint32)
-    packed = {
-        name: base64.b64encode(np.ascontiguousarray(x).astype(x.dtype.newbyteorder("<")).tobytes()).decode("ascii")
-        for name, x in arrays.items()
-    }
+    packed = {name: linked_views.as_text(array) for name, array in arrays.items()}
     meta["id"] = hashlib.blake2b("".join(packed.values()).encode(), digest_size=12).hexdigest()
     return {"meta": meta, **packed}
 
 
-def on_path(route: Routes, found: Maps, n: int) -> np.ndarray:
+def on_path(route: Routes, drawn: Maps, n: int) -> np.ndarray:
     """Links on the path that the mask lets through, (3, L): query, key, step from which they count."""
-    allowed = np.isin(route.pairs[0] * n + route.pairs[1], found.query * n + found.key)
+    allowed = np.isin(route.pairs[0] * n + route.pairs[1], drawn.query * n + drawn.key)
     on = allowed & (route.from_step != NEVER)
     return np.stack([route.pairs[0][on], route.pairs[1][on], np.maximum(route.from_step[on], 1)])
 
 
-def notice(found: Maps, trace: Trace) -> str | None:
+def notice(drawn: Maps, trace: Trace) -> str | None:
     """What was left out, None if nothing was."""
-    told = []
-    if found.block > 1:
-        told.append(f"Of {trace.n_nodes:,} nodes, {found.block} share a row; a cell is the largest of their weights.")
-    if len(found.steps) < trace.steps:
-        told.append(f"{len(found.steps):,} of {trace.steps:,} steps are held, evenly spaced.")
-    return " ".join(told) or None
+    sentences = []
+    if drawn.block > 1:
+        sentences.append(
+            f"Of {trace.n_nodes:,} nodes, {drawn.block} share a row; a cell is the largest of their weights."
+        )
+    if len(drawn.steps) < trace.steps:
+        sentences.append(f"{len(drawn.steps):,} of {trace.steps:,} steps are held, evenly spaced.")
+    return " ".join(sentences) or None
 
 
 def as_csv(trace: Trace, route: Routes | None) -> str:

@@ -1,4 +1,4 @@
-"""The author's published numbers, drawn so that they can be held against a measured frontier."""
+"""The author's published numbers, drawn beside a measured frontier."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from depthscope.core.frontier import NO_DIFFICULTY, Frontier
-from depthscope.figures.frontier.figures import HEIGHT
 from depthscope.figures.frontier.published import Best, Grid, published
 from depthscope.figures.frontier.words import axis, in_order
+from depthscope.figures.style.cells import cells, name_rows
+from depthscope.figures.style.curves import error_bars, line, shade
 from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import INK, MAIN, MUTED, PAPER, SHADE, colour, colourscale, figure
+from depthscope.figures.style.plotly import HEIGHT, INK, MAIN, MUTED, PAPER, colour, figure
 
 DARK = 0.72
 """Accuracy from which the map is so far from the page that text on it takes the colour of the page."""
@@ -34,7 +35,7 @@ def paper_grid(grid: Grid, frontier: Frontier | None, name: str, scheme: Scheme)
     """The published accuracies as a heatmap with their numbers; hovering tells ours at the same cell."""
     fig = figure(scheme, height=HEIGHT, x="steps T (those published)", y="hops")
     ours = cells_of(grid, frontier)
-    told = [
+    texts = [
         [
             f"<b>hops {d}, T = {t}</b><br>paper {grid.accuracy[i, k]:.2f}"
             + (f"<br>{name} {ours[i, k]:.3f}" if np.isfinite(ours[i, k]) else "<br>not measured here")
@@ -43,10 +44,7 @@ def paper_grid(grid: Grid, frontier: Frontier | None, name: str, scheme: Scheme)
         for i, d in enumerate(grid.difficulty)
     ]
     columns, rows = np.arange(len(grid.steps)), np.arange(len(grid.difficulty))
-    fig.add_heatmap(
-        z=grid.accuracy, x=columns, y=rows, text=told, hovertemplate="%{text}<extra></extra>",
-        zmin=0.5, zmax=1, colorscale=colourscale(scheme), xgap=1, ygap=1, showscale=False,
-    )  # fmt: skip
+    cells(fig, scheme, grid.accuracy, columns, rows, least=0.5, text=texts, showscale=False)
     for i, k in np.ndindex(grid.accuracy.shape):
         value = grid.accuracy[i, k]
         fig.add_annotation(
@@ -56,59 +54,46 @@ def paper_grid(grid: Grid, frontier: Frontier | None, name: str, scheme: Scheme)
     inside = np.flatnonzero((grid.difficulty >= grid.trained[0]) & (grid.difficulty <= grid.trained[1]))
     within = np.flatnonzero((grid.steps >= grid.trained_steps[0]) & (grid.steps <= grid.trained_steps[1]))
     left, right, low, high = within[0] - 0.5, within[-1] + 0.5, inside[0] - 0.5, inside[-1] + 0.5
-    fig.add_scatter(
-        x=[left, right, right, left, left], y=[low, low, high, high, low], mode="lines", hoverinfo="skip",
-        line={"color": INK[scheme], "width": 1.5, "dash": "4px,3px"}, name="trained on",
-    )  # fmt: skip
-    fig.update_layout(showlegend=True)
-    fig.update_xaxes(tickvals=columns, ticktext=[str(t) for t in grid.steps], showgrid=False)
-    fig.update_yaxes(tickvals=rows, ticktext=[str(d) for d in grid.difficulty], showgrid=False)
-    fig.update_xaxes(range=[-0.5, len(columns) - 0.5])
-    fig.update_yaxes(range=[-0.5, len(rows) - 0.5])
+    x, y = [left, right, right, left, left], [low, low, high, high, low]
+    line(fig, x, y, "trained on", INK[scheme], "4px,3px", width=1.5, hover="")
+    name_rows(fig, [str(d) for d in grid.difficulty], len(rows))
+    steps = [str(t) for t in grid.steps]
+    fig.update_xaxes(tickvals=columns, ticktext=steps, range=[-0.5, len(columns) - 0.5], showgrid=False)
     return fig
 
 
 def cells_of(grid: Grid, frontier: Frontier | None) -> np.ndarray:
     """A frontier's accuracy at the cells of a grid, NaN where it was not measured."""
-    found = np.full(grid.accuracy.shape, np.nan)
+    result = np.full(grid.accuracy.shape, np.nan)
     if frontier is None:
-        return found
+        return result
     row = {int(d): i for i, d in enumerate(frontier.difficulty)}
     for i, d in enumerate(grid.difficulty):
         for k, t in enumerate(grid.steps):
             if int(d) in row and t <= len(frontier.steps):
-                found[i, k] = frontier.accuracy[row[int(d)], t - 1]
-    return found
+                result[i, k] = frontier.accuracy[row[int(d)], t - 1]
+    return result
 
 
 def paper_best(best: Best, frontier: Frontier | None, name: str, scheme: Scheme) -> go.Figure:
     """Accuracy at the best step by difficulty: the author's, and what is measured here, with its interval."""
     fig = figure(scheme, height=HEIGHT, x=axis(best.task), y="accuracy at the best step")
-    fig.add_scatter(
-        x=best.difficulty, y=best.accuracy, mode="lines+markers", name="paper",
-        line={"color": MUTED[scheme], "dash": "dash", "width": 2}, marker={"symbol": "square", "size": 7},
-        hovertemplate="paper: %{y:.3f} at %{x}<extra></extra>",
+    line(
+        fig, best.difficulty, best.accuracy, "paper", MUTED[scheme], "dash", True,
+        marker={"symbol": "square", "size": 7},
     )  # fmt: skip
     if frontier is not None:
         rows = [d for d in in_order(frontier.difficulty) if d != NO_DIFFICULTY]
         at = [frontier.difficulty.tolist().index(d) for d in rows]
         top = frontier.accuracy[at].argmax(axis=1)
         y, low, high = (values[at, top] for values in (frontier.accuracy, frontier.low, frontier.high))
-        fig.add_scatter(
-            x=rows, y=y, mode="lines+markers", name=name,
-            line={"color": MAIN[scheme], "width": 2}, marker={"size": 7},
-            error_y={"array": high - y, "arrayminus": y - low, "thickness": 1, "width": 0, "color": MAIN[scheme]},
-            customdata=np.stack([low, high, top + 1], axis=1),
-            hovertemplate=f"{name}: %{{y:.3f}} [%{{customdata[0]:.3f}}, %{{customdata[1]:.3f}}] at %{{x}}, "
+        line(
+            fig, rows, y, name, MAIN[scheme], markers=True, marker={"size": 7},
+            error_y=error_bars(y, low, high, MAIN[scheme]), customdata=np.stack([low, high, top + 1], axis=1),
+            hover=f"{name}: %{{y:.3f}} [%{{customdata[0]:.3f}}, %{{customdata[1]:.3f}}] at %{{x}}, "
             "T = %{customdata[2]:.0f}<extra></extra>",
         )  # fmt: skip
-    fig.add_vrect(
-        x0=best.trained[0] - 0.5, x1=best.trained[1] + 0.5, fillcolor=SHADE[scheme], line_width=0, layer="below"
-    )
-    fig.add_annotation(
-        x=sum(best.trained) / 2, y=0.01, yref="paper", yanchor="bottom", text="trained in the paper", showarrow=False,
-        font={"size": 10, "color": MUTED[scheme]},
-    )  # fmt: skip
+    shade(fig, scheme, best.trained, best.trained[1], "trained in the paper")
     fig.add_hline(y=0.5, line={"color": colour(scheme, 4), "width": 1, "dash": "dot"})
     fig.update_yaxes(range=[0.45, 1.02])
     fig.update_xaxes(showgrid=False)

@@ -13,16 +13,15 @@ import plotly.graph_objects as go
 
 from depthscope.core.frontier import NO_DIFFICULTY, Frontier, stays_from, t75
 from depthscope.figures.frontier.words import axis, difficulty_title, in_order, line_of
-from depthscope.figures.style.csv_text import csv_text
+from depthscope.figures.style.cells import cells, name_rows, over_cells
+from depthscope.figures.style.csv_text import csv_text, number
+from depthscope.figures.style.curves import band, line, shade
 from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, PAPER, SHADE, colour, colourscale, figure
+from depthscope.figures.style.plotly import BAND, HEIGHT, INK, MAIN, MUTED, Span, colour, figure
 
 Measured = Literal["accuracy", "ceiling", "tpr", "tnr"]
 
 MAX_TICKS = 24
-HEIGHT = 392
-
-Span = tuple[int, int] | None
 
 
 def accuracy_heatmap(
@@ -56,38 +55,16 @@ def accuracy_heatmap(
     at = [place[int(d)] for d in frontier.difficulty]
     colours = np.full((len(rows), len(frontier.steps)), np.nan)
     colours[at] = values
-    told = np.full((len(rows), len(frontier.steps)), "", dtype=object)
-    told[at] = _told(frontier, task)
+    texts = np.full((len(rows), len(frontier.steps)), "", dtype=object)
+    texts[at] = _hover_texts(frontier, task)
     fig = figure(scheme, height=HEIGHT, x="steps T", y=axis(task))
     least = 0.5 if measured in ("accuracy", "ceiling") else 0.0
-    fig.add_heatmap(
-        z=colours,
-        x=frontier.steps,
-        y=np.arange(len(rows)),
-        text=told,
-        hovertemplate="%{text}<extra></extra>",
-        hoverongaps=False,
-        zmin=least,
-        zmax=1,
-        colorscale=colourscale(scheme),
-        xgap=1 if len(frontier.steps) <= 80 else 0,
-        ygap=1 if len(rows) <= 60 else 0,
-        colorbar={
-            "thickness": 10, "len": 1, "outlinewidth": 0, "tickfont": {"color": MUTED[scheme], "size": 11}, "xpad": 6,
-            "tickvals": [0.5, 0.75, 1] if least else [0, 0.5, 1], "ticktext": ["≤ .5", ".75", "1"] if least else None,
-        },
-    )  # fmt: skip
+    ticks = ("≤ .5", ".75", "1") if least else ("0", ".5", "1")
+    cells(fig, scheme, colours, frontier.steps, np.arange(len(rows)), least=least, ticks=ticks, text=texts)
     shown = frontier.ceiling if measured == "ceiling" and frontier.ceiling is not None else frontier.accuracy
     _stair(fig, scheme, at, stays_from(shown))
     _frame(fig, scheme, rows, trained, trained_steps, len(frontier.steps))
-    every = -(-len(rows) // MAX_TICKS)
-    names = [difficulty_title(task, d) for d in rows]
-    fig.update_yaxes(
-        tickvals=list(range(0, len(rows), every)),
-        ticktext=names[::every],
-        range=[-0.5, len(rows) - 0.5],
-        showgrid=False,
-    )
+    name_rows(fig, [difficulty_title(task, d) for d in rows], MAX_TICKS)
     fig.update_xaxes(range=[0.5, len(frontier.steps) + 0.5], showgrid=False)
     return fig
 
@@ -97,14 +74,13 @@ def accuracy_over_steps(frontier: Frontier, row: int, task: str, scheme: Scheme,
     t, ink = frontier.steps, MAIN[scheme]
     name = difficulty_title(task, int(frontier.difficulty[row]), unit=True)
     fig = figure(scheme, height=HEIGHT, x="steps T", y=f"share right, {name}")
-    band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-    fig.add_scatter(x=t, y=frontier.high[row], showlegend=False, **band)
-    fig.add_scatter(x=t, y=frontier.low[row], fill="tonexty", fillcolor=BAND[scheme], showlegend=False, **band)
+    band(fig, t, frontier.low[row], frontier.high[row], BAND[scheme])
+    few = len(t) <= 60
     if frontier.ceiling is not None:
-        _line(fig, t, frontier.ceiling[row], "ceiling", MUTED[scheme], "dash", None)
-    _line(fig, t, frontier.tpr[row], "positives", colour(scheme, 1), "dot", "triangle-up")
-    _line(fig, t, frontier.tnr[row], "negatives", colour(scheme, 2), "dot", "square")
-    _line(fig, t, frontier.accuracy[row], "accuracy, 95% interval", ink, "solid", "circle")
+        line(fig, t, frontier.ceiling[row], "ceiling", MUTED[scheme], "dash")
+    line(fig, t, frontier.tpr[row], "positives", colour(scheme, 1), "dot", few, marker={"symbol": "triangle-up"})
+    line(fig, t, frontier.tnr[row], "negatives", colour(scheme, 2), "dot", few, marker={"symbol": "square"})
+    line(fig, t, frontier.accuracy[row], "accuracy, 95% interval", ink, "solid", few)
     arrives = int(stays_from(frontier.accuracy[row : row + 1])[0])
     if arrives > 0:
         fig.add_vline(x=arrives, line={"color": INK[scheme], "width": 1})
@@ -112,7 +88,7 @@ def accuracy_over_steps(frontier: Frontier, row: int, task: str, scheme: Scheme,
             x=arrives, y=0.02, yref="paper", text=f" T75 = {arrives}", showarrow=False,
             xanchor="left" if arrives <= 0.8 * len(t) else "right", font={"size": 11},
         )  # fmt: skip
-    _shade(fig, scheme, trained_steps, len(t))
+    shade(fig, scheme, trained_steps, len(t), top=True)
     fig.update_yaxes(range=[-0.04, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1])
     fig.update_xaxes(range=[0.5, len(t) + 0.5], showgrid=False)
     return fig
@@ -129,12 +105,12 @@ def arrival_over_difficulty(frontier: Frontier, task: str, scheme: Scheme, train
     if frontier.ceiling is not None:
         best = stays_from(frontier.ceiling)[has][order]
         reached = best > 0
-        _line(fig, h[reached], best[reached], "the ceiling's", MUTED[scheme], "dash", None)
+        line(fig, h[reached], best[reached], "the ceiling's", MUTED[scheme], "dash")
     if np.isfinite(arrival.slope):
         ends_of = np.array([h.min(), h.max()])
         fit = arrival.intercept + arrival.slope * ends_of
         fits = f", R² {arrival.r2:.2f}" if np.isfinite(arrival.r2) else ""
-        _line(fig, ends_of, fit, f"{line_of(arrival)}{fits}", MAIN[scheme], "solid", None)
+        line(fig, ends_of, fit, f"{line_of(arrival)}{fits}", MAIN[scheme])
     arrived = steps > 0
     marker = {"color": MAIN[scheme], "size": 8}
     seen = "h = %{x}, T75 = %{y}<extra></extra>"
@@ -146,7 +122,7 @@ def arrival_over_difficulty(frontier: Frontier, task: str, scheme: Scheme, train
             marker={"symbol": "triangle-up-open", "size": 9, "color": colour(scheme, 1), "line": {"width": 2}},
             hovertemplate=f"h = %{{x}}: does not stay within {ends} steps<extra></extra>",
         )  # fmt: skip
-    _shade(fig, scheme, trained, int(h.max()) if len(h) else 0)
+    shade(fig, scheme, trained, int(h.max()) if len(h) else 0, top=True)
     top = int(steps.max()) if len(steps) and arrived.all() else ends
     fig.update_yaxes(range=[0, top * 1.1 + 0.5])
     low, high = (float(h.min()), float(h.max())) if len(h) else (0.0, 1.0)
@@ -161,14 +137,14 @@ def as_csv(frontier: Frontier, task: str) -> str:
     for i, difficulty in enumerate(frontier.difficulty):
         for t, steps in enumerate(frontier.steps):
             arrays = [getattr(frontier, name) for name in names]
-            values = ["" if x is None or np.isnan(x[i, t]) else f"{x[i, t]:.6g}" for x in arrays]
+            values = [number(None if x is None else x[i, t]) for x in arrays]
             rows.append([difficulty_title(task, difficulty), steps, frontier.n[i], frontier.distinct[i], *values])
     return csv_text(["difficulty", "steps", "n", "distinct", *names], rows)
 
 
-def _told(frontier: Frontier, task: str) -> np.ndarray:
+def _hover_texts(frontier: Frontier, task: str) -> np.ndarray:
     """What hovering over a cell says, (D, T)."""
-    said = np.empty(frontier.accuracy.shape, dtype=object)
+    texts = np.empty(frontier.accuracy.shape, dtype=object)
     for i, d in enumerate(frontier.difficulty):
         name = difficulty_title(task, int(d), unit=True)
         for t, steps in enumerate(frontier.steps):
@@ -181,21 +157,12 @@ def _told(frontier: Frontier, task: str) -> np.ndarray:
                 )
                 if values is not None and np.isfinite(values[i, t])
             ]
-            said[i, t] = (
+            texts[i, t] = (
                 f"<b>{name}, T = {steps}</b><br>accuracy {frontier.accuracy[i, t]:.3f} "
                 f"[{frontier.low[i, t]:.3f}, {frontier.high[i, t]:.3f}]<br>{', '.join(rates)}<br>"
                 f"{frontier.n[i]:,} instances"
             )
-    return said
-
-
-def _line(fig: go.Figure, x: np.ndarray, y: np.ndarray, name: str, hue: str, dash: str, symbol: str | None) -> None:
-    few = symbol is not None and len(x) <= 60
-    fig.add_scatter(
-        x=x, y=y, name=name, mode="lines+markers" if few else "lines",
-        line={"color": hue, "dash": dash, "width": 2}, marker={"symbol": symbol or "circle", "size": 6, "color": hue},
-        hovertemplate=f"{name}: %{{y:.3f}} at %{{x}}<extra></extra>",
-    )  # fmt: skip
+    return texts
 
 
 def _stair(fig: go.Figure, scheme: Scheme, at: list[int], steps: np.ndarray) -> None:
@@ -208,9 +175,7 @@ def _stair(fig: go.Figure, scheme: Scheme, at: list[int], steps: np.ndarray) -> 
         x += gap + [t - 0.5, t - 0.5] * (t > 0)
         y += gap + [row - 0.5, row + 0.5] * (t > 0)
         before = row
-    line = {"x": x, "y": y, "mode": "lines", "hoverinfo": "skip"}
-    fig.add_scatter(line={"color": PAPER[scheme], "width": 6}, showlegend=False, **line)
-    fig.add_scatter(line={"color": INK[scheme], "width": 2.5}, name="T75", **line)
+    over_cells(fig, scheme, x, y, "T75", 2.5)
 
 
 def _frame(fig: go.Figure, scheme: Scheme, rows: list[int], trained: Span, steps: Span, n_steps: int) -> None:
@@ -220,23 +185,5 @@ def _frame(fig: go.Figure, scheme: Scheme, rows: list[int], trained: Span, steps
         return
     left, right = steps[0] - 0.5, min(steps[1], n_steps) + 0.5
     low, high = inside[0] - 0.5, inside[-1] + 0.5
-    box = {
-        "x": [left, right, right, left, left],
-        "y": [low, low, high, high, low],
-        "mode": "lines",
-        "hoverinfo": "skip",
-    }
-    fig.add_scatter(line={"color": PAPER[scheme], "width": 2.5}, showlegend=False, **box)
-    fig.add_scatter(line={"color": INK[scheme], "width": 1.5, "dash": "4px,3px"}, name="trained on", **box)
-
-
-def _shade(fig: go.Figure, scheme: Scheme, span: Span, most: int) -> None:
-    """The trained range of an axis, shaded as far as it is drawn, with its name."""
-    if span is None or span[0] > most:
-        return
-    right = min(span[1], most) + 0.5
-    fig.add_vrect(x0=span[0] - 0.5, x1=right, fillcolor=SHADE[scheme], line_width=0, layer="below")
-    fig.add_annotation(
-        x=(span[0] - 0.5 + right) / 2, y=1, yref="paper", yanchor="top", text="trained", showarrow=False,
-        font={"size": 10, "color": MUTED[scheme]},
-    )  # fmt: skip
+    x, y = [left, right, right, left, left], [low, low, high, high, low]
+    over_cells(fig, scheme, x, y, "trained on", 1.5, "4px,3px")

@@ -49,7 +49,7 @@ def spans(numbers: Sequence[int]) -> str:
 
 
 def sentence(frontier: Frontier, name: str, task: str) -> str:
-    """How far a checkpoint stays right. Plain text; whoever draws it escapes it."""
+    """How far a checkpoint stays right. Plain text; it is escaped where it is drawn."""
     arrival, steps = t75(frontier), f"{len(frontier.steps)} step{'s' if len(frontier.steps) > 1 else ''}"
     arrives = {int(d): int(t) > 0 for d, t in zip(frontier.difficulty, arrival.steps, strict=True)}
     hard = [d for d in in_order(frontier.difficulty) if d != NO_DIFFICULTY]

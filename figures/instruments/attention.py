@@ -13,10 +13,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from depthscope.core import tasks
-from depthscope.figures.frontier.figures import HEIGHT, Span
-from depthscope.figures.style.curves import band, estimated, interval, line, shade, share
+from depthscope.figures.style.curves import band, error_bars, estimated, interval, line, shade, share
 from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, colour, figure
+from depthscope.figures.style.plotly import BAND, HEIGHT, INK, MAIN, MUTED, Span, colour, figure
 from depthscope.probes.instruments import attention, interaction
 from depthscope.probes.instruments.attention import AttentionScores
 from depthscope.probes.instruments.highway import HighwayScores
@@ -200,7 +199,7 @@ def answers_turned(result: KnockoutScores, scheme: Scheme) -> go.Figure:
         hue = MAIN[scheme] if k == 0 else MUTED[scheme]
         fig.add_bar(
             x=names, y=y, name=title, marker={"color": hue, "pattern": {"shape": ("", "/")[k]}},
-            error_y={"array": high - y, "arrayminus": y - low, "thickness": 1.2, "width": 4, "color": INK[scheme]},
+            error_y=error_bars(y, low, high, INK[scheme], 4),
             hovertemplate=f"%{{x}}: %{{y:.3f}}<extra>{title}</extra>",
         )  # fmt: skip
     fig.update_layout(barmode="group", bargap=0.4)

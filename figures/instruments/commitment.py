@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import numpy as np
 import plotly.graph_objects as go
 
+from depthscope.figures.style.csv_text import csv_text, number
 from depthscope.figures.style.curves import line, share
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import MAIN, MUTED, colour, figure
@@ -35,11 +33,8 @@ def standing_over_steps(result: Commitment, part: str, scheme: Scheme) -> go.Fig
     for times, name, hue, dash in looks:
         if np.isfinite(times[mask]).any():
             by_then = (times[mask][None] <= t[:, None]).mean(1)
-            stroke = {"color": hue, "dash": dash, "width": 2, "shape": "hv"}
-            fig.add_scatter(
-                x=t, y=by_then, name=name, mode="lines", line=stroke,
-                hovertemplate=f"{name}: %{{y:.3f}} from step %{{x}} on<extra></extra>",
-            )  # fmt: skip
+            hover = f"{name}: %{{y:.3f}} from step %{{x}} on<extra></extra>"
+            line(fig, t, by_then, name, hue, dash, hover=hover, line_shape="hv")
     fig.update_xaxes(range=[-0.5, result.steps + 0.5], showgrid=False)
     fig.update_yaxes(range=[-0.04, 1.06], tickvals=[0, 0.25, 0.5, 0.75, 1])
     return fig
@@ -98,13 +93,9 @@ def part_names(result: Commitment) -> list[str]:
 
 def as_csv(result: Commitment) -> str:
     """Every instance, a line each; t_rep of T + 1 is never."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["instance", "t_out", "t_rep", "decidable", "answer", "right"])
-    for i in range(len(result.t_out)):
-        times = ("" if np.isnan(x[i]) else f"{x[i]:g}" for x in (result.t_out, result.t_rep, result.decidable))
-        table.writerow([i, *times, int(result.answer[i]), int(result.right[i])])
-    return out.getvalue()
+    times = zip(result.t_out, result.t_rep, result.decidable, strict=True)
+    rows = ([i, *map(number, row), int(result.answer[i]), int(result.right[i])] for i, row in enumerate(times))
+    return csv_text(["instance", "t_out", "t_rep", "decidable", "answer", "right"], rows)
 
 
 def _mean(estimate: Estimate, interval: bool = True) -> str:

@@ -6,9 +6,7 @@ and tables.
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,8 +14,11 @@ import plotly.graph_objects as go
 
 from depthscope.core.encoding import NEVER
 from depthscope.core.tasks.wording import clipped
+from depthscope.figures.style.cells import cells, name_rows, over_cells
+from depthscope.figures.style.csv_text import csv_text, number
+from depthscope.figures.style.curves import band, line, shade
 from depthscope.figures.style.palette import ACCENT, Scheme
-from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, PAPER, RULE, SHADE, colour, colourscale, figure
+from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, RULE, Span, colour, figure
 from depthscope.probes.instruments.do import Replayed
 from depthscope.probes.instruments.patch import DIRECTIONS, FELT, EffectMap, Summary
 
@@ -25,13 +26,13 @@ HEIGHT = 340
 ROW, LEAST, MOST = 15, 260, 660
 """Pixels a row of the effect map, and the bounds of its height."""
 
+HOVER = "%{y:.2f}"
+
 MAX_POINTS = 6000
 """Cells that can be clicked; a larger map is chosen from by name."""
 
-Span = tuple[int, int]
 
-
-def what_happened(run: Replayed, said: tuple[str, str]) -> str:
+def what_happened(run: Replayed, answers: tuple[str, str]) -> str:
     """What edits did to the answer of one run, its controls beside it. Plain text.
 
     For example "The answer turns from reachable to unreachable; the logit falls most at step 5, by 13.8. The same edit
@@ -39,7 +40,7 @@ def what_happened(run: Replayed, said: tuple[str, str]) -> str:
 
     Args:
         run: One instance with and without the edits.
-        said: What the answers 1 and 0 are called.
+        answers: What the answers 1 and 0 are called.
     """
     moved = run.after.astype(np.float64) - run.before
     own, move = ("The same edit", "moves") if len(run.edits) == 1 else ("The same edits", "move")
@@ -49,16 +50,16 @@ def what_happened(run: Replayed, said: tuple[str, str]) -> str:
     if not moved.any():
         most = beside[0].max() if beside else 0.0
         random = f"{same} {move} it by {'up to ' if most >= 0.005 else ''}{_size(most)} on average, "
-        told = random if beside else f"{own} {move} it "
-        return f"Nothing changes, the logit of the answer is the same to the bit. {told}{_UNTRAINED} {_size(blank)}."
+        control = random if beside else f"{own} {move} it "
+        return f"Nothing changes, the logit of the answer is the same to the bit. {control}{_UNTRAINED} {_size(blank)}."
     s = int(np.abs(moved).argmax())
     way = "rises" if moved[s] > 0 else "falls"
     blank = float(abs(run.untrained_after[s] - run.untrained_before[s]))
-    told = f"{own} {move} it there "
+    control = f"{own} {move} it there "
     if beside:
-        told = f"{same} {move} it there by {_size(beside[0][s])} on average of {beside[1]} draws, "
+        control = f"{same} {move} it there by {_size(beside[0][s])} on average of {beside[1]} draws, "
     logit = f"the logit {way} most at step {s}, by {_size(abs(moved[s]))}"
-    return f"{_answer(run, said)}; {logit}. {told}{_UNTRAINED} {_size(blank)}."
+    return f"{_answer(run, answers)}; {logit}. {control}{_UNTRAINED} {_size(blank)}."
 
 
 def places(run: Replayed) -> str:
@@ -85,8 +86,8 @@ def _committed(logits: np.ndarray) -> int:
     return int(other[-1]) + 1 if len(other) else 0
 
 
-def _answer(run: Replayed, said: tuple[str, str]) -> str:
-    was, now = (said[1 - int(logits[-1] > 0)] for logits in (run.before, run.after))
+def _answer(run: Replayed, answers: tuple[str, str]) -> str:
+    was, now = (answers[1 - int(logits[-1] > 0)] for logits in (run.before, run.after))
     if was != now:
         return f"The answer turns from {was} to {now}"
     differ = int(((run.before > 0) != (run.after > 0)).sum())
@@ -100,7 +101,7 @@ def _answer(run: Replayed, said: tuple[str, str]) -> str:
 
 
 def logit_over_steps(
-    run: Replayed, edited: Sequence[Span], scheme: Scheme, trained: tuple[int, int] | None = None
+    run: Replayed, edited: Sequence[tuple[int, int]], scheme: Scheme, trained: Span = None
 ) -> go.Figure:
     """The logit of the answer before and after, random nodes as a line with the range of the draws, and untrained.
 
@@ -113,31 +114,16 @@ def logit_over_steps(
     fig = figure(scheme, height=HEIGHT, x="step t", y="logit of the answer")
     steps = len(run.before) - 1
     t = np.arange(steps + 1)
-    few = steps <= 60
-    if trained is not None and trained[0] <= steps:
-        right = min(trained[1], steps) + 0.5
-        fig.add_vrect(x0=trained[0] - 0.5, x1=right, fillcolor=SHADE[scheme], line_width=0, layer="below")
-        fig.add_annotation(
-            x=(trained[0] - 0.5 + right) / 2, y=0, yref="paper", yanchor="bottom", text="trained", showarrow=False,
-            font={"size": 10, "color": MUTED[scheme]},
-        )  # fmt: skip
+    shade(fig, scheme, trained, steps)
     fig.add_hline(y=0, line={"color": RULE[scheme], "width": 2})
     if len(run.random):
-        band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-        fig.add_scatter(x=t, y=run.random.max(0), **band)
-        fig.add_scatter(x=t, y=run.random.min(0), fill="tonexty", fillcolor=BAND[scheme], **band)
-        _line(
-            fig,
-            t,
-            run.random.mean(0),
-            f"at random {places(run)}, mean and range of {len(run.random)}",
-            colour(scheme, 0),
-            "dot",
-        )
-    _line(fig, t, run.untrained_before, "untrained", MUTED[scheme], "dash", 1.2)
-    _line(fig, t, run.untrained_after, "untrained, edited", colour(scheme, 1), "dashdot", 1.2)
-    _line(fig, t, run.before, "undisturbed", INK[scheme], "7px,3px", 2.0)
-    _line(fig, t, run.after, "edited", MAIN[scheme], "solid", 2.5, "circle" if few else None)
+        band(fig, t, run.random.min(0), run.random.max(0), BAND[scheme])
+        name = f"at random {places(run)}, mean and range of {len(run.random)}"
+        line(fig, t, run.random.mean(0), name, colour(scheme, 0), "dot", hover=HOVER)
+    line(fig, t, run.untrained_before, "untrained", MUTED[scheme], "dash", width=1.2, hover=HOVER)
+    line(fig, t, run.untrained_after, "untrained, edited", colour(scheme, 1), "dashdot", width=1.2, hover=HOVER)
+    line(fig, t, run.before, "undisturbed", INK[scheme], "7px,3px", hover=HOVER)
+    line(fig, t, run.after, "edited", MAIN[scheme], "solid", steps <= 60, width=2.5, hover=HOVER)
     for first in sorted({span[0] for span in edited})[:12]:
         fig.add_vline(x=first, line={"color": INK[scheme], "width": 1, "dash": "2px,3px"})
     if edited:
@@ -154,28 +140,13 @@ def logit_over_steps(
     return fig
 
 
-def _line(
-    fig: go.Figure, t: np.ndarray, y: np.ndarray, name: str, hue: str, dash: str, width: float = 2.0,
-    symbol: str | None = None,
-) -> None:  # fmt: skip
-    fig.add_scatter(
-        x=t, y=y, name=name, mode="lines" if symbol is None else "lines+markers",
-        line={"color": hue, "dash": dash, "width": width}, marker={"size": 6, "color": hue},
-        hovertemplate="%{y:.2f}",
-    )  # fmt: skip
-
-
 def as_csv(run: Replayed) -> str:
     """Every line of the figure of logits, a row a step."""
-    out = io.StringIO()
-    table = csv.writer(out)
     head = ["step", "before", "after", "random_mean", "random_low", "random_high", "untrained", "untrained_after"]
-    table.writerow(head)
     random = run.random if len(run.random) else np.full((1, len(run.before)), np.nan)
-    columns = (run.before, run.after, random.mean(0), random.min(0), random.max(0))
-    for t, row in enumerate(zip(*columns, run.untrained_before, run.untrained_after, strict=True)):
-        table.writerow([t, *("" if np.isnan(x) else f"{x:.6g}" for x in row)])
-    return out.getvalue()
+    columns = [run.before, run.after, random.mean(0), random.min(0), random.max(0)]
+    columns += [run.untrained_before, run.untrained_after]
+    return csv_text(head, ([t, *map(number, row)] for t, row in enumerate(zip(*columns, strict=True))))
 
 
 def rows_by_time(time: np.ndarray) -> np.ndarray:
@@ -184,45 +155,43 @@ def rows_by_time(time: np.ndarray) -> np.ndarray:
 
 
 def effect_heatmap(
-    found: EffectMap, time: np.ndarray, scheme: Scheme, chosen: tuple[int, int] | None = None
+    result: EffectMap, time: np.ndarray, scheme: Scheme, chosen: tuple[int, int] | None = None
 ) -> go.Figure:
     """R of every cell, step x node, the oracle's front as a line over it.
 
     Args:
-        found: One direction of one pair.
+        result: One direction of one pair.
         time: (n,) step at which the oracle has each node.
         scheme: Colours.
         chosen: Step and node of the cell that is marked.
     """
     order = rows_by_time(time)
-    n, steps = len(order), len(found.effect) - 1
+    n, steps = len(order), len(result.effect) - 1
     row_of = np.argsort(order)
     fig = figure(scheme, height=int(np.clip(ROW * n + 96, LEAST, MOST)), x="step t of the patch", y="node")
-    shown = [html.escape(clipped(found.labels[i], 18)) for i in order]
-    cells = found.effect[:, order].T  # (n, T+1)
-    told = [
+    shown = [html.escape(clipped(result.labels[i], 18)) for i in order]
+    values = result.effect[:, order].T  # (n, T+1)
+    texts = [
         [
-            f"<b>{name}, step {t}</b><br>R = {effect(cells[r, t])}{_role(found, t, int(order[r]))}"
+            f"<b>{name}, step {t}</b><br>R = {effect(values[r, t])}{_role(result, t, int(order[r]))}"
             for t in range(steps + 1)
         ]
         for r, name in enumerate(shown)
     ]
-    click = cells.size <= MAX_POINTS
-    fig.add_heatmap(
-        z=cells, x=np.arange(steps + 1), y=np.arange(n), text=told, hovertemplate="%{text}<extra></extra>",
-        hoverinfo="skip" if click else None, zmin=0, zmax=1, colorscale=colourscale(scheme),
-        xgap=1 if steps <= 80 else 0, ygap=1 if n <= 60 else 0,
-        colorbar={
-            "thickness": 10, "len": 1, "outlinewidth": 0, "tickfont": {"color": MUTED[scheme], "size": 11}, "xpad": 6,
-            "tickvals": [0, 0.5, 1], "ticktext": ["≤ 0", ".5", "≥ 1"], "title": {"text": "R", "font": {"size": 11}},
-        },
+    click = values.size <= MAX_POINTS
+    cells(
+        fig, scheme, values, np.arange(steps + 1), np.arange(n), ticks=("≤ 0", ".5", "≥ 1"), title="R", text=texts,
+        hoverinfo="skip" if click else None,
     )  # fmt: skip
-    _front(fig, found, row_of, scheme)
+    at, node = np.nonzero(result.front)
+    if len(at):  # joined in the order of time
+        first = np.lexsort((row_of[node], at))
+        over_cells(fig, scheme, at[first], row_of[node[first]], "the oracle's front", 2, dot=6)
     if click:
-        r, t = (x.ravel() for x in np.indices(cells.shape))
+        r, t = (x.ravel() for x in np.indices(values.shape))
         points = np.stack([t, order[r]], axis=1).tolist()  # the browser gives a row of an array back as a mapping
         fig.add_scatter(
-            x=t, y=r, mode="markers", customdata=points, text=[told[a][b] for a, b in zip(r, t, strict=True)],
+            x=t, y=r, mode="markers", customdata=points, text=[texts[a][b] for a, b in zip(r, t, strict=True)],
             hovertemplate="%{text}<extra></extra>", showlegend=False,
             marker={"symbol": "square", "size": 12, "opacity": 0},
             selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
@@ -232,34 +201,19 @@ def effect_heatmap(
         fig.add_scatter(
             x=[chosen[0]], y=[row_of[chosen[1]]], mode="markers", marker=ring, name="chosen", hoverinfo="skip"
         )
-    every = -(-n // 44)
-    fig.update_yaxes(tickvals=list(range(0, n, every)), ticktext=shown[::every], range=[n - 0.5, -0.5], showgrid=False)
+    name_rows(fig, shown, 44, down=True)
     fig.update_xaxes(range=[-0.5, steps + 0.5], showgrid=False)
     fig.update_layout(clickmode="event+select", dragmode=False, hovermode="closest")
     return fig
 
 
-def _role(found: EffectMap, t: int, node: int) -> str:
-    return "<br>on the oracle's front" if found.front[t, node] else "<br>on the path" if found.path[node] else ""
+def _role(result: EffectMap, t: int, node: int) -> str:
+    return "<br>on the oracle's front" if result.front[t, node] else "<br>on the path" if result.path[node] else ""
 
 
-def _front(fig: go.Figure, found: EffectMap, row_of: np.ndarray, scheme: Scheme) -> None:
-    """The nodes of the path at the steps at which the oracle decides them, joined in the order of time."""
-    t, node = np.nonzero(found.front)
-    if not len(t):
-        return
-    order = np.lexsort((row_of[node], t))
-    line = {"x": t[order], "y": row_of[node[order]], "hoverinfo": "skip", "mode": "lines+markers"}
-    fig.add_scatter(
-        line={"color": PAPER[scheme], "width": 5}, marker={"size": 9, "color": PAPER[scheme]}, showlegend=False, **line
-    )
-    mark = {"size": 6, "color": INK[scheme], "symbol": "circle"}
-    fig.add_scatter(line={"color": INK[scheme], "width": 2}, marker=mark, name="the oracle's front", **line)
-
-
-def count_strong(found: EffectMap) -> int:
+def count_strong(result: EffectMap) -> int:
     """Cells between the first and the last step that bring half of the other answer or more."""
-    return int((found.effect[1:-1] >= FELT).sum())
+    return int((result.effect[1:-1] >= FELT).sum())
 
 
 def effect(x: float) -> str:
@@ -267,10 +221,10 @@ def effect(x: float) -> str:
     return f"{round(x, 2) + 0.0:.2f}"
 
 
-def what_patching_does(found: EffectMap, summary: Summary, said: tuple[str, str]) -> str:
+def what_patching_does(result: EffectMap, summary: Summary, answers: tuple[str, str]) -> str:
     """One sentence on a map, with random nodes, a donor of the same label and an untrained network beside it."""
-    strong = count_strong(found)
-    put = " into ".join(f"“{word}”" for word in (said if found.direction == DIRECTIONS[0] else said[::-1]))
+    strong = count_strong(result)
+    put = " into ".join(f"“{word}”" for word in (answers if result.direction == DIRECTIONS[0] else answers[::-1]))
     felt = "No single state" if not strong else "One state" if strong == 1 else f"{strong} single states"
     verb = "brings" if strong <= 1 else "bring"
     front, other, same, blank = (
@@ -289,12 +243,10 @@ def what_patching_does(found: EffectMap, summary: Summary, said: tuple[str, str]
     )
 
 
-def effects_csv(found: EffectMap) -> str:
+def effects_csv(result: EffectMap) -> str:
     """Every cell of a map, a row each."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["step", "node", "label", "effect", "front", "path"])
-    for t, i in np.ndindex(found.effect.shape):
-        marks = int(found.front[t, i]), int(found.path[i])
-        table.writerow([t, i, found.labels[i], f"{found.effect[t, i]:.6g}", *marks])
-    return out.getvalue()
+    rows = (
+        [t, i, result.labels[i], number(result.effect[t, i]), int(result.front[t, i]), int(result.path[i])]
+        for t, i in np.ndindex(result.effect.shape)
+    )
+    return csv_text(["step", "node", "label", "effect", "front", "path"], rows)

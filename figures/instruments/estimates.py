@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from depthscope.figures.style.curves import band, line
+from depthscope.figures.style.curves import band, error_bars, line
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import MAIN, SHADE, colour, figure
 from depthscope.probes.measuring.estimate import Estimate
@@ -26,7 +26,7 @@ def estimate(name: str, of: Estimate, scheme: Scheme) -> go.Figure:
         value, low, high = flat
         fig.add_scatter(
             x=np.arange(len(value)), y=value, mode="markers", marker={"size": 9, "color": MAIN[scheme]}, name=name,
-            error_y={"array": high - value, "arrayminus": value - low}, hovertemplate="%{y:.3f}<extra></extra>",
+            error_y=error_bars(value, low, high, MAIN[scheme], 4), hovertemplate="%{y:.3f}<extra></extra>",
         )  # fmt: skip
         fig.update_xaxes(tickvals=np.arange(len(value)), range=[-0.6, len(value) - 0.4])
         return fig

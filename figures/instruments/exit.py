@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Any
-
 import numpy as np
 import plotly.graph_objects as go
 
-from depthscope.figures.frontier.figures import HEIGHT
+from depthscope.figures.style.csv_text import csv_text, number
+from depthscope.figures.style.curves import error_bars, line
 from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import INK, MUTED, PAPER, colour, figure
+from depthscope.figures.style.plotly import HEIGHT, INK, MUTED, PAPER, colour, figure
 from depthscope.probes.instruments.exit import ExitCurve, ExitScores
 from depthscope.probes.measuring.estimate import Estimate
 
@@ -21,22 +18,23 @@ MARKERS = {"kl": "circle", "change_answer": "square", "change_all": "diamond", "
 def accuracy_over_mean_steps(scores: ExitScores, scheme: Scheme) -> go.Figure:
     """A curve for each rule, a thin dotted one for its control, the fixed number of steps and the oracle's point."""
     fig = figure(scheme, height=HEIGHT + 48, x="mean steps run", y="share right")
-    fig.add_scatter(
-        x=scores.fixed.steps.value, y=scores.fixed.accuracy.value, mode="lines", name=scores.fixed.title,
-        line={"color": MUTED[scheme], "width": 2, "dash": "dash"}, hovertemplate=HOVER, customdata=_hover(scores.fixed),
+    fixed = scores.fixed
+    line(
+        fig, fixed.steps.value, fixed.accuracy.value, fixed.title, MUTED[scheme], "dash", hover=HOVER,
+        customdata=_hover(fixed),
     )  # fmt: skip
     for k, (name, curve) in enumerate(scores.rules.items()):
         order = np.lexsort((curve.accuracy.value, curve.steps.value))
         hue, steps, accuracy = colour(scheme, k), curve.steps[order], curve.accuracy[order]
-        fig.add_scatter(
-            x=steps.value, y=curve.control[order], mode="lines", name=f"{curve.title}: random exits", legendgroup=name,
-            showlegend=False, line={"color": hue, "width": 1, "dash": "dot"}, hoverinfo="skip",
+        line(
+            fig, steps.value, curve.control[order], f"{curve.title}: random exits", hue, "dot", width=1,
+            legendgroup=name, showlegend=False, hover="",
         )  # fmt: skip
-        fig.add_scatter(
-            x=steps.value, y=accuracy.value, mode="lines+markers", name=curve.title, legendgroup=name,
-            line={"color": hue, "width": 2}, marker={"symbol": MARKERS[name], "size": 7, "color": hue},
-            error_y=_bars(accuracy, hue), error_x=_bars(steps, hue),
-            hovertemplate=HOVER, customdata=_hover(curve)[order],
+        line(
+            fig, steps.value, accuracy.value, curve.title, hue, markers=True, legendgroup=name,
+            marker={"symbol": MARKERS[name], "size": 7}, hover=HOVER, customdata=_hover(curve)[order],
+            error_y=error_bars(accuracy.value, accuracy.low, accuracy.high, hue),
+            error_x=error_bars(steps.value, steps.low, steps.high, hue),
         )  # fmt: skip
     fig.add_scatter(
         x=scores.oracle.steps.value, y=scores.oracle.accuracy.value, mode="markers", name=scores.oracle.title,
@@ -70,13 +68,10 @@ def best_rule(scores: ExitScores) -> str:
 
 def as_csv(scores: ExitScores) -> str:
     """Every point of every curve, a line each; those of the untrained network come last."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["rule", *_columns(scores.oracle)])
+    rows = []
     for name, curve in {**scores.curves, **{f"untrained {x}": y for x, y in scores.untrained.items()}}.items():
-        for row in zip(*_columns(curve).values(), strict=True):
-            table.writerow([name, *("" if np.isnan(x) else f"{x:.6g}" for x in row)])
-    return out.getvalue()
+        rows += [[name, *map(number, row)] for row in zip(*_columns(curve).values(), strict=True)]
+    return csv_text(["rule", *_columns(scores.oracle)], rows)
 
 
 def _columns(curve: ExitCurve) -> dict[str, np.ndarray]:
@@ -88,11 +83,6 @@ def _columns(curve: ExitCurve) -> dict[str, np.ndarray]:
         elif name != "title":
             columns[name] = x
     return columns
-
-
-def _bars(estimate: Estimate, hue: str) -> dict[str, Any]:
-    up, down = estimate.high - estimate.value, estimate.value - estimate.low
-    return {"array": up, "arrayminus": down, "thickness": 1, "width": 0, "color": hue}
 
 
 HOVER = "%{customdata}<extra></extra>"

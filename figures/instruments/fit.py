@@ -1,23 +1,22 @@
 """Scores of linear probes drawn: accuracy over steps beside its controls, and one step's probe on another.
 
-Pure functions from `depthscope.probes.reading.scores` to Plotly figures and to sentences in plain text; whoever draws
-those escapes them.
+Pure functions from `depthscope.probes.reading.scores` to Plotly figures and to sentences in plain text; those are
+escaped where they are drawn.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from depthscope.figures.frontier.figures import Span
 from depthscope.figures.frontier.words import spans
-from depthscope.figures.style.curves import band, line, shade, share
+from depthscope.figures.style.cells import cells
+from depthscope.figures.style.csv_text import csv_text, number
+from depthscope.figures.style.curves import estimated, line, shade, share
 from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import BAND, MAIN, MUTED, colour, colourscale, figure
+from depthscope.figures.style.plotly import MAIN, MUTED, Span, colour, figure
 from depthscope.probes.reading.scores import AcrossSteps, ProbeScores, StepScores
 
 CONTROLS = {
@@ -109,24 +108,20 @@ def accuracy_over_steps(
     t, ink = np.arange(len(test.accuracy)), MAIN[scheme]
     fig: Any = figure(scheme, height=HEIGHT, x="step", y="balanced accuracy")
     accuracy = test.accuracy
-    band(fig, t, accuracy.low, accuracy.high, BAND[scheme])
     texts = [
         f"<b>step {i}</b><br>accuracy {share(one.value)} [{share(one.low)}, {share(one.high)}]<br>"
         f"selectivity {test.selectivity[i]:+.3f}"
         for i, one in enumerate(accuracy)
     ]
     symbols = ["circle-open" if i in scores.constant else "circle" for i in t]
-    fig.add_scatter(
-        x=t, y=accuracy.value, name="probe, 95% interval", mode="lines+markers", line={"color": ink, "width": 2.5},
-        marker={"size": 6, "color": ink, "symbol": symbols}, customdata=texts,
-        hovertemplate="%{customdata}<extra></extra>",
+    estimated(
+        fig, t, accuracy, "probe, 95% interval", ink, scheme, True, width=2.5, marker={"symbol": symbols},
+        customdata=texts, hover="%{customdata}<extra></extra>",
     )  # fmt: skip
     for control, (dash, k) in _LOOKS.items():
         line(fig, t, test.controls[control], CONTROLS[control], colour(scheme, k), dash)
-    fig.add_scatter(
-        x=t, y=test.selectivity, name="selectivity", mode="lines", yaxis="y2", showlegend=False,
-        line={"color": ink, "width": 2}, hovertemplate="selectivity %{y:+.3f} at step %{x}<extra></extra>",
-    )  # fmt: skip
+    hover = "selectivity %{y:+.3f} at step %{x}<extra></extra>"
+    line(fig, t, test.selectivity, "selectivity", ink, yaxis="y2", showlegend=False, hover=hover)
     chance = 1 / n_values
     fig.add_hline(y=chance, line={"color": MUTED[scheme], "width": 1, "dash": "2px,3px"})
     fig.add_annotation(
@@ -165,16 +160,8 @@ def accuracy_across_steps(result: AcrossSteps, which: str, scheme: Scheme, n_val
         beside = f" [{low}, {high}]<br>untrained {idle}" if which == "accuracy" else ""
         texts[i, j] = f"<b>fitted at step {i}, read at step {j}</b><br>{value}{beside}"
     fig = figure(scheme, height=HEIGHT - 62, x="read at step", y="fitted at step", legend=False)
-    floor = f"≤ {share(round(least, 2))[:3]}"
-    fig.add_heatmap(
-        z=values, x=t, y=t, zmin=least, zmax=1, colorscale=colourscale(scheme), text=texts, hoverongaps=False,
-        hovertemplate="%{text}<extra></extra>",
-        colorbar={
-            "thickness": 10, "len": 1, "outlinewidth": 0, "xpad": 6,
-            "tickfont": {"color": MUTED[scheme], "size": 11},
-            "tickvals": [least, (1 + least) / 2, 1], "ticktext": [floor, share((1 + least) / 2)[:4], "1"],
-        },
-    )  # fmt: skip
+    ticks = (f"≤ {share(round(least, 2))[:3]}", share((1 + least) / 2)[:4], "1")
+    cells(fig, scheme, values, t, t, least=least, ticks=ticks, text=texts, xgap=0, ygap=0)
     ends = [-0.5, t[-1] + 0.5]
     fig.update_xaxes(range=ends, showgrid=False, dtick=8)
     fig.update_yaxes(range=ends, showgrid=False, dtick=8)
@@ -199,28 +186,22 @@ def carried(result: AcrossSteps) -> str:
 
 def as_csv(scores: ProbeScores) -> str:
     """Every score at every step, a line each."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["nodes", "step", "accuracy", "low", "high", "selectivity", *CONTROLS, "n_test", "n_instances"])
+    head = ["nodes", "step", "accuracy", "low", "high", "selectivity", *CONTROLS, "n_test", "n_instances"]
+    rows = []
     for name, test in scores.tests.items():
         accuracy = test.accuracy
         columns = [accuracy.value, accuracy.low, accuracy.high, test.selectivity, *(test.controls[x] for x in CONTROLS)]
-        for t in range(len(accuracy)):
-            values = ["" if np.isnan(x[t]) else f"{x[t]:.6g}" for x in columns]
-            table.writerow([name, t, *values, test.n_test, test.n_instances])
-    return out.getvalue()
+        for t, values in enumerate(zip(*columns, strict=True)):
+            rows.append([name, t, *map(number, values), test.n_test, test.n_instances])
+    return csv_text(head, rows)
 
 
 def across_csv(result: AcrossSteps) -> str:
     """Every cell of the matrix and of its control, a line each."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["fitted", "read", "accuracy", "low", "high", "untrained"])
-    for i, j in np.ndindex(*result.accuracy.shape):
-        accuracy = result.accuracy[i, j]
-        cells = (accuracy.value, accuracy.low, accuracy.high, result.untrained[i, j])
-        table.writerow([i, j, *("" if np.isnan(x) else f"{x:.6g}" for x in cells)])
-    return out.getvalue()
+    accuracy = result.accuracy
+    values = (accuracy.value, accuracy.low, accuracy.high, result.untrained)
+    rows = ([i, j, *(number(x[i, j]) for x in values)] for i, j in np.ndindex(*accuracy.shape))
+    return csv_text(["fitted", "read", "accuracy", "low", "high", "untrained"], rows)
 
 
 def _least(test: StepScores) -> float:

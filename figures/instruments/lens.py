@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import numpy as np
 import plotly.graph_objects as go
 
+from depthscope.figures.style.csv_text import csv_text, number
 from depthscope.figures.style.curves import band, line, share
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, MAIN, SHADE, colour, figure
@@ -77,12 +75,8 @@ def difference(result: Lenses) -> str:
 
 def as_csv(result: Lenses) -> str:
     """Every lens at every step, a line each."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["lens", "step", "kl", "low", "high", "same", "answer_kl"])
+    rows = []
     for curve in result.curves:
-        for t in range(result.steps + 1):
-            kl = curve.kl[t]
-            cells = (kl.value, kl.low, kl.high, curve.same[t], curve.answer_kl[t])
-            table.writerow([curve.name, t, *("" if np.isnan(x) else f"{x:.6g}" for x in cells)])
-    return out.getvalue()
+        values = zip(curve.kl.value, curve.kl.low, curve.kl.high, curve.same, curve.answer_kl, strict=True)
+        rows += [[curve.name, t, *map(number, row)] for t, row in enumerate(values)]
+    return csv_text(["lens", "step", "kl", "low", "high", "same", "answer_kl"], rows)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,8 +10,10 @@ import plotly.graph_objects as go
 from depthscope.core.encoding import NEVER
 from depthscope.core.tasks.wording import clipped
 from depthscope.figures.instruments.edits import LEAST, MOST, ROW, rows_by_time
+from depthscope.figures.style.cells import cells, name_rows, over_cells
+from depthscope.figures.style.csv_text import csv_text, number
 from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import INK, MUTED, PAPER, colourscale, figure
+from depthscope.figures.style.plotly import figure
 
 MAX_TOLD = 40_000
 """Cells that say their names on hovering; in larger maps the axes do."""
@@ -48,41 +48,23 @@ def answer_traced_back(
     order, (rows, n) = rows_by_time(time), value.shape
     part, shade = shares(value)[:, order].T, of_largest(value)[:, order].T
     shown = [html.escape(clipped(labels[i], 18)) for i in order]
-    told = None
+    texts = None
     if part.size <= MAX_TOLD:
         on = ["<br>on the path" if path[i] else "" for i in order]
-        told = [
+        texts = [
             [f"<b>{shown[r]}, after step {s}</b><br>share {part[r, s]:.3f}{on[r]}" for s in range(rows)]
             for r in range(n)
         ]
     fig = figure(scheme, height=int(np.clip(ROW * n + 90, LEAST, MOST)), x="state after step s", y="", legend=True)
-    fig.add_heatmap(
-        z=shade, x=np.arange(rows), y=np.arange(n), text=told, zmin=0, zmax=1, colorscale=colourscale(scheme),
-        hovertemplate="%{text}<extra></extra>" if told is not None else "step %{x}: %{z:.2f}<extra></extra>",
-        xgap=1 if rows <= 60 else 0, ygap=1 if n <= 50 else 0,
-        colorbar={
-            "thickness": 10, "len": 1, "outlinewidth": 0, "tickfont": {"color": MUTED[scheme], "size": 11}, "xpad": 6,
-            "tickvals": [0, 0.5, 1], "ticktext": ["0", ".5", "1"],
-            "title": {"text": "share of the largest", "side": "right", "font": {"size": 11}},
-        },
-    )  # fmt: skip
-    _front(fig, time[order], path[order], rows, scheme)
-    every = -(-n // 40)
-    fig.update_yaxes(tickvals=list(range(0, n, every)), ticktext=shown[::every], range=[n - 0.5, -0.5], showgrid=False)
+    hover = "%{text}<extra></extra>" if texts is not None else "step %{x}: %{z:.2f}<extra></extra>"
+    cells(fig, scheme, shade, np.arange(rows), np.arange(n), title="share of the largest", text=texts, hover=hover)
+    since = time[order]
+    at = np.flatnonzero(path[order] & (since >= 0) & (since != NEVER) & (since < rows))
+    if len(at):
+        over_cells(fig, scheme, since[at], at, "the path, as the oracle comes to know it", 1.6, dot=5)
+    name_rows(fig, shown, 40, down=True)
     fig.update_xaxes(range=[-0.5, rows - 0.5], showgrid=False)
     return fig
-
-
-def _front(fig: go.Figure, time: np.ndarray, path: np.ndarray, rows: int, scheme: Scheme) -> None:
-    """The path's nodes at the step at which the oracle has them, joined in their order."""
-    at = np.flatnonzero(path & (time >= 0) & (time != NEVER) & (time < rows))
-    if not len(at):
-        return
-    where = {"x": time[at], "y": at, "hoverinfo": "skip", "mode": "lines+markers"}
-    fig.add_scatter(line={"color": PAPER[scheme], "width": 5}, marker={"size": 8, "color": PAPER[scheme]},
-                    showlegend=False, **where)  # fmt: skip
-    fig.add_scatter(line={"color": INK[scheme], "width": 1.6}, marker={"size": 5, "color": INK[scheme]},
-                    name="the path, as the oracle comes to know it", **where)  # fmt: skip
 
 
 def as_csv(values: dict[str, np.ndarray], path: np.ndarray, labels: tuple[str, ...]) -> str:
@@ -93,10 +75,8 @@ def as_csv(values: dict[str, np.ndarray], path: np.ndarray, labels: tuple[str, .
         path: (n,) whether a node is on the path.
         labels: Of the nodes.
     """
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["step", "node", "label", *values, "on path"])
     parts = [shares(value) for value in values.values()]
-    for s, i in np.ndindex(parts[0].shape):
-        table.writerow([s, i, labels[i], *(f"{part[s, i]:.6g}" for part in parts), int(path[i])])
-    return out.getvalue()
+    rows = (
+        [s, i, labels[i], *(number(part[s, i]) for part in parts), int(path[i])] for s, i in np.ndindex(parts[0].shape)
+    )
+    return csv_text(["step", "node", "label", *values, "on path"], rows)

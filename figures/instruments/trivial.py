@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,11 +9,11 @@ import plotly.graph_objects as go
 
 from depthscope.core import tasks
 from depthscope.core.frontier import NO_DIFFICULTY, Frontier
-from depthscope.figures.frontier.figures import HEIGHT
 from depthscope.figures.frontier.words import axis
-from depthscope.figures.style.curves import band, share
+from depthscope.figures.style.csv_text import csv_text, number
+from depthscope.figures.style.curves import band, error_bars, line, share
 from depthscope.figures.style.palette import Scheme
-from depthscope.figures.style.plotly import BAND, MAIN, colour, figure
+from depthscope.figures.style.plotly import BAND, HEIGHT, MAIN, colour, figure
 from depthscope.probes.instruments.trivial import RuleScores
 
 SAYS = {
@@ -50,26 +48,19 @@ def accuracy_of_rules(
     x = frontier.difficulty[order]
     band(fig, x, frontier.low[order, -1], frontier.high[order, -1], BAND[scheme])
     title = f"{name} at T = {len(frontier.steps)}, {DATA[data]}"
-    _line(fig, x, frontier.accuracy[order, -1], title, MAIN[scheme], DASHES[data], "circle")
+    line(fig, x, frontier.accuracy[order, -1], title, MAIN[scheme], DASHES[data], True, marker={"size": 7})
     for of, rules in scores.items():
         for k, rule in enumerate(rules):
-            hue, marker = colour(scheme, k + 1), MARKERS[k % len(MARKERS)]
-            shares = rule.accuracy
-            errors = {"array": shares.high - shares.value, "arrayminus": shares.value - shares.low}
-            _line(fig, rule.difficulty, shares.value, f"{rule.rule}, {DATA[of]}", hue, DASHES[of], marker)
-            fig.data[-1].error_y = {**errors, "thickness": 1, "width": 0, "color": hue}
+            hue, shares = colour(scheme, k + 1), rule.accuracy
+            line(
+                fig, rule.difficulty, shares.value, f"{rule.rule}, {DATA[of]}", hue, DASHES[of], True,
+                marker={"symbol": MARKERS[k % len(MARKERS)], "size": 7},
+                error_y=error_bars(shares.value, shares.low, shares.high, hue),
+            )  # fmt: skip
     fig.update_layout(legend_traceorder="normal")
     fig.update_yaxes(range=[0.28, 1.04], tickvals=[0.5, 0.75, 1])
     fig.update_xaxes(showgrid=False)
     return fig
-
-
-def _line(fig: go.Figure, x: np.ndarray, y: np.ndarray, name: str, hue: str, dash: str, marker: str) -> None:
-    fig.add_scatter(
-        x=x, y=y, name=name, mode="lines+markers", line={"color": hue, "dash": dash, "width": 2},
-        marker={"symbol": marker, "size": 7, "color": hue},
-        hovertemplate=f"{name}: %{{y:.3f}} at %{{x}}<extra></extra>",
-    )  # fmt: skip
 
 
 def most(scores: Mapping[str, Sequence[RuleScores]], task: str) -> str:
@@ -98,12 +89,10 @@ def where_wrong(errs: Sequence[RuleScores], data: str, name: str) -> str:
 
 def as_csv(scores: Mapping[str, Sequence[RuleScores]]) -> str:
     """Every point, a line each."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["data", "rule", "difficulty", "accuracy", "low", "high", "n"])
-    for data, rules in scores.items():
-        for rule in rules:
-            for difficulty, x in zip(rule.difficulty, rule.accuracy, strict=True):
-                row = (difficulty, x.value, x.low, x.high, x.n)
-                table.writerow([data, rule.rule, *(f"{v:.6g}" for v in row)])
-    return out.getvalue()
+    rows = [
+        [data, rule.rule, difficulty, *map(number, (x.value, x.low, x.high)), x.n]
+        for data, rules in scores.items()
+        for rule in rules
+        for difficulty, x in zip(rule.difficulty, rule.accuracy, strict=True)
+    ]
+    return csv_text(["data", "rule", "difficulty", "accuracy", "low", "high", "n"], rows)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
 import numpy as np
 import plotly.graph_objects as go
 
-from depthscope.figures.style.curves import band, share
+from depthscope.figures.style.csv_text import csv_text
+from depthscope.figures.style.curves import band, estimated, line, share
 from depthscope.figures.style.palette import Scheme
 from depthscope.figures.style.plotly import BAND, INK, MAIN, MUTED, colour, figure
 from depthscope.probes.instruments.wavefront import Wavefront
@@ -63,10 +61,8 @@ def arrival_over_distance(result: Wavefront, scheme: Scheme) -> go.Figure:
     for of, name, hue, dash in looks:
         fit = result.fit(order, of)
         if np.isfinite(fit.slope.value):
-            fig.add_scatter(
-                x=ends, y=fit.intercept + fit.slope.value * ends, mode="lines", hoverinfo="skip",
-                name=f"{name}: R² {share(fit.r2.value)}", line={"color": hue, "dash": dash, "width": 2},
-            )  # fmt: skip
+            name = f"{name}: R² {share(fit.r2.value)}"
+            line(fig, ends, fit.intercept + fit.slope.value * ends, name, hue, dash, hover="")
     fig.update_xaxes(range=[ends[0] - 0.6, ends[1] + 0.6], showgrid=False)
     fig.update_yaxes(range=[-0.6, max(1, int(tau.max(initial=1))) * 1.06 + 0.6])
     return fig
@@ -76,20 +72,18 @@ def share_over_distance(result: Wavefront, scheme: Scheme) -> go.Figure:
     """Share of the nodes that arrive at all, by the first order, with its interval and the untrained network's."""
     order, far, arrived = result.fits[0].order, result.distance, result.arrived
     fig = figure(scheme, height=HEIGHT, x=ORDERS.get(order, order), y="share that arrives")
-    band(fig, far, arrived.low, arrived.high, BAND[scheme])
     texts = [
         f"<b>{d}</b>: {share(one.value)} [{share(one.low)}, {share(one.high)}] of {one.n:,} nodes<br>untrained "
         f"{share(blank)}"
         for d, one, blank in zip(far, arrived, result.untrained_arrived, strict=True)
     ]
-    fig.add_scatter(
-        x=far, y=arrived.value, name="this model, 95% interval", mode="lines+markers", customdata=texts,
-        line={"color": MAIN[scheme], "width": 2.5}, marker={"size": 7}, hovertemplate="%{customdata}<extra></extra>",
+    estimated(
+        fig, far, arrived, "this model, 95% interval", MAIN[scheme], scheme, True, width=2.5, customdata=texts,
+        hover="%{customdata}<extra></extra>",
     )  # fmt: skip
-    fig.add_scatter(
-        x=far, y=result.untrained_arrived, name="untrained network", mode="lines+markers",
-        line={"color": colour(scheme, 2), "dash": "dot", "width": 2}, marker={"size": 6, "symbol": "square"},
-        hovertemplate="untrained: %{y:.3f} at %{x}<extra></extra>",
+    line(
+        fig, far, result.untrained_arrived, "untrained network", colour(scheme, 2), "dot", True,
+        marker={"symbol": "square"}, hover="untrained: %{y:.3f} at %{x}<extra></extra>",
     )  # fmt: skip
     if result.stalled:
         fig.add_vline(x=result.stall + 0.5, line={"color": MUTED[scheme], "width": 1, "dash": "dash"})
@@ -151,12 +145,9 @@ def rows(result: Wavefront) -> list[dict[str, str]]:
 
 def as_csv(result: Wavefront) -> str:
     """Every node, a line each; an arrival of -1 is none."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(["instance", "node", result.fits[0].order, "arrival"])
     columns = (result.instance, result.node, result.node_distance, result.node_arrival)
-    table.writerows(zip(*(column.tolist() for column in columns), strict=True))
-    return out.getvalue()
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return csv_text(["instance", "node", result.fits[0].order, "arrival"], rows)
 
 
 def _quartiles(far: np.ndarray, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from depthscope.figures.summary import right_from, words
 def comparison(first: Trace, second: Trace) -> str:
     """Whether two checkpoints end with the same answer, whether it is right, and at how many steps they differ.
 
-    Plain text; whoever draws it escapes it.
+    Plain text; it is escaped where it is drawn.
 
     Raises:
         ValueError: If the two did not run the same number of steps.
@@ -21,30 +21,30 @@ def comparison(first: Trace, second: Trace) -> str:
             f"the runs have {first.steps} and {second.steps} steps, and can only be compared with the same"
         )
     label = getattr(first.instance, "label", None)
-    said = [words(first.instance)[1 - trace.answer] for trace in (first, second)]
+    answers = [words(first.instance)[1 - trace.answer] for trace in (first, second)]
     differ = int(np.sum((first.logits > 0) != (second.logits > 0)))
     apart = f"they differ at {differ} of {first.steps + 1} steps" if differ else "they agree at every step"
     if label is None:
-        how = f"both say {said[0]}" if said[0] == said[1] else f"they say {said[0]} and {said[1]}"
+        how = f"both say {answers[0]}" if answers[0] == answers[1] else f"they say {answers[0]} and {answers[1]}"
         return f"No label to hold them to: {how}; {apart}."
-    if said[0] == said[1]:
+    if answers[0] == answers[1]:
         verdict = "rightly" if first.answer == label else "wrongly"
         since = [right_from(trace, int(label)) for trace in (first, second)]
         when = ""
         if first.answer == label and since[0] != since[1]:
             when = f", {first.checkpoint} from step {since[0]} on and {second.checkpoint} from step {since[1]} on"
-        return f"Both end with {said[0]}, {verdict}{when}; {apart}."
+        return f"Both end with {answers[0]}, {verdict}{when}; {apart}."
     marks = ["right" if trace.answer == label else "wrong" for trace in (first, second)]
     return (
-        f"{first.checkpoint} ends with {said[0]} ({marks[0]}), "
-        f"{second.checkpoint} with {said[1]} ({marks[1]}); {apart}."
+        f"{first.checkpoint} ends with {answers[0]} ({marks[0]}), "
+        f"{second.checkpoint} with {answers[1]} ({marks[1]}); {apart}."
     )
 
 
 def of_two_instances(first: Trace, second: Trace) -> str:
     """How one checkpoint ends on two instances, and from which step on its answers part.
 
-    Plain text; whoever draws it escapes it.
+    Plain text; it is escaped where it is drawn.
 
     Raises:
         ValueError: If the two did not run the same number of steps.

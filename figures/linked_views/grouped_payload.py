@@ -168,80 +168,87 @@ def payload(
     encoding, drawn = trace.encoding, units(trace, groups, opened)
     joined = lines(trace, drawn)
     per_node, bars = changes(trace.hidden, np.arange(trace.n_nodes))
+    reached, known = (drawn.mean(x.T.astype(np.float64)).T for x in (trace.truth == encoding.asked, trace.known))
     change = drawn.mean(per_node.T).T
-    largest_change = float(change.max()) or 1.0
-    reached = trace.truth == encoding.asked
-    shown, wrong = {}, []
-    for name, values in readings.items():
-        shown[name] = drawn.mean(values.T).T
-        off = (values > 0.5) != reached
-        is_belief = linked_views.is_belief(name)
-        wrong.append(drawn.mean((off & trace.known & ~np.isnan(values)).T.astype(float)).T if is_belief else 0 * change)
-    shown["change of state"] = change / largest_change
-    wrong.append(0 * change)
-    share = drawn.mean(reached.T.astype(np.float64)).T
-    known = drawn.mean(trace.known.T.astype(np.float64)).T
+    wrong = [*(_wrong(trace, drawn, name, values) for name, values in readings.items()), 0 * change]
+    states, spread = _states(trace, drawn, beside)
+    is_group = drawn.node < 0
+    largest = max(1, int(drawn.count[is_group].max(initial=1)))
+    arrays: dict[str, np.ndarray] = {
+        "xy": layered_layout(groups.place[drawn.group], joined.ends.T, groups.stranded),
+        "oracle": (reached >= 0.5) + 2 * (known >= 0.5) + 4,
+        "reached": reached,
+        "wrong": np.stack(wrong),
+        "states": states,
+        "bars": bars,
+        "size": np.where(is_group, np.sqrt(drawn.count / largest), 0),
+        "edges": joined.ends,
+        "edge_kind": joined.decisive.astype(np.uint8) | np.uint8(2),
+        "edge_size": np.log1p(joined.count) / np.log1p(joined.count.max(initial=1)),
+    }
+    if joined.attention is not None:
+        arrays["attention"] = joined.attention
+    meta = _about_units(trace, groups, drawn) | spread
+    meta |= {"notice": notice(trace, groups, drawn, opened), "edge_count": joined.count.tolist(), "opened": opened}
+    shown = {name: drawn.mean(values.T).T for name, values in readings.items()}
+    return linked_views.packed(trace, arrays, meta, shown, change, title, trained_steps)
 
+
+def _wrong(trace: Trace, drawn: Units, name: str, values: np.ndarray) -> np.ndarray:
+    """Share of each unit's nodes at which a belief contradicts what the oracle knows, (T+1, u); 0 for no belief."""
+    off = (values > 0.5) != (trace.truth == trace.encoding.asked)
+    wrong = off & trace.known & ~np.isnan(values) & bool(linked_views.is_belief(name))
+    return drawn.mean(wrong.T.astype(float)).T
+
+
+def _states(trace: Trace, drawn: Units, beside: Sequence[np.ndarray]) -> tuple[np.ndarray, dict[str, object]]:
+    """Principal components of the mean state of each unit, (T+1, u, 3), and what "meta" says of their basis."""
     runs = [_evenly(run.reshape(-1, run.shape[-1])) for run in beside or (trace.hidden,)]
     shared = basis(np.concatenate(runs))
     states = np.stack([shared.place(drawn.mean(step)) for step in trace.hidden])
     spread = np.concatenate([shared.place(run) for run in runs]) if beside else states.reshape(-1, COMPONENTS)
+    explained = np.pad(shared.share[:COMPONENTS], (0, max(0, COMPONENTS - len(shared.share))))
+    return states, {"explained": explained.tolist(), "extent": [spread.min(0).tolist(), spread.max(0).tolist()]}
 
-    is_group = drawn.node < 0
-    largest = max(1, int(drawn.count[is_group].max(initial=1)))
-    arrays: dict[str, np.ndarray] = {
-        "xy": layered_layout(groups.place[drawn.group], joined.ends.T, groups.stranded).astype(np.float32),
-        "readings": np.stack([linked_views.as_bytes(v) for v in shown.values()]),
-        "oracle": ((share >= 0.5) + 2 * (known >= 0.5) + 4).astype(np.uint8),
-        "reached": np.round(255 * share).astype(np.uint8),
-        "wrong": np.round(255 * np.stack(wrong)).astype(np.uint8),
-        "states": states,
-        "bars": bars.astype(np.float32),
-        "size": np.where(is_group, np.sqrt(drawn.count / largest), 0).astype(np.float32),
-        "edges": joined.ends.astype(np.uint16),
-        "edge_kind": joined.decisive.astype(np.uint8) | np.uint8(2),
-        "edge_size": np.round(255 * np.log1p(joined.count) / np.log1p(joined.count.max(initial=1))).astype(np.uint8),
-    }
-    if joined.attention is not None:
-        arrays["attention"] = np.round(255 * np.clip(joined.attention, 0, 1)).astype(np.uint8)
 
-    front = np.full(len(drawn.node), NEVER)
-    np.minimum.at(front, drawn.of, linked_views.front(encoding))
+def _about_units(trace: Trace, groups: Grouping, drawn: Units) -> dict[str, object]:
+    """What "meta" says of the units, their order and roles."""
+    encoding, is_group = trace.encoding, drawn.node < 0
     hops = trace.instance.distance[encoding.instance_node]
-    first = np.full(len(drawn.node), NEVER)
-    np.minimum.at(first, drawn.of, np.where(hops < 0, NEVER, hops))
-    labels = [
-        groups.labels[g] if i < 0 else encoding.labels[i][:MAX_LABEL]
-        for i, g in zip(drawn.node.tolist(), drawn.group.tolist(), strict=True)
-    ]
-    n, source, target = trace.n_nodes, int(drawn.of[encoding.source]), int(drawn.of[encoding.answer])
-    meta: dict[str, object] = {
-        "n_nodes": len(drawn.node),
-        "n_edges": joined.ends.shape[1],
-        "labels": labels,
+    front, first = (
+        np.where(least == NEVER, -1, least)
+        for least in (_least(drawn, linked_views.front(encoding)), _least(drawn, np.where(hops < 0, NEVER, hops)))
+    )
+    order = (drawn.node, drawn.group, groups.place[drawn.group], np.where(front < 0, NEVER, front))
+    target = int(drawn.of[encoding.answer])
+    return {
+        "labels": [
+            groups.labels[g] if i < 0 else encoding.labels[i][:MAX_LABEL]
+            for i, g in zip(drawn.node.tolist(), drawn.group.tolist(), strict=True)
+        ],
         "names": [
             f"{groups.names[g]} ({drawn.count[k]:,} nodes)" if is_group[k] else None for k, g in enumerate(drawn.group)
         ],
-        "node": np.where(is_group, n + drawn.group, drawn.node).tolist(),  # groups are numbered after all nodes
+        "node": np.where(is_group, trace.n_nodes + drawn.group, drawn.node).tolist(),  # groups come after all nodes
         "instance_node": np.where(is_group, -1, encoding.instance_node[drawn.node]).tolist(),
-        "source": [source],
+        "source": [int(drawn.of[encoding.source])],
         "target": [target],
         "answer_node": target,
         "layered": groups.by == "layers",
-        "hops": np.where(first == NEVER, -1, first).tolist(),
-        "order": np.lexsort((drawn.node, drawn.group, groups.place[drawn.group], front)).tolist(),
-        "front": np.where(front == NEVER, -1, front).tolist(),
+        "hops": first.tolist(),
+        "order": np.lexsort(order).tolist(),
+        "front": front.tolist(),
         "always_known": bool(trace.known.all()),
-        "largest_change": largest_change,
-        "explained": np.pad(shared.share[:COMPONENTS], (0, max(0, COMPONENTS - len(shared.share)))).tolist(),
-        "extent": [spread.min(0).tolist(), spread.max(0).tolist()],
-        "notice": notice(trace, groups, drawn, opened),
         "group": drawn.group.tolist(),
         "count": drawn.count.tolist(),
-        "edge_count": joined.count.tolist(),
-        "opened": opened,
     }
-    return linked_views.packed(trace, arrays, meta, list(shown), title, trained_steps)
+
+
+def _least(drawn: Units, values: np.ndarray) -> np.ndarray:
+    """The least value among the nodes of each unit, (u,)."""
+    least = np.full(len(drawn.node), NEVER)
+    np.minimum.at(least, drawn.of, values)
+    return least
 
 
 def _evenly(states: np.ndarray) -> np.ndarray:

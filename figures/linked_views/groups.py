@@ -96,14 +96,14 @@ def _communities(trace: Trace) -> Grouping:
     for k in range(n_groups):
         members = np.flatnonzero(of == k)
         names.append(clipped(instance.names[members[degree[members].argmax()]], LONGEST_NAME))
-    said = [f"around {name}" for name in names]
+    titles = [f"around {name}" for name in names]
     if len(size) > MAX_COMMUNITIES:
-        names[-1], said[-1] = "others", f"{len(size) - MAX_COMMUNITIES + 1:,} smaller communities"
+        names[-1], titles[-1] = "others", f"{len(size) - MAX_COMMUNITIES + 1:,} smaller communities"
     hops, reached = instance.distance, instance.distance >= 0
     near = np.bincount(of[reached], minlength=n_groups)
     total = np.bincount(of[reached], hops[reached], minlength=n_groups)
     place = np.where(near > 0, np.round(total / np.maximum(near, 1)), hops.max() + 1).astype(np.int64)
-    return Grouping("communities", tuple(said), tuple(names), of[sub], place, bool((near == 0).any()))
+    return Grouping("communities", tuple(titles), tuple(names), of[sub], place, bool((near == 0).any()))
 
 
 def _propagated(n: int, edges: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What drawn nodes are called, and what the oracle's value at them means. Plain text; whoever draws it escapes it."""
+"""What drawn nodes are called, and what the oracle's value at them means; plain text, escaped where it is drawn."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ MAX_LABEL = 200
 
 def labels(trace: Trace, nodes: np.ndarray) -> list[str]:
     """Labels of nodes."""
-    found = drawing_of(trace).labels(trace.instance, trace.encoding)
-    return [found[i][:MAX_LABEL] for i in nodes]
+    texts = drawing_of(trace).labels(trace.instance, trace.encoding)
+    return [texts[i][:MAX_LABEL] for i in nodes]
 
 
 def names(trace: Trace, nodes: np.ndarray) -> list[str | None] | None:
     """What a node stands for where its label does not say it."""
-    found = drawing_of(trace).names(trace.instance, trace.encoding)
-    return None if found is None else [found[i] for i in nodes]
+    texts = drawing_of(trace).names(trace.instance, trace.encoding)
+    return None if texts is None else [texts[i] for i in nodes]
 
 
 def meanings(trace: Trace, nodes: np.ndarray) -> list[str | None] | None:
     """What the oracle's value at a node says."""
-    found = drawing_of(trace).meanings(trace.instance, trace.encoding)
-    return None if found is None else [found[i] for i in nodes]
+    texts = drawing_of(trace).meanings(trace.instance, trace.encoding)
+    return None if texts is None else [texts[i] for i in nodes]
 
 
 def ghosts(trace: Trace, nodes: np.ndarray, instance_node: np.ndarray) -> dict[str, object]:

@@ -89,8 +89,22 @@ CSS: str = (_FOLDER / "linked_views.css").read_text(encoding="utf-8")
 JS: str = palette() + "\n".join((_FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in MODULES)
 
 
-def _base64(array: np.ndarray) -> str:
+TYPES: dict[str, type] = {
+    **dict.fromkeys(("xy", "ghost_xy", "states", "bars", "probability", "logits", "size"), np.float32),
+    **dict.fromkeys(("readings", "oracle", "edge_kind", "flow_head"), np.uint8),
+    **dict.fromkeys(("edges", "flow_from", "flow_to"), np.uint16),
+    "flow_start": np.uint32,
+}
+"""Of the arrays; those that are not here are shares in [0, 1], quantised to 0..255."""
+
+
+def as_text(array: np.ndarray) -> str:
+    """The little-endian bytes of an array as base64 text."""
     return base64.b64encode(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
+
+
+def _typed(name: str, array: np.ndarray) -> np.ndarray:
+    return array.astype(TYPES[name]) if name in TYPES else np.round(255 * np.clip(array, 0, 1)).astype(np.uint8)
 
 
 def as_bytes(share: np.ndarray) -> np.ndarray:
@@ -110,8 +124,8 @@ def _along_edges(trace: Trace, drawn: Drawn) -> np.ndarray | None:
     order = np.argsort(have)
     want = query * n + key
     at = np.minimum(np.searchsorted(have, want, sorter=order), len(have) - 1)
-    found = have[order[at]] == want
-    return np.where(found, trace.attention[:, :, order[at]], np.float32(0))
+    present = have[order[at]] == want
+    return np.where(present, trace.attention[:, :, order[at]], np.float32(0))
 
 
 def _strongest(trace: Trace, drawn: Drawn) -> dict[str, np.ndarray]:
@@ -132,13 +146,7 @@ def _strongest(trace: Trace, drawn: Drawn) -> dict[str, np.ndarray]:
         parts.append((key[head, query, place][best], query[best], head[best], weights[best]))
     start = np.cumsum([0] + [len(p[0]) for p in parts])
     joined = [np.concatenate([p[i] for p in parts]) for i in range(4)]
-    return {
-        "flow_from": joined[0].astype(np.uint16),
-        "flow_to": joined[1].astype(np.uint16),
-        "flow_head": joined[2].astype(np.uint8),
-        "flow_weight": np.round(255 * np.clip(joined[3], 0, 1)).astype(np.uint8),
-        "flow_start": start.astype(np.uint32),
-    }
+    return dict(zip(("flow_from", "flow_to", "flow_head", "flow_weight"), joined, strict=True)) | {"flow_start": start}
 
 
 def is_belief(name: str) -> bool | str:
@@ -176,45 +184,43 @@ def payload(
     Raises:
         ValueError: If a reading has another shape than (T+1, n).
     """
-    encoding, steps = trace.encoding, trace.steps
+    encoding = trace.encoding
     check_shapes(trace, readings)
     n_heads = trace.attention.shape[1] if trace.attention is not None else 0
-    drawn = choose(trace, max(1, min(max_edges, MAX_ATTENTION_BYTES // max(1, steps * n_heads))))
+    drawn = choose(trace, max(1, min(max_edges, MAX_ATTENTION_BYTES // max(1, trace.steps * n_heads))))
     nodes = drawn.nodes
     per_node, bars = changes(trace.hidden, nodes)
-    largest_change = float(per_node.max()) or 1.0
-    shown = {name: values[:, nodes] for name, values in readings.items()}
-    shown["change of state"] = per_node / largest_change
+    shown = {name: np.asarray(values[:, nodes], dtype=np.float64) for name, values in readings.items()}
     states, explained, extent = state_components(trace.hidden, nodes, beside)
-
     arrays: dict[str, np.ndarray] = {
-        "xy": drawn.xy.astype(np.float32),
-        "readings": np.stack([as_bytes(np.asarray(v, dtype=np.float64)) for v in shown.values()]),
-        "oracle": (
-            (trace.truth[:, nodes] == encoding.asked) + 2 * trace.known[:, nodes] + 4 * encoding.carries[nodes][None]
-        ).astype(np.uint8),
+        "xy": drawn.xy,
+        "oracle": (trace.truth[:, nodes] == encoding.asked)
+        + 2 * trace.known[:, nodes]
+        + 4 * encoding.carries[nodes][None],
         "states": states,
-        "bars": bars.astype(np.float32),
-        "edges": drawn.edges.astype(np.uint16),
+        "bars": bars,
+        "edges": drawn.edges,
         "edge_kind": drawn.kind,
     }
     if drawn.ghosts is not None:
-        arrays["ghost_xy"] = drawn.ghosts.xy.astype(np.float32)
+        arrays["ghost_xy"] = drawn.ghosts.xy
     weights = _along_edges(trace, drawn)
     if weights is not None:
-        arrays["attention"] = np.round(255 * np.clip(weights, 0, 1)).astype(np.uint8)
+        arrays["attention"] = weights
     elif trace.attention is not None:
-        arrays.update(_strongest(trace, drawn))
+        arrays |= _strongest(trace, drawn)
+    meta = _about_nodes(trace, drawn) | {"explained": explained.tolist(), "extent": extent.tolist()}
+    return packed(trace, arrays, meta, shown, per_node, title, trained_steps)
 
+
+def _about_nodes(trace: Trace, drawn: Drawn) -> dict[str, object]:
+    """What "meta" says of the drawn nodes, their order and roles."""
+    encoding, instance, drawing, nodes = trace.encoding, trace.instance, drawing_of(trace), drawn.nodes
     fronts = front(encoding)[nodes]
     # By the oracle's step; after those the answer's token, where it carries no concept, and the brackets.
     group = np.where(encoding.carries[nodes], 0, np.where(nodes == encoding.answer, 1, 2))
     place = (nodes, encoding.instance_node[nodes]) if drawn.lines else drawn.xy.T
-    order = np.lexsort((*place, fronts, group))
-    instance, drawing = trace.instance, drawing_of(trace)
-    meta: dict[str, object] = {
-        "n_nodes": len(nodes),
-        "n_edges": int(drawn.edges.shape[1]),
+    return {
         "labels": labels(trace, nodes),
         "names": names(trace, nodes),
         "node": nodes.tolist(),
@@ -227,15 +233,11 @@ def payload(
         "lines": drawn.lines,
         "ghosts": None if drawn.ghosts is None else ghosts(trace, nodes, drawn.ghosts.instance_node),
         "meanings": meanings(trace, nodes),
-        "order": order.tolist(),
+        "order": np.lexsort((*place, fronts, group)).tolist(),
         "front": np.where(fronts == NEVER, -1, fronts).tolist(),
         "always_known": bool(trace.known[:, encoding.carries].all()),
-        "largest_change": largest_change,
-        "explained": explained.tolist(),
-        "extent": extent.tolist(),
         "notice": drawn.notice,
     }
-    return packed(trace, arrays, meta, list(shown), title, trained_steps)
 
 
 def check_shapes(trace: Trace, readings: dict[str, np.ndarray]) -> None:
@@ -254,7 +256,8 @@ def packed(
     trace: Trace,
     arrays: dict[str, np.ndarray],
     drawn: dict[str, object],
-    shown: list[str],
+    readings: dict[str, np.ndarray],
+    change: np.ndarray,
     title: str,
     trained_steps: tuple[int, int] | None,
 ) -> dict[str, object]:
@@ -262,12 +265,15 @@ def packed(
 
     Args:
         trace: The trace.
-        arrays: Those of the drawn nodes.
+        arrays: Those of the drawn nodes, but for their readings.
         drawn: What "meta" says of them.
-        shown: Names of the readings.
+        readings: Name to values at the drawn nodes, (T+1, n).
+        change: How far their states move, (T+1, n): the last reading, as a share of the largest.
         title: Heading of the views, any text.
         trained_steps: Fewest and most steps the checkpoint was trained with, or None.
     """
+    largest_change = float(change.max()) or 1.0
+    shown = {**readings, "change of state": change / largest_change}
     encoding, instance, task = trace.encoding, trace.instance, tasks.get(trace.instance.task)
     label, drawing = instance.label, task.drawing
     meta: dict[str, object] = {
@@ -279,6 +285,8 @@ def packed(
         "interface": encoding.interface,
         "sentence": sentence(trace),
         "steps": trace.steps,
+        "n_nodes": len(arrays["xy"]),
+        "n_edges": arrays["edges"].shape[1],
         "n_nodes_total": trace.n_nodes,
         "n_heads": trace.attention.shape[1] if trace.attention is not None else 0,
         "ends": [int(instance.source), int(instance.target)] if "source" in task.questions else None,
@@ -293,6 +301,7 @@ def packed(
             "of_lines": drawing.edits_lines,
         },
         "readings": [{"name": name, "belief": is_belief(name)} for name in shown],
+        "largest_change": largest_change,
         "first_decidable": first_decidable(trace),
         "commitment": trace.commitment_step,
         "right_from": None if label is None else right_from(trace, label),
@@ -304,10 +313,11 @@ def packed(
     }
     arrays = {
         **arrays,
-        "probability": (1 / (1 + np.exp(-trace.logits.astype(np.float64)))).astype(np.float32),
-        "logits": trace.logits.astype(np.float32),
+        "readings": np.stack([as_bytes(values) for values in shown.values()]),
+        "probability": 1 / (1 + np.exp(-trace.logits.astype(np.float64))),
+        "logits": trace.logits,
     }
-    text = {name: _base64(array) for name, array in arrays.items()}
+    text = {name: as_text(_typed(name, array)) for name, array in arrays.items()}
     # The same run has the same id whatever readings and title it is shown with: the cursor stays where it is.
     digest = hashlib.blake2b(digest_size=12)
     for part in (trace.checkpoint, json.dumps([meta["labels"], meta["ends"]]), text["states"], text["logits"]):

@@ -31,7 +31,7 @@ def facts(trace: Trace, checkpoint: Checkpoint) -> dict[str, str]:
     span, decidable = checkpoint.training.get("steps"), first_decidable(trace)
     label = getattr(instance, "label", None)
     known = trace.truth[:, trace.encoding.carries] != NOTHING
-    found = {
+    rows = {
         "Checkpoint": f"{checkpoint.name}, {checkpoint.recipe or 'no'} recipe, {checkpoint.n_parameters:,} weights",
         "sha256": checkpoint.sha256,
         "Trained with": f"{span[0]}–{span[1]} steps" if span else "not said",
@@ -42,7 +42,7 @@ def facts(trace: Trace, checkpoint: Checkpoint) -> dict[str, str]:
         "First decidable": "never" if decidable is None else f"step {decidable}",
     }
     notes = dict.fromkeys((*getattr(instance, "notes", ()), *trace.encoding.notes, *trace.notes))
-    return found | ({"Notes": " ".join(notes)} if notes else {})
+    return rows | ({"Notes": " ".join(notes)} if notes else {})
 
 
 def page(trace: Trace, checkpoint: Checkpoint, readings: Mapping[str, np.ndarray], about: str = "") -> str:
@@ -64,7 +64,7 @@ def page(trace: Trace, checkpoint: Checkpoint, readings: Mapping[str, np.ndarray
     drawing |= {"initial": {"playing": True}, "channel": "main", "role": "full", "pick_ends": False, "address": False}
     line = " · ".join(x for x in (checkpoint.name, about) if x)
     rows = (f"<tr><td>{_text(k)}</td><td>{_text(v)}</td></tr>" for k, v in facts(trace, checkpoint).items())
-    said = {
+    content = {
         "title": _text(f"{checkpoint.name}: {sentence(trace)}"),
         "sentence": _text(sentence(trace)),
         "about": _text(clipped(line, MAX_ABOUT)),
@@ -75,7 +75,7 @@ def page(trace: Trace, checkpoint: Checkpoint, readings: Mapping[str, np.ndarray
         "drawing": json.dumps(drawing).replace("<", "\\u003c"),  # no name may end the script it stands in
     }
     parts = PAGE.split("{{")  # put in one by one: nothing that is put in is looked through again
-    return parts[0] + "".join(said[name] + rest for name, _, rest in (part.partition("}}") for part in parts[1:]))
+    return parts[0] + "".join(content[name] + rest for name, _, rest in (part.partition("}}") for part in parts[1:]))
 
 
 def _text(value: str) -> str:

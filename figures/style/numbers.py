@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import re
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+
+from depthscope.figures.style.csv_text import csv_text, number
 
 HEAD = ("series", "x", "y", "z", "low", "high", "label")
 
@@ -33,11 +33,7 @@ def as_csv(fig: go.Figure) -> str:
     traces: Any = fig.data
     rows = [row for k, trace in enumerate(traces) for row in _rows(trace, _words(trace.name) or f"series {k + 1}")]
     used = [i for i in range(len(HEAD)) if any(row[i] != "" for row in rows)] or [0]
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow([HEAD[i] for i in used])
-    table.writerows([row[i] for i in used] for row in rows)
-    return out.getvalue()
+    return csv_text([HEAD[i] for i in used], ([row[i] for i in used] for row in rows))
 
 
 def _rows(trace: Any, name: str) -> list[list[Any]]:
@@ -45,16 +41,17 @@ def _rows(trace: Any, name: str) -> list[list[Any]]:
         x, y, text = _list(trace.x), _list(trace.y), _list(trace.text)
         up, down = (_list(getattr(trace.error_y, end)) for end in ("array", "arrayminus"))
         down = down or up
-        return [
-            [name, _told(_at(x, i, i)), _told(v), "", _off(v, down, i, -1), _off(v, up, i, 1), _words(_at(text, i, ""))]
-            for i, v in enumerate(y)
-        ]
+        rows = []
+        for i, v in enumerate(y):
+            ends = (_off(v, down, i, -1), _off(v, up, i, 1))
+            rows.append([name, number(_at(x, i, i)), number(v), "", *ends, _words(_at(text, i, ""))])
+        return rows
     if trace.type == "heatmap":
         z = np.asarray(trace.z)
         x, y = _list(trace.x) or list(range(z.shape[1])), _list(trace.y) or list(range(z.shape[0]))
         text = None if trace.text is None else np.asarray(trace.text)
         return [
-            [name, _told(x[j]), _told(y[i]), _told(z[i, j]), "", "", "" if text is None else _words(text[i, j])]
+            [name, number(x[j]), number(y[i]), number(z[i, j]), "", "", "" if text is None else _words(text[i, j])]
             for i in range(z.shape[0])
             for j in range(z.shape[1])
         ]
@@ -70,7 +67,7 @@ def _at(values: list[Any], i: int, otherwise: Any) -> Any:
 
 
 def _off(value: Any, by: list[Any], i: int, sign: int) -> Any:
-    return _told(value + sign * by[i]) if i < len(by) and by[i] is not None and value is not None else ""
+    return number(value + sign * by[i]) if i < len(by) and by[i] is not None and value is not None else ""
 
 
 def _words(text: Any) -> str:
@@ -79,12 +76,3 @@ def _words(text: Any) -> str:
         return ""
     lines = MARKUP.sub(lambda tag: "; " if tag[0] == "<br>" else "", str(text))
     return html.unescape(lines)
-
-
-def _told(value: Any) -> Any:
-    """A number with six digits, whole numbers whole; nothing for what is none."""
-    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
-        return ""
-    if isinstance(value, float | np.floating):
-        return f"{value:.6g}"
-    return value

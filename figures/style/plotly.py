@@ -12,6 +12,11 @@ import plotly.graph_objects as go
 from depthscope.figures.style.palette import HEADS, Scheme, sequential
 
 PictureFormat = Literal["png", "svg"]
+Span = tuple[int, int] | None
+"""Fewest and most in training, of steps or of difficulty."""
+
+HEIGHT = 392
+"""Of most figures, in pixels."""
 
 INK: dict[Scheme, str] = {"light": "#1c2030", "dark": "#e6e8f0"}
 MUTED: dict[Scheme, str] = {"light": "#5d6379", "dark": "#9aa1b8"}

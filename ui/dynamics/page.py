@@ -10,7 +10,7 @@ import streamlit as st
 from depthscope.core import frontier, tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.figures.frontier.words import axis
-from depthscope.figures.instruments import dynamics as drawing
+from depthscope.figures.instruments import automaton, convergence, fixed_points, lyapunov, pca
 from depthscope.probes.instruments.automaton import Automaton
 from depthscope.probes.instruments.convergence import Convergence
 from depthscope.probes.instruments.fixed_points import FixedPoints
@@ -110,17 +110,17 @@ def _level(opened: Checkpoint) -> int | None:
 
 
 def _convergence(result: Convergence, span: tuple[int, int] | None) -> Figures:
-    course = result.trained
+    course, moving = result.trained, convergence.movement_over_steps
     ranks = "no node settles before the end" if np.isnan(course.spearman.value) else (
         f"the rank correlation of settling with {result.order} is {course.spearman:.3f}; "
         f"in random order {course.shuffled[0]:.2f} to {course.shuffled[1]:.2f}"
     )  # fmt: skip
     return Figures(
         {
-            "change": Picture("Change", lambda scheme: drawing.movement_over_steps(result, "change", scheme, span)),
-            "rest": Picture("Distance from the end", lambda x: drawing.movement_over_steps(result, "rest", x, span)),
-            "turn": Picture("Turning", partial(drawing.turning_over_steps, result)),
-            "settled": Picture("Settling", partial(drawing.settling_against_order, result)),
+            "change": Picture("Change", lambda x: moving(result, "change", x, span)),
+            "rest": Picture("Distance from the end", lambda x: moving(result, "rest", x, span)),
+            "turn": Picture("Turning", partial(convergence.turning_over_steps, result)),
+            "settled": Picture("Settling", partial(convergence.settling_against_order, result)),
         },
         f"{len(result.node):,} nodes of {result.n} instances. A run converges where change and distance fall by the "
         "same factor; a distance that falls in a straight line to 0 falls only because the run ends there. "
@@ -133,8 +133,8 @@ def _components(result: Pca) -> Figures:
     trained, untrained, shuffled = (f"{share:.3f}" for share in (*shares, result.permuted.sum()))
     return Figures(
         {
-            "share": Picture("Variance", partial(drawing.variance_over_steps, result)),
-            "angle": Picture("Angles", partial(drawing.angles_over_steps, result)),
+            "share": Picture("Variance", partial(pca.variance_over_steps, result)),
+            "angle": Picture("Angles", partial(pca.angles_over_steps, result)),
         },
         f"Three directions shared by all steps hold {trained} of the spread of instances they were not fitted to "
         f"(untrained {untrained}, coordinates shuffled {shuffled}); the states fill {result.trained.dimension:.1f} "
@@ -147,7 +147,7 @@ def _points(result: FixedPoints) -> Figures:
     points, paths, idle = result.points, result.paths, result.control_paths
     kind = "a fixed point" if points.fixed[0] else "a slow point"
     return Figures(
-        {"spectrum": Picture("Eigenvalues", partial(drawing.spectrum, result))},
+        {"spectrum": Picture("Eigenvalues", partial(fixed_points.spectrum, result))},
         f"Nearest to the end of the run lies {kind} (the update moves it by {points.speed[0]:.1g} of its size; radius "
         f"{points.radius[0]:.2f}, and below 1 nearby states are attracted); over all {result.n} instances the radius "
         f"is {result.survey.mean_radius:.2f}. Restarted from another instance's end a run comes back to its own end in "
@@ -160,7 +160,7 @@ def _growth(result: Lyapunov) -> Figures:
     first = result.trained.mean[0]
     changes = "shrinks" if first.value < 0 else "grows"
     return Figures(
-        {"growth": Picture("Growth over steps", partial(drawing.growth_over_steps, result))},
+        {"growth": Picture("Growth over steps", partial(lyapunov.growth_over_steps, result))},
         f"A disturbance {changes} by a factor of {np.exp(first.value):.2f} a step ({first:.3f} nats; untrained "
         f"{result.untrained.mean.value[0]:.3f}). The first line is the direction that grows fastest, the others those "
         "at right angles to it.",
@@ -175,8 +175,8 @@ def _automaton(result: Automaton, task: str) -> Figures:
     few = "" if program.both.value > PROGRAM else " This model is not well described by a small automaton."
     return Figures(
         {
-            "fidelity": Picture("Fidelity of programs", partial(drawing.fidelity_of_programs, test)),
-            "rules": Picture("Rules", lambda _: drawing.rules(result, symbols(task))),
+            "fidelity": Picture("Fidelity of programs", partial(automaton.fidelity_of_programs, test)),
+            "rules": Picture("Rules", lambda _: automaton.rules(result, symbols(task))),
         },
         f"Learned from instances of {result.fitted_nodes:.0f} nodes. The untrained network is reproduced to "
         f"{blank.both.value:.3f} by {states}{idle} its answers are right on {blank.accuracy:.2f}.{few}",

@@ -11,7 +11,8 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from benchmarks.robustness.fuzz.parser import Parser, of_text, solved
+from benchmarks.robustness.fuzz.damage import text
+from benchmarks.robustness.fuzz.parser import Parser, solved
 from depthscope.core import tasks
 from depthscope.core.tasks.graph.formats import FORMATS
 
@@ -28,12 +29,12 @@ def _lines_of(writer: Callable[[Any], Any]) -> list[bytes]:
 
 
 def _npy() -> list[bytes]:
-    found = []
+    result = []
     for values in (np.eye(4, k=1), np.array([[0, 1], [1, 2], [2, 3]]), np.ones((3, 3), bool), np.ones((2, 3), "f4")):
         stream = io.BytesIO()
         np.save(stream, values)
-        found.append(stream.getvalue())
-    return found
+        result.append(stream.getvalue())
+    return result
 
 
 DOT = 'digraph G { rankdir=LR; A -> B -> {C; D} [label="x"]; "n 1":port:n -> A; subgraph s { x; y } }'
@@ -67,46 +68,21 @@ def _samples() -> dict[str, list[bytes]]:
     }  # fmt: skip
 
 
-GRAPH_WORDS = {
-    "edge-list": ["source:", "target:", "# source:", "A", "B", '"a b"', "->", ",", ";", "\t", "{}", "1.5", "#"],
-    "table": ["source,target", "a", "b", "0", "1", ",", "\n", ";", "\t", '"', "Undirected", "type", "#"],
-    "matrix": ["0", "1", ",", "\n", "a", ";", "\t", '"', "0,1\n1,0"],
-    "npy": ["\x93NUMPY\x01\x00", "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 2), }", "|O", "<U3", "v",
-    "\n"],
-    "graphml": [
-        "<graphml>", "</graphml>", '<graph edgedefault="directed">', "</graph>", '<node id="a"/>', '<node id="b">',
-        "</node>", '<edge source="a" target="b"/>', '<key id="k" for="node" attr.name="label" attr.type="int"/>',
-        '<data key="k">x</data>', '<?xml version="1.0" encoding="utf-16"?>', "<!DOCTYPE a [<!ENTITY b 'c'>]>", "&b;",
-        "<![CDATA[", "]]>", "<!--", "-->", ' xmlns:y="u"', "<port/>", "<hyperedge/>",
-    ],
-    "gml": [
-        "graph [", "node [", "edge [", "]", "id 0", "id 1", "source 0", "target 1", 'label "a"', "directed 1", "id",
-        "multigraph 1", "key 0", "&#9;", '"', "# c", "label 1", "id 1.5", "graphics [",
-    ],
-    "gexf": [
-        "<gexf>", "</gexf>", '<gexf version="1.2">', '<graph defaultedgetype="directed" mode="dynamic">', "</graph>",
-        "<nodes>", "</nodes>", '<node id="0" label="a" pid="1"/>', "<edges>", "</edges>",
-        '<edge id="0" source="0" target="1" type="mutual" weight="x"/>', '<attributes class="node">', "</attributes>",
-        '<attribute id="0" title="t" type="integer"/>', '<attvalue for="0" value="x" start="1"/>', "<spells>",
-        '<viz:size value="3"/>',
-    ],
-    "node-link": ['{"nodes": [', '{"id": 1}', '], "links": [', '{"source": 1, "target": 1}', "]}", ",", "NaN", '"id"'],
-    "cytoscape": ['{"elements": {"nodes": [', '{"data": {"id": "a"}}', '], "edges": [', "]}}", ",", "[", "]"],
-    "pajek": ["*Vertices 2\n", "*Arcs\n", "*Edges\n", "*Arcslist\n", "*Matrix\n", "1 2\n", '1 "a"\n', "%",
-    "*Vertices", "*Network x\n"],
-    "dot": ["digraph", "graph", "strict", "{", "}", "a", "b", "->", "--", ";", "[", "]", "=", ":", '"c d"', "<b>",
-    "subgraph", "node", "+", "//", "/*", "*/", "#"],
-}  # fmt: skip
-GRAPH_KEYS = {
-    "node-link": [
-        "nodes", "edges", "links", "id", "source", "target", "directed", "multigraph", "graph", "label", "name", "key",
-        "data", "elements",
-    ],
-    "cytoscape": [
-        "elements", "nodes", "edges", "data", "id", "source", "target", "directed", "multigraph", "value", "name",
-        "label", "group", "key",
-    ],
-}  # fmt: skip
+XML = [
+    '<?xml version="1.0" encoding="utf-16"?>', "<!DOCTYPE a [<!ENTITY b 'c'>]>", "&b;", "<![CDATA[", "]]>", "<!--",
+    "-->", ' xmlns:y="u"',
+]  # fmt: skip
+ALSO = {
+    "npy": ["|O", "<U3"],
+    "graphml": [*XML, "<port/>", "<hyperedge/>", '<key id="k" for="node" attr.name="label" attr.type="int"/>'],
+    "gml": ["multigraph 1", "key 0", "&#9;", "# c", "id 1.5", "graphics ["],
+    "gexf": [*XML, 'mode="dynamic"', 'type="mutual"', "<spells>", '<viz:size value="3"/>', 'pid="1"', 'start="1"'],
+    "node-link": ["NaN"],
+    "cytoscape": ["NaN"],
+    "pajek": ["%", "*Network x\n"],
+    "dot": ["<b>", "+", "//", "node"],
+}
+"""Words of formats that no sample has."""
 
 
 def parsers() -> list[Parser]:
@@ -115,19 +91,17 @@ def parsers() -> list[Parser]:
     def read(data: bytes, form: str | None) -> object:
         return solved(tasks.get("graph").parse(data, format=form))
 
-    found = [
+    def every() -> list[bytes]:
+        return [x for form, some in _samples().items() if form != "matrix" for x in some if not x.startswith(b",")]
+
+    result = [
         Parser(
             f"graph {form}",
             partial(read, form=form),
             partial(lambda form: _samples()[form], form),
-            of_text(GRAPH_WORDS[form], GRAPH_KEYS.get(form, ())),
+            partial(text, also=ALSO.get(form, ())),
         )
         for form in FORMATS
     ]
-
-    def every() -> list[bytes]:
-        return [x for form, some in _samples().items() if form != "matrix" for x in some if not x.startswith(b",")]
-
-    words = [word for some in GRAPH_WORDS.values() for word in some]
-    keys = [key for some in GRAPH_KEYS.values() for key in some]
-    return [*found, Parser("graph by its content", partial(read, form=None), every, of_text(words, keys))]
+    also = [word for words in ALSO.values() for word in words]
+    return [*result, Parser("graph by its content", partial(read, form=None), every, partial(text, also=also))]

@@ -1,26 +1,27 @@
 """One parser on many inputs in a process of its own, watched from outside: a hang or a crash ends that process alone.
 
-The process keeps the input at hand in a file and writes one line for each that is done, so that whatever happens to it
-the one at fault is known and the rest is counted.
+The process sends each input before it reads it and what came of it afterwards, so that whatever happens to it the input
+at fault is known and the rest is counted.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
+import multiprocessing
 import resource
-import subprocess
-import sys
-import tempfile
 import time
 import traceback
 import warnings
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from benchmarks.speed.memory import memory, reset_mark
+from depthscope.core.cli import one_line
 from depthscope.core.errors import InputError
 
 HANG_SECONDS = 30.0
@@ -30,6 +31,9 @@ MAX_SECONDS, MAX_MIB = 2.0, 512
 ADDRESS_SPACE = 8 << 30
 ACCEPTED, REFUSED, FAILED = "accepted", "refused", "failed"
 KEPT_OF_A_KIND = 3
+
+MAX_SENTENCE = 2000
+"""Characters of a refusal; what it quotes is clipped."""
 
 UNCHECKED = (
     HealthCheck.too_slow,
@@ -65,6 +69,11 @@ class Measured:
     failures: list[str] = field(default_factory=list)
 
     @property
+    def read(self) -> int:
+        """How many inputs it was given."""
+        return self.accepted + self.refused + self.failed
+
+    @property
     def holds(self) -> bool:
         """Whether it kept within all bounds."""
         return not self.failed and self.seconds <= MAX_SECONDS and self.mib <= MAX_MIB
@@ -79,60 +88,55 @@ def measure(parser: str, inputs: int, number: int, keep: Path) -> Measured:
         number: Seed.
         keep: Folder for the inputs that fail.
     """
-    found = Measured(parser)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        attempt = 0
-        while (left := inputs - found.accepted - found.refused - found.failed) > 0 and attempt < 20:
-            why = _watched(parser, left, number + 1000 * attempt, folder, keep)
-            _count(found, folder)
-            attempt += 1
-            if why is None:
-                break
-            found.failed += 1
-            found.failures.append(f"{_kept(parser, (folder / 'input').read_bytes(), why, keep)}: {why}")
-    return found
+    result = Measured(parser)
+    for attempt in range(20):
+        if result.read >= inputs or _one_process(result, inputs, number + 1000 * attempt, keep):
+            break
+    return result
 
 
-def _watched(parser: str, inputs: int, number: int, folder: Path, keep: Path) -> str | None:
-    """One process; what ended it early, None if nothing did."""
-    for file in ("input", "lines", "failures"):
-        (folder / file).write_bytes(b"")
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.robustness.fuzz.measure",
-        parser,
-        str(inputs),
-        str(number),
-        str(folder),
-        str(keep),
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-    process, at_hand = subprocess.Popen(command, env=environment), folder / "input"
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=1.0)
-        if process.returncode is not None:
-            if process.returncode and not at_hand.stat().st_size:
-                raise RuntimeError(f"{parser}: the fuzzing itself ended with status {process.returncode}")
-            return None if process.returncode == 0 else f"the process ended with status {process.returncode}"
-        if at_hand.stat().st_size and time.time() - at_hand.stat().st_mtime > HANG_SECONDS:
-            process.kill()
-            process.wait()
-            return f"no answer after {HANG_SECONDS:.0f} s"
+def _one_process(result: Measured, inputs: int, number: int, keep: Path) -> bool:
+    """Adds what one process does with the inputs that are left; whether it came to its end."""
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_child, args=(result.parser, inputs - result.read, number, there))
+    process.start()
+    there.close()
+    data: bytes | None = None
+    kept: Counter[str] = Counter()
+    why = ""
+    try:
+        while True:
+            if data is not None and not here.poll(HANG_SECONDS):
+                process.kill()
+                why = f"no answer after {HANG_SECONDS:.0f} s"
+            message = here.recv()
+            if data is None:
+                data = message
+                continue
+            kind, seconds, mib, where, text = message
+            setattr(result, kind, getattr(result, kind) + 1)
+            result.seconds, result.mib = max(result.seconds, seconds), max(result.mib, mib)
+            result.largest = max(result.largest, len(data))
+            if seconds > MAX_SECONDS:
+                where, text = f"{seconds:.1f} s", f"{seconds:.1f} s {text}"
+            kept[where] += 1
+            if where and kept[where] <= KEPT_OF_A_KIND:
+                result.failures.append(f"{_keep(result.parser, data, text, keep)}: {where}")
+            data = None
+    except (EOFError, OSError):  # it ended, or ended in the middle of a message
+        process.join()
+    if process.exitcode == 0:
+        return True
+    why = why or f"the process ended with status {process.exitcode}"
+    if data is None:
+        raise RuntimeError(f"{result.parser}: no input was being read, but {why}")
+    result.failed += 1
+    result.failures.append(f"{_keep(result.parser, data, why, keep)}: {why}")
+    return False
 
 
-def _count(found: Measured, folder: Path) -> None:
-    for line in (folder / "lines").read_text().splitlines():
-        kind, seconds, mib, size = line.split()
-        setattr(found, kind, getattr(found, kind) + 1)
-        found.seconds, found.mib = max(found.seconds, float(seconds)), max(found.mib, float(mib))
-        found.largest = max(found.largest, int(size))
-    found.failures += (folder / "failures").read_text().splitlines()
-
-
-def _kept(parser: str, data: bytes, why: str, keep: Path) -> Path:
+def _keep(parser: str, data: bytes, why: str, keep: Path) -> Path:
     keep.mkdir(parents=True, exist_ok=True)
     path = keep / f"{parser.replace(' ', '-').replace('/', '-')}-{hashlib.sha256(data).hexdigest()[:10]}.bin"
     path.write_bytes(data)
@@ -140,75 +144,45 @@ def _kept(parser: str, data: bytes, why: str, keep: Path) -> Path:
     return path
 
 
-def _memory(which: str) -> float:
-    """VmRSS or VmHWM of this process in MiB."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(which):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"the system does not say {which}")
-
-
-def _child(parser_name: str, inputs: int, number: int, folder: Path, keep: Path) -> None:
-    """Runs one parser and writes a line for each input."""
+def _child(name: str, inputs: int, number: int, there: Connection) -> None:
+    """Runs one parser; sends each input, then its kind, seconds, MiB, where it failed and the traceback."""
     import torch
 
     from benchmarks.robustness.fuzz.parsers import parsers
 
     torch.set_num_threads(1)
-    parser = parsers()[parser_name]
+    parser = parsers()[name]
     for sample in parser.samples():
         parser.read(sample)  # brings in what it imports late; what this needs is not the input's doing
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
-    counts: dict[str, int] = {}
-    with (
-        (folder / "lines").open("w", buffering=1) as lines,
-        (folder / "failures").open("w", buffering=1) as failures,
-        (folder / "input").open("r+b", buffering=0) as at_hand,
-    ):
 
-        @seed(number)
-        @settings(
-            max_examples=inputs, deadline=None, database=None, phases=[Phase.generate],
-            suppress_health_check=UNCHECKED,
-        )  # fmt: skip
-        @given(parser.inputs)
-        def one(data: bytes) -> None:
-            at_hand.seek(0)
-            at_hand.write(data or b" ")
-            Path("/proc/self/clear_refs").write_text("5")  # the peak so far, of drawing the input, is forgotten
-            before = _memory("VmRSS")
-            start = time.process_time()
-            try:
-                with warnings.catch_warnings(action="error"):
-                    parser.read(data)
-                kind = ACCEPTED
-            except InputError as error:
-                kind = REFUSED if _is_sentence(error) else FAILED
-                if kind == FAILED:
-                    failures.write(f"{_kept(parser.name, data, repr(str(error)), keep)}: no sentence\n")
-            except BaseException as error:
-                kind = FAILED
-                place = traceback.extract_tb(error.__traceback__)[-1]
-                where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-                counts[where] = counts.get(where, 0) + 1
-                if counts[where] <= KEPT_OF_A_KIND:
-                    text = "".join(traceback.format_exception(error))
-                    failures.write(f"{_kept(parser.name, data, text, keep)}: {where} ({str(error).splitlines()[:1]})\n")
-            seconds = time.process_time() - start
-            if seconds > MAX_SECONDS:
-                failures.write(f"{_kept(parser.name, data, f'{seconds:.1f} s', keep)}: {seconds:.1f} s\n")
-            lines.write(f"{kind} {seconds:.4f} {_memory('VmHWM') - before:.1f} {len(data)}\n")
-            at_hand.truncate(0)
+    @seed(number)
+    @settings(
+        max_examples=inputs, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=UNCHECKED
+    )
+    @given(parser.inputs)
+    def one(data: bytes) -> None:
+        there.send(data)
+        reset_mark()  # the peak so far is of drawing the input
+        before, start = memory(), time.process_time()
+        kind, where, text = _outcome(parser.read, data)
+        seconds, mib = time.process_time() - start, (memory(what="VmHWM") - before) / (1 << 20)
+        there.send((kind, seconds, mib, where, text))
 
-        one()
+    one()
 
 
-def _is_sentence(error: InputError) -> bool:
-    """Whether a message is one line of bearable length; what it quotes is clipped."""
-    from depthscope.core.cli import one_line
-
-    return 0 < len(one_line(error)) <= 2000
-
-
-if __name__ == "__main__":
-    _child(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]))
+def _outcome(read: Callable[[bytes], object], data: bytes) -> tuple[str, str, str]:
+    """What came of an input: its kind, and where it failed and how."""
+    try:
+        with warnings.catch_warnings(action="error"):
+            read(data)
+    except InputError as error:
+        if 0 < len(one_line(error)) <= MAX_SENTENCE:
+            return REFUSED, "", ""
+        return FAILED, "no sentence", repr(str(error))
+    except BaseException as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        return FAILED, where, "".join(traceback.format_exception(error))
+    return ACCEPTED, "", ""

@@ -1,4 +1,4 @@
-"""One parser to be fuzzed: how it reads, what it takes, and what is made of that."""
+"""One parser to be fuzzed: how it reads, valid files of its format, and what is made of those."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from benchmarks.robustness.fuzz.damage import damaged, documents, soup
-
-Inputs = st.SearchStrategy[Any]
+from benchmarks.robustness.fuzz.damage import text
 
 
 @dataclass(frozen=True)
@@ -20,33 +18,21 @@ class Parser:
     Attributes:
         name: What it is called.
         read: Takes bytes; returns, or raises an InputError.
-        samples: Bytes that it takes; made when asked for.
-        damaged: What is made of them to fuzz it.
+        samples: Returns bytes that it takes.
+        damage: From samples to the inputs that fuzz it.
     """
 
     name: str
     read: Callable[[bytes], object]
     samples: Callable[[], Sequence[bytes]]
-    damaged: Callable[[Sequence[bytes]], Inputs]
+    damage: Callable[[Sequence[bytes]], st.SearchStrategy[bytes]] = text
 
     @property
-    def inputs(self) -> Inputs:
+    def inputs(self) -> st.SearchStrategy[bytes]:
         """Bytes to give it."""
-        return self.damaged(self.samples())
-
-
-def of_text(words: Sequence[str], keys: Sequence[str] = ()) -> Callable[[Sequence[bytes]], Inputs]:
-    """What is made of samples: they with damage, words in any order, documents where the format is JSON, and noise."""
-    spoken = [word.encode() for word in words]
-
-    def inputs(samples: Sequence[bytes]) -> Inputs:
-        parts = [damaged(samples, spoken), damaged(samples, spoken), soup(spoken)]
-        parts += [documents(keys)] if keys else []
-        return st.one_of(*parts, st.binary(max_size=200))
-
-    return inputs
+        return self.damage(self.samples())
 
 
 def solved(instance: Any) -> object:
-    """What every page asks of an instance that was read."""
+    """What every page reads of an instance."""
     return instance.label, instance.difficulty, instance.default_steps, instance.first_decidable_step()

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.robustness.fuzz import files, graphs
-from benchmarks.robustness.fuzz.parser import Parser, of_text, solved
+from benchmarks.robustness.fuzz.damage import text
+from benchmarks.robustness.fuzz.parser import Parser, solved
 from depthscope.core import tasks
 from depthscope.core.commands.generate import described
 from depthscope.core.files.strict_json import dumps
@@ -25,33 +26,26 @@ def parsers() -> dict[str, Parser]:
 # formulas and texts
 
 LOGIC = [b"(T & F) | !T", b"x -> y <=> !z\nx=1, y=T; z = false", "¬a ∧ b ⊕ c ∨ T where a = 0, b = 1, c = 1".encode()]
-LOGIC_WORDS = [
-    "T", "F", "true", "false", "1", "0", "&", "|", "^", "!", "and", "or", "xor", "not", "=>", "<=>", "(", ")", "x",
-    "y",
-    "where", "x=1", "y = T,", "∧", "∨", "⊕", "¬", "&&", "||", "~", "#",
-]  # fmt: skip
 TEXT = [
     b"Ada is the parent of Bea. Bea is the parent of Cy.\nquery: Ada is the grandparent of Cy\n",
     b"A is the child of B . C is the sibling of B. Is A the child of C?",
     b"Mary Ann is the parent of Tom.\nIs Mary Ann the great-great-grandparent of Tom?\n# c\n",
 ]
-TEXT_WORDS = [
-    "Ada", "Bea", "Cy", "is", "the", "of", "parent", "child", "sibling", "grandparent", "great-grandparent", ".", "?",
-    "query:", "Is", "A is the parent of B.", "B is the child of A.", "[CLS]", "[SEP]", "\n", "great-" * 14, "uncle",
-]  # fmt: skip
+TEXT_WORDS = ["great-" * 14, "uncle", "[CLS]", "[SEP]", "great-grandparent", "A is the parent of B."]
+LOGIC_WORDS = ["and", "or", "xor", "not", "=>", "&&", "||", "~", "#", "where"]
 
 
 def _tasks() -> list[Parser]:
-    found = []
-    for name, own, words in (("logic", LOGIC, LOGIC_WORDS), ("text", TEXT, TEXT_WORDS)):
-        task = tasks.get(name)
-
-        def samples(task: Any = task, own: list[bytes] = own) -> list[bytes]:
+    def parser(name: str, task: Any, own: list[bytes], words: list[str]) -> Parser:
+        def samples() -> list[bytes]:
             return [*own, *(task.render(x).encode() for d in (2, 5) for x in task.generate(d, 2, seed=1))]
 
-        read = partial(lambda task, data: solved(task.parse(data)), task)
-        found.append(Parser({"logic": "formula", "text": "text"}[name], read, samples, of_text(words)))
-    return found
+        return Parser(name, lambda data: solved(task.parse(data)), samples, partial(text, also=words))
+
+    return [
+        parser("formula", tasks.get("logic"), LOGIC, LOGIC_WORDS),
+        parser("text", tasks.get("text"), TEXT, TEXT_WORDS),
+    ]
 
 
 # many instances in one file
@@ -67,34 +61,21 @@ def _many() -> list[Parser]:
         return ["\n".join(dumps(described(task, x)) for x in instances).encode() for task, instances in each]
 
     def read(data: bytes, name: str) -> object:
-        text = inputs.decode(data, name)
-        lines.is_table(text)
-        found = lines.entries(text, name)
-        text = "\n".join(dumps(vars(entry)) for entry in found[:MOST_INSTANCES])
-        return [solved(instance) for _, instance in lines.read(_task_of(data), text, "x.jsonl")]
+        content = inputs.decode(data, name)
+        lines.is_table(content)
+        result = lines.entries(content, name)
+        content = "\n".join(dumps(vars(entry)) for entry in result[:MOST_INSTANCES])
+        return [solved(instance) for _, instance in lines.read(_task_of(data), content, "x.jsonl")]
 
-    words = [
-        '{"input": "A B"}',
-        '{"input": "T & F"}',
-        '{"input":',
-        '"source": "A"',
-        "}",
-        "\n",
-        ",",
-        '"target": 3',
-        "null",
-    ]
-    keys = ["input", "source", "target", "label", "task"]
     tables = [
         b'input,source,target\n"A B\nB C",A,C\n"A B",,\n',
         b"input,label\n(T & F),0\nT,1\n",
         b"input\n" + TEXT[0].replace(b"\n", b" ") + b"\n",
     ]
-    table_words = ["input", "source", "target", ",", "\n", "\r", '"', "A B", "T", "\t", "label"]
     return [
-        Parser("lines of JSON", partial(read, name="x.jsonl"), samples, of_text(words, keys)),
-        Parser("table of instances", partial(read, name="x.csv"), lambda: tables, of_text(table_words)),
-    ]  # fmt: skip
+        Parser("lines of JSON", partial(read, name="x.jsonl"), samples, partial(text, also=['"target": 3', "null"])),
+        Parser("table of instances", partial(read, name="x.csv"), lambda: tables, partial(text, also=["\r", "\t"])),
+    ]
 
 
 def _task_of(data: bytes) -> str:
@@ -115,30 +96,16 @@ def _words() -> list[Parser]:
     ]
     rows = [edit for sample in samples for edit in edits.loads(sample.decode(), LABELS)]
     samples += [edits.dumps([edit]).encode() for edit in rows]
-    words = [
-        *edits.KINDS,
-        "t=3",
-        "t=3..",
-        "node=A",
-        "node=#1",
-        "edge=A<1",
-        "head=0",
-        "amount=.5",
-        "seed=1",
-        "direction=d",
-    ]
-    keys = ["kind", "step", "until", "nodes", "edges", "heads", "amount", "direction", "parts", "seed", *edits.KINDS]
 
     def read(data: bytes) -> object:
-        found = edits.loads(data.decode("utf-8", "replace"), LABELS)
-        edits.check(found, len(LABELS), 4, 40)
-        return [edits.parse(edits.written(edit, LABELS), LABELS) for edit in found]
+        result = edits.loads(data.decode("utf-8", "replace"), LABELS)
+        edits.check(result, len(LABELS), 4, 40)
+        return [edits.parse(edits.written(edit, LABELS), LABELS) for edit in result]
 
     settings = [b"alpha=1", b"model.gate_bias=null", b"difficulty=[1, 5]", b"model.position=rope", b"batches=400"]
-    setting_words = ["=", ".", "model.width", "curriculum.start", "[1, 5]", "null", "true", "rope", "steps"]
     return [
-        Parser("edits", read, lambda: samples, of_text(words, keys)),
-        Parser("settings of a recipe", _set, lambda: settings, of_text(setting_words)),
+        Parser("edits", read, lambda: samples, partial(text, also=edits.KINDS)),
+        Parser("settings of a recipe", _set, lambda: settings, partial(text, also=["curriculum.start", "steps"])),
         _plan(),
     ]
 
@@ -158,33 +125,8 @@ def _plan() -> Parser:
 
     root = Path(__file__).parents[2] / "plans"
     samples = [path.read_bytes() for path in sorted(root.glob("*.toml"))]
-    samples += [
-        json.dumps({"runs": [{"task": "graph", "recipe": "house", "seeds": [0, 1], "measure": False}]}).encode()
-    ]
-    keys = [
-        "runs",
-        "task",
-        "recipe",
-        "seeds",
-        "set",
-        "name",
-        "variants",
-        "measure",
-        "difficulty",
-        "graph",
-        "house",
-        "model",
-    ]
-    words = [
-        "[[runs]]",
-        'task = "graph"',
-        'recipe = "house"',
-        "seeds = [0]",
-        "[runs.variants]",
-        "a = {}",
-        "measure = false",
-        "\n",
-    ]
+    run = {"task": "graph", "recipe": "house", "seeds": [0, 1], "measure": False, "set": {"batches": 3}}
+    samples.append(json.dumps({"runs": [{**run, "name": "a"}, {**run, "variants": {"b": {}}}]}).encode())
 
     def read(data: bytes) -> object:
         with tempfile.TemporaryDirectory() as folder:
@@ -192,12 +134,12 @@ def _plan() -> Parser:
             path.write_bytes(data)
             return read_plan(path)
 
-    return Parser("plan of a sweep", read, lambda: samples, of_text(words, keys))
+    return Parser("plan of a sweep", read, lambda: samples)
 
 
 def _session() -> list[Parser]:
     from depthscope.ui.visit.address import TWIN, Address, Example, Generated, UserInput, from_query, to_query
-    from depthscope.ui.visit.session_file import MARK, dump, load
+    from depthscope.ui.visit.session_file import dump, load
 
     chosen = [
         Address("graph-house", Example("a"), "A", "B", 12, "graph-paper", TWIN),
@@ -207,7 +149,6 @@ def _session() -> list[Parser]:
     ]
     samples = [dump(address).encode() for address in chosen]
     links = [json.dumps(to_query(address)).encode() for address in chosen]
-    keys = [*to_query(chosen[0]), *to_query(chosen[1]), "text", "content", "file", "format", "query", "contents", MARK]
 
     def first(name: str | None) -> Address:
         return chosen[0] if name is None else Address(name, Example(name))
@@ -215,16 +156,14 @@ def _session() -> list[Parser]:
     def link(data: bytes) -> object:
         """Parameters of a URL, which are text by text, from JSON."""
         try:
-            given = json.loads(data)
+            value = json.loads(data)
         except (ValueError, RecursionError):
-            given = {"text": data.decode("utf-8", "replace")}
-        query = {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {"checkpoint": str(given)}
+            value = {"text": data.decode("utf-8", "replace")}
+        query = {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else {"checkpoint": str(value)}
         address = from_query(query, first, lambda _: b"A B")
         return from_query(to_query(address), first, lambda _: b"A B")
 
     return [
-        Parser(
-            "session file", lambda data: load(data, first), lambda: samples, of_text([MARK, '"query"', "{", "}"], keys)
-        ),
-        Parser("link", link, lambda: links, of_text(["twin", "beside-", "text", "steps", "-1", "{", "}"], keys)),
-    ]  # fmt: skip
+        Parser("session file", lambda data: load(data, first), lambda: samples),
+        Parser("link", link, lambda: links, partial(text, also=["twin", "beside-", "-1"])),
+    ]

@@ -14,10 +14,10 @@ from depthscope.core.checkpoint import CHECKPOINTS
 @pytest.mark.slow
 def test_damage_is_noticed(tmp_path: Path) -> None:
     shutil.copytree(CHECKPOINTS / "graph-house", tmp_path / "graph-house")
-    found = corruption.trial(60, 1, tmp_path)
-    assert len(found) > 50
-    assert [row for row in found if row[3] not in ("noticed", "harmless")] == []
-    assert sum(row[3] == "noticed" for row in found) > 0.9 * len(found)
+    trials = corruption.trials(70, 1, tmp_path)
+    assert len(trials) > 50
+    assert [trial for trial in trials if trial.outcome not in ("noticed", "harmless")] == []
+    assert sum(trial.outcome == "noticed" for trial in trials) > 0.9 * len(trials)
 
 
 @pytest.mark.slow

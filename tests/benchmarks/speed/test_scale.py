@@ -24,12 +24,14 @@ def test_every_part_gives_figures() -> None:
     row = scale.graph(700, 2800, 20)
     assert row["right"]
     assert row["npz_bytes"] > row["due_bytes"] > 4 * 21 * 700 * 64
-    assert row["drawing_bytes"] > 10_000
+    assert row["sample_drawing_bytes"] > 10_000
     assert scale.chain(700)["steps"] == 700
     found = scale.attention(600, dense=False)
     assert found["s"] > 0
-    said = list(scale.said({"graph": row, "attention_edges": {**scale.slopes([found, {**found, "nodes": 1200}])}}))
-    assert said[0].startswith("graph: nodes 700")
+    lines = list(
+        scale.text_lines({"graph": row, "attention_edges": {**scale.slopes([found, {**found, "nodes": 1200}])}})
+    )
+    assert lines[0].startswith("graph: nodes 700")
     json.dumps(row)
 
 

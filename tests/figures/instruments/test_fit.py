@@ -120,14 +120,15 @@ def test_the_tables_hold_every_number() -> None:
 
 
 @SCHEMES
-def test_a_probe_on_one_instance_is_held_against_the_oracle(tmp_path: Path, scheme: Any) -> None:
+def test_a_probe_on_one_instance_is_compared_with_the_oracle(tmp_path: Path, scheme: Any) -> None:
     checkpoint, trace = untrained(tmp_path, "graph"), graph_trace(chain(4), 6)
     width = trace.hidden.shape[-1]
     always = LinearProbe("reached", np.zeros((3, width)), np.ones(3))
     found = fit_on_instance.on_instance(checkpoint, trace, always)
-    np.testing.assert_allclose(found.right, [0.2, 0.4, 0.6, 0.8, 1, 1, 1])  # one node more is reached at every step
+    # one node more is reached at every step
+    np.testing.assert_allclose(found.right.value, [0.2, 0.4, 0.6, 0.8, 1, 1, 1])
     np.testing.assert_allclose(found.majority, [0.8, 0.6, 0.6, 0.8, 1, 1, 1])
-    np.testing.assert_allclose(found.low, wilson(found.right * 5, 5)[0])
+    np.testing.assert_allclose(found.right.low, wilson(found.right.value * 5, 5)[0])
     assert found.readout is not None
     np.testing.assert_allclose(found.readout, 1)
     assert fit_on_instance.instance_sentence(found).startswith("The probe reads all 5 nodes rightly from step 4 on")
@@ -136,7 +137,7 @@ def test_a_probe_on_one_instance_is_held_against_the_oracle(tmp_path: Path, sche
     assert "After 6 steps the probe reads 0 of 5 nodes rightly" in fit_on_instance.instance_sentence(lost)
     fig: Any = fit_on_instance.instance_over_steps(found, scheme, (2, 4))
     lines = {trace.name: trace for trace in fig.data if trace.name}
-    np.testing.assert_array_equal(lines["probe, 95% interval"].y, found.right)
+    np.testing.assert_array_equal(lines["probe, 95% interval"].y, found.right.value)
     np.testing.assert_array_equal(lines["most frequent value alone"].y, found.majority)
     assert len(list(csv.DictReader(io.StringIO(fit_on_instance.instance_csv(found))))) == 7
 
