@@ -94,11 +94,6 @@ class Encoding:
         return len(self.labels)
 
     @property
-    def subformula(self) -> np.ndarray:
-        """`instance_node` by its former name."""
-        return self.instance_node
-
-    @property
     def carries(self) -> np.ndarray:
         """Whether a node carries the task's concept, (n,) bool."""
         return self.value != NOTHING

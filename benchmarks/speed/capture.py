@@ -32,7 +32,7 @@ def subject(instances: int) -> tuple[DepthRecurrentTransformer, Batch]:
     count = instances + instances % 2
     drawn = graph_data.draw(np.random.default_rng(0), np.full(count, 12), "audited", np.full(count, NODES))
     model = DepthRecurrentTransformer(ModelConfig("graph", 2, WIDTH, HEADS, 2 * WIDTH)).eval()
-    return model, drawn.take(np.arange(instances)).batch(named=False)
+    return model, graph_data.lesson(drawn, named=False).take(torch.arange(instances)).batch
 
 
 @torch.inference_mode()

@@ -40,13 +40,19 @@ class Change:
 
 
 def rename(instance: Any, rng: np.random.Generator) -> Any:
-    """The same instance, its names dealt out anew."""
+    """The same instance, its names permuted."""
     return replace(instance, names=tuple(instance.names[i] for i in rng.permutation(len(instance.names))))
 
 
 def twin(instance: Any, rng: np.random.Generator) -> Any:
     """The twin of `core.tasks.twins`."""
     return twins.find(instance, int(rng.integers(1 << 30))).instance
+
+
+def different(ones: np.ndarray, others: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Pairs of one and another whose kinds differ, (P, 2)."""
+    pairs = np.stack(np.meshgrid(ones, others, indexing="ij"), axis=-1).reshape(-1, 2)
+    return pairs[kinds[pairs[:, 0]] != kinds[pairs[:, 1]]]
 
 
 def searched(

@@ -31,7 +31,7 @@ def check(task: Task) -> list[Finding]:
     except Exception as error:  # it is the user's code that is run
         return [of_error("", "generate", error)]
     trial = Trial(task, level, drawn)
-    found = [tried("", name, partial(test, trial)) for name, test in TESTS]
+    findings = [tried("", name, partial(test, trial)) for name, test in TESTS]
     refused = []
     for attention in INTERFACES:
         small = _config(task, attention, 2)
@@ -42,13 +42,13 @@ def check(task: Task) -> list[Finding]:
             refused.append(f"{attention}: {first_line(error)}")
             continue
         except Exception as error:
-            found.append(of_error(attention, "encode", error))
+            findings.append(of_error(attention, "encode", error))
             continue
-        shown = Shown(task, config, drawn, encodings)
-        found += [tried(attention, name, partial(test, shown)) for name, test in SHOWN_TESTS]
+        presentation = Presentation(task, config, drawn, encodings)
+        findings += [tried(attention, name, partial(test, presentation)) for name, test in PRESENTATION_TESTS]
     if len(refused) == len(INTERFACES):
-        found.append(Finding("", "encodes something", False, "it refuses every interface: " + "; ".join(refused)))
-    return found
+        findings.append(Finding("", "encodes something", False, "it refuses every interface: " + "; ".join(refused)))
+    return findings
 
 
 def _config(task: Task, attention: Any, vocabulary: int) -> ModelConfig:
@@ -139,7 +139,7 @@ class Trial:
             recipes.check(recipe)
 
 
-class Shown:
+class Presentation:
     """Instances as one interface shows them; each method is one test."""
 
     def __init__(self, task: Task, config: ModelConfig, drawn: list[Any], encodings: list[Encoding]) -> None:
@@ -148,11 +148,11 @@ class Shown:
     def encoded(self) -> None:
         """Nodes, edges and values are in range."""
         for e in self.encodings:
-            n, told = e.n_nodes, e.value[e.carries]
+            n, values = e.n_nodes, e.value[e.carries]
             _must(0 <= e.answer < n and 0 <= e.source < n, "`answer` and `source` should be nodes")
             _must(bool((e.token_ids > 0).all()), "token 0 is padding; no node should have it")
             _must(bool((e.token_ids < self.config.vocabulary).all()), "a token is beyond `Training.vocabulary`")
-            _must(bool(self.task.has_class(told).all()), "a node's value should be one of the task's `classes`")
+            _must(bool(self.task.has_class(values).all()), "a node's value should be one of the task's `classes`")
             _must(e.asked in self.task.classes, "`asked` should be one of the task's `classes`")
             if e.edge_index is not None:
                 readers = np.unique(e.edge_index[0])
@@ -184,7 +184,7 @@ class Shown:
             _must(isinstance(drawing.size(x, e), str), "`size` should be words")
 
     def read(self) -> None:
-        """What probes are held against has a row a node."""
+        """What probes are compared with has a row a node."""
         concept = concept_for(self.config)
         width = features(concept, self.encodings[0], self.config).shape[1]
         for x, e in zip(self.drawn, self.encodings, strict=True):
@@ -214,10 +214,10 @@ TESTS: tuple[tuple[str, Callable[[Trial], None]], ...] = (
     ("changes, where there are any", Trial.changes),
     ("recipes, where there are any", Trial.recipes),
 )
-SHOWN_TESTS: tuple[tuple[str, Callable[[Shown], None]], ...] = (
-    ("encode", Shown.encoded),
-    ("can be trained on", Shown.lesson),
-    ("drawing", Shown.drawn_ones),
-    ("reading", Shown.read),
-    ("paths", Shown.paths),
+PRESENTATION_TESTS: tuple[tuple[str, Callable[[Presentation], None]], ...] = (
+    ("encode", Presentation.encoded),
+    ("can be trained on", Presentation.lesson),
+    ("drawing", Presentation.drawn_ones),
+    ("reading", Presentation.read),
+    ("paths", Presentation.paths),
 )

@@ -37,10 +37,15 @@ def edit(instance: Any, name: str, *at: int) -> Edited:
     Raises:
         InputError: If the task has no such edit, or it cannot be done there; the message says why.
     """
-    edits = tasks.get(instance.task).edits
+    task = tasks.get(instance.task)
+    edits = task.edits
     if name not in edits:
         raise InputError(f"there is no edit {name[:40]!r} of a {instance.task}; there are: {', '.join(edits)}")
     takes = len(inspect.signature(edits[name]).parameters) - 1
     if len(at) != takes:
         raise InputError(f"the edit {name!r} takes {takes} place{'' if takes == 1 else 's'} (got {len(at)})")
+    place, count = ("", 0) if task.places is None else task.places(instance)
+    for i in at if place else ():
+        if not 0 <= i < count:
+            raise InputError(f"there is no {place} number {i}; this {task.words.noun} has {count}")
     return Edited(*edits[name](instance, *at))

@@ -28,15 +28,15 @@ def parsed(
     form: str | None = None,
 ) -> Any:
     """An instance from a user's text, with the ends a user names."""
-    found = tasks.get(task)
-    takes = found.questions + (("format",) if found.formats else ())
+    reader = tasks.get(task)
+    takes = reader.questions + (("format",) if reader.formats else ())
     given = {k: v for k, v in (("source", source), ("target", target), ("format", form)) if v is not None}
     if not given.keys() <= set(takes):
         raise InputError(f"a source, a target and a format are for graphs; this checkpoint's task is {task}")
-    if found.formats:  # some formats are binary, and each says its encoding
-        return found.parse(text, filename=filename, **given)
+    if reader.formats:  # some formats are binary, and each says its encoding
+        return reader.parse(text, filename=filename, **given)
     text = text if isinstance(text, str) else inputs.decode(text, filename or "standard input")
-    return found.parse(text, **given)
+    return reader.parse(text, **given)
 
 
 def read(task: str, text: str, name: str, form: str | None = None) -> list[tuple[int, Any]]:
@@ -91,15 +91,15 @@ def measurable(config: ModelConfig, text: str, name: str) -> list[Any]:
     Raises:
         InputError: As `read`, and if the checkpoint cannot read an instance or nothing says what its answer should be.
     """
-    task, found = tasks.get(config.task), read(config.task, text, name)
-    for number, instance in found:
+    task, numbered = tasks.get(config.task), read(config.task, text, name)
+    for number, instance in numbered:
         if instance.label is None:
             raise InputError(f"line {number} has no right answer to hold a model to; take it out")
         try:
             task.encode(instance, config)
         except InputError as error:
             raise InputError(f"line {number}: {error}") from None
-    return [instance for _, instance in found]
+    return [instance for _, instance in numbered]
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,12 @@ def entries(text: str, name: str) -> list[Entry]:
         InputError: If a line is no such object, or there is none.
     """
     if name.lower().endswith((".csv", ".tsv")):
-        found = _rows(text, "\t" if name.lower().endswith(".tsv") else ",")
+        result = _rows(text, "\t" if name.lower().endswith(".tsv") else ",")
     else:
-        found = [_entry(line, number) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    if not found:
+        result = [_entry(line, number) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    if not result:
         raise InputError(f"{name!r} has no lines")
-    return found
+    return result
 
 
 def is_table(text: str) -> bool:
@@ -152,12 +152,12 @@ def _rows(text: str, separator: str) -> list[Entry]:
         rows = list(csv.DictReader(io.StringIO(text), delimiter=separator))
     except csv.Error as error:
         raise InputError(f"the table cannot be read: {error}") from None
-    found = []
+    result = []
     for number, row in enumerate(rows, start=2):
         if not row.get("input"):
             raise InputError(f'row {number} has nothing in the column "input"')
-        found.append(Entry(number, row["input"], row.get("source") or None, row.get("target") or None))
-    return found
+        result.append(Entry(number, row["input"], row.get("source") or None, row.get("target") or None))
+    return result
 
 
 def _entry(line: str, number: int) -> Entry:

@@ -40,9 +40,9 @@ class Routes:
 
     def __post_init__(self) -> None:
         for pairs, with_it in (("pairs", "from_step"), ("span", "span_unit")):
-            got, due = getattr(self, pairs).shape, (2, *getattr(self, with_it).shape)
-            if got != due:
-                raise ValueError(f"{pairs} has shape {got}, but {with_it} makes it {due}")
+            shape, expected = getattr(self, pairs).shape, (2, *getattr(self, with_it).shape)
+            if shape != expected:
+                raise ValueError(f"{pairs} has shape {shape}, but {with_it} makes it {expected}")
 
     def nodes(self, n_nodes: int) -> np.ndarray:
         """Whether a node is the end of a link on the path, (n,) bool."""

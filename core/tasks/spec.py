@@ -7,8 +7,8 @@ twin, no edits, no path. Compare clrs' specs.py, which declares every intermedia
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -87,6 +87,37 @@ def unasked(instance: T, question: Mapping[str, str | None]) -> T:
     if any(part is not None for part in question.values()):
         raise InputError("a source and a target are for graphs")
     return instance
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What instances have in common that hold their question themselves; a subclass is a dataclass with `eq=False`."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.compare)
+        return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+
+    def __hash__(self) -> int:
+        values = (getattr(self, f.name) for f in fields(self) if f.compare)
+        return hash(tuple(x.tobytes() if isinstance(x, np.ndarray) else x for x in values))
+
+    def first_decidable_step(self) -> int:
+        """First T at which an observer of T steps can answer."""
+        raise NotImplementedError
+
+    def ceiling(self, steps: int) -> np.ndarray:
+        """Expected accuracy of the observer of T = 1..steps, (steps,): 1 where it can decide, else a coin."""
+        return np.where(np.arange(1, steps + 1) >= self.first_decidable_step(), 1.0, 0.5)
+
+    def question(self) -> dict[str, str]:
+        """Nothing is asked beside the instance."""
+        return {}
+
+    def asked(self, **question: str | None) -> Self:
+        """The instance itself, if nothing else is asked."""
+        return unasked(self, question)
 
 
 @dataclass(frozen=True)
@@ -169,10 +200,6 @@ class Words:
         return (self.one if self.one and str(number) == "1" else self.amount).format(number)
 
 
-def _no_text(instance: Any, encoding: Encoding) -> None:
-    return None
-
-
 def no_links(instance: Any, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
     """Links of an instance that has none to draw."""
     return np.zeros((2, 0), dtype=np.int64), np.zeros(0, dtype=bool)
@@ -197,7 +224,7 @@ class Tool:
 
 @dataclass(frozen=True)
 class Drawing:
-    """What figures draw and say of one instance; all text is plain, and whoever draws it escapes it.
+    """What figures draw and say of one instance; all text is plain and has to be escaped where it is drawn.
 
     Attributes:
         layout: How its nodes are placed.
@@ -227,8 +254,8 @@ class Drawing:
     encoded: Callable[[Any, Encoding], Any] = lambda instance, encoding: instance
     whole: Callable[[Any], tuple[np.ndarray, np.ndarray]] | None = None
     labels: Callable[[Any, Encoding], tuple[str, ...] | list[str]] = lambda instance, encoding: encoding.labels
-    names: Callable[[Any, Encoding], list[str | None] | None] = _no_text
-    meanings: Callable[[Any, Encoding], list[str | None] | None] = _no_text
+    names: Callable[[Any, Encoding], list[str | None] | None] = lambda instance, encoding: None
+    meanings: Callable[[Any, Encoding], list[str | None] | None] = lambda instance, encoding: None
     legend: tuple[str, str, str, str] | None = None
     problem: Callable[[Any, int | None], str] | None = None
     path: Callable[[Any], tuple[str, str]] = lambda instance: ("the path that decides", "the links")
@@ -261,7 +288,7 @@ def unseen(concept: Concept, encoding: Encoding) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Reading:
-    """What probes look for in the states, and what they are held against.
+    """What probes look for in the states, and what they are compared with.
 
     Attributes:
         concept: The concept; `concepts.concept_for` gives it as a model meets it.
@@ -288,10 +315,6 @@ class Reading:
     }
 
 
-def _no_recipes() -> Sequence[Recipe]:
-    return ()
-
-
 @dataclass(frozen=True)
 class Training:
     """How models of the task are trained.
@@ -309,7 +332,7 @@ class Training:
         sums: Whether values add up along the path, so that a readout "sum" has something to count.
     """
 
-    recipes: Callable[[], Sequence[Recipe]] = _no_recipes
+    recipes: Callable[[], Sequence[Recipe]] = lambda: ()
     lesson: Callable[..., Lesson] | None = None
     training_set: Callable[[Recipe, int], tuple[Lesson, np.ndarray]] | None = None
     fresh: tuple[str, ...] = ("audited", "paper")
@@ -358,6 +381,7 @@ class Task:
         counts: Instances -> what counting gives, (n, k), from which one more rule is learned; None for none.
         scrambled: (Instance, rng) -> the same parts with the names of all shuffled; None where there are none.
         edits: Edits by hand: name to (Instance, *places) -> the changed instance, and a sentence.
+        places: Instance -> what an edit is done to, and how many there are of it; None where edits check it themselves.
         changes: Changes that keep the answer or turn it (`core.tasks.changes`).
         absent: Why other tasks' changes are not among them.
         paths: (Instance, Encoding) -> its links and those on the answer's path (`core.tasks.paths`).
@@ -399,6 +423,7 @@ class Task:
     counts: Callable[[Sequence[Any]], np.ndarray] | None = None
     scrambled: Callable[[Any, np.random.Generator], Any] | None = None
     edits: Mapping[str, Callable[..., tuple[Any, str]]] = field(default_factory=dict)
+    places: Callable[[Any], tuple[str, int]] | None = None
     changes: tuple[Change, ...] = ()
     absent: tuple[str, ...] = ()
     paths: Callable[[Any, Encoding], Routes] | None = None

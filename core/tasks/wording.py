@@ -1,4 +1,4 @@
-"""Pieces of sentences: names cut to fit, numbers with what they count. Plain text; whoever draws it escapes it."""
+"""Pieces of sentences: names cut to fit, numbers with what they count. Plain text, to be escaped where it is drawn."""
 
 from __future__ import annotations
 

@@ -24,7 +24,6 @@ from depthscope.probes.instrument import Bench, instrument
 from depthscope.probes.measuring import instances as subjects, twin_runs
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Progress, Result
-from depthscope.probes.reading import margins as reading
 
 LEAST_GAP = 1.0
 """Logits between clean and corrupt below which there is nothing to bring over."""
@@ -269,10 +268,10 @@ def oracle_front(checkpoint: Checkpoint, run: Trace) -> tuple[np.ndarray, np.nda
     With full attention a hop may take two steps, to a place and on to the equal one: the oracle's clock goes half as
     fast, and a node belongs to both steps of its tick.
     """
-    instance, encoding = reading.as_given(run.instance, checkpoint), run.encoding
+    encoding = run.encoding
     path = paths.routes(run.instance, encoding, checkpoint.config).nodes(encoding.n_nodes)
     path &= encoding.carries
-    first = reading.has_from(instance.task, encoding)
+    first = encoding.has_from
     t = np.arange(run.steps + 1)[:, None]
     full = checkpoint.config.attention == "full"
     at = (t // 2 == first) | ((t + 1) // 2 == first) if full else t == first

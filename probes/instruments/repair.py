@@ -273,7 +273,7 @@ def _since(checkpoint: Checkpoint, run: Trace) -> np.ndarray:
     Where a wave spreads, a node that is never reached has to be right throughout, from the second step on: no loss saw
     the first.
     """
-    has = reading.has_from(run.instance.task, run.encoding)
+    has = run.encoding.has_from
     if tasks.get(run.instance.task).concept.spreads:
         has = np.where(run.encoding.true_from == NEVER, 2, has)
     full = checkpoint.config.attention == "full"

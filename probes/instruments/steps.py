@@ -191,7 +191,7 @@ def _matches(bench: Bench, options: Options, reader: Reader) -> tuple[tuple[Matc
 
 def _oracle(task: str, encoding: Encoding, steps: int, pace: float) -> np.ndarray:
     """The oracle's set after each step over the nodes that carry the concept, (T+1, m) bool."""
-    since = reading.has_from(task, encoding)[encoding.carries].astype(float)
+    since = encoding.has_from[encoding.carries].astype(float)
     from_step = np.where(since >= NEVER, np.inf, np.ceil(since * pace))
     return np.arange(steps + 1)[:, None] >= from_step
 

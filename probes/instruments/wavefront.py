@@ -269,5 +269,5 @@ def _twins(
 
 def _differ(bench: Bench, mine: Encoding, other: Encoding) -> np.ndarray:
     """Nodes whose concept, or whether the oracle has it within T, is another in the twin, (n,) bool."""
-    late = [reading.has_from(bench.checkpoint.config.task, e) > bench.steps for e in (mine, other)]
+    late = [e.has_from > bench.steps for e in (mine, other)]
     return (mine.value != other.value) | (late[0] != late[1])

@@ -194,12 +194,6 @@ def arrival(margin: np.ndarray, threshold: float = 0.9) -> np.ndarray:
     return np.where(first == rows, -1, first)
 
 
-def has_from(task: str, encoding: Encoding) -> np.ndarray:
-    """First step at which the oracle has a node's concept, a hop, fact or level of the tree a step, (n,); or NEVER."""
-    del task
-    return encoding.has_from
-
-
 def as_given(instance: Any, checkpoint: Checkpoint) -> Any:
     """The instance that a model is in fact given, rewritten to what it knows."""
     return tasks.get(instance.task).as_given(instance, checkpoint.config)

@@ -25,7 +25,7 @@ def shuffle(graph: GraphInstance, rng: np.random.Generator) -> GraphInstance:
 
 
 CHANGES = (
-    Change("rename", "names dealt out anew", True, rename),
+    Change("rename", "names permuted", True, rename),
     Change("permute", "nodes in another order", True, permute),
     Change("shuffle", "edges in another order", True, shuffle),
     Change("twin", "two edges swap ends, degrees stay", False, twin),

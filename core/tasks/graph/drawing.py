@@ -5,18 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from depthscope.core.encoding import Encoding
-from depthscope.core.tasks.graph.instance import GraphInstance, hop_distances
+from depthscope.core.tasks.graph.instance import GraphInstance
+from depthscope.core.tasks.graph.paths import shortest
 from depthscope.core.tasks.spec import Drawing, Tool
 from depthscope.core.tasks.wording import clipped, number_of
-
-
-def shortest(instance: GraphInstance) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of a graph, (2, E), and which lie on a shortest path from source to target, (E,)."""
-    edges, hops = instance.edges.T, instance.distance
-    to_target = hop_distances(instance.n_nodes, instance.edges[:, ::-1], instance.target)
-    on = (hops[edges[0]] >= 0) & (to_target[edges[1]] >= 0)
-    on &= hops[edges[0]] + 1 + to_target[edges[1]] == hops[instance.target]
-    return edges, on
 
 
 def links(instance: GraphInstance, encoding: Encoding) -> tuple[np.ndarray, np.ndarray]:
@@ -29,8 +21,8 @@ def links(instance: GraphInstance, encoding: Encoding) -> tuple[np.ndarray, np.n
         return node_of[edges[:, has]], on[has]
     number = lambda pairs: pairs[0].astype(np.int64) * instance.n_nodes + pairs[1]  # noqa: E731
     tail = np.arange(2, encoding.n_nodes - 1, 2)  # the two tokens of an edge follow each other
-    said = np.stack([tail, tail + 1])
-    return said, np.isin(number(sub[said]), number(edges)[on])
+    ends = np.stack([tail, tail + 1])
+    return ends, np.isin(number(sub[ends]), number(edges)[on])
 
 
 def lines(encoding: Encoding) -> list[list[int]]:

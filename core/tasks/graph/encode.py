@@ -8,7 +8,7 @@ from depthscope.core.errors import InputError
 from depthscope.core.tasks.graph.generate import ENDS, HEAD, TAIL
 from depthscope.core.tasks.graph.instance import LETTERS, NAME, GraphInstance
 
-MAX_TOLD, MAX_LABEL = 3, 24
+MAX_LISTED, MAX_LABEL = 3, 24
 """Nodes named in a note, and characters of a name."""
 
 
@@ -88,12 +88,12 @@ def _unnamed(instance: GraphInstance, node: np.ndarray) -> tuple[str, ...]:
     missing = np.setdiff1d(np.arange(instance.n_nodes), node)
     if not len(missing):
         return ()
-    names = [instance.names[i] for i in missing[:MAX_TOLD].tolist()]
-    told = ", ".join(name if len(name) <= MAX_LABEL else f"{name[: MAX_LABEL - 1]}…" for name in names)
-    more = f" and {len(missing) - MAX_TOLD:,} more" if len(missing) > MAX_TOLD else ""
+    names = [instance.names[i] for i in missing[:MAX_LISTED].tolist()]
+    listed = ", ".join(name if len(name) <= MAX_LABEL else f"{name[: MAX_LABEL - 1]}…" for name in names)
+    more = f" and {len(missing) - MAX_LISTED:,} more" if len(missing) > MAX_LISTED else ""
     have, are = ("has", "is") if len(missing) == 1 else ("have", "are")
     why = "this model reads edges, and no token names a node without one"
-    return (f"{told}{more} {have} no edge and {are} not drawn: {why}.",)
+    return (f"{listed}{more} {have} no edge and {are} not drawn: {why}.",)
 
 
 def letter_names(instance: GraphInstance) -> tuple[list[int], tuple[str, ...]]:

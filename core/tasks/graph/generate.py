@@ -12,13 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import dijkstra
 
 from depthscope.core.encoding import NEVER, NOTHING, SOURCE, TARGET, Batch, Lesson
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import SPLITS
-from depthscope.core.tasks.graph.instance import LETTERS, GraphInstance
+from depthscope.core.tasks.graph.instance import LETTERS, GraphInstance, hop_distances
 
 MAX_HOPS = 5000
 PAPER_MAX_NODES = 20
@@ -51,32 +49,6 @@ class GraphArrays:
         """1 where the target is reachable, (B,)."""
         return (self.distance[np.arange(len(self)), self.target] >= 0).astype(np.int64)
 
-    def take(self, rows: np.ndarray) -> GraphArrays:
-        """Some of the graphs."""
-        return GraphArrays(*(getattr(self, name)[rows] for name in vars(self)))
-
-    def batch(self, *, named: bool) -> Batch:
-        """The graphs as a model reads them: nodes attend along incoming edges and to themselves.
-
-        Args:
-            named: Whether nodes carry names A..Z (token 1..26), or all the same token 1.
-        """
-        rows, n = np.arange(len(self)), self.adjacency.shape[1]
-        valid = np.arange(n)[None] < self.n_nodes[:, None]
-        tokens = np.where(valid, np.arange(1, n + 1)[None] if named else 1, 0)
-        roles = np.zeros_like(tokens)
-        roles[rows, self.source] |= SOURCE
-        roles[rows, self.target] |= TARGET
-        allowed = self.adjacency.transpose(0, 2, 1) | np.eye(n, dtype=bool)[None]
-        return Batch(
-            token_ids=torch.from_numpy(tokens),
-            roles=torch.from_numpy(roles),
-            valid=torch.from_numpy(valid),
-            answer=torch.from_numpy(self.target),
-            source=torch.from_numpy(self.source),
-            allowed=torch.from_numpy(allowed),
-        )
-
     def instances(self) -> list[GraphInstance]:
         """The graphs one by one; nodes are called A..Z, or 1, 2, 3 ... where there are more."""
         out = []
@@ -99,11 +71,8 @@ def distances(adjacency: np.ndarray, start: np.ndarray) -> np.ndarray:
     """
     b, n, _ = adjacency.shape
     graph, u, v = np.nonzero(adjacency)
-    tail = np.concatenate([graph * n + u, np.full(b, b * n)])  # a node of its own leads to every start
-    head = np.concatenate([graph * n + v, np.arange(b) * n + start])
-    matrix = csr_array((np.ones(len(tail), dtype=np.int8), (tail, head)), shape=(b * n + 1, b * n + 1))
-    found = dijkstra(matrix, unweighted=True, indices=b * n)[:-1].reshape(b, n)
-    return np.where(np.isinf(found), -1, found - 1).astype(np.int64)
+    edges = n * graph[:, None] + np.stack([u, v], axis=1)
+    return hop_distances(b * n, edges, n * np.arange(b) + start).reshape(b, n)
 
 
 def _draft(rng: np.random.Generator, hops: np.ndarray, n_nodes: np.ndarray) -> np.ndarray:
@@ -324,14 +293,35 @@ def generate(
 
 
 def lesson(arrays: GraphArrays, *, named: bool) -> Lesson:
-    """Graphs with the oracle's word on every node: reached, and from which step."""
-    valid = np.arange(arrays.adjacency.shape[1])[None] < arrays.n_nodes[:, None]
-    never = np.where(arrays.distance >= 0, arrays.distance, NEVER)
+    """Graphs with the oracle's word on every node; nodes attend along incoming edges and to themselves.
+
+    Args:
+        arrays: The graphs.
+        named: Whether nodes carry names A..Z (token 1..26), or all the same token 1.
+    """
+    rows, n = np.arange(len(arrays)), arrays.adjacency.shape[1]
+    valid = np.arange(n)[None] < arrays.n_nodes[:, None]
+    tokens = np.where(valid, np.arange(1, n + 1)[None] if named else 1, 0)
+    roles = np.zeros_like(tokens)
+    roles[rows, arrays.source] |= SOURCE
+    roles[rows, arrays.target] |= TARGET
+    batch = Batch(
+        token_ids=torch.from_numpy(tokens),
+        roles=torch.from_numpy(roles),
+        valid=torch.from_numpy(valid),
+        answer=torch.from_numpy(arrays.target),
+        source=torch.from_numpy(arrays.source),
+        allowed=torch.from_numpy(arrays.adjacency.transpose(0, 2, 1) | np.eye(n, dtype=bool)[None]),
+    )
+    return _lesson(arrays, batch, valid, arrays.distance)
+
+
+def _lesson(arrays: GraphArrays, batch: Batch, valid: np.ndarray, distance: np.ndarray) -> Lesson:
     return Lesson(
-        arrays.batch(named=named),
+        batch,
         torch.from_numpy(arrays.label),
         torch.from_numpy(np.where(valid, 1, NOTHING)),
-        torch.from_numpy(never),
+        torch.from_numpy(np.where(distance >= 0, distance, NEVER)),
         torch.zeros(valid.shape, dtype=torch.long),
     )
 
@@ -368,10 +358,4 @@ def token_lesson(arrays: GraphArrays, rng: np.random.Generator) -> Lesson:
         source=torch.zeros(b, dtype=torch.long),
         entity=torch.from_numpy(node + 1),
     )
-    return Lesson(
-        batch,
-        torch.from_numpy(arrays.label),
-        torch.from_numpy(np.where(mention, 1, NOTHING)),
-        torch.from_numpy(np.where(distance >= 0, distance, NEVER)),
-        torch.zeros(tokens.shape, dtype=torch.long),
-    )
+    return _lesson(arrays, batch, mention, distance)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from depthscope.core.errors import InputError
+from depthscope.core.tasks.spec import Problem
 
 NAME = "graph"
 CONCEPT = "reached"
@@ -39,12 +41,12 @@ def hop_distances(n_nodes: int, edges: np.ndarray, start: int | np.ndarray) -> n
         (n,) int64, -1 where there is no path.
     """
     matrix = csr_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n_nodes, n_nodes))
-    found = dijkstra(matrix, unweighted=True, indices=np.atleast_1d(start), min_only=True)
-    return np.where(np.isinf(found), -1, found).astype(np.int64)
+    hops = dijkstra(matrix, unweighted=True, indices=np.atleast_1d(start), min_only=True)
+    return np.where(np.isinf(hops), -1, hops).astype(np.int64)
 
 
-@dataclass(frozen=True)
-class GraphInstance:
+@dataclass(frozen=True, eq=False)
+class GraphInstance(Problem):
     """A directed graph with a source and a target.
 
     Attributes:
@@ -70,15 +72,6 @@ class GraphInstance:
         n = len(self.names)
         if not (0 <= self.source < n and 0 <= self.target < n):
             raise ValueError(f"source {self.source} and target {self.target} must be among {n} nodes")
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, GraphInstance):
-            return NotImplemented
-        ends = (self.source, self.target) == (other.source, other.target)
-        return ends and self.names == other.names and np.array_equal(self.edges, other.edges)
-
-    def __hash__(self) -> int:
-        return hash((self.names, self.edges.tobytes(), self.source, self.target))
 
     @property
     def n_nodes(self) -> int:
@@ -113,25 +106,21 @@ class GraphInstance:
             return default_steps(self.difficulty)
         return max(64, default_steps(self.target_ancestor_depth))
 
-    def ceiling(self, steps: int) -> np.ndarray:
-        """Expected accuracy of the observer of T = 1..steps, (steps,): 1 where it can decide, else a coin.
+    def first_decidable_step(self) -> int:
+        """First T at which the observer can answer.
 
         Source: the project's observer: reachable if the source lies within T hops upstream, unreachable if the
         target's ancestors are exhausted in fewer than T hops.
         """
-        t = np.arange(1, steps + 1)
-        decided = t >= self.difficulty if self.difficulty is not None else t > self.target_ancestor_depth
-        return np.where(decided, 1.0, 0.5)
-
-    def first_decidable_step(self) -> int:
-        """First T at which the observer can answer."""
         return self.difficulty if self.difficulty is not None else self.target_ancestor_depth + 1
 
     def question(self) -> dict[str, str]:
         """Names of the source and the target."""
         return {"source": self.names[self.source], "target": self.names[self.target]}
 
-    def asked(self, source: str | None = None, target: str | None = None) -> GraphInstance:
+    def asked(  # pyright: ignore[reportIncompatibleMethodOverride]  # its question has these parts alone
+        self, source: str | None = None, target: str | None = None
+    ) -> GraphInstance:
         """The same graph with another source or target, by name.
 
         Raises:
@@ -149,4 +138,15 @@ class GraphInstance:
             notes=tuple(note for note in self.notes if not note.startswith(CHOSEN)),
         )
 
-    with_ends = asked
+
+def oracle(instance: GraphInstance) -> dict[str, Any]:
+    """Hops from the source to every node, and the first step at which the answer can be known."""
+    distance = [int(d) if d >= 0 else None for d in instance.distance]
+    far = dict(zip(instance.names, distance, strict=True))
+    return {"concept": instance.concept, "distance": far, "first_decidable_step": instance.first_decidable_step()}
+
+
+def oracle_words(known: dict[str, Any]) -> str:
+    """The same as a sentence."""
+    far = ", ".join(f"{name} {'-' if d is None else d}" for name, d in known["distance"].items())
+    return f"hops from the source: {far}; decidable from step {known['first_decidable_step']}"

@@ -10,18 +10,23 @@ from depthscope.core.tasks.graph.instance import GraphInstance, hop_distances
 from depthscope.core.tasks.paths import Routes
 
 
+def shortest(instance: GraphInstance) -> tuple[np.ndarray, np.ndarray]:
+    """Edges of a graph, (2, E), and which lie on a shortest path from source to target, (E,)."""
+    edges, hops = instance.edges.T, instance.distance
+    to_target = hop_distances(instance.n_nodes, instance.edges[:, ::-1], instance.target)
+    on = (hops[edges[0]] >= 0) & (to_target[edges[1]] >= 0)
+    on &= hops[edges[0]] + 1 + to_target[edges[1]] == hops[instance.target]
+    return edges, on
+
+
 def paths(instance: GraphInstance, encoding: Encoding) -> Routes:
     """Its edges, and those on a shortest path; over tokens also what joins the tokens of one node."""
-    n, edges = instance.n_nodes, instance.edges
-    ahead = hop_distances(n, edges[:, ::-1], instance.target)  # to the target
-    tail, head = edges.T
+    edges, (pairs, on) = instance.edges, shortest(instance)
     behind, length = instance.distance, instance.distance[instance.target]
-    on = (length >= 0) & (behind[tail] >= 0) & (ahead[head] >= 0) & (behind[tail] + 1 + ahead[head] == length)
-    hop = np.where(on, behind[head], NEVER)
+    hop = np.where(on, behind[pairs[1]], NEVER)
     cuts = _cuts(instance, np.flatnonzero(on))
     if encoding.edge_index is not None:
-        pairs = edges[:, ::-1].T
-        return Routes(pairs, hop, hop, pairs, np.arange(len(edges)), cuts)
+        return Routes(pairs[::-1], hop, hop, pairs[::-1], np.arange(len(edges)), cuts)
     # over tokens: the two ends of an edge, and the tokens of one node (an edge comes in from the one it follows)
     node = encoding.instance_node
     row = {pair: i for i, pair in enumerate(map(tuple, edges.tolist()))}

@@ -1,4 +1,4 @@
-"""What probes look for in the states of a model that reads graphs, and what they are held against."""
+"""What probes look for in the states of a model that reads graphs, and what they are compared with."""
 
 from __future__ import annotations
 

@@ -4,8 +4,7 @@ from depthscope.core.tasks.graph import changes, drawing, edit, reading, trainin
 from depthscope.core.tasks.graph.encode import encode
 from depthscope.core.tasks.graph.formats import FORMATS, parse, render
 from depthscope.core.tasks.graph.generate import generate
-from depthscope.core.tasks.graph.instance import NAME, default_steps
-from depthscope.core.tasks.graph.oracle import oracle, oracle_words
+from depthscope.core.tasks.graph.instance import NAME, default_steps, oracle, oracle_words
 from depthscope.core.tasks.graph.paths import paths
 from depthscope.core.tasks.graph.rules import RULES
 from depthscope.core.tasks.graph.steering import steering
@@ -53,6 +52,7 @@ TASK = Task(
     shared=shared,
     together=together,
     edits=edit.EDITS,
+    places=lambda graph: ("node", graph.n_nodes),
     changes=changes.CHANGES,
     absent=("twice: an edge is there once", "restate: an edge can be said in one way alone"),
     paths=paths,

@@ -25,11 +25,11 @@ def twin(instance: GraphInstance, seed: int = 0) -> tuple[GraphInstance, str]:
         InputError: If no single swap turns the answer.
     """
     rng = np.random.default_rng([seed, instance.n_nodes, len(instance.edges)])
-    found = _cut(instance, rng) if instance.label else _join(instance, rng)
-    if found is None:
+    rows = _cut(instance, rng) if instance.label else _join(instance, rng)
+    if rows is None:
         turn = "cuts every path" if instance.label else "makes a path"
         raise InputError(f"this graph has no twin: no swap of the ends of two edges {turn}")
-    first, second = found
+    first, second = rows
     edges = instance.edges.copy()
     edges[first, 1], edges[second, 1] = instance.edges[second, 1], instance.edges[first, 1]
     named = [instance.names[i][:40] for i in (*instance.edges[first], *instance.edges[second])]

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from depthscope.core.tasks.changes import Change, searched, twin
+from depthscope.core.tasks.changes import Change, different, searched, twin
+from depthscope.core.tasks.logic.build import Builder, rebuilt
 from depthscope.core.tasks.logic.grammar import parse
-from depthscope.core.tasks.logic.instance import NOT, VOCABULARY, F, LogicInstance, T
+from depthscope.core.tasks.logic.instance import F, LogicInstance, T
 from depthscope.core.tasks.logic.twin import decides
 
 
@@ -20,17 +21,13 @@ def twice(formula: LogicInstance, rng: np.random.Generator) -> LogicInstance:
 
 def mirror(formula: LogicInstance, rng: np.random.Generator) -> LogicInstance:
     """The same formula, the two sides of every operator swapped by a coin."""
-    written = [""] * formula.n_subformulas
-    for i in formula.bottom_up:
-        kind, a, b = int(formula.kind[i]), int(formula.left[i]), int(formula.right[i])
-        if a < 0:
-            written[i] = VOCABULARY[kind]
-        elif kind == NOT:
-            written[i] = VOCABULARY[kind] + written[a]
-        else:
-            a, b = (b, a) if rng.random() < 0.5 else (a, b)
-            written[i] = f"({written[a]}{VOCABULARY[kind]}{written[b]})"
-    return parse(written[formula.root])
+
+    def make(builder: Builder, i: int, left: int, right: int) -> int:
+        if right >= 0 and rng.random() < 0.5:
+            left, right = right, left
+        return builder.add(int(formula.kind[i]), left, right)
+
+    return rebuilt(formula, make)
 
 
 def matched(formula: LogicInstance, rng: np.random.Generator) -> LogicInstance:
@@ -39,16 +36,9 @@ def matched(formula: LogicInstance, rng: np.random.Generator) -> LogicInstance:
     Raises:
         InputError: If none was found.
     """
-    return searched(formula, _atoms(formula), _swapped, rng)
-
-
-def _atoms(formula: LogicInstance) -> np.ndarray:
-    """Pairs of an atom that decides and one of the other value, (P, 2)."""
     atoms = np.flatnonzero(formula.left < 0)
     deciding = atoms[decides(formula)[atoms]]
-    one, other = np.meshgrid(deciding, atoms, indexing="ij")
-    pairs = np.stack([one.ravel(), other.ravel()], axis=1)
-    return pairs[formula.kind[pairs[:, 0]] != formula.kind[pairs[:, 1]]]
+    return searched(formula, different(deciding, atoms, formula.kind), _swapped, rng)
 
 
 def _swapped(formula: LogicInstance, one: int, other: int) -> LogicInstance:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from depthscope.core.encoding import Encoding
-from depthscope.core.tasks.logic.instance import AND, OR, VOCABULARY, LogicInstance
-from depthscope.core.tasks.logic.rewrite import encoded
+from depthscope.core.tasks.logic.encode import encoded
+from depthscope.core.tasks.logic.instance import CONTROLLING, VOCABULARY, LogicInstance
 from depthscope.core.tasks.spec import Drawing, Tool
 from depthscope.core.tasks.wording import clipped, number_of
 
@@ -33,18 +33,13 @@ def _decisive_subformulas(instance: LogicInstance) -> np.ndarray:
     while stack:
         i = stack.pop()
         rests[i] = True
-        children = [int(c) for c in (instance.left[i], instance.right[i]) if c >= 0]
+        children = instance.children(i)
         if len(children) == 2:
             sure = [c for c in children if instance.decided_from[i] == instance.decided_from[c] + 1]
-            deciding = [c for c in sure if _controls(int(instance.kind[i]), int(instance.value[c]))]
+            deciding = [c for c in sure if instance.value[c] == CONTROLLING.get(int(instance.kind[i]))]
             children = deciding[:1] or children
         stack.extend(children)
     return rests
-
-
-def _controls(kind: int, value: int) -> bool:
-    """Whether one child of this value fixes the value of an operator of this kind."""
-    return (kind == AND and value == 0) or (kind == OR and value == 1)
 
 
 def names(instance: LogicInstance, encoding: Encoding) -> list[str | None]:

@@ -5,10 +5,45 @@ import numpy as np
 from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import NEVER, NOTHING, Encoding
 from depthscope.core.errors import InputError
+from depthscope.core.tasks.logic.build import Builder, rebuilt
 from depthscope.core.tasks.logic.generate import bracket_depth
-from depthscope.core.tasks.logic.instance import CLS, NAME, VOCABULARY, LogicInstance
+from depthscope.core.tasks.logic.instance import AND, CLS, NAME, NOT, OR, VOCABULARY, XOR, LogicInstance
 from depthscope.core.tasks.logic.left_to_right import as_read
-from depthscope.core.tasks.logic.rewrite import as_given
+
+MAX_REWRITTEN = 20_000
+
+
+def without_xor(instance: LogicInstance) -> LogicInstance:
+    """The same formula over & | ! alone: a ^ b becomes ((a & !b) | (!a & b)).
+
+    Raises:
+        InputError: If nested ^ would make it longer than MAX_REWRITTEN subformulas.
+    """
+
+    def make(builder: Builder, i: int, a: int, b: int) -> int:
+        if instance.kind[i] == XOR:
+            one = builder.add(AND, a, builder.add(NOT, b))
+            part = builder.add(OR, one, builder.add(AND, builder.add(NOT, a), b))
+        else:
+            part = builder.add(int(instance.kind[i]), a, b)
+        if builder.size[part] > MAX_REWRITTEN:
+            raise InputError(
+                f"without ^ this formula has more than {MAX_REWRITTEN} parts; use a checkpoint that knows ^"
+            )
+        return part
+
+    return rebuilt(instance, make, instance.notes)
+
+
+def as_given(instance: LogicInstance, config: ModelConfig) -> LogicInstance:
+    """The formula that a model is in fact given: without ^ where it does not know it."""
+    return without_xor(instance) if config.vocabulary <= XOR and (instance.kind == XOR).any() else instance
+
+
+def encoded(instance: LogicInstance, encoding: Encoding) -> LogicInstance:
+    """The formula that an encoding's nodes speak of: the instance, or what its ^ was rewritten into."""
+    count = len(np.unique(encoding.instance_node[encoding.instance_node >= 0]))
+    return instance if count == instance.n_subformulas else without_xor(instance)
 
 
 def encode(instance: LogicInstance, config: ModelConfig) -> Encoding:
@@ -40,12 +75,8 @@ def _tree(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
     to .70, since a node's own past is kept by the gate already.
     """
     m = instance.n_subformulas
-    own = np.arange(m)
-    pairs = [np.stack([own[instance.left < 0]] * 2)]
-    for child in (instance.left, instance.right):
-        has = child >= 0
-        pairs.append(np.stack([own[has], child[has]]))
-    edges = np.concatenate(pairs, axis=1).astype(np.int64)
+    atoms, below = np.flatnonzero(instance.left < 0), np.flatnonzero(instance.parent >= 0)
+    edges = np.concatenate([[atoms, atoms], [instance.parent[below], below]], axis=1)
     return Encoding(
         interface="edges",
         labels=tuple(VOCABULARY[k] for k in instance.kind),
@@ -57,7 +88,7 @@ def _tree(instance: LogicInstance, notes: tuple[str, ...]) -> Encoding:
         value=instance.value,
         true_from=np.zeros(m, dtype=np.int64),
         known_from=instance.decided_from.astype(np.int64),
-        instance_node=own,
+        instance_node=np.arange(m),
         notes=notes,
     )
 

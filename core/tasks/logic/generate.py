@@ -9,7 +9,7 @@ equally frequent and nothing has to be rejected but formulas of the other split.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import pairwise
 
@@ -45,7 +45,6 @@ class FormulaArrays:
         decided_from: (M,) fewest top levels of the tree that fix the value, `!` counted.
         position: (M,) place of the operator or atom among the formula's tokens.
         tokens: (B, n) token ids, 0 where padded.
-        bracket: (B, n) bracket depth of each token.
     """
 
     formula: np.ndarray
@@ -58,7 +57,6 @@ class FormulaArrays:
     decided_from: np.ndarray
     position: np.ndarray
     tokens: np.ndarray
-    bracket: np.ndarray
 
     def __len__(self) -> int:
         """Number of formulas, B."""
@@ -185,7 +183,7 @@ def grow(rng: np.random.Generator, depth: np.ndarray, sibling_depth: np.ndarray 
     inside = [np.where(x >= 0, rank[x], -1)[order] for x in (left, right)]
     return FormulaArrays(
         formula[order], rank[order], kind[order], value[order], inside[0], inside[1], parent[order],
-        decided[order], position[order], tokens, bracket_depth(tokens),
+        decided[order], position[order], tokens,
     )  # fmt: skip
 
 
@@ -205,8 +203,8 @@ def draw(
 ) -> FormulaArrays:
     """Formulas of one split; those of the other are drawn again, with the same depth."""
     arrays = grow(rng, depth, sibling_depth)
-    held = np.array([in_test(text) for text in _texts(arrays.tokens)])
-    wrong = (held != (split == "test")) & (depth > 2)
+    tests = np.array([in_test(text) for text in _texts(arrays.tokens)])
+    wrong = (tests != (split == "test")) & (depth > 2)
     if not wrong.any():
         return arrays
     again = np.flatnonzero(wrong)
@@ -216,20 +214,18 @@ def draw(
 
 def _join(arrays: FormulaArrays, fresh: FormulaArrays, rows: np.ndarray) -> FormulaArrays:
     """The formulas of `arrays`, with those of `fresh` at `rows`."""
-    keep = ~np.isin(arrays.formula, rows)
-    formula = np.concatenate([arrays.formula[keep], rows[fresh.formula]])
-    index = np.concatenate([arrays.index[keep], fresh.index])
-    order = np.lexsort((index, formula))
-    flat = {
-        name: np.concatenate([getattr(arrays, name)[keep], getattr(fresh, name)])[order]
-        for name in ("kind", "value", "left", "right", "parent", "decided_from", "position")
+    keep, fresh = ~np.isin(arrays.formula, rows), replace(fresh, formula=rows[fresh.formula])
+    both = {
+        name: np.concatenate([getattr(arrays, name)[keep], values])
+        for name, values in vars(fresh).items()
+        if name != "tokens"
     }
+    order = np.lexsort((both["index"], both["formula"]))
     width = max(arrays.tokens.shape[1], fresh.tokens.shape[1])
     tokens = np.pad(arrays.tokens, ((0, 0), (0, width - arrays.tokens.shape[1])))
     tokens[rows] = np.pad(fresh.tokens, ((0, 0), (0, width - fresh.tokens.shape[1])))
     used = int((tokens > 0).sum(axis=1).max())
-    tokens = tokens[:, :used]
-    return FormulaArrays(formula[order], index[order], **flat, tokens=tokens, bracket=bracket_depth(tokens))
+    return FormulaArrays(**{name: values[order] for name, values in both.items()}, tokens=tokens[:, :used])
 
 
 def tree_lesson(arrays: FormulaArrays) -> Lesson:
@@ -257,7 +253,7 @@ def token_lesson(arrays: FormulaArrays) -> Lesson:
     decided[arrays.formula, arrays.position + 1] = arrays.decided_from
     root = arrays.parent < 0
     value[:, 0], decided[:, 0] = arrays.value[root], arrays.decided_from[root]
-    bracket = np.pad(arrays.bracket, ((0, 0), (1, 0)))
+    bracket = bracket_depth(tokens)
     return _lesson(tokens, value, decided, np.zeros(b, np.int64), None, torch.from_numpy(bracket))
 
 

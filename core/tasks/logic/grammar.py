@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
-from typing import cast
 
 import numpy as np
 from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedToken, VisitError
+from lark.visitors import Transformer_NonRecursive
 
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.decode import decode
+from depthscope.core.tasks.logic.build import Builder
 from depthscope.core.tasks.logic.instance import AND, BINARY, NOT, OR, XOR, F, LogicInstance, T
+from depthscope.core.tasks.syntax import cleaned, error_at, tree
 
 MAX_CHARACTERS = 1_000_000
 MAX_TOKENS = 200_000
@@ -39,7 +41,6 @@ FALSE.2: /(?:F|0|(?i:false))\b/
 NAME: /[^\W\d]\w*/
 %ignore /\s+/
 """
-COMMENT = re.compile(r"#[^\n]*")
 WORD = re.compile(r"\w+|[^\w\s]")
 BRACKET = re.compile(r"[()]")
 EQUALS = re.compile(r"(?<![<=])=(?![=>])")
@@ -50,7 +51,6 @@ VALUES = {"t": T, "1": T, "true": T, "f": F, "0": F, "false": F}
 RESERVED = {"true", "false", "and", "or", "xor", "not", "where"}
 Node = Tree | Token
 OPERATORS = {"AND": AND, "OR": OR, "XOR": XOR}
-IMPLIES, IFF = "IMPLIES", "IFF"
 
 
 def parse(text: str | bytes, filename: str | None = None) -> LogicInstance:
@@ -68,17 +68,15 @@ def parse(text: str | bytes, filename: str | None = None) -> LogicInstance:
     Raises:
         InputError: With line and column of what cannot be read, or if the formula is too long or too deep.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(f"the formula is over {MAX_CHARACTERS:,} characters, which is the limit; take a part of it")
-    text = decode(text).replace("\r\n", "\n").replace("\r", "\n")
-    text = COMMENT.sub(lambda match: " " * len(match[0]), text)
+    text = cleaned(text, MAX_CHARACTERS, "formula")
     formula, values = _without_assignments(text)
     if not formula.strip():
         raise InputError("there is no formula; write one, such as (T & F) | !T")
     if sum(1 for _ in WORD.finditer(formula)) > MAX_TOKENS:
         raise _too_long()
     _check_brackets(formula)
-    return _instance(_tree(formula), values)
+    part_of = "a formula; use T F & | ^ ! => <=> ( ) and names"
+    return _instance(tree(_grammar(), formula, part_of, "the formula", _wanted, "; add it"), values)
 
 
 def render(instance: LogicInstance) -> str:
@@ -91,20 +89,8 @@ def _grammar() -> Lark:
     return Lark(GRAMMAR, parser="lalr", lexer="basic")
 
 
-def _tree(formula: str) -> Node:
-    try:
-        return _grammar().parse(formula)  # pyright: ignore[reportReturnType]  # ?start gives a token for an atom
-    except UnexpectedCharacters as error:
-        what = f"{formula[error.pos_in_stream]!r} is no part of a formula; use T F & | ^ ! => <=> ( ) and names"
-        raise _error(formula, error.pos_in_stream, what) from None
-    except UnexpectedToken as error:
-        wanted = "a value, a name, ! or (" if "NOT" in error.expected else "an operator"
-        if error.token.type == "$END":
-            raise _error(formula, len(formula.rstrip()), f"the formula ends where {wanted} should follow") from None
-        what = f"{str(error.token)[:40]!r} stands where {wanted} should"
-        raise _error(formula, error.token.start_pos or 0, f"{what}; add it") from None
-    except UnexpectedInput:  # pragma: no cover  # lark has no others for LALR
-        raise InputError("the formula cannot be read; check its operators and brackets") from None
+def _wanted(error: UnexpectedToken) -> str:
+    return "a value, a name, ! or (" if "NOT" in error.expected else "an operator"
 
 
 def _without_assignments(text: str) -> tuple[str, dict[str, int]]:
@@ -126,14 +112,14 @@ def _read_assignments(text: str, position: int, end: int, values: dict[str, int]
     while (some := SOMETHING.search(text, position, end)) is not None:
         match = ASSIGNMENT.match(text, some.start(), end)
         if match is None:
-            raise _error(text, some.start(), "this is not an assignment; write x=1, y=0 on a line of its own")
+            raise error_at(text, some.start(), "this is not an assignment; write x=1, y=0 on a line of its own")
         name, value = match[1], VALUES.get(match[2].lower())
         if value is None:
-            raise _error(text, match.start(2), f"{match[2][:40]!r} is not a value; write T or F")
+            raise error_at(text, match.start(2), f"{match[2][:40]!r} is not a value; write T or F")
         if name in ("T", "F") or name.lower() in RESERVED:
-            raise _error(text, match.start(1), f"{name} has a meaning of its own; take another name for the variable")
+            raise error_at(text, match.start(1), f"{name} has a meaning of its own; take another name for the variable")
         if values.setdefault(name, value) != value:
-            raise _error(text, match.start(1), f"{name[:40]} has two values; keep one of them")
+            raise error_at(text, match.start(1), f"{name[:40]} has two values; keep one of them")
         position = match.end()
 
 
@@ -144,101 +130,78 @@ def _check_brackets(formula: str) -> None:
         if match[0] == "(":
             open_brackets.append(match.start())
             if len(open_brackets) > MAX_DEPTH:
-                raise _error(formula, match.start(), f"more than {MAX_DEPTH:,} brackets are open; nest less deeply")
+                raise error_at(formula, match.start(), f"more than {MAX_DEPTH:,} brackets are open; nest less deeply")
         elif not open_brackets:
-            raise _error(formula, match.start(), "this bracket was never opened; remove it or add (")
+            raise error_at(formula, match.start(), "this bracket was never opened; remove it or add (")
         else:
             open_brackets.pop()
     if open_brackets:
-        raise _error(formula, open_brackets[-1], "this bracket is not closed; add )")
+        raise error_at(formula, open_brackets[-1], "this bracket is not closed; add )")
 
 
-def _instance(tree: Node, values: dict[str, int]) -> LogicInstance:
-    """The instance of a parsed formula; walks with a stack, since formulas may be deep."""
-    kind: list[int] = []
-    left: list[int] = []
-    right: list[int] = []
-    level: list[int] = []
-    used: dict[str, int] = {}
-    rewritten = False
+class _Parts(Transformer_NonRecursive):
+    """Puts the formula together from its syntax tree."""
 
-    def add(what: int, parent: int, side: list[int]) -> int:
-        kind.append(what)
-        left.append(-1)
-        right.append(-1)
-        level.append(level[parent] + 1 if parent >= 0 else 1)
-        if parent >= 0:
-            side[parent] = len(kind) - 1
-        return len(kind) - 1
+    def __init__(self, values: dict[str, int]) -> None:
+        super().__init__()
+        self.builder = Builder()
+        self.values = values
+        self.used: dict[str, int] = {}
+        self.rewritten = False
 
-    stack: list[tuple[Node, int, list[int]]] = [(tree, -1, left)]
-    while stack:
-        item, parent, side = stack.pop()
-        if isinstance(item, Token):
-            add(_atom(item, values, used), parent, side)
-        elif item.data == "negation":
-            stack.append((item.children[1], add(NOT, parent, side), left))
-        else:
-            first, operator, second = cast("tuple[Node, Token, Node]", tuple(item.children))
-            if operator.type == IMPLIES:  # a => b is !a | b
-                top = add(OR, parent, side)
-                pair = ((first, add(NOT, top, left), left), (second, top, right))
-            elif operator.type == IFF:  # a <=> b is !(a ^ b)
-                top = add(XOR, add(NOT, parent, side), left)
-                pair = ((first, top, left), (second, top, right))
-            else:
-                top = add(OPERATORS[operator.type], parent, side)
-                pair = ((first, top, left), (second, top, right))
-            rewritten |= operator.type in (IMPLIES, IFF)
-            stack.extend(reversed(pair))
-    if max(level) > MAX_DEPTH:
-        raise InputError(f"the formula is {max(level):,} levels deep; the limit is {MAX_DEPTH:,}, so take a part of it")
-    if len(kind) + 2 * sum(k in BINARY for k in kind) > MAX_TOKENS:
+    def TRUE(self, token: Token) -> int:  # noqa: N802  # as the grammar calls it
+        """An atom."""
+        return self.builder.add(T)
+
+    def FALSE(self, token: Token) -> int:  # noqa: N802
+        """An atom."""
+        return self.builder.add(F)
+
+    def NAME(self, token: Token) -> int:  # noqa: N802
+        """The value of a variable."""
+        name = str(token)
+        if name not in self.values:
+            raise InputError(
+                f"line {token.line}, column {token.column}: the variable {name[:80]} has no value; "
+                f"add a line such as {name[:80]}=1"
+            )
+        self.used[name] = self.values[name]
+        return self.builder.add(self.values[name])
+
+    def negation(self, children: tuple[Token, int]) -> int:
+        """`!` and what follows."""
+        return self.builder.add(NOT, children[1])
+
+    def binary(self, children: tuple[int, Token, int]) -> int:
+        """Two sides; a => b is !a | b, and a <=> b is !(a ^ b)."""
+        (a, operator, b), add = children, self.builder.add
+        self.rewritten |= operator.type in ("IMPLIES", "IFF")
+        if operator.type == "IMPLIES":
+            return add(OR, add(NOT, a), b)
+        if operator.type == "IFF":
+            return add(NOT, add(XOR, a, b))
+        return add(OPERATORS[operator.type], a, b)
+
+
+def _instance(syntax: Node, values: dict[str, int]) -> LogicInstance:
+    parts = _Parts(values)
+    try:
+        root: int = parts.transform(syntax)  # pyright: ignore[reportArgumentType]
+    except VisitError as error:
+        raise error.orig_exc from None
+    height = parts.builder.height[root]
+    if height > MAX_DEPTH:
+        raise InputError(f"the formula is {height:,} levels deep; the limit is {MAX_DEPTH:,}, so take a part of it")
+    instance = parts.builder.formula(root)
+    if len(instance.kind) + 2 * np.isin(instance.kind, BINARY).sum() > MAX_TOKENS:
         raise _too_long()
-    instance = _in_order(kind, left, right)
     notes = []
-    if used:
-        replaced = ", ".join(f"{name} = {'T' if value == T else 'F'}" for name, value in used.items())
+    if parts.used:
+        replaced = ", ".join(f"{name} = {'T' if value == T else 'F'}" for name, value in parts.used.items())
         notes.append(f"Variables were replaced by their values: {_short(replaced)}.")
-    if rewritten:
+    if parts.rewritten:
         notes.append(f"=> and <=> were rewritten: {_short(instance.text)}")
-    return LogicInstance(instance.kind, instance.left, instance.right, instance.root, tuple(notes))
-
-
-def _atom(token: Token, values: dict[str, int], used: dict[str, int]) -> int:
-    if token.type != "NAME":
-        return T if token.type == "TRUE" else F
-    name = str(token)
-    if name not in values:
-        raise InputError(
-            f"line {token.line}, column {token.column}: the variable {name[:80]} has no value; "
-            f"add a line such as {name[:80]}=1"
-        )
-    used[name] = values[name]
-    return values[name]
-
-
-def _in_order(kind: list[int], left: list[int], right: list[int]) -> LogicInstance:
-    """The instance with subformulas numbered in the order of their tokens; number 0 is the root on the way in."""
-    order: list[int] = []
-    stack = [(0, False)]
-    while stack:
-        i, left_done = stack.pop()
-        if kind[i] in BINARY and not left_done:
-            stack += [(right[i], False), (i, True), (left[i], False)]
-        else:
-            order.append(i)
-            if kind[i] == NOT:
-                stack.append((left[i], False))
-    number = np.empty(len(order) + 1, dtype=np.int32)
-    number[order] = np.arange(len(order))
-    number[-1] = -1
-    return LogicInstance(
-        np.array(kind, dtype=np.int8)[order],
-        number[np.array(left)[order]],
-        number[np.array(right)[order]],
-        int(number[0]),
-    )
+    return replace(instance, notes=tuple(notes))
 
 
 def _short(text: str) -> str:
@@ -247,8 +210,3 @@ def _short(text: str) -> str:
 
 def _too_long() -> InputError:
     return InputError(f"the formula has over {MAX_TOKENS:,} tokens, which is the limit; take a part of it")
-
-
-def _error(text: str, position: int, what: str) -> InputError:
-    line = text.count("\n", 0, position) + 1
-    return InputError(f"line {line}, column {position - text.rfind(chr(10), 0, position)}: {what}")

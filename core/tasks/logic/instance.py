@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from depthscope.core.tasks.spec import unasked
+from depthscope.core.tasks.spec import Problem
 
 NAME = "logic"
 CONCEPT = "value"
 VOCABULARY = ("[PAD]", "[CLS]", "T", "F", "&", "|", "!", "(", ")", "^")
 PAD, CLS, T, F, AND, OR, NOT, OPEN, CLOSE, XOR = range(10)
 BINARY = (AND, OR, XOR)
+CONTROLLING = {AND: 0, OR: 1}
+"""Value of one side that fixes an operator's."""
 
 
 def default_steps(difficulty: int, attention: str = "edges") -> int:
@@ -21,8 +24,8 @@ def default_steps(difficulty: int, attention: str = "edges") -> int:
     return 3 * difficulty + 12
 
 
-@dataclass(frozen=True)
-class LogicInstance:
+@dataclass(frozen=True, eq=False)
+class LogicInstance(Problem):
     """A formula over T, F, & | ^ and !, as a tree of subformulas in the order of their tokens.
 
     The canonical text brackets every binary operator and nothing else: `((T&F)|!(T^T))`; `text` is this text.
@@ -50,19 +53,14 @@ class LogicInstance:
         if len(shapes) != 1:
             raise ValueError(f"kind, left and right differ in shape: {sorted(map(str, shapes))}")
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, LogicInstance):
-            return NotImplemented
-        pairs = ((self.kind, other.kind), (self.left, other.left), (self.right, other.right))
-        return self.root == other.root and all(np.array_equal(a, b) for a, b in pairs)
-
-    def __hash__(self) -> int:
-        return hash((self.kind.tobytes(), self.left.tobytes(), self.right.tobytes(), self.root))
-
     @property
     def n_subformulas(self) -> int:
         """Number of subformulas, m."""
         return len(self.kind)
+
+    def children(self, i: int) -> list[int]:
+        """Indices of what a subformula joins or negates: two, one, or none of an atom."""
+        return [int(child) for child in (self.left[i], self.right[i]) if child >= 0]
 
     @cached_property
     def bottom_up(self) -> np.ndarray:
@@ -71,7 +69,7 @@ class LogicInstance:
         while stack:
             i = stack.pop()
             order.append(i)
-            stack.extend(int(c) for c in (self.left[i], self.right[i]) if c >= 0)
+            stack.extend(self.children(i))
         return np.array(order[::-1])
 
     @cached_property
@@ -83,23 +81,26 @@ class LogicInstance:
             value[i] = {T: 1, F: 0, NOT: 1 - a, AND: a & b, OR: a | b, XOR: a ^ b}[int(kind)]
         return value
 
-    def _earliest(self, cost_of_not: int) -> np.ndarray:
-        """Fewest top levels that fix each subformula's value (Kleene evaluation, all below unknown), (m,) int32."""
+    def _levels(self, cost_of_not: int, controlling: dict[int, int]) -> np.ndarray:
+        """Fewest top levels that fix each subformula's value (Kleene evaluation, all below unknown), (m,) int32.
+
+        Args:
+            cost_of_not: Levels that a `!` counts for.
+            controlling: Value of one side that fixes an operator's, by its kind.
+        """
         levels = np.zeros(len(self.kind), dtype=np.int32)
         for i in self.bottom_up:
-            kind, a, b = int(self.kind[i]), int(self.left[i]), int(self.right[i])
-            if kind == NOT:
-                levels[i] = levels[a] + cost_of_not
-            elif kind in BINARY:
-                controlling = {AND: 0, OR: 1}.get(kind)
-                sure = [levels[c] for c in (a, b) if self.value[c] == controlling]
-                levels[i] = 1 + (min(sure) if sure else max(levels[a], levels[b]))
+            kind, children = int(self.kind[i]), self.children(i)
+            if children:
+                sure = [levels[c] for c in children if self.value[c] == controlling.get(kind)]
+                levels[i] = min(sure) if sure else max(levels[c] for c in children)
+                levels[i] += cost_of_not if kind == NOT else 1
         return levels
 
     @cached_property
     def kappa(self) -> int:
         """Fewest top levels of binary operators that fix the value of the whole formula; `!` adds none."""
-        return int(self._earliest(0)[self.root])
+        return int(self._levels(0, CONTROLLING)[self.root])
 
     @cached_property
     def decided_from(self) -> np.ndarray:
@@ -107,26 +108,35 @@ class LogicInstance:
 
         Here `!` costs a step, since it is a node of its own in the tree.
         """
-        return self._earliest(1)
+        return self._levels(1, CONTROLLING)
+
+    @cached_property
+    def depth(self) -> int:
+        """Binary operators on the deepest path; `!` adds none."""
+        return int(self._levels(0, {})[self.root])
 
     @cached_property
     def level(self) -> np.ndarray:
         """Distance of each subformula from the root in the tree, `!` counted, (m,) int32."""
         level = np.zeros(len(self.kind), dtype=np.int32)
         for i in self.bottom_up[::-1]:
-            for c in (self.left[i], self.right[i]):
-                if c >= 0:
-                    level[c] = level[i] + 1
+            if self.parent[i] >= 0:
+                level[i] = level[self.parent[i]] + 1
         return level
 
+    def passes(self, i: int) -> bool:
+        """Whether the operator above a subformula turns with its value, all else equal."""
+        kind = int(self.kind[self.parent[i]])
+        siblings = [c for c in self.children(self.parent[i]) if c != i]
+        return kind not in CONTROLLING or all(self.value[c] != CONTROLLING[kind] for c in siblings)
+
     @cached_property
-    def depth(self) -> int:
-        """Binary operators on the deepest path; `!` adds none."""
-        depth = np.zeros(len(self.kind), dtype=np.int32)
-        for i in self.bottom_up:
-            below = max((int(depth[c]) for c in (self.left[i], self.right[i]) if c >= 0), default=0)
-            depth[i] = below + (int(self.kind[i]) in BINARY)
-        return int(depth[self.root])
+    def parent(self) -> np.ndarray:
+        """Index of the operator above each subformula, (m,); -1 for the root."""
+        parent = np.full(len(self.kind), -1)
+        for child in (self.left, self.right):
+            parent[child[child >= 0]] = np.flatnonzero(child >= 0)
+        return parent
 
     @property
     def label(self) -> int:
@@ -148,8 +158,7 @@ class LogicInstance:
         """Canonical token ids, and the position of each subformula's operator or atom among them (0 = first token)."""
         size = np.ones(len(self.kind), dtype=np.int64)
         for i in self.bottom_up:
-            size[i] += sum(int(size[c]) for c in (self.left[i], self.right[i]) if c >= 0)
-            size[i] += 2 * (int(self.kind[i]) in BINARY)
+            size[i] += sum(size[self.children(i)]) + 2 * (int(self.kind[i]) in BINARY)
         start = np.zeros_like(size)
         position = np.zeros_like(size)
         ids = np.zeros(int(size[self.root]), dtype=np.int64)
@@ -181,18 +190,27 @@ class LogicInstance:
         """Canonical text: every binary operator in brackets, no spaces."""
         return "".join(VOCABULARY[i] for i in self.token_ids)
 
-    def ceiling(self, steps: int) -> np.ndarray:
-        """Expected accuracy of the observer of T = 1..steps on the tree, (steps,): 1 once decidable, else a coin."""
-        return np.where(np.arange(1, steps + 1) >= self.first_decidable_step(), 1.0, 0.5)
-
     def first_decidable_step(self) -> int:
         """First T at which the top T levels of the tree fix the value."""
         return int(self.decided_from[self.root])
 
-    def question(self) -> dict[str, str]:
-        """Nothing: a formula asks for its own value."""
-        return {}
 
-    def asked(self, **question: str | None) -> LogicInstance:
-        """The formula itself, if nothing is asked."""
-        return unasked(self, question)
+def oracle(instance: LogicInstance) -> dict[str, Any]:
+    """Value of every subformula, from which step it can be known, and kappa."""
+    return {
+        "concept": instance.concept,
+        "token": instance.position,
+        "value": instance.value,
+        "step": instance.decided_from,
+        "kappa": instance.kappa,
+        "first_decidable_step": instance.first_decidable_step(),
+    }
+
+
+def oracle_words(known: dict[str, Any]) -> str:
+    """The same as a sentence."""
+    values = "".join(str(int(v)) for v in known["value"])
+    return (
+        f"values of the subformulas in the order of their operators and atoms: {values}; "
+        f"kappa {known['kappa']}; decidable from step {known['first_decidable_step']}"
+    )

@@ -12,10 +12,7 @@ from depthscope.core.tasks.paths import Routes
 
 def paths(instance: LogicInstance, encoding: Encoding) -> Routes:
     """Every operator with each child, and those whose value decides the whole."""
-    m, deciding, known = instance.n_subformulas, decides(instance), instance.decided_from
-    parent = np.full(m, -1)
-    for child in (instance.left, instance.right):
-        parent[child[child >= 0]] = np.flatnonzero(child >= 0)
+    parent, deciding, known = instance.parent, decides(instance), instance.decided_from
     below = np.flatnonzero(parent >= 0)
     hop = np.where(deciding, known + 1, NEVER)  # a child's value can be passed on one step after it is known
     hop[instance.root] = NEVER

@@ -1,4 +1,4 @@
-"""What probes look for in the states of a model that reads formulas, and what they are held against."""
+"""What probes look for in the states of a model that reads formulas, and what they are compared with."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import Encoding
+from depthscope.core.tasks.logic.encode import as_given
 from depthscope.core.tasks.logic.instance import CONCEPT, NAME, VOCABULARY, XOR, F, LogicInstance, T
-from depthscope.core.tasks.logic.rewrite import as_given
 from depthscope.core.tasks.spec import Concept, Reading
 
 
@@ -64,8 +64,7 @@ def orders(instance: LogicInstance, encoding: Encoding, config: ModelConfig) -> 
     formula = as_given(instance, config)
     height = np.zeros(formula.n_subformulas, dtype=np.int64)
     for i in formula.bottom_up:
-        children = [height[c] for c in (formula.left[i], formula.right[i]) if c >= 0]
-        height[i] = 1 + max(children) if children else 0
+        height[i] = max((1 + height[c] for c in formula.children(i)), default=0)
     which = np.where(encoding.instance_node >= 0, encoding.instance_node, formula.root)  # [CLS] speaks of the whole
     far = {"height": height, "kappa": formula.decided_from, "level": formula.level}
     return {name: np.where(encoding.carries, values[which], -1).astype(np.int64) for name, values in far.items()}

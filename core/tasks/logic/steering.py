@@ -5,23 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from depthscope.core.encoding import NEVER, Encoding
-from depthscope.core.tasks.logic.instance import AND, XOR, LogicInstance
+from depthscope.core.tasks.logic.instance import LogicInstance
 from depthscope.core.tasks.steering import Place, nodes_of
 
 
 def steering(instance: LogicInstance, encoding: Encoding, node: int) -> Place | None:
     """A subformula's value is turned; the operators above should turn as far as the value decides theirs."""
-    m = instance.n_subformulas
-    parent = np.full(m, -1)
-    for child in (instance.left, instance.right):
-        parent[child[child >= 0]] = np.flatnonzero(child >= 0)
     mine = nodes_of(encoding, node)
     if instance.left[node] < 0 or not mine:  # an atom shows its value
         return None
-    far, child, above = np.full(m, NEVER), node, int(parent[node])
-    while above >= 0 and _turns(instance, above, child):
+    far, child, above = np.full(instance.n_subformulas, NEVER), node, int(instance.parent[node])
+    while above >= 0 and instance.passes(child):
         far[above] = instance.level[node] - instance.level[above]
-        child, above = above, int(parent[above])
+        child, above = above, int(instance.parent[above])
     has = encoding.instance_node >= 0
     by_node = np.where(has, far[np.maximum(encoding.instance_node, 0)], NEVER)
     if not has[encoding.answer] and far[instance.root] != NEVER:
@@ -30,12 +26,3 @@ def steering(instance: LogicInstance, encoding: Encoding, node: int) -> Place | 
     value = int(instance.value[node])
     step = instance.first_decidable_step() + 4 if encoding.edge_index is not None else 3 * instance.depth + 6
     return Place(mine, step, True, value, 1 - value, by_node, 1 - encoding.value.astype(np.int64))
-
-
-def _turns(instance: LogicInstance, above: int, child: int) -> bool:
-    """Whether an operator's value turns with that of one child."""
-    a, b, kind = int(instance.left[above]), int(instance.right[above]), int(instance.kind[above])
-    if b < 0 or kind == XOR:
-        return True
-    sibling = int(instance.value[b if child == a else a])
-    return sibling == (1 if kind == AND else 0)  # & with a true one, | with a false one

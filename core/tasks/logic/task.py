@@ -1,13 +1,11 @@
 """The logic task, declared."""
 
 from depthscope.core.tasks.logic import changes, drawing, edit, reading, training
-from depthscope.core.tasks.logic.encode import encode
+from depthscope.core.tasks.logic.encode import as_given, encode
 from depthscope.core.tasks.logic.generate import generate
 from depthscope.core.tasks.logic.grammar import parse, render
-from depthscope.core.tasks.logic.instance import NAME, VOCABULARY, default_steps
-from depthscope.core.tasks.logic.oracle import oracle, oracle_words
+from depthscope.core.tasks.logic.instance import NAME, VOCABULARY, default_steps, oracle, oracle_words
 from depthscope.core.tasks.logic.paths import paths
-from depthscope.core.tasks.logic.rewrite import as_given
 from depthscope.core.tasks.logic.rules import RULES
 from depthscope.core.tasks.logic.steering import steering
 from depthscope.core.tasks.logic.twin import identify, same_answer, twin
@@ -50,6 +48,7 @@ TASK = Task(
     identify=identify,
     rules=RULES,
     edits=edit.EDITS,
+    places=lambda formula: ("subformula", formula.n_subformulas),
     changes=changes.CHANGES,
     absent=("rename: a formula has no names", "shuffle: a formula has no parts without an order but its sides"),
     paths=paths,

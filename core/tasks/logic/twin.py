@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.logic.instance import VOCABULARY, XOR, F, LogicInstance, T
+from depthscope.core.tasks.logic.instance import VOCABULARY, F, LogicInstance, T
 
 
 def twin(instance: LogicInstance, seed: int = 0) -> tuple[LogicInstance, str]:
@@ -28,26 +28,23 @@ def twin(instance: LogicInstance, seed: int = 0) -> tuple[LogicInstance, str]:
         raise InputError("this formula has no twin: no single atom turns its value")
     deepest = deciding[instance.level[deciding] == instance.level[deciding].max()]
     atom = int(np.random.default_rng(seed).choice(deepest))
+    flipped = _flipped(instance, atom)
+    before, after = VOCABULARY[instance.kind[atom]], VOCABULARY[flipped.kind[atom]]
+    return flipped, f"{before} became {after} at token {instance.position[atom] + 1}"
+
+
+def _flipped(instance: LogicInstance, atom: int) -> LogicInstance:
     kind = instance.kind.copy()
     kind[atom] = F if kind[atom] == T else T
-    before, after = VOCABULARY[instance.kind[atom]], VOCABULARY[kind[atom]]
-    return replace(instance, kind=kind), f"{before} became {after} at token {instance.position[atom] + 1}"
+    return replace(instance, kind=kind)
 
 
 def decides(instance: LogicInstance) -> np.ndarray:
     """Whether turning a subformula's value would turn the whole, all else equal, (m,) bool."""
     turns = np.zeros(instance.n_subformulas, dtype=bool)
     turns[instance.root] = True
-    for i in instance.bottom_up[::-1]:
-        a, b, kind = int(instance.left[i]), int(instance.right[i]), int(instance.kind[i])
-        if a < 0:
-            continue
-        if b < 0 or kind == XOR:  # a negation, or an exclusive or: either child always turns it
-            turns[[c for c in (a, b) if c >= 0]] = turns[i]
-            continue
-        silent = 1 if VOCABULARY[kind] == "&" else 0  # the value of a sibling that lets the other decide
-        turns[a] = turns[i] and instance.value[b] == silent
-        turns[b] = turns[i] and instance.value[a] == silent
+    for i in instance.bottom_up[-2::-1]:
+        turns[i] = turns[instance.parent[i]] and instance.passes(i)
     return turns
 
 
@@ -56,10 +53,7 @@ def same_answer(instance: LogicInstance, seed: int) -> LogicInstance | None:
     silent = np.flatnonzero(~decides(instance) & (instance.left < 0))
     if not len(silent):
         return None
-    atom = int(np.random.default_rng(seed).choice(silent))
-    kind = instance.kind.copy()
-    kind[atom] = F if kind[atom] == T else T
-    return replace(instance, kind=kind)
+    return _flipped(instance, int(np.random.default_rng(seed).choice(silent)))
 
 
 def identify(instance: LogicInstance, node: int) -> tuple[tuple[int, int], str]:

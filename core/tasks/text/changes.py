@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from depthscope.core.tasks.changes import Change, rename, searched, twin
+from depthscope.core.tasks.changes import Change, different, rename, searched, twin
 from depthscope.core.tasks.text.instance import TextInstance
 from depthscope.core.tasks.text.twin import chain, consistent
 
@@ -34,15 +34,8 @@ def matched(text: TextInstance, rng: np.random.Generator) -> TextInstance:
     Raises:
         InputError: If there is no answer to turn, or none was found.
     """
-    pairs = _facts(text) if text.label is not None else np.zeros((0, 2), dtype=np.int64)
-    return searched(text, pairs, _swapped, rng, consistent)
-
-
-def _facts(text: TextInstance) -> np.ndarray:
-    """Pairs of a fact of the chain and one that says another relation, (P, 2)."""
-    one, other = np.meshgrid(np.array(chain(text), dtype=np.int64), np.arange(len(text.facts)), indexing="ij")
-    pairs = np.stack([one.ravel(), other.ravel()], axis=1)
-    return pairs[text.facts[pairs[:, 0], 1] != text.facts[pairs[:, 1], 1]]
+    rows = np.array([] if text.label is None else chain(text), dtype=np.int64)
+    return searched(text, different(rows, np.arange(len(text.facts)), text.facts[:, 1]), _swapped, rng, consistent)
 
 
 def _swapped(text: TextInstance, one: int, other: int) -> TextInstance:
@@ -52,7 +45,7 @@ def _swapped(text: TextInstance, one: int, other: int) -> TextInstance:
 
 
 CHANGES = (
-    Change("rename", "names dealt out anew", True, rename),
+    Change("rename", "names permuted", True, rename),
     Change("shuffle", "facts in another order", True, shuffle),
     Change("restate", "facts said from the other end", True, restate),
     Change("twice", "all facts said twice", True, twice),

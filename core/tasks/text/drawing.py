@@ -39,7 +39,7 @@ def links(instance: TextInstance, encoding: Encoding) -> tuple[np.ndarray, np.nd
     near = instance.distance
     source, asked, target = instance.query
     far = replace(instance, query=(target, -asked, source)).distance
-    found: list[tuple[int, int, bool]] = []
+    pairs: list[tuple[int, int, bool]] = []
     level = np.full(encoding.n_nodes, -1)  # place on the chain of the mentions that are on it
     level[mentions[-1, 0]], level[mentions[-1, 1]] = 0, 2 * len(mentions) + 2
     for a, b in mentions[:-1].tolist():
@@ -47,7 +47,7 @@ def links(instance: TextInstance, encoding: Encoding) -> tuple[np.ndarray, np.nd
             a, b = b, a
         u, v = int(person[a]), int(person[b])
         on = bool(near[u] >= 0 and far[v] >= 0 and near[u] + 1 + far[v] == near[target])
-        found.append((a, b, on))
+        pairs.append((a, b, on))
         if on:
             level[a], level[b] = 2 * near[u] + 2, 2 * near[u] + 3
     on_chain = near[target] > 0
@@ -57,10 +57,10 @@ def links(instance: TextInstance, encoding: Encoding) -> tuple[np.ndarray, np.nd
     for nodes in by_person.values():
         chain = sorted((i for i in nodes if on_chain and level[i] >= 0), key=lambda i: level[i])
         linked = list(pairwise(chain))
-        found += [(i, j, True) for i, j in linked]
-        found += [(i, j, False) for i, j in pairwise(nodes) if not {(i, j), (j, i)} & set(linked)]
-    edges = np.array([pair[:2] for pair in found], dtype=np.int64).reshape(-1, 2).T
-    return edges, np.array([pair[2] for pair in found], dtype=bool)
+        pairs += [(i, j, True) for i, j in linked]
+        pairs += [(i, j, False) for i, j in pairwise(nodes) if not {(i, j), (j, i)} & set(linked)]
+    edges = np.array([pair[:2] for pair in pairs], dtype=np.int64).reshape(-1, 2).T
+    return edges, np.array([pair[2] for pair in pairs], dtype=bool)
 
 
 def labels(instance: TextInstance, encoding: Encoding) -> list[str]:
@@ -76,18 +76,18 @@ def labels(instance: TextInstance, encoding: Encoding) -> list[str]:
 def meanings(instance: TextInstance, encoding: Encoding) -> list[str | None]:
     """What the offset of each person says of the one asked about; None where no facts say it."""
     first = instance.query[0]
-    said: list[str | None] = []
+    texts: list[str | None] = []
     for i, person in enumerate(encoding.instance_node):
         offset = int(encoding.value[i])
         if person < 0 or instance.distance[person] < 0:
-            said.append(None)
+            texts.append(None)
         elif person == first:
-            said.append("offset 0, the one asked about")
+            texts.append("offset 0, the one asked about")
         else:
             word = relation_word(offset) if abs(offset) <= MAX_OFFSET else f"{abs(offset)} generations away"
             asked = ", as asked" if offset == encoding.asked else ""
-            said.append(f"offset {offset:+d}, {instance.names[first][:40]} is the {word}{asked}".replace("+0", "0"))
-    return said
+            texts.append(f"offset {offset:+d}, {instance.names[first][:40]} is the {word}{asked}".replace("+0", "0"))
+    return texts
 
 
 def problem(instance: TextInstance, decidable: int | None) -> str:

@@ -22,7 +22,6 @@ def turn(instance: TextInstance, row: int) -> tuple[TextInstance, str]:
     Raises:
         InputError: If every other relation would contradict the other facts.
     """
-    _check(instance, row)
     if row == len(instance.facts):
         a, asked, b = instance.query
         far = max(FARTHEST, abs(asked))
@@ -40,7 +39,6 @@ def turn(instance: TextInstance, row: int) -> tuple[TextInstance, str]:
 
 def remove(instance: TextInstance, row: int) -> tuple[TextInstance, str]:
     """Removes a fact."""
-    _check(instance, row)
     if row == len(instance.facts):
         raise InputError("the question cannot be removed; turn its relation, or type another")
     if len(instance.facts) == 1:
@@ -72,7 +70,7 @@ def easier(instance: TextInstance) -> tuple[TextInstance, str]:
 
 
 def _agrees(instance: TextInstance) -> bool:
-    """Whether no facts contradict each other, whoever is asked about."""
+    """Whether no facts contradict each other, also those that do not lead to the question."""
     left = set(instance.facts[:, 0].tolist())
     while left:
         near = replace(instance, query=(left.pop(), 0, instance.query[2]))
@@ -85,11 +83,6 @@ def _agrees(instance: TextInstance) -> bool:
 def _said(instance: TextInstance, row: int) -> str:
     a, offset, b = instance.facts[row].tolist()
     return f"{instance.names[a][:40]} is the {relation_word(offset)} of {instance.names[b][:40]}"
-
-
-def _check(instance: TextInstance, row: int) -> None:
-    if not 0 <= row <= len(instance.facts):
-        raise InputError(f"there is no sentence number {row}; this text has {len(instance.facts) + 1}")
 
 
 EDITS = {"turn": turn, "remove": remove, "harder": harder, "easier": easier}

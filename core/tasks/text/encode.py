@@ -28,7 +28,6 @@ from depthscope.core.tasks.text.instance import (
     NAME,
     NAMES,
     OFFSETS,
-    SEP,
     TOKEN,
     VOCABULARY,
     TextInstance,
@@ -61,10 +60,6 @@ class Layout:
     answer: np.ndarray
     asked: np.ndarray
 
-    def __post_init__(self) -> None:
-        if not self.tokens.shape == self.person.shape == self.sentence.shape:
-            raise ValueError(f"tokens have shape {self.tokens.shape}, persons {self.person.shape}")
-
     def read_by(self, config: ModelConfig) -> np.ndarray:
         """The tokens that a model reads, (B, n).
 
@@ -78,6 +73,11 @@ class Layout:
         return tokens
 
 
+FACT = ("subject", "is", "the", "relation", "of", "object", ".")
+QUESTION = ("query", ":", *FACT[:-1], "[SEP]")
+PARTS = ("subject", "relation", "object")
+
+
 def lay(facts: np.ndarray, n_facts: np.ndarray, query: np.ndarray, token: np.ndarray, *, words: bool) -> Layout:
     """Puts facts and question into rows.
 
@@ -89,57 +89,46 @@ def lay(facts: np.ndarray, n_facts: np.ndarray, query: np.ndarray, token: np.nda
         words: Whether all words are there, or mentions and relations alone.
     """
     b, f, _ = facts.shape
-    rows = np.arange(b)
-    word = [TOKEN[w] for w in ("is", "the", "of", ".", "query", ":")]
-    # a fact, the question: (part, what): 0 subject, 1 relation, 2 object, or a fixed word
-    fact_plan = [(0, 0), (9, word[0]), (9, word[1]), (1, 0), (9, word[2]), (2, 0), (9, word[3])]
-    query_plan = [(9, word[4]), (9, word[5]), *fact_plan[:6], (9, SEP)]
-    if not words:
-        fact_plan = [step for step in fact_plan if step[0] != 9]
-        query_plan = [query_plan[0], *fact_plan]
-    start, each, last = int(words), len(fact_plan), len(query_plan)
-    n = start + each * f + last
-    tokens, person, sentence = np.zeros((b, n), np.int64), np.full((b, n), -1), np.full((b, n), -1)
+    fact, question = (FACT, QUESTION) if words else (PARTS, ("query", *PARTS))
+    body, ending = _sentences(facts, fact, token, words), _sentences(query[:, None], question, token, words)
+    if not words:  # the question states nothing: its mentions only tell which is which
+        ending[0, ..., question.index("subject")], ending[0, ..., question.index("object")] = SUBJECT, OBJECT
+    body[2], ending[2] = np.arange(f)[:, None], f
+    start, used = int(words), np.arange(f)[None] < n_facts[:, None]
+    end = start + len(fact) * n_facts  # where the question begins
+    blank = np.array([0, -1, -1])[:, None, None]  # token, person, sentence
+    rows = np.tile(blank, (1, b, start + len(fact) * f + len(question)))
+    rows[:, :, start : start + len(fact) * f] = np.where(used[..., None], body, blank[..., None]).reshape(3, b, -1)
+    rows[:, np.arange(b)[:, None], end[:, None] + np.arange(len(question))] = ending[:, :, 0]
     if words:
-        tokens[:, 0] = CLS
-    used = np.arange(f)[None] < n_facts[:, None]
-    end = start + each * n_facts  # where the question begins
-    for j, (part, what) in enumerate(fact_plan):
-        places = start + each * np.arange(f) + j
-        tokens[:, places] = np.where(used, _tokens(facts, part, what, token, words), 0)
-        sentence[:, places] = np.where(used, np.arange(f)[None], -1)
-        if part in (0, 2):
-            person[:, places] = np.where(used, facts[..., part], -1)
-    for j, (part, what) in enumerate(query_plan):
-        if words or part not in (0, 2):
-            tokens[rows, end + j] = _tokens(query[:, None], part, what, token, words)[:, 0]
-        else:
-            tokens[rows, end + j] = SUBJECT if part == 0 else OBJECT
-        sentence[rows, end + j] = f
-        if part in (0, 2):
-            person[rows, end + j] = query[:, part]
-    parts = [part for part, _ in query_plan]
-    used_columns = int((end + last).max())
-    cut = (x[:, :used_columns] for x in (tokens, person, sentence))
-    return Layout(*cut, source=end + parts.index(0), answer=end + parts.index(2), asked=end + parts.index(1))
+        rows[0, :, 0] = CLS
+    place = {part: end + question.index(part) for part in PARTS}
+    cut = rows[:, :, : int(end.max()) + len(question)]
+    return Layout(*cut, source=place["subject"], answer=place["object"], asked=place["relation"])
 
 
-def _tokens(facts: np.ndarray, part: int, what: int, token: np.ndarray, words: bool) -> np.ndarray:
-    """Vocabulary indices of one part of every fact, (B, F)."""
-    if part == 9:
-        return np.full(facts.shape[:2], what)
-    if words and part != 1:
-        return np.take_along_axis(token, facts[..., part], axis=1)
-    offset = -facts[..., 1] if part == 2 else facts[..., 1]  # what the object is to the subject
-    return RELATION_TOKEN[offset + max(OFFSETS)]
+def _sentences(facts: np.ndarray, plan: tuple[str, ...], token: np.ndarray, words: bool) -> np.ndarray:
+    """Vocabulary index and person of each word of each fact, and room for the sentence, (3, B, F, len(plan))."""
+    out = np.full((3, *facts.shape[:2], len(plan)), -1)
+    for j, part in enumerate(plan):
+        if part not in PARTS:
+            out[0, ..., j] = TOKEN[part]
+            continue
+        offset = -facts[..., 1] if part == "object" else facts[..., 1]  # what the object is to the subject
+        out[0, ..., j] = RELATION_TOKEN[offset + max(OFFSETS)]
+        if part != "relation":
+            out[1, ..., j] = person = facts[..., PARTS.index(part)]
+            if words:
+                out[0, ..., j] = np.take_along_axis(token, person, axis=1)
+    return out
 
 
 def allowed(layout: Layout) -> np.ndarray:
     """Which keys each query may attend to along facts and equal names, (B, n, n) bool; padding attends to itself."""
     sentence, person = layout.sentence, layout.person
     mention = (person >= 0)[:, :, None] & (person >= 0)[:, None, :]
-    said = (sentence < sentence.max(1, keepdims=True))[:, :, None]  # the last sentence asks
-    same = (sentence[:, :, None] == sentence[:, None, :]) & said
+    states = (sentence < sentence.max(1, keepdims=True))[:, :, None]  # the last sentence asks
+    same = (sentence[:, :, None] == sentence[:, None, :]) & states
     equal = person[:, :, None] == person[:, None, :]
     return ((same | equal) & mention) | np.eye(sentence.shape[1], dtype=bool)[None]
 
@@ -239,7 +228,7 @@ def known_names(instance: TextInstance) -> tuple[list[int], tuple[str, ...]]:
             "take a shorter text or a checkpoint that takes any names"
         )
     free = iter([name for name in NAMES if name not in instance.names])
-    given = [name if name in NAMES else next(free) for name in instance.names]
-    renamed = [f"{name[:40]} is {new}" for name, new in zip(instance.names, given, strict=True) if name != new]
+    known = [name if name in NAMES else next(free) for name in instance.names]
+    renamed = [f"{name[:40]} is {new}" for name, new in zip(instance.names, known, strict=True) if name != new]
     notes = (f"This checkpoint knows only {len(NAMES)} names: {', '.join(renamed)}.",) if renamed else ()
-    return [TOKEN[name] for name in given], notes
+    return [TOKEN[name] for name in known], notes

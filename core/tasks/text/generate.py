@@ -60,17 +60,13 @@ class TextArrays:
         """1 where the facts give the offset that is asked for, (B,)."""
         return (self.offset[np.arange(len(self)), self.query[:, 2]] == self.query[:, 1]).astype(np.int64)
 
-    def take(self, rows: np.ndarray) -> TextArrays:
-        """Some of the texts."""
-        return TextArrays(*(getattr(self, name)[rows] for name in vars(self)))
-
     def instances(self) -> list[TextInstance]:
         """The texts one by one."""
         out = []
         for b in range(len(self)):
             facts = self.facts[b, : self.n_facts[b]].astype(np.int64)
-            said = np.append(facts[:, [0, 2]], self.query[b, [0, 2]])
-            people, first, place = np.unique(said, return_index=True, return_inverse=True)
+            people = np.append(facts[:, [0, 2]], self.query[b, [0, 2]])
+            people, first, place = np.unique(people, return_index=True, return_inverse=True)
             order = np.argsort(first)  # in the order in which they are named, as they are read
             people, mentions = people[order], np.argsort(order)[place].reshape(-1, 2)
             query = (int(mentions[-1, 0]), int(self.query[b, 1]), int(mentions[-1, 1]))
@@ -220,10 +216,7 @@ def audited(
     order = np.argsort(rng.random((p, size)) + (np.arange(size)[None] >= n_facts[:, None]), axis=1)
     both = np.stack([links, twin], axis=1).reshape(2 * p, size, 3)
     turned, order = np.repeat(turned, 2, axis=0), np.repeat(order, 2, axis=0)
-    step = np.where(turned, -both[..., 1], both[..., 1])
-    both = np.stack(
-        [np.where(turned, both[..., 2], both[..., 0]), step, np.where(turned, both[..., 0], both[..., 2])], 2
-    )
+    both = np.where(turned[..., None], both[..., ::-1] * [1, -1, 1], both)
     both = np.take_along_axis(both, order[..., None], axis=1)
     offsets = np.stack([offset, twin_offset], axis=1).reshape(2 * p, people)
     right = 2 * rows + rng.integers(0, 2, p)  # the twin that the question fits
@@ -259,23 +252,23 @@ def paper(
 
     Source: arXiv 2603.21676 and its public code; there, one text in a hundred contradicts itself about the others.
     """
-    told, first = chain, np.zeros_like(chain)
+    length, first = chain, np.zeros_like(chain)
     if extra is not None:
-        told, first = chain + extra, rng.integers(0, extra + 1)
-    b, most, people = len(chain), int(told.max()), len(NAMES)
+        length, first = chain + extra, rng.integers(0, extra + 1)
+    b, most, people = len(chain), int(length.max()), len(NAMES)
     rows, k = np.arange(b), np.arange(most)
-    up = (rng.random(b) * (told + 1)).astype(np.int64)
+    up = (rng.random(b) * (length + 1)).astype(np.int64)
     step = np.where(k[None] < up[:, None], 1, -1)
-    on_chain = k[None] < told[:, None]
+    on_chain = k[None] < length[:, None]
     facts = np.zeros((b, most + 4, 3), np.int64)
     a, i = np.nonzero(on_chain)
     facts[a, i] = np.stack([i, step[a, i], i + 1], axis=1)
-    n_facts, wanted = told.copy(), rng.integers(2, 5, b)
+    n_facts, wanted = length.copy(), rng.integers(2, 5, b)
     seen = np.zeros((b, people, people), bool)
     joined = np.arange(people)[None].repeat(b, 0)  # who is joined by distractors so far, and how far above the others
     above = np.zeros((b, people), np.int64)
     for d in range(4):  # a pair drawn twice, or against what was said, is left out, so that some texts have fewer
-        keys = rng.random((b, people)) + (np.arange(people)[None] <= told[:, None])
+        keys = rng.random((b, people)) + (np.arange(people)[None] <= length[:, None])
         pair = np.argsort(keys, axis=1)[:, :2]
         low, high = pair.min(1), pair.max(1)
         other_step = rng.integers(-1, 2, b)
@@ -296,8 +289,8 @@ def paper(
     who = np.arange(people)[None]
     offset = np.zeros((b, people), np.int64)
     offset[:, 1 : most + 1] = np.where(on_chain, step, 0).cumsum(1)
-    offset = np.where(who <= told[:, None], offset - offset[rows, first][:, None], 0)
-    distance = np.where(who <= told[:, None], np.abs(who - first[:, None]), -1)
+    offset = np.where(who <= length[:, None], offset - offset[rows, first][:, None], 0)
+    distance = np.where(who <= length[:, None], np.abs(who - first[:, None]), -1)
     true = offset[rows, first + chain]
     delta = np.array([2, -2, 4, -4])
     legal = np.abs(true[:, None] + delta[None]) <= MAX_OFFSET

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
 from difflib import get_close_matches
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from lark import Lark, Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedToken
 
 from depthscope.core.errors import InputError
-from depthscope.core.tasks.decode import decode
+from depthscope.core.tasks.syntax import cleaned, tree
 from depthscope.core.tasks.text.instance import MAX_OFFSET, RELATIONS, TextInstance, relation_word
 
 MAX_CHARACTERS = 200_000
@@ -46,7 +46,6 @@ NL: /\n(?:[^\S\n]*\n)*/
 %ignore /[^\S\n]+/
 %ignore /\[(?:CLS|SEP|PAD)\]/
 """
-COMMENT = re.compile(r"#[^\n]*")
 GENERATIONS = re.compile(r"((?:great)*)(grand)?(parent|child)")
 MEANT = {
     "mother": "parent", "father": "parent", "mom": "parent", "dad": "parent", "mum": "parent",
@@ -77,16 +76,14 @@ def parse(text: str | bytes, filename: str | None = None) -> TextInstance:
     Raises:
         InputError: With line and column of what cannot be read; if facts contradict each other; or if it is too long.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(f"the text is over {MAX_CHARACTERS:,} characters, which is the limit; take a part of it")
-    text = decode(text).replace("\r\n", "\n").replace("\r", "\n")
-    text = COMMENT.sub(lambda match: " " * len(match[0]), text)
+    text = cleaned(text, MAX_CHARACTERS, "text")
     if not text.strip():
         raise InputError("there are no sentences; write some, such as `A is the parent of B.` and `query: A is ...`")
     rows: dict[Row, int] = {}
     repeats: list[tuple[Row, int]] = []
     asked: tuple[Row, int] | None = None
-    for sentence in _parts(_tree(text + "\n")):
+    syntax = tree(_grammar(), text + "\n", "a sentence such as `A is the parent of B.`", "the line", _wanted)
+    for sentence in _parts(syntax):
         row, line = _row(sentence)
         if sentence.data == "asked":
             if asked is not None:
@@ -106,11 +103,11 @@ def parse(text: str | bytes, filename: str | None = None) -> TextInstance:
 
 def render(instance: TextInstance) -> str:
     """The facts, one a line, and the question."""
-    said = [
+    sentences = [
         f"{instance.names[a]} is the {relation_word(offset)} of {instance.names[b]}"
         for a, offset, b in (*instance.facts.tolist(), instance.query)
     ]
-    return "".join(f"{fact}.\n" for fact in said[:-1]) + f"query: {said[-1]}\n"
+    return "".join(f"{fact}.\n" for fact in sentences[:-1]) + f"query: {sentences[-1]}\n"
 
 
 def _instance(rows: list[Row], query: Row, repeats: list[str]) -> TextInstance:
@@ -121,8 +118,8 @@ def _instance(rows: list[Row], query: Row, repeats: list[str]) -> TextInstance:
     facts = np.array([(index[a], offset, index[b]) for a, offset, b in rows], dtype=np.int64).reshape(-1, 3)
     notes = []
     if repeats:
-        told = ", ".join(repeats[:3]) + (" and others" if len(repeats) > 3 else "")
-        notes.append(f"What was said before is left out: {told}.")
+        listed = ", ".join(repeats[:3]) + (" and others" if len(repeats) > 3 else "")
+        notes.append(f"What was said before is left out: {listed}.")
     instance = TextInstance(tuple(index), facts, (index[query[0]], query[1], index[query[2]]), tuple(notes))
     if instance.label is None:
         notes.append(f"No facts join {_short(query[0])} and {_short(query[2])}, so the question has no answer.")
@@ -136,24 +133,6 @@ def _instance(rows: list[Row], query: Row, repeats: list[str]) -> TextInstance:
 @cache
 def _grammar() -> Lark:
     return Lark(GRAMMAR, parser="lalr", lexer="basic")
-
-
-def _tree(text: str) -> Tree:
-    try:
-        return _grammar().parse(text)
-    except UnexpectedCharacters as error:
-        what = f"{error.char!r} is no part of a sentence such as `A is the parent of B.`"
-        raise InputError(f"line {error.line}, column {error.column}: {what}") from None
-    except UnexpectedToken as error:
-        token, wanted = error.token, _wanted(error)
-        if token.type in ("$END", "NL"):
-            end = len(text[: token.start_pos or 0].rstrip()) if token.type == "NL" else len(text.rstrip())
-            line, column = text.count("\n", 0, end) + 1, end - text.rfind("\n", 0, end)
-            raise InputError(f"line {line}, column {column}: the line ends where {wanted} should follow") from None
-        what = f"{str(token)[:40]!r} stands where {wanted} should"
-        raise InputError(f"line {token.line}, column {token.column}: {what}") from None
-    except UnexpectedInput:  # pragma: no cover  # lark has no others for LALR
-        raise InputError("the text cannot be read; write sentences such as `A is the parent of B.`") from None
 
 
 def _wanted(error: UnexpectedToken) -> str:
@@ -174,8 +153,8 @@ def _wanted(error: UnexpectedToken) -> str:
 
 def _row(sentence: Tree) -> tuple[Row, int]:
     """Subject, offset and object of a sentence, and its line."""
-    (said,) = _parts(sentence)
-    subject, relation, other = _parts(said)
+    (statement,) = _parts(sentence)
+    subject, relation, other = _parts(statement)
     first = subject.children[0]
     assert isinstance(first, Token)
     a, b, asks = _name(subject), _name(other), sentence.data == "asked"
@@ -206,22 +185,22 @@ def _name(tree: Tree) -> str:
 def _offset(tree: Tree, asks: bool) -> int:
     """Generations of a relation word; facts know but parent, child and sibling."""
     words = _words(tree)
-    said = " ".join(words)
-    plain = re.sub(r"[\s\-‐‑–]", "", said.casefold())
+    word = " ".join(words)
+    plain = re.sub(r"[\s\-‐‑–]", "", word.casefold())
     match = GENERATIONS.fullmatch(plain)
     if plain == "sibling":
         offset = 0
     elif match and (match[2] or not match[1]):
         size = len(match[1]) // len("great") + (2 if match[2] else 1)
         if size > MAX_OFFSET:
-            raise _error(words[0], f"{_short(said)!r} is {size:,} generations away; there are words for {MAX_OFFSET}")
+            raise _error(words[0], f"{_short(word)!r} is {size:,} generations away; there are words for {MAX_OFFSET}")
         offset = size if match[3] == "parent" else -size
     else:
-        near = MEANT.get(plain) or next(iter(get_close_matches(said.casefold()[:80], RELATIONS, 1, 0.5)), None)
+        near = MEANT.get(plain) or next(iter(get_close_matches(word.casefold()[:80], RELATIONS, 1, 0.5)), None)
         hint = f"; did you mean {near}?" if near else "; write parent, child, sibling, grandparent, ..."
-        raise _error(words[0], f"{_short(said)!r} is not a relation{hint}")
+        raise _error(words[0], f"{_short(word)!r} is not a relation{hint}")
     if not asks and abs(offset) > 1:
-        what = f"facts are about parents, children and siblings, not a {_short(said)}; a question begins with query:"
+        what = f"facts are about parents, children and siblings, not a {_short(word)}; a question begins with query:"
         raise _error(words[0], what)
     return offset
 
@@ -231,55 +210,36 @@ def _offset(tree: Tree, asks: bool) -> int:
 
 def _refuse_contradictions(rows: dict[Row, int]) -> None:
     """Refuse the first fact that gives two people another distance in generations than the facts before it do."""
-    root: dict[str, str] = {}
-    above: dict[str, int] = {}  # generations that a person is above their root
-    members: dict[str, list[str]] = {}
+    number = {person: i for i, person in enumerate(dict.fromkeys(x for a, _, b in rows for x in (a, b)))}
+    group = np.arange(len(number))  # people that facts join have one number
+    above = np.zeros(len(number), dtype=np.int64)  # generations above the first of the group
     for (a, offset, b), line in rows.items():
-        for person in (a, b):
-            if person not in root:
-                root[person], above[person], members[person] = person, 0, [person]
-        p, q = root[a], root[b]
-        if p != q:
-            shift = above[a] - offset - above[b]  # b's people, seen from a's root
-            if len(members[p]) < len(members[q]):
-                p, q, shift = q, p, -shift
-            for person in members.pop(q):
-                root[person] = p
-                above[person] += shift
-                members[p].append(person)
-        elif above[a] - above[b] != offset:
-            said = list(rows)
-            chain = _chain(said[: said.index((a, offset, b))], a, b)
+        i, j = number[a], number[b]
+        if group[i] != group[j]:
+            moved = group == group[j]
+            above[moved] += above[i] - offset - above[j]
+            group[moved] = group[i]
+        elif above[i] - above[j] != offset:
+            facts = list(rows)
+            chain = _chain(facts[: facts.index((a, offset, b))], a, b)
             before = max(chain, key=rows.__getitem__)
             rest = f" and {len(chain) - 1} more" if len(chain) > 1 else ""
             raise InputError(
                 f'line {line}: "{_said((a, offset, b))}" contradicts "{_said(before)}" (line {rows[before]}): '
-                f"by it{rest}, {_short(a)} is {_generations(above[a] - above[b])} {_short(b)}; keep one of them"
+                f"by it{rest}, {_short(a)} is {_generations(int(above[i] - above[j]))} {_short(b)}; keep one of them"
             )
 
 
 def _chain(rows: list[Row], a: str, b: str) -> list[Row]:
     """The fewest facts that join a and b, from b back."""
-    near: dict[str, list[tuple[str, Row]]] = defaultdict(list)
+    import networkx as nx  # takes a while, and only an error needs it
+
+    graph = nx.Graph()
     for row in rows:
-        near[row[0]].append((row[2], row))
-        near[row[2]].append((row[0], row))
-    came: dict[str, tuple[str, Row] | None] = {a: None}
-    front = [a]
-    while b not in came:
-        coming = []
-        for person in front:
-            for other, row in near[person]:
-                if other not in came:
-                    came[other] = person, row
-                    coming.append(other)
-        front = coming
-    chain = []
-    step = came[b]
-    while step is not None:
-        chain.append(step[1])
-        step = came[step[0]]
-    return chain
+        if not graph.has_edge(row[0], row[2]):
+            graph.add_edge(row[0], row[2], row=row)
+    people = nx.single_source_shortest_path(graph, a)[b]
+    return [graph.edges[pair]["row"] for pair in pairwise(people[::-1])]
 
 
 def _generations(offset: int) -> str:

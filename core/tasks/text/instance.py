@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from depthscope.core.encoding import MAX_OFFSET, NEVER
-from depthscope.core.tasks.spec import unasked
+from depthscope.core.tasks.spec import Problem
 
 NAME = "text"
 CONCEPT = "offset"
@@ -48,8 +49,8 @@ CLS, SEP = TOKEN["[CLS]"], TOKEN["[SEP]"]
 FIRST_NAME, FIRST_RELATION = TOKEN[NAMES[0]], TOKEN[RELATIONS[0]]
 
 
-@dataclass(frozen=True)
-class TextInstance:
+@dataclass(frozen=True, eq=False)
+class TextInstance(Problem):
     """Facts about people, in the order of the text, and a question about two of them.
 
     A fact or the question is a row (subject, offset, object): the subject is `offset` generations above the object,
@@ -77,15 +78,6 @@ class TextInstance:
         people = np.concatenate([self.facts[:, [0, 2]].ravel(), [self.query[0], self.query[2]]])
         if not ((people >= 0) & (people < m)).all():
             raise ValueError(f"facts and query must speak of {m} people")
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, TextInstance):
-            return NotImplemented
-        same = self.names == other.names and self.query == other.query
-        return same and np.array_equal(self.facts, other.facts)
-
-    def __hash__(self) -> int:
-        return hash((self.names, self.facts.tobytes(), self.query))
 
     @property
     def n_names(self) -> int:
@@ -159,10 +151,30 @@ class TextInstance:
         chain = self.difficulty
         return np.where(np.arange(1, steps + 1) > (NEVER if chain is None else chain), 1.0, 0.5)
 
-    def question(self) -> dict[str, str]:
-        """Nothing beside the text, which holds its question."""
-        return {}
 
-    def asked(self, **question: str | None) -> TextInstance:
-        """The text itself, if nothing is asked."""
-        return unasked(self, question)
+def oracle(instance: TextInstance) -> dict[str, Any]:
+    """Facts and generations between the one asked about and every other person, and the first step that decides."""
+    first = instance.first_decidable_step()
+    return {
+        "concept": instance.concept,
+        "from": instance.names[instance.query[0]],
+        "facts": _by_name(instance, instance.distance),
+        "offset": _by_name(instance, instance.offset),
+        "first_decidable_step": None if first == NEVER else first,
+    }
+
+
+def _by_name(instance: TextInstance, values: np.ndarray) -> dict[str, int | None]:
+    """Name to value; None for those whom nothing joins to the question."""
+    joined = instance.distance >= 0
+    return {name: int(v) if has else None for name, v, has in zip(instance.names, values, joined, strict=True)}
+
+
+def oracle_words(known: dict[str, Any]) -> str:
+    """The same as a sentence."""
+    steps = [known["facts"][name] for name in known["offset"]]
+    far = ", ".join(
+        f"{name} -" if step is None else f"{name} {step} {offset:+d}".replace("+0", "0")
+        for (name, offset), step in zip(known["offset"].items(), steps, strict=True)
+    )
+    return f"facts and generations from {known['from']}: {far}; decidable from step {known['first_decidable_step']}"

@@ -49,9 +49,9 @@ def paths(instance: TextInstance, encoding: Encoding) -> Routes:
 
 def _cuts(instance: TextInstance, on: np.ndarray) -> tuple[tuple[int, ...], ...]:
     """Each fact of the chain without which nothing joins the two people; none where there is another way round."""
-    found = []
+    cuts = []
     for row in on.tolist():
         without = replace(instance, facts=np.delete(instance.facts, row, axis=0))
         if without.distance[instance.query[2]] < 0:
-            found.append((row,))
-    return tuple(found)
+            cuts.append((row,))
+    return tuple(cuts)

@@ -1,4 +1,4 @@
-"""What probes look for in the states of a model that reads texts, and what they are held against."""
+"""What probes look for in the states of a model that reads texts, and what they are compared with."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def concept_for(concept: Concept, config: ModelConfig) -> Concept:
 
 def features(encoding: Encoding) -> np.ndarray:
     """Subject or object, one column a relation of its fact, mentions, is asked about, place, (n, f) float64."""
-    said = _mentions(encoding)
-    relations = said[:, 1, None] == np.arange(len(OFFSETS) + 1)
-    return np.column_stack([said[:, 0], relations, said[:, 2:], np.arange(encoding.n_nodes)]).astype(np.float64)
+    mentions = _mentions(encoding)
+    relations = mentions[:, 1, None] == np.arange(len(OFFSETS) + 1)
+    return np.column_stack([mentions[:, 0], relations, mentions[:, 2:], np.arange(encoding.n_nodes)]).astype(np.float64)
 
 
 def identities(encoding: Encoding) -> np.ndarray:

@@ -6,8 +6,15 @@ from depthscope.core.tasks.text import changes, drawing, edit, reading, training
 from depthscope.core.tasks.text.encode import encode
 from depthscope.core.tasks.text.generate import generate
 from depthscope.core.tasks.text.grammar import parse, render
-from depthscope.core.tasks.text.instance import NAME, NOT_JOINED, VOCABULARY, default_steps, relation_word
-from depthscope.core.tasks.text.oracle import oracle, oracle_words
+from depthscope.core.tasks.text.instance import (
+    NAME,
+    NOT_JOINED,
+    VOCABULARY,
+    default_steps,
+    oracle,
+    oracle_words,
+    relation_word,
+)  # fmt: skip
 from depthscope.core.tasks.text.paths import paths
 from depthscope.core.tasks.text.rules import RULES, counts, scrambled
 from depthscope.core.tasks.text.steering import steering
@@ -55,6 +62,7 @@ TASK = Task(
     shared=shared,
     together=together,
     edits=edit.EDITS,
+    places=lambda text: ("sentence", len(text.facts) + 1),
     changes=changes.CHANGES,
     absent=("permute: people have no order but that of the facts",),
     paths=paths,

@@ -37,8 +37,8 @@ def twin(instance: TextInstance, seed: int = 0) -> tuple[TextInstance, str]:
         if other.label == 1 - instance.label and consistent(other):
             a, before, b = instance.facts[row].tolist()
             was, names = relation_word(before), (instance.names[a][:40], instance.names[b][:40])
-            said = f"{names[0]} is the {relation_word(offset)} of {names[1]}, where it was the {was}"
-            return other, said
+            change = f"{names[0]} is the {relation_word(offset)} of {names[1]}, where it was the {was}"
+            return other, change
     raise InputError("this text has no twin: no single fact turns the answer without contradicting the others")
 
 

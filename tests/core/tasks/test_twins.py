@@ -90,7 +90,7 @@ def test_drawn_graphs_have_twins_of_the_same_degrees(data: str) -> None:
 
 
 def test_the_sentence_names_the_edges_that_moved() -> None:
-    graph = tasks.get("graph").parse("s a\na t\nu v\n", "g.txt").with_ends("s", "t")
+    graph = tasks.get("graph").parse("s a\na t\nu v\n", "g.txt").asked("s", "t")
     twin = twins.find(graph)
     gone, come = rows(graph) - rows(twin.instance), rows(twin.instance) - rows(graph)
     before, after = twin.change.split(" became ")
@@ -263,6 +263,6 @@ def test_the_seed_decides(task: str) -> None:
 def test_where_there_is_none_a_sentence_says_so(task: str, content: str, reason: str) -> None:
     instance = tasks.get(task).parse(content)
     if task == "graph":
-        instance = instance.with_ends("a", "b")
+        instance = instance.asked("a", "b")
     with pytest.raises(InputError, match=reason):
         twins.find(instance)

@@ -8,8 +8,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from depthscope.core.tasks.logic.encode import without_xor
 from depthscope.core.tasks.logic.instance import XOR, F, LogicInstance, T
-from depthscope.core.tasks.logic.rewrite import without_xor
 from depthscope.core.trace import Trace
 from depthscope.figures.linked_views import payload as linked_views
 from depthscope.figures.linked_views.drawn import MAX_NODES

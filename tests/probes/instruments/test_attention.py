@@ -22,7 +22,7 @@ from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import save_npz
 from tests.probes.hand_made import CONFIGS, untrained, wave
 
-GRAPH = tasks.get("graph").parse("A B\nB C\nC D\nA E\nE C\nF D\nF B\n", "x.txt").with_ends("A", "D")
+GRAPH = tasks.get("graph").parse("A B\nB C\nC D\nA E\nE C\nF D\nF B\n", "x.txt").asked("A", "D")
 
 
 def on_path(text: str, task: str, config: ModelConfig) -> tuple[Routes, set[tuple[str, str, int]]]:
@@ -41,7 +41,7 @@ def test_the_links_of_a_graph() -> None:
     due = {("A", "B"): 1, ("A", "E"): 1, ("B", "C"): 2, ("E", "C"): 2, ("C", "D"): 3}
     assert hops == {**due, ("F", "D"): NEVER, ("F", "B"): NEVER}
     assert [[GRAPH.names[k] for _, k in route.cut_pairs(units)] for units in route.cuts] == [["C"]]  # the bridge
-    two_ways = tasks.get("graph").parse("A B\nB D\nA C\nC D\n", "x.txt").with_ends("A", "D")
+    two_ways = tasks.get("graph").parse("A B\nB D\nA C\nC D\n", "x.txt").asked("A", "D")
     route = routes(two_ways, tasks.get("graph").encode(two_ways, CONFIGS["graph"]), CONFIGS["graph"])
     assert len(route.cuts) == 1
     assert len(route.cuts[0]) == 2
@@ -185,7 +185,7 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with np.load(tmp_path / "x.npz", allow_pickle=False) as kept:
         assert kept["auroc.trained.value"].shape == scores.auroc.trained.shape
     with pytest.raises(InputError, match="no instance has a path"):
-        attention.measure(wave(), [GRAPH.with_ends("D", "A")])
+        attention.measure(wave(), [GRAPH.asked("D", "A")])
     with pytest.raises(ValueError, match=r"uniform.*\(1, 2\).*\(11, 2\)"):
         replace(scores.mass, uniform=np.zeros((1, 2)))
     assert main(["attention", "logic-gru"]) == 2

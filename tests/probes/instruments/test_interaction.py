@@ -23,7 +23,7 @@ from depthscope.probes.instruments.interaction import Influence
 from depthscope.probes.measuring.results import save_npz
 from tests.probes.hand_made import CONFIGS, untrained, wave
 
-GRAPH = tasks.get("graph").parse("A B\nB C\nC D\nA E\nF D\nG F\nF G\n", "x.txt").with_ends("A", "D")
+GRAPH = tasks.get("graph").parse("A B\nB C\nC D\nA E\nF D\nG F\nF G\n", "x.txt").asked("A", "D")
 ENCODING = tasks.get("graph").encode(GRAPH, CONFIGS["graph"])
 
 
@@ -114,7 +114,7 @@ def test_any_state_has_its_jacobian(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_node_that_is_named_needs_no_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    apart = GRAPH.with_ends("D", "A")
+    apart = GRAPH.asked("D", "A")
     found = interaction.measure(wave(), [apart], steps=3, node="D", at=2)
     assert (found.n, found.left_out) == (1, 0)
     assert np.isnan(found.mass.trained.value).all()
@@ -171,7 +171,7 @@ def mixing_everywhere() -> Checkpoint:
 
 
 def test_the_wave_matters_along_its_path_and_noise_nowhere(tmp_path: Path) -> None:
-    carried = interaction.measure(wave(), [GRAPH, GRAPH.with_ends("D", "A")], steps=3)
+    carried = interaction.measure(wave(), [GRAPH, GRAPH.asked("D", "A")], steps=3)
     assert (carried.n, carried.left_out) == (1, 1)
     assert carried.mass.trained.value[2] > 0.95  # D hears C and F, and only C is reached
     assert carried.auroc.trained.value[2] == 1
@@ -198,7 +198,7 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with np.load(tmp_path / "x.npz", allow_pickle=False) as kept:
         assert kept["first.value"].shape == (scores.steps + 1, GRAPH.n_nodes)
     with pytest.raises(InputError, match="no instance has a path"):
-        interaction.measure(wave(), [GRAPH.with_ends("D", "A")])
+        interaction.measure(wave(), [GRAPH.asked("D", "A")])
     with pytest.raises(InputError, match="directions"):
         interaction.measure(wave(), [GRAPH], directions=-1)
     with pytest.raises(ValueError, match=r"error.*\(1, 2\).*\(2, 2\)"):

@@ -23,7 +23,7 @@ from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.results import save_npz
 from tests.probes.hand_made import CONFIGS, untrained, wave
 
-GRAPH = tasks.get("graph").parse("A B\nB C\nC D\nF D\nG F\nA G\nA H\n", "x.txt").with_ends("A", "D")
+GRAPH = tasks.get("graph").parse("A B\nB C\nC D\nF D\nG F\nA G\nA H\n", "x.txt").asked("A", "D")
 
 
 @pytest.mark.slow
@@ -42,7 +42,7 @@ def test_a_wave_stops_at_its_bridge_and_nowhere_else() -> None:
 
 
 def test_the_front_waits_for_an_edge_that_is_cut_for_a_while() -> None:
-    line = tasks.get("graph").parse("A B\nB C\nC D\n", "x.txt").with_ends("A", "D")
+    line = tasks.get("graph").parse("A B\nB C\nC D\n", "x.txt").asked("A", "D")
     base = trace.record(wave(), line, 3)  # with no step to spare
     scores = knockout.measure(wave(), [line], steps=3)
     assert base.answer == 1
@@ -150,7 +150,7 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with np.load(tmp_path / "x.npz", allow_pickle=False) as kept:
         assert kept["map_change"].shape == scores.map_change.shape
     with pytest.raises(InputError, match="cannot do without"):
-        knockout.measure(wave(), [GRAPH.with_ends("D", "A")])
+        knockout.measure(wave(), [GRAPH.asked("D", "A")])
     with pytest.raises(InputError, match="answered right"):
         knockout.measure(wave(), [GRAPH], steps=1)
     with pytest.raises(ValueError, match=r"map_change.*\(1, 2\).*\(1, 3\)"):

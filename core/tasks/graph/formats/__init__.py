@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable
 from pathlib import PurePath
 
 from depthscope.core.errors import InputError
@@ -26,8 +25,10 @@ EXTENSIONS = {
     "csv": "table", "tsv": "table", "npy": "npy", "graphml": "graphml", "gml": "gml", "gexf": "gexf",
     "json": "node-link", "cyjs": "cytoscape", "net": "pajek", "paj": "pajek", "dot": "dot", "gv": "dot",
 }  # fmt: skip
-BINARY = {"graphml": "markup.read_graphml", "gexf": "markup.read_gexf"}
-TEXT = {
+BINARY = ("graphml", "gexf")
+READERS = {
+    "graphml": "markup.read_graphml",
+    "gexf": "markup.read_gexf",
     "edge-list": "edge_list.read",
     "table": "table.read",
     "matrix": "table.read_matrix",
@@ -93,35 +94,23 @@ def parse(
     if is_array and chosen in (None, "npy", "table", "matrix", "edge-list"):
         data = text if isinstance(text, bytes) else b""
         draft = table.read_npy(data, {"matrix": True, "edge-list": False}.get(chosen or ""))
-    elif chosen in BINARY:
-        _check_size(text, chosen)
-        draft = _reader(BINARY[chosen])(text)
     else:
-        draft = _read_text(decode(text), chosen, filename, text)
+        draft = _read(text, chosen, filename)
     return draft.finish(source, target)
 
 
-def _check_size(data: str | bytes, name: str) -> None:
-    limit = SLOW.get(name)
-    if limit is not None and len(data) > limit * 1_000_000:
-        raise InputError(f"the file is over {limit} MB, which is the limit for {name}; save it as an edge list")
-
-
-def _read_text(text: str, chosen: str | None, filename: str | None, data: str | bytes) -> Draft:
+def _read(data: str | bytes, chosen: str | None, filename: str | None) -> Draft:
+    text = "" if chosen in BINARY else decode(data)
     head = text.lstrip()[:HEAD]
     chosen = chosen or next((name for name, sign in SIGNS if sign.match(head)), "edge-list")
-    _check_size(data, chosen)
-    if chosen in BINARY:
-        return _reader(BINARY[chosen])(data)
+    limit = SLOW.get(chosen)
+    if limit is not None and len(data) > limit * 1_000_000:
+        raise InputError(f"the file is over {limit} MB, which is the limit for {chosen}; save it as an edge list")
     if chosen == "edge-list" and _extension(filename) in ("csv", "tsv"):
         return table.read(text, as_matrix=False)
-    return _reader(TEXT[chosen])(text)
-
-
-def _reader(name: str) -> Callable[[str | bytes], Draft]:
-    """A reader by module and function."""
-    module, function = name.split(".")
-    return getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    module, function = READERS[chosen].split(".")
+    read = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+    return read(data if chosen in BINARY else text)
 
 
 def _extension(filename: str | None) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from depthscope.core.errors import InputError
 from depthscope.core.tasks.graph.formats.ends import choose_ends
 from depthscope.core.tasks.graph.instance import GraphInstance
+from depthscope.core.tasks.wording import number_of
 
 MAX_BYTES = 50_000_000
 MAX_NODES = 200_000
@@ -88,15 +89,15 @@ class Draft:
         _check_text(names)
         notes = list(self.notes)
         if self.n_undirected:
-            notes.append(f"{_count(self.n_undirected, 'undirected edge')} became two directed ones each.")
+            notes.append(f"{number_of(self.n_undirected, 'undirected edge')} became two directed ones each.")
         edges = np.array(self.pairs, dtype=np.int64).reshape(-1, 2)
         edges = _without_loops_and_repeats(edges, len(names), notes)
-        asked = [
+        ends = [
             self._name(self.source if source is None else source),
             self._name(self.target if target is None else target),
         ]
-        GraphInstance(names, edges, 0, 0).with_ends(*asked)  # refuses names that are no nodes
-        start, end = (None if name is None else self.index[name] for name in asked)
+        GraphInstance(names, edges, 0, 0).asked(*ends)  # refuses names that are no nodes
+        start, end = (None if name is None else self.index[name] for name in ends)
         start, end, note = choose_ends(names, edges, start, end)
         return GraphInstance(names, edges, start, end, tuple(notes + note))
 
@@ -131,15 +132,11 @@ def _without_loops_and_repeats(edges: np.ndarray, n_nodes: int, notes: list[str]
     """The (E, 2) edges with the first of each kept, in order; says in the notes what was dropped."""
     proper = edges[edges[:, 0] != edges[:, 1]]
     if len(proper) < len(edges):
-        notes.append(f"{_count(len(edges) - len(proper), 'self-loop')} dropped.")
+        notes.append(f"{number_of(len(edges) - len(proper), 'self-loop')} dropped.")
     first = np.sort(np.unique(proper[:, 0] * n_nodes + proper[:, 1], return_index=True)[1])
     if len(first) < len(proper):
-        notes.append(f"{_count(len(proper) - len(first), 'repeated edge')} dropped.")
+        notes.append(f"{number_of(len(proper) - len(first), 'repeated edge')} dropped.")
     return proper[first]
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _check_text(names: tuple[str, ...]) -> None:

@@ -44,8 +44,8 @@ def ask(kind: str, layout: str, reader: Callable[[], Answer]) -> Answer:
         place = PLACE.fullmatch(str(error))
         what, where = (place[1], f"line {place[2]}: ") if place else (str(error), "")
         what = f"{what} is missing" if isinstance(error, KeyError) else " ".join(what.split())
-        told = f" ({what[:150]})" if isinstance(error, nx.NetworkXException | ValueError | KeyError) else ""
-        raise InputError(f"{where}the {kind} cannot be read{told}; {layout}") from None
+        detail = f" ({what[:150]})" if isinstance(error, nx.NetworkXException | ValueError | KeyError) else ""
+        raise InputError(f"{where}the {kind} cannot be read{detail}; {layout}") from None
 
 
 def draft_of(graph: nx.Graph, declared: Sequence[Hashable]) -> Draft:
@@ -83,5 +83,5 @@ def draft_of(graph: nx.Graph, declared: Sequence[Hashable]) -> Draft:
 
 
 def _label(data: dict[str, object]) -> str:
-    found = (str(data[key]) for key in ("label", "name") if isinstance(data.get(key), str | int | float))
-    return next(filter(None, found), "")
+    texts = (str(data[key]) for key in ("label", "name") if isinstance(data.get(key), str | int | float))
+    return next(filter(None, texts), "")

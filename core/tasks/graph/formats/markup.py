@@ -1,6 +1,6 @@
 """GraphML and GEXF, by networkx, after the XML was found to be safe and complete.
 
-networkx passes over what it does not expect (graphs inside nodes, ends without a node), so the result is held against
+networkx passes over what it does not expect (graphs inside nodes, ends without a node), so the result is compared with
 the elements of the file.
 """
 

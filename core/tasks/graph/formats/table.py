@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 import warnings
 
@@ -200,11 +199,8 @@ def _finite(cells: Rows, lines: list[int], skipped_columns: int) -> np.ndarray:
         return values
     for row, line in zip(cells, lines, strict=True):
         for column, cell in enumerate(row, 1 + skipped_columns):
-            try:
-                good = math.isfinite(float(cell))
-            except ValueError:
-                good = False
-            if not good:
+            value = _numbers([[cell]])
+            if value is None or not np.isfinite(value).all():
                 raise InputError(
                     f"line {line}, column {column}: {cell[:40]!r} is not a finite number; "
                     "write 0 for no edge and 1 for an edge"
