@@ -15,6 +15,7 @@ from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.measuring import alignment as pairing, results
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result, shown
+from depthscope.probes.measuring.shapes import check_shapes
 
 PARTS = ("both right", "only the first right", "only the second right", "both wrong")
 
@@ -44,9 +45,7 @@ class Agreement(Result):
     untrained: np.ndarray
 
     def __post_init__(self) -> None:
-        expected = (len(self.difficulty), len(PARTS), self.steps + 1)
-        if self.parts.shape != expected:
-            raise ValueError(f"parts have shape {self.parts.shape}, but the axes make it {expected}")
+        check_shapes(self, (len(self.difficulty), len(PARTS), self.steps + 1), "parts")
 
     def accuracy(self, side: int) -> np.ndarray:
         """Share of right answers of the first (0) or the second (1), (D, T+1)."""

@@ -23,6 +23,7 @@ from depthscope.probes.maths.automaton_learning import Learned
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 MAX_STATES, MOST_STATES = 8, 32
 FIT, VALIDATE, LARGER = 30, 10, 10
@@ -143,11 +144,8 @@ class Automaton(Result):
     larger: Test | None
 
     def __post_init__(self) -> None:
-        if self.validation.shape != self.tried.shape:
-            raise ValueError(f"validation has shape {self.validation.shape}, tried has shape {self.tried.shape}")
-        expected = (len(self.rule_state), self.n_states)
-        if self.rule_messages.shape != expected:
-            raise ValueError(f"rule_messages have shape {self.rule_messages.shape}, expected {expected}")
+        check_shapes(self, self.tried.shape, "validation", "validation_moves")
+        check_shapes(self, (len(self.rule_state), self.n_states), "rule_messages")
 
     def table(self) -> str:
         """The search over numbers of states, then the programs on both sets of instances."""

@@ -25,6 +25,7 @@ from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.measuring import controls
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import linear_probe, margins as reading
 
 FOLDS, FEWEST = 5, 40
@@ -93,10 +94,7 @@ class Commitment(Result):
     accuracy_untrained: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("t_rep", "decidable", "answer", "right"):
-            shape = getattr(self, name).shape
-            if shape != self.t_out.shape:
-                raise ValueError(f"{name} has shape {shape}, but t_out has shape {self.t_out.shape}")
+        check_shapes(self, self.t_out.shape, "t_rep", "decidable", "answer", "right")
 
     def table(self) -> str:
         """The times with their controls, over all and by answer."""

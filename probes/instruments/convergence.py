@@ -19,6 +19,7 @@ from depthscope.probes.measuring.alignment import Rows
 from depthscope.probes.measuring.estimate import Estimate, interval
 from depthscope.probes.measuring.progress import counted
 from depthscope.probes.measuring.results import Result, shown
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import margins as reading, nodes as sample
 
 PERMUTATIONS = 200
@@ -48,10 +49,7 @@ class Course:
     shuffled: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("change", "turn", "rest"):
-            shape = getattr(self, name).shape
-            if shape != self.settled_share.shape:
-                raise ValueError(f"{name} has shape {shape}, expected {self.settled_share.shape}")
+        check_shapes(self, self.settled_share.shape, "change", "turn", "rest")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments.exit import kl
 from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.shapes import check_shapes
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,8 @@ class Damage:
     recovery: Estimate
 
     def __post_init__(self) -> None:
-        for name, shape in (("kl", self.kl.shape), ("graph", self.graph.shape[:1])):
-            if shape != self.flips.shape:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, but flips has {self.flips.shape}")
+        check_shapes(self, self.flips.shape, "kl")
+        check_shapes(self, (*self.flips.shape, self.graph.shape[-1]), "graph")
 
 
 def recovery_steps(base: np.ndarray, edited: np.ndarray, at: np.ndarray) -> np.ndarray:

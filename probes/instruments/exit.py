@@ -18,6 +18,7 @@ from depthscope.probes.instrument import Bench, NoOptions, instrument, refuse_un
 from depthscope.probes.measuring import results
 from depthscope.probes.measuring.estimate import RESAMPLES, Estimate, interval, resamples
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 TITLES = {
     "kl": "answer's distribution still",
@@ -57,13 +58,8 @@ class Observed:
 
     def __post_init__(self) -> None:
         rows, n = self.logits.shape
-        for name, values in vars(self).items():
-            expected = (rows - 1, n) if name.startswith("change") else (n,)
-            if name != "logits" and values.shape != expected:
-                raise ValueError(
-                    f"{name} has shape {values.shape}, but logits have shape {self.logits.shape}, which makes it "
-                    f"{expected}"
-                )
+        check_shapes(self, (rows - 1, n), "change_answer", "change_all")
+        check_shapes(self, (n,), "label", "decidable", "difficulty", "group")
 
     @property
     def steps(self) -> int:
@@ -92,9 +88,7 @@ class ExitCurve:
     gain: Estimate
 
     def __post_init__(self) -> None:
-        for name, values in vars(self).items():
-            if name != "title" and values.shape != self.threshold.shape:
-                raise ValueError(f"{name} has shape {values.shape}, but threshold has shape {self.threshold.shape}")
+        check_shapes(self, self.threshold.shape, "accuracy", "steps", "control", "gain")
 
 
 @dataclass(frozen=True)

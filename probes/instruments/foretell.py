@@ -21,6 +21,7 @@ from depthscope.probes.instrument import Bench, instrument, option, refuse_unlab
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.estimate import Estimate, interval
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import margins as reading
 from depthscope.probes.reading.margins import ByReader, Reader
 
@@ -105,10 +106,7 @@ class Foretold(Result):
     risk: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("speed", "residual", "magnitude", "distance", "risk"):
-            shape = getattr(self, name).shape
-            if shape != self.wrong.shape:
-                raise ValueError(f"{name} has shape {shape}, but wrong has shape {self.wrong.shape}")
+        check_shapes(self, self.wrong.shape, "speed", "residual", "magnitude", "distance", "risk")
 
     def score(self, predictors: str = WAVE) -> Score:
         """The score of a set of predictors."""

@@ -28,6 +28,7 @@ from depthscope.probes.maths.pullback import pulled_back, states_of
 from depthscope.probes.measuring import controls
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 LEAST_STEPS = 20
 """T where none is asked for and the instances need fewer: a highway shows over many steps."""
@@ -70,8 +71,7 @@ class Highway:
     sha256s: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.ratio.shape != self.size.shape:
-            raise ValueError(f"ratio has shape {self.ratio.shape}, but size has shape {self.size.shape}")
+        check_shapes(self, self.size.shape, "ratio")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from depthscope.probes.instrument import Bench, instrument
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 KINDS = ("cut", "silence")
 """Whether what is left of a query's attention is renormalised, or the weight is lost."""
@@ -87,12 +88,8 @@ class Effect:
     off_fall: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("delay_late", "delay_change", "delay_off"):
-            if (shape := getattr(self, name).shape) != self.delay.shape:
-                raise ValueError(f"{name} has shape {shape}, but delay has shape {self.delay.shape}")
-        sizes = {len(x) for x in (self.edits, self.off_edits, self.fall, self.off_fall)}
-        if len(sizes) > 1:
-            raise ValueError(f"edits, off_edits, fall and off_fall are of different lengths: {sorted(sizes)}")
+        check_shapes(self, self.delay.shape, "delay_late", "delay_change", "delay_off")
+        check_shapes(self, self.fall.shape, "edits", "off_edits", "off_fall")
 
     @property
     def n(self) -> int:
@@ -141,14 +138,9 @@ class KnockoutScores(Result):
     inputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        expected = (len(self.map_units), self.steps)
-        if self.map_change.shape != expected:
-            raise ValueError(f"map_change has shape {self.map_change.shape}, but units and steps make it {expected}")
-        if len(self.map_edits) != len(self.map_units) or len(self.inputs) != self.n:
-            raise ValueError(
-                f"there are {len(self.map_edits)} map_edits of {len(self.map_units)} units, and {len(self.inputs)} "
-                f"inputs of {self.n} instances"
-            )
+        check_shapes(self, (len(self.map_units), self.steps), "map_change")
+        check_shapes(self, (len(self.map_units),), "map_edits")
+        check_shapes(self, (self.n,), "inputs")
 
     def table(self) -> str:
         """Both kinds against their controls, and the step that matters."""

@@ -23,6 +23,7 @@ from depthscope.probes.instruments.exit import kl
 from depthscope.probes.measuring import controls, instances as subjects
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 FIT_INSTANCES, FIT_CELLS = 64, 6_000_000
 """Instances that a tuned lens is fitted on, fewer where their states would be more numbers than the second."""
@@ -50,10 +51,7 @@ class Curve:
     answer_kl: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("same", "answer_kl"):
-            shape = getattr(self, name).shape
-            if shape != self.kl.shape:
-                raise ValueError(f"{name} has shape {shape}, but kl has shape {self.kl.shape}")
+        check_shapes(self, self.kl.shape, "same", "answer_kl")
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,7 @@ class Lenses(Result):
     tuned: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.logit.shape != self.tuned.shape or self.logit.shape[1:] != self.instance.shape:
-            raise ValueError(f"logit has shape {self.logit.shape}, tuned {self.tuned.shape}: expected one a node")
+        check_shapes(self, (self.steps + 1, len(self.instance)), "logit", "tuned")
 
     def curve(self, name: str) -> Curve:
         """A lens by name."""

@@ -24,6 +24,7 @@ from depthscope.probes.instrument import Bench, instrument
 from depthscope.probes.measuring import instances as subjects, twin_runs
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Progress, Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 LEAST_GAP = 1.0
 """Logits between clean and corrupt below which there is nothing to bring over."""
@@ -69,14 +70,8 @@ class EffectMap:
     donor_input: str
 
     def __post_init__(self) -> None:
-        n = len(self.labels)
-        if self.effect.shape != self.front.shape or self.effect.shape[1:] != (n,) or self.path.shape != (n,):
-            raise ValueError(
-                f"effect has shape {self.effect.shape}, front {self.front.shape} and path {self.path.shape}; "
-                f"there are {n} labels"
-            )
-        if len(self.edits) != n:
-            raise ValueError(f"there are {len(self.edits)} edits and {n} labels")
+        check_shapes(self, (len(self.front), len(self.labels)), "effect", "front")
+        check_shapes(self, (len(self.labels),), "path", "edits")
 
     def edit(self, t: int, i: int) -> str:
         """The edit that patches a cell, as `depthscope probe do` takes it."""

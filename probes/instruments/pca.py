@@ -16,6 +16,7 @@ from depthscope.probes.measuring.alignment import Rows
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.progress import counted
 from depthscope.probes.measuring.results import Result, shown
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import nodes as sample
 
 FLAT = 1e-6
@@ -51,10 +52,7 @@ class Components:
     random: np.ndarray
 
     def __post_init__(self) -> None:
-        rows = len(self.by_step)
-        for name in ("angle", "ceiling"):
-            if getattr(self, name).shape != (rows, COMPONENTS):
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {(rows, COMPONENTS)}")
+        check_shapes(self, (len(self.by_step), COMPONENTS), "angle", "ceiling")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.measuring import controls, instances as subjects
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 DOSES = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 DOSE = 1.0
@@ -76,13 +77,8 @@ class Response:
     edits: tuple[tuple[str, ...], ...]
 
     def __post_init__(self) -> None:
-        for name, values in vars(self).items():
-            if name not in ("direction", "instance", "edits") and values.shape != self.dose.shape:
-                raise ValueError(f"{name} has shape {values.shape}, but dose has shape {self.dose.shape}")
-        if self.instance.shape != (len(self.edits),):
-            raise ValueError(
-                f"instance has shape {self.instance.shape}, but there are edits of {len(self.edits)} places"
-            )
+        check_shapes(self, self.dose.shape, "f1", "recall", "precision", "any_time", "moved", "norm")
+        check_shapes(self, (len(self.edits),), "instance")
 
 
 @dataclass(frozen=True)

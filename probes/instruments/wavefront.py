@@ -20,6 +20,7 @@ from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.maths.line_fit import OWN, SHUFFLED, UNTRAINED, Fit, line
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import margins as reading
 from depthscope.probes.reading.margins import ByReader, Reader
 
@@ -86,13 +87,8 @@ class Wavefront(Result):
     node_arrival: np.ndarray
 
     def __post_init__(self) -> None:
-        by_distance, by_node = ("arrived", "untrained_arrived", "tau_mean"), ("node", "node_distance", "node_arrival")
-        for axis, names in {"distance": by_distance, "instance": by_node}.items():
-            expected = getattr(self, axis).shape
-            for name in names:
-                shape = getattr(self, name).shape
-                if shape != expected:
-                    raise ValueError(f"{name} has shape {shape}, but {axis} has shape {expected}")
+        check_shapes(self, self.distance.shape, "arrived", "untrained_arrived", "tau_mean")
+        check_shapes(self, self.instance.shape, "node", "node_distance", "node_arrival")
 
     def fit(self, order: str | None = None, of: str = OWN) -> Fit:
         """The line of an order, the first if None, or its control."""
