@@ -94,9 +94,7 @@ def measure(bench: Bench, options: Options) -> Agreement:
     sides = [bench] if other is None else [bench, other]
     for side in sides:
         _reserve(side)
-    total = bench.expect(bench.runs() + sum(side.runs() for side in sides))
-    for side in sides:
-        side.count = total
+    bench.expect(bench.runs() + sum(side.runs() for side in sides))
     mine, plain = bench.logits() > 0, bench.logits(bench.untrained) > 0  # (T+1, N)
     theirs = plain if other is None else other.logits() > 0
     label = np.array([bool(instance.label) for instance in bench.instances])

@@ -154,9 +154,7 @@ def measure(bench: Bench, options: Options) -> Foretold:
     whole = [replace(bench, instances=drawn), bench]
     half = [replace(one, steps=bench.steps // 2) for one in whole]
     _reserve(whole, half[0].steps, reader)
-    count = bench.expect(sum(x.runs() for x in whole) + 2 * sum(x.runs() for x in half))
-    for one in (*whole, *half):
-        one.count = count
+    bench.expect(sum(x.runs() for x in whole) + 2 * sum(x.runs() for x in half))
     waves = list(_waves(half, reader))
     wrong = []
     for one, wave in zip(whole, waves, strict=True):
@@ -225,10 +223,7 @@ def _waves(benches: Sequence[Bench], reader: Reader) -> Sequence[Predictors]:
     line, predictors = np.empty(0), []
     for bench in benches:
         at, margins = bench.steps, reading.margins(bench, reader)
-        orders = [
-            next(iter(reading.orders(bench.checkpoint, x, e).values()))
-            for x, e in zip(bench.instances, bench.encodings, strict=True)
-        ]
+        orders = [next(iter(order.values())) for order in reading.orders(bench)]
         waves = [_wave(*x, at) for x in zip(orders, bench.encodings, margins, strict=True)]
         if not len(line):
             far, tau = (np.concatenate([w[k][(w[0] > 0) & (w[1] <= at)] for w in waves]) for k in (0, 1))

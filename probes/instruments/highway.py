@@ -22,7 +22,6 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import collate
 from depthscope.core.errors import InputError
-from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.probes.instrument import Bench, instrument, option, refuse_unlabelled
 from depthscope.probes.maths.pullback import pulled_back, states_of
 from depthscope.probes.measuring import controls
@@ -159,7 +158,7 @@ def _batches(bench: Bench) -> Iterable[np.ndarray]:
 
 def mechanisms(checkpoint: Checkpoint) -> tuple[list[str], list[str]]:
     """The mechanisms that can be switched off in a checkpoint, and those that it does not have."""
-    ours = isinstance(checkpoint.model, DepthRecurrentTransformer)
+    ours = checkpoint.model.shapes.edits_attention
     has = [name for name, changes in OFF.items() if ours and replace(checkpoint.config, **changes) != checkpoint.config]
     if checkpoint.kind == "fixed-depth" and "depth embedding" in has:
         has.remove("depth embedding")  # there it is the number of blocks

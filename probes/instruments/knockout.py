@@ -16,7 +16,6 @@ from depthscope.core import trace
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import NEVER, Encoding
 from depthscope.core.errors import InputError
-from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.core.tasks.paths import Routes
 from depthscope.core.trace import Trace
 from depthscope.probes.editing import language
@@ -106,7 +105,7 @@ class Effect:
         for k in np.flatnonzero(np.isin(self.delay, SHOWN) & (self.delay_late.n > 0)):
             late, change, off = self.delay_late[k], self.delay_change[k], self.delay_off[k]
             lines.append(f"{self.delay[k]:+12d}{late.n:5d}{f'{late}':>24}{f'{change:+.2f}':>28}{f'{off:+.2f}':>28}")
-        return lines + [f"made by: {next(edit for edit in self.edits if edit)}"] * (self.n == 1)
+        return lines + [f"made by: {edit}" for edit in self.edits if edit and self.n == 1]
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ def unfit(checkpoint: Checkpoint) -> str | None:
     """Why no attention can be taken out; None if it can."""
     if not checkpoint.model.shapes.heads:
         return "it has no attention to take an edge out of"
-    if not isinstance(checkpoint.model, DepthRecurrentTransformer):
+    if not checkpoint.model.shapes.edits_attention:
         return "this kind of model lets nobody into its attention"
     return None
 
@@ -311,7 +310,11 @@ def matched(
 
 
 def _effect(bench: Bench, kind: str, trials: Sequence[Trial], group: np.ndarray) -> Effect:
-    """What one kind of cut did to N instances; those without such a cut are NaN and count nowhere."""
+    """What one kind of cut did to N instances; those without such a cut are NaN and count nowhere.
+
+    A cut at all steps says whether the answer needs the unit; a cut at one step alone says when. Paths pass their unit
+    at different steps, so the single cuts are lined up by the delay to that step before they are averaged.
+    """
     path, off = np.stack([trial.path for trial in trials]), np.stack([trial.off for trial in trials])  # (N, 1 + T)
     column = lambda name: np.array([getattr(trial, name) for trial in trials])  # noqa: E731
 

@@ -276,6 +276,11 @@ def oracle_front(checkpoint: Checkpoint, run: Trace) -> tuple[np.ndarray, np.nda
 def scores_of(bench: Bench, found: EffectMap, clean: Trace, corrupt: Trace, index: int) -> dict[str, float]:
     """What is summed up of one map; NaN where it is not defined.
 
+    Why so many: a share on the front says where the effect lies, but not that it is large, which the mean R does;
+    random cells at the same steps say what any node would bring, a donor of the same label what any foreign state
+    would, and an untrained network what the wiring alone brings. Steps 0 and T are left out: there the input or the
+    readout itself is patched.
+
     Args:
         bench: Of the checkpoint that ran.
         found: The map.

@@ -24,6 +24,7 @@ from depthscope.probes.editing.directions import DIRECTIONS, MEANS, PROBE, READO
 from depthscope.probes.editing.language import END, Edit, written
 from depthscope.probes.editing.runner import Material
 from depthscope.probes.instrument import Bench, instrument, option
+from depthscope.probes.maths.movement import stays_from
 from depthscope.probes.measuring import controls, instances as subjects
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
@@ -287,8 +288,7 @@ def _score(place: Place, after: np.ndarray, before: np.ndarray, carries: np.ndar
     `after` and `before` are the values read at every node, (T+1, n), with the edit and without.
     """
     changed = after != before
-    still = changed[::-1].argmin(0)  # steps at the end through which it stays changed
-    arrival = np.where(changed.all(0), 0, len(after) - still)
+    arrival = stays_from(changed)
     arrived = changed[-1] & carries
     arrived[list(place.nodes)] = False
     should = (place.distance != NEVER) & carries
