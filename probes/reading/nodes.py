@@ -13,7 +13,6 @@ from depthscope.core import tasks
 from depthscope.core.answers import batches
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import Encoding, collate
-from depthscope.core.protocol import RecurrentModel
 from depthscope.core.tasks import concepts, twins
 from depthscope.core.tasks.concepts import Concept
 
@@ -201,7 +200,7 @@ def crossed(concept: Concept, nodes: Sample) -> tuple[str, np.ndarray]:
 
 
 @torch.inference_mode()
-def states(model: RecurrentModel, sample: Rows, steps: int, each: Callable[[], None] = lambda: None) -> np.ndarray:
+def states(model: Any, sample: Rows, steps: int, each: Callable[[], None] = lambda: None) -> np.ndarray:
     """States of N nodes after 0..T steps, (T+1, N, d) float32; nothing else of the runs is kept.
 
     `each` is called after every step of a batch; those without a node of the N are not run.
