@@ -18,6 +18,7 @@ from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.address import UserInput
 from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.visit.view import View
+from depthscope.ui.widgets.figures import downloads
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work as background
 from depthscope.ui.work.work import Progress, Work
@@ -169,16 +170,11 @@ def choice(view: View) -> None:
         return
     good = [item for item in items if item.problem is None]
     at = next((i for i, item in enumerate(good) if _is_open(view, item)), None)
-    st.session_state["batch_widget"] = at
-
-    def choose() -> None:
-        if (chosen := st.session_state["batch_widget"]) is not None:
-            show(good[chosen])
-
     if good:
         st.selectbox(
             f"Batch: {len(good):,} instances", range(len(good)), format_func=lambda i: f"{i + 1}. {good[i].name}"[:80],
-            key="batch_widget", on_change=choose, index=None, placeholder="Choose one",
+            index=None, placeholder="Choose one",
+            **visit.bind("batch_widget", at, lambda chosen: None if chosen is None else show(good[chosen])),
         )  # fmt: skip
         with st.container(horizontal=True):
             here = -1 if at is None else at
@@ -209,8 +205,7 @@ def answers(view: View) -> None:
         result = background.result(work)
         if result is None:
             st.caption("Every instance runs for its own number of steps, as `depthscope trace CKPT batch.jsonl` does.")
-            if not background.under_way(work):
-                st.button("Answer all", on_click=background.start, args=(work,), key="answer batch")
+            background.offer(work, "Answer all")
             return
         answers = [json.loads(line) for line in result["lines"]]
         rows = [_row(item, answer) for item, answer in zip(items, answers, strict=True)]
@@ -230,14 +225,13 @@ def answers(view: View) -> None:
         picked = chosen["selection"]["rows"] if chosen else []
         if picked and not _is_open(view, items[picked[0]]):
             st.button(f"Open number {picked[0] + 1}", on_click=show, args=(items[picked[0]],), key="open picked")
-        st.download_button(
-            "Answers as JSON Lines", lambda: "".join(f"{line}\n" for line in result["lines"]),
-            f"{view.checkpoint.name}-batch.jsonl", "application/x-ndjson", on_click="ignore",
-        )  # fmt: skip
-        st.download_button(
-            "Instances as JSON Lines", lambda: as_lines(items), "batch.jsonl", "application/x-ndjson",
-            on_click="ignore", help="What `depthscope trace` and the Frontier page read",
-        )  # fmt: skip
+        answers_file = f"{view.checkpoint.name}-batch.jsonl"
+        offers = [
+            ("Answers as JSON Lines", answers_file, lambda: "".join(f"{line}\n" for line in result["lines"])),
+            ("Instances as JSON Lines", "batch.jsonl", lambda: as_lines(items)),
+        ]
+        downloads("batch", offers)
+        st.caption("`depthscope trace` and the Frontier page read the instances.")
 
 
 def as_lines(items: Sequence[Item]) -> str:

@@ -90,7 +90,7 @@ def test_what_is_measured_is_what_the_library_measures(server: str, visit: NewVi
     here.open(f"{server}/attention?checkpoint=graph-house&example=three-hops")
     here.page.get_by_role("button", name="Measure", exact=True).first.click()
     expect(here.page.get_by_text("The shade is the interval of the best head")).to_be_visible(timeout=WAIT)
-    expect(here.page.get_by_text("Numbers, command and code")).to_be_visible()
+    expect(here.page.get_by_text("Numbers, command and code")).to_have_count(3)  # two are of the open instance
     with here.page.expect_download() as saved:
         here.page.get_by_role("button", name="JSON", exact=True).last.click()
     got = json.loads(saved.value.path().read_text())

@@ -12,7 +12,7 @@ from benchmarks.__main__ import PAGE as SPEED, kept, table as speed_table
 from benchmarks.tables.table import KEPT, PAGE as TABLES, Share, Table
 from depthscope.__main__ import usage
 from depthscope.probes.registry import NAMES
-from depthscope.ui.widgets import explain
+from depthscope.ui.widgets import figures
 
 ROOT = Path(__file__).parents[2]
 INSTRUMENT_NAMES = ("fit", "trivial", *NAMES)
@@ -74,9 +74,10 @@ def test_an_instrument_has_a_page_of_its_name() -> None:
 
 @pytest.mark.parametrize("name", INSTRUMENT_NAMES)
 def test_a_page_in_the_app_has_no_links_to_files(name: str) -> None:
-    text = explain.page(name)
+    text = figures.documentation(name)
     assert text.startswith("### ")
     assert ".md)" not in text
+    assert (figures.question(name) or "").endswith((".", "?"))
 
 
 def test_the_results_are_a_page_of_claims() -> None:

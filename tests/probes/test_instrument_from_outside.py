@@ -107,7 +107,7 @@ def test_the_name_of_another_is_refused(named: str, tmp_path: Path, capsys: Capt
 def test_its_numbers_are_a_csv_and_its_section_asks_the_same(named: str, tmp_path: Path) -> None:
     registry.name_all([named])
     ours = untrained(tmp_path / "graph", "graph")
-    request = sections.Section("state-size", form=True).first(ours)
+    request = sections.Section("state-size").first(ours)
     assert dict(request.options) == {"scale": 1.0}
     [result] = sections.work_of(request, ours).run(lambda done, total: None)
     rows = list(csv.DictReader(io.StringIO(sections.as_csv(result))))

@@ -1,10 +1,10 @@
-"""The Attention page on drawn instances: attention, influence, cuts and gradients, each measured when asked for."""
+"""Attention, influence, cuts and gradients: the figures of each result, and sections on drawn instances."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
-import plotly.graph_objects as go
-import streamlit as st
 
 from depthscope.core import tasks
 from depthscope.figures.instruments import attention as drawing
@@ -13,138 +13,111 @@ from depthscope.probes.instruments.attention import AttentionScores
 from depthscope.probes.instruments.highway import HighwayScores
 from depthscope.probes.instruments.interaction import InteractionScores
 from depthscope.probes.instruments.knockout import KnockoutScores
-from depthscope.ui.visit import view as opening
-from depthscope.ui.visit.view import View
-from depthscope.ui.widgets.plot import choice, plot, scheme
-from depthscope.ui.widgets.text import plain
-from depthscope.ui.work.measure import Request, Section, section
+from depthscope.ui.visit.view import View, trained
+from depthscope.ui.widgets.figures import Figures, Picture, headline
+from depthscope.ui.work.measure import Section, sections
 
-COUNTS = {"attention": 40, "interaction": 8, "knockout": 40, "highway": 8}
-"""Instances drawn; half of the graphs have no path."""
+FIGURES = {"mass": "Mass", "auroc": "AUROC", "rollout_mass": "Rollout, mass", "rollout_auroc": "Rollout, AUROC"}
+READ = {
+    "mass": "The share of its attention that a node on the path gives to the path, mean over those nodes.",
+    "auroc": "The chance that a link on the path has more attention than one off it; .5 is a coin.",
+    "rollout_mass": "The share of the answer's state after t steps that comes from the path's other nodes.",
+    "rollout_auroc": "The chance that a node on the path has more of that than one off it; .5 is a coin.",
+}
 
 
 def draw(view: View) -> None:
-    """The cards."""
+    """The sections."""
     opened = view.checkpoint
-    st.markdown("#### Measured on drawn instances")
-    hardest = opening.trained(opened, "difficulty")
+    hardest = trained(opened, "difficulty")
     most = f" ({tasks.get(opened.config.task).words.counted(hardest[1])})" if hardest else ""
-    st.caption(
-        plain(
-            f"Instances that no training saw, as hard as the hardest trained on{most}, with 95% intervals; those "
-            "without a path are left out."
-        )
+    note = f"Instances that no training saw, as hard as the hardest trained on{most}, with 95% intervals; those "
+    headline("Measured on drawn instances", f"{note}without a path are left out.", 4)
+    attention = lambda result: on_path(result, view.trained_steps, *_in_numbers(result))  # noqa: E731
+    sections(
+        opened,
+        [
+            Section("attention", "Attention on the path", attention, {"instances": 40}),
+            Section("knockout", "Attention taken out", _knockout, {"instances": 40}, note="Half a minute."),
+            Section("interaction", "Effective interaction", _interaction, {"instances": 8}),
+            Section("highway", "Gradient highway", _highway, {"instances": 8}),
+        ],
     )
-    sections = (
-        Section(
-            "attention", "Attention on the path",
-            "Does attention lie on the path that the answer has to come along, in which head and at which step?",
-            lambda result, _: _attention(result, view),
-        ),
-        Section(
-            "knockout", "Attention taken out",
-            "Does the answer need that attention? Links on the path are taken out, against as many off it. Half a "
-            "minute.", lambda result, _: _knockout(result),
-        ),
-        Section(
-            "interaction", "Effective interaction",
-            "How much does the answer change with each state before it, and does that lie on the path?",
-            lambda result, _: _interaction(result),
-        ),
-        Section(
-            "highway", "Gradient highway",
-            "How much of the gradient is left many steps back, trained and at the start, and which mechanism is to "
-            "thank?", lambda result, _: _highway(result),
-        ),
-    )  # fmt: skip
-    columns = [column for _ in range(2) for column in st.columns(2, gap="small")]
-    for column, what in zip(columns, sections, strict=True):
-        with column:
-            section(opened, what, Request(what.instrument, opened.name, instances=COUNTS[what.instrument]))
 
 
-def _plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
-    plot(fig, f"attention drawn {key}", f"{name}-{key}", alt)
-
-
-def _choice(options: dict[str, str], key: str) -> str:
-    return choice("Figure", options, f"attention drawn {key}_widget")
-
-
-def _attention(found: AttentionScores, view: View) -> None:
-    options = {"mass": "Mass", "auroc": "AUROC", "rollout_mass": "Rollout, mass", "rollout_auroc": "Rollout, AUROC"}
-    chosen = _choice(options, "attention")
-    fig = drawing.path_over_steps(getattr(found, chosen), scheme(), view.trained_steps)
-    _plot(fig, chosen, found.checkpoint, f"{options[chosen]} over steps")
-    drawn = f"{found.n} instances with a path, {found.left_out} without."
-    if chosen.startswith("rollout"):
-        shown = getattr(found, chosen)
-        value, *controls = (
-            share(x[-1, 0]) for x in (shown.trained.value, shown.uniform, shown.permuted, shown.untrained)
-        )
-        st.caption(
-            plain(
-                f"{drawn} Heads and steps multiplied out, with the recorded gates. After step {found.steps} it is "
-                "{} (spread evenly {}, permuted {}, untrained {}). The shade is the 95% interval.".format(
-                    value, *controls
-                )
+def on_path(result: AttentionScores, span: tuple[int, int] | None, note: str, rollout_note: str) -> Figures:
+    """Attention against the path, step by step and head by head, beside the controls; a note on it and on rollouts."""
+    notes = {name: rollout_note if name.startswith("rollout") else note for name in FIGURES}
+    over_steps = drawing.path_over_steps
+    return Figures(
+        {
+            name: Picture(
+                title, partial(over_steps, getattr(result, name), trained=span), f"{READ[name]} {notes[name]}"
             )
-        )
-        return
-    said = drawing.flow(found)
-    st.caption(
-        plain(
-            f"{drawn} Head {said.head} gives the path {share(said.mass)} of a path node's attention, evenly spread it "
-            f"would be {share(said.mass_controls[0])}. {drawing.chance(found)} The shade is the interval of the best "
-            "head."
-        )
+            for name, title in FIGURES.items()
+        }
     )
 
 
-def _knockout(found: KnockoutScores) -> None:
-    options = {"turned": "Answers turned", "cut": "Moment of a cut", "silence": "Moment of silence"}
-    if not found.cut.n:
-        options.pop("cut")
-    chosen = _choice(options, "knockout")
-    effect = found.silence if chosen == "silence" or not found.cut.n else found.cut
-    fig = drawing.answers_turned(found, scheme()) if chosen == "turned" else drawing.moment_of_a_cut(effect, scheme())
-    _plot(fig, f"knockout-{chosen}", found.checkpoint, options[chosen])
-    if chosen != "turned":
-        st.caption(plain(f"{drawing.needed_at(effect)} The shade is the 95% interval over instances."))
-        return
-    uncut = f" {found.left_out} instances had nothing to cut." if found.left_out else ""
-    wrong = f" {found.wrong} were answered wrong before." if found.wrong else ""
-    how = "Cutting" if found.cut.n else "A cut would leave no one anything to attend to; silencing"
-    st.caption(
+def _in_numbers(result: AttentionScores) -> tuple[str, str]:
+    flow = drawing.flow(result)
+    instances = f"{result.n} instances with a path, {result.left_out} without."
+    return (
+        f"{instances} Head {flow.head} gives the path {share(flow.mass)} of a path node's attention, evenly spread it "
+        f"would be {share(flow.mass_controls[0])}. {drawing.chance(result)} The shade is the interval of the best "
+        "head.",
+        f"{instances} After step {result.steps} the mass is {rolled_out(result)}. The shade is the 95% interval.",
+    )
+
+
+def rolled_out(result: AttentionScores) -> str:
+    """Mass of the rolled-out attention after the last step, with its controls."""
+    mass = result.rollout_mass
+    arms = (mass.trained.value, mass.uniform, mass.permuted, mass.untrained)
+    value, even, permuted, untrained = (share(x[-1, 0]) for x in arms)
+    return f"{value} (spread evenly {even}, permuted {permuted}, untrained {untrained})"
+
+
+def _knockout(result: KnockoutScores) -> Figures:
+    pictures = {"turned": Picture("Answers turned", partial(drawing.answers_turned, result))}
+    for name, title, effect in (
+        ("cut", "Cut at one step", result.cut),
+        ("silence", "Silence at one step", result.silence),
+    ):
+        if effect.n or name == "silence":
+            caption = f"{drawing.needed_at(effect)} The shade is the 95% interval over instances."
+            pictures[name] = Picture(title, partial(drawing.moment_of_a_cut, effect), caption)
+    effect = result.cut if result.cut.n else result.silence
+    uncut = f" {result.left_out} instances had nothing to cut." if result.left_out else ""
+    wrong = f" {result.wrong} were answered wrong before." if result.wrong else ""
+    how = "Cutting" if result.cut.n else "A cut would leave no one anything to attend to; silencing"
+    return Figures(
+        pictures,
         f"{how} what the path cannot do without, at all steps, turns {interval(effect.path.flips)} of {effect.n} "
         f"answers; as many like it off the path {interval(effect.off.flips)} of {effect.off.flips.n}, and "
-        f"{share(float(effect.untrained.flips))} of an untrained network's own answers.{uncut}{wrong}"
+        f"{share(float(effect.untrained.flips))} of an untrained network's own answers.{uncut}{wrong}",
     )
 
 
-def _interaction(found: InteractionScores) -> None:
-    options = {"mass": "Share", "auroc": "AUROC", "agreement": "Against rollout", "size": "Memory"}
-    if np.isnan(found.agreement.value).all():
-        options.pop("agreement")
-    chosen = _choice(options, "interaction")
-    if chosen == "agreement":
-        fig = drawing.agreement_over_steps(found, scheme())
-    elif chosen == "size":
-        fig = drawing.memory_over_steps(found, scheme())
-    else:
-        fig = drawing.influence_over_steps(getattr(found, chosen), scheme())
-    _plot(fig, f"interaction-{chosen}", found.checkpoint, f"{options[chosen]} of the effective interaction over steps")
-    leak = "none of them has any" if found.beyond_max == 0 else f"the largest has {found.beyond_max:.2g}"
-    beyond = f" {found.beyond:,} states are too far away to matter: {leak}." if found.beyond else ""
-    st.caption(plain(f"{found.n} instances with a path. {drawing.traced_back(found)}{beyond}"))
+def _interaction(result: InteractionScores) -> Figures:
+    pictures = {
+        "mass": Picture("Share", partial(drawing.influence_over_steps, result.mass)),
+        "auroc": Picture("AUROC", partial(drawing.influence_over_steps, result.auroc)),
+        "agreement": Picture("Against rollout", partial(drawing.agreement_over_steps, result)),
+        "size": Picture("Memory", partial(drawing.memory_over_steps, result)),
+    }
+    if np.isnan(result.agreement.value).all():
+        pictures.pop("agreement")
+    leak = "none of them has any" if result.beyond_max == 0 else f"the largest has {result.beyond_max:.2g}"
+    beyond = f" {result.beyond:,} states are too far away to matter: {leak}." if result.beyond else ""
+    return Figures(pictures, f"{result.n} instances with a path. {drawing.traced_back(result)}{beyond}")
 
 
-def _highway(found: HighwayScores) -> None:
-    _plot(drawing.gradient_over_steps(found, scheme()), "highway", found.checkpoint, "Gradient left")
-    told = [f"{plain(network.title)} {network.factor}" for network in found.networks[:2]]
-    absent = f" Not there to switch off: {plain(', '.join(found.absent))}." if found.absent else ""
-    st.caption(
-        f"One step back leaves this share of the gradient: {'; '.join(told)}. A trained state that has arrived forgets "
-        f"its way, and its gradient with it; what matters for learning is the start. {found.n} instances, "
-        f"{found.seeds} untrained networks of each kind.{absent}"
+def _highway(result: HighwayScores) -> Figures:
+    left = "; ".join(f"{network.title} {network.factor}" for network in result.networks[:2])
+    absent = f" This model has no {', no '.join(result.absent)} to switch off." if result.absent else ""
+    return Figures(
+        {"highway": Picture("Gradient left over steps", partial(drawing.gradient_over_steps, result))},
+        f"One step back leaves this share of the gradient: {left}. {result.n} instances, {result.seeds} untrained "
+        f"networks of each kind.{absent}",
     )

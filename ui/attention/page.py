@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 from streamlit.components.v2 import component
 
-from depthscope.core.files.strict_json import dumps
 from depthscope.figures.attention_maps import payload as attention_maps
-from depthscope.figures.instruments import attention as drawing
+from depthscope.figures.instruments import attention as drawing, traced_back
 from depthscope.figures.style.csv_text import csv_text
 from depthscope.probes.instruments.attention import AttentionScores, Figure
-from depthscope.ui.attention import measures, run as attention_run, traced_back
+from depthscope.probes.instruments.interaction import InteractionScores
+from depthscope.ui.attention import measures, run as attention_run
 from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
 from depthscope.ui.visit import visit
 from depthscope.ui.visit.cache import recent
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets import copy_instance, plot
-from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.text import plain, whole
-from depthscope.ui.work import work as background
+from depthscope.ui.widgets.figures import Figures, Picture, card, downloads, draw_figures, headline, picture
+from depthscope.ui.widgets.text import whole
+from depthscope.ui.work.measure import Request, Section, section
 
-FIGURES = {"mass": "Mass", "auroc": "AUROC", "rollout_mass": "Rollout, mass", "rollout_auroc": "Rollout, AUROC"}
-
-READ = {
-    "mass": "The share of its attention that a node on the path gives to the path, mean over those nodes. A node with "
-    "one way in gives it half whatever it has learned: compare with the dotted line.",
-    "auroc": "The chance that a link on the path has more attention than one off it; .5 is a coin.",
-    "rollout_mass": "Heads and steps multiplied out, with the recorded gates: the share of the answer's state after t "
-    "steps that comes from the path's other nodes.",
-    "rollout_auroc": "The chance that a node on the path has more of that than one off it, among those that can reach "
-    "the answer at all.",
-}
+ALONE = (
+    "Permuted: the same weights in random order among each node's keys. One run has no interval; the cards below have "
+    "one."
+)
+INFLUENCE = (
+    "W: how much the answer's last state would change with each earlier state: the exact derivative, values and gates "
+    "included, whatever the model is made of."
+)
 
 _maps = component("depthscope_attention_maps", html=attention_maps.HTML, css=attention_maps.CSS, js=attention_maps.JS)
 
@@ -67,36 +65,32 @@ def _run(view: View) -> None:
         with visit.error_box():
             _draw_maps(view)
     with visit.error_box():
-        _against_chance(view, scores)
+        _against_chance(view)
     with visit.error_box():
-        traced_back.section(view)
+        _traced_back(view)
 
 
 def _without(view: View) -> None:
     """One sentence, the linked views, and the one question that needs no attention."""
-    with st.container(gap="xxsmall"):
-        st.markdown("### This model has no attention to look at")
-        st.caption(
-            f"{plain(view.checkpoint.name)} passes its state from one place to the next. Effective interaction, below, "
-            f"asks of any model where its answer comes from. {plain(views.size(view))}."
-        )
+    headline(
+        "This model has no attention to look at",
+        f"{view.checkpoint.name} passes its state from one place to the next. Effective interaction, below, asks of "
+        f"any model where its answer comes from. {views.size(view)}.",
+    )
     views.linked(view, key="attention views", readings=attention_run.with_readings(view))
     with visit.error_box():
-        traced_back.section(view)
+        _traced_back(view)
 
 
 def _headline(view: View, scores: AttentionScores | None) -> None:
-    path, _ = drawing.path_of(view.instance)
-    with st.container(gap="xxsmall"):
-        if scores is not None:
-            st.markdown(f"### {plain(drawing.where(scores, view.instance))}")
-            st.caption(plain(f"{drawing.chance(scores)} {whole(views.size(view))}"))
-        elif not attention_run.has_path(view):
-            st.markdown(f"### {plain(whole(_no_path(view)))}")
-            st.caption(plain(f"The maps show where it goes all the same. {whole(views.size(view))}"))
-        else:
-            st.markdown(f"### {plain(f'Does attention run along {path}?')}")
-            st.caption(plain(f"This run is large: measure it below. {whole(views.size(view))}"))
+    size = whole(views.size(view))
+    if scores is not None:
+        headline(drawing.where(scores, view.instance), f"{drawing.chance(scores)} {size}")
+    elif not attention_run.has_path(view):
+        headline(whole(_no_path(view)), f"The maps show where it goes all the same. {size}")
+    else:
+        path, _ = drawing.path_of(view.instance)
+        headline(f"Does attention run along {path}?", f"This run is large: measure it below. {size}")
 
 
 def _no_path(view: View) -> str:
@@ -110,13 +104,9 @@ def _draw_maps(view: View) -> None:
     name = f"{title}-{view.key[:8]}-attention.csv"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown("#### Maps")
-        plot.downloads("maps", [("CSV", name, "text/csv", lambda: attention_maps.as_csv(trace, route))])
-    data = recent("attention maps", 128 << 20).make(
-        view.key,
-        lambda: attention_maps.payload(trace, route, title=title),
-        lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 50_000,
-    )
-    _maps(data={**data, "picture": plot.picture()}, key="attention maps")
+        downloads("maps", [("CSV", name, lambda: attention_maps.as_csv(trace, route))])
+    data = recent("attention maps", 128 << 20).make(view.key, lambda: attention_maps.payload(trace, route, title=title))
+    _maps(data={**data, "picture": picture()}, key="attention maps")
     rows = (
         "nodes in the order in which the oracle has them: where a wave passes, full cells move down beside the diagonal"
     )
@@ -125,43 +115,76 @@ def _draw_maps(view: View) -> None:
     st.caption(f"Rows and columns are {rows}. The maps follow the step, the node and the head of the views above.")
 
 
-def _against_chance(view: View, scores: AttentionScores | None) -> None:
-    """Attention of this run against its path, step by step and head by head, beside the controls."""
-    with card("Attention on the path against chance, in this run", "attention", height="content"):
-        if scores is None:
-            _offer(view)
-            return
-        chosen = plot.choice("Figure", FIGURES, "attention figure")
-        shown: Figure = getattr(scores, chosen)
-        fig = drawing.path_over_steps(shown, plot.scheme(), view.trained_steps)
-        name = f"{view.checkpoint.name}-{view.key[:8]}-path"
-        plot.plot(fig, f"attention {chosen}", f"{name}-{chosen}", f"{FIGURES[chosen]} over steps")
-        st.caption(
-            f"{READ[chosen]} Permuted: the same weights in random order among each node's keys. One run has "
-            "no interval; the cards below have one."
-        )
-        offers = [
-            ("All four as CSV", f"{name}.csv", "text/csv", lambda: as_csv(scores)),
-            ("JSON", f"{name}.json", "application/json", lambda: dumps(scores)),
-            copy_instance.instance_offer(view),
-        ]
-        plot.take_away("attention here", offers, *copy_instance.on_instance(view, "attention"))
+def _against_chance(view: View) -> None:
+    """Attention of this run against its path; asked for where there is much of it."""
+    what = Section(
+        "attention", "Attention on the path against chance, in this run",
+        lambda result: measures.on_path(result, view.trained_steps, ALONE, ALONE),
+        csv=as_csv, button="Measure this run",
+        note="This run has many weights: some seconds.",
+    )  # fmt: skip
+    none = None if attention_run.has_path(view) else whole(_no_path(view))
+    here = Request.of_view("attention", view)
+    section(view.checkpoint, what, here, none and f"{none} Open an instance with a path, or measure drawn ones below.")
 
 
-def _offer(view: View) -> None:
-    if not attention_run.has_path(view):
-        st.info(f"{plain(whole(_no_path(view)))} Open an instance with a path, or measure drawn ones below.")
-        return
-    work = attention_run.scores_work(view)
-    if not background.under_way(work):
-        st.caption("This run has many weights; measuring them against the path takes some seconds.")
-        st.button("Measure this run", on_click=background.start, args=(work,), key="attention measure here")
+def _traced_back(view: View) -> None:
+    """Both ways of tracing the answer back, side by side."""
+    st.markdown("#### The answer traced back, in this run")
+    rolled = attention_run.rollout(view)
+    left, right = (st.container(), st.container()) if rolled is None else st.columns(2, gap="small")
+    if rolled is not None:
+        with left, card("Rolled-out attention", "attention"):
+            _rollout(view, rolled)
+
+    def show(result: InteractionScores) -> Figures:
+        picture = _map_of(view, "Effective interaction", result.first.value)
+        return Figures({"interaction": picture}, f"{INFLUENCE} {drawing.traced_back(result)}")
+
+    what = Section(
+        "interaction", "Effective interaction", show,
+        csv=lambda result: _shares_csv(view, {"share of W": result.first.value}), unit="runs",
+        button="Trace this run back",
+        note=f"{INFLUENCE} It is pulled back through every step, here and in an untrained network.",
+    )  # fmt: skip
+    none = "Nothing lies on a path to this answer, so there is nothing to compare it with. Open another instance."
+    with right:
+        here = Request.of_view("interaction", view)
+        section(view.checkpoint, what, here, None if attention_run.has_path(view) else none)
+
+
+def _rollout(view: View, rolled: np.ndarray) -> None:
+    scores = attention_run.scores(view)
+    caption = (
+        "Heads averaged and steps multiplied out, with the recorded gate at every node: how much each earlier state "
+        "would contribute to the answer's last state if only attention moved information. A cell is the share of one "
+        "node's state after step s; read it from right to left. "
+    )
+    if scores is not None:
+        caption += f"After {scores.steps} steps the path's other nodes have {measures.rolled_out(scores)}. "
+    name = f"{view.checkpoint.name}-{view.key[:8]}"
+    pictures = {"rollout": _map_of(view, "Rolled-out attention", rolled)}
+    draw_figures(Figures(pictures, f"{caption}It does not see values, nor what states forget."), "here", name)
+    offer = ("Shares as CSV", f"{name}-rollout.csv", lambda: _shares_csv(view, {"share": rolled}))
+    downloads("rollout", [offer])
+
+
+def _map_of(view: View, title: str, value: np.ndarray) -> Picture:
+    encoding = view.trace.encoding
+    path = attention_run.route_of(view).nodes(view.trace.n_nodes)
+    make = partial(traced_back.answer_traced_back, value, encoding.has_from, path, encoding.labels)
+    return Picture(f"{title}, step by node", make)
+
+
+def _shares_csv(view: View, values: dict[str, np.ndarray]) -> str:
+    path = attention_run.route_of(view).nodes(view.trace.n_nodes)
+    return traced_back.as_csv(values, path, view.trace.encoding.labels)
 
 
 def as_csv(scores: AttentionScores) -> str:
     """Every figure at every step and head with its controls, a line each."""
     controls, rows = ("uniform", "permuted", "untrained"), []
-    for name in FIGURES:
+    for name in measures.FIGURES:
         figure: Figure = getattr(scores, name)
         for t, h in np.ndindex(figure.trained.shape):
             here = figure.trained[t, h]

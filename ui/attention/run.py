@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,13 @@ from depthscope.core.encoding import NEVER
 from depthscope.core.tasks.paths import Routes, routes
 from depthscope.core.trace import Trace
 from depthscope.figures.instruments import traced_back
-from depthscope.probes.instruments import attention, interaction
+from depthscope.probes.instruments import attention
 from depthscope.probes.instruments.attention import AttentionScores
 from depthscope.probes.instruments.interaction import InteractionScores
-from depthscope.ui.visit.cache import fingerprint, recent
+from depthscope.ui.visit.cache import recent
 from depthscope.ui.visit.view import View
 from depthscope.ui.work import work as background
-from depthscope.ui.work.work import Progress, Work
+from depthscope.ui.work.measure import Request, work_of
 
 AT_ONCE = 1_500_000
 """Weights of a run, and states its rollouts pass, that are measured without being asked for: a second on one core."""
@@ -31,7 +30,7 @@ ROLLOUT, INTERACTION = "rollout: share in the answer", "interaction: effect on t
 def route_of(view: View) -> Routes:
     """The links of the open instance, and those on the path."""
     make = lambda: routes(view.instance, view.trace.encoding, view.checkpoint.config)  # noqa: E731
-    return recent("routes", 32 << 20).make(view.key, make, lambda r: r.pairs.nbytes + r.span.nbytes + 2000)
+    return recent("routes", 32 << 20).make(view.key, make)
 
 
 def has_path(view: View) -> bool:
@@ -39,20 +38,15 @@ def has_path(view: View) -> bool:
     return bool((route_of(view).from_step != NEVER).any())
 
 
-def scores_work(view: View) -> Work:
-    """Measuring attention of the open run against its path, as `depthscope probe attention` does."""
-
-    def run(progress: Progress) -> Iterator[Any]:
-        yield attention.measure(view.checkpoint, [view.instance], steps=view.trace.steps, progress=progress)
-
-    return Work("attention of this run", fingerprint("attention", view.key), run)
-
-
 def scores(view: View) -> AttentionScores | None:
     """Attention of the open run against its path; None where there is no path, or where it has to be asked for."""
     if view.trace.attention is None or not has_path(view):
         return None
-    return background.result_or_run(scores_work(view), _is_short(view.trace))
+    return _measured("attention", view, _is_short(view.trace))
+
+
+def _measured(instrument: str, view: View, is_short: bool) -> Any | None:
+    return background.result_or_run(work_of(Request.of_view(instrument, view), view.checkpoint), is_short)
 
 
 def _is_short(trace: Trace) -> bool:
@@ -61,20 +55,11 @@ def _is_short(trace: Trace) -> bool:
     return trace.attention.size + trace.steps**2 * trace.n_nodes <= AT_ONCE
 
 
-def influence_work(view: View) -> Work:
-    """Measuring the effective interaction of the open run, as `depthscope probe interaction` does."""
-
-    def run(progress: Progress) -> Iterator[Any]:
-        yield interaction.measure(view.checkpoint, [view.instance], steps=view.trace.steps, progress=progress)
-
-    return Work("interaction of this run", fingerprint("interaction", view.key), run, "runs")
-
-
 def influence(view: View) -> InteractionScores | None:
     """Effective interaction of the open run; None where there is no path, or where it has to be asked for."""
     if not has_path(view):
         return None
-    return background.result_or_run(influence_work(view), view.trace.hidden.size <= AT_ONCE_STATES)
+    return _measured("interaction", view, view.trace.hidden.size <= AT_ONCE_STATES)
 
 
 def rollout(view: View) -> np.ndarray | None:
@@ -86,7 +71,7 @@ def rollout(view: View) -> np.ndarray | None:
         weights = attention.weights_of(view.trace, view.checkpoint)
         return attention.rollout_from(weights, view.trace.encoding.answer, view.trace.n_nodes)
 
-    return recent("rollouts", 64 << 20).make(view.key, make, lambda x: x.nbytes)
+    return recent("rollouts", 64 << 20).make(view.key, make)
 
 
 def with_readings(view: View) -> dict[str, np.ndarray]:

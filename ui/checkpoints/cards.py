@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from depthscope.core.kinds import DEFAULT, TITLES
 from depthscope.figures.training import accuracy_cells, told
 from depthscope.ui.visit import uploads, view as opening, visit
 from depthscope.ui.visit.uploads import Upload
-from depthscope.ui.widgets.plot import scheme
-from depthscope.ui.widgets.text import plain, whole
+from depthscope.ui.widgets.figures import scheme
+from depthscope.ui.widgets.text import plain, setting, whole
 
 MAX_CARD, MAX_VALUE = 12_000, 80
 """Characters of a card and of a value that are drawn."""
@@ -27,6 +27,16 @@ MAX_CARD, MAX_VALUE = 12_000, 80
 COLUMNS = 3
 SUPERVISION = {"node": "every node", "answer": "the answer"}
 ATTENTION = {"edges": "along edges", "full": "as tokens", "none": "token by token"}
+SETTINGS = {
+    "kind": "Model",
+    "overrides": "Varied by",
+    "start": "Goes on from",
+    "samples": "Training set",
+    "alpha": "alpha",
+}
+NONE = {"samples": "drawn afresh", "gate_bias": "no gate", "start": "new weights", "extra": "as in tests"}
+"""What settings are called, where not by their own name, and what the absence of one means."""
+
 SHORT_KINDS = {"act": "ACT", "gru": "GRU", "fixed-depth": "fixed depth"}
 
 
@@ -110,7 +120,7 @@ def _card(one: Card, below: Callable[[Card], None]) -> None:
             if st.button("Open in Trace", key=f"open {one.name}", on_click=visit.choose_checkpoint, args=(one.name,)):
                 st.switch_page("pages/trace.py")
             st.download_button(
-                "Download", lambda: bundle.pack(one.folder, one.name), f"{one.name}.zip", "application/zip",
+                "Download", lambda: bundle.pack(one.folder, one.name), f"{one.name}.zip",
                 key=f"zip {one.name}", on_click="ignore", help="A zip of its files as they are",
             )  # fmt: skip
         if isinstance(info, About):
@@ -173,50 +183,18 @@ def _small(one: Card) -> str:
 
 
 def table(info: About) -> str:
-    """Training and architecture as a Markdown table of two columns."""
-    recipe, training, config = info.settings, info.training, info.config
+    """All settings of training and architecture as a Markdown table of two columns, named as in its config."""
+    training = {name: value for name, value in info.training.items() if name != "recipe"}
+    recipe = {"recipe": info.entry["recipe"], **info.settings, **training}
     kind: str = info.entry["kind"]
-    curriculum = recipe.get("curriculum")
-    rows = {
-        "Model": TITLES.get(kind, kind).rstrip(","),
-        "Recipe": info.entry["recipe"],
-        "Varied by": training.get("overrides"),
-        "Goes on from": recipe.get("start"),
-        "Data": training.get("data"),
-        "Batches": training.get("batches"),
-        "Batch size": recipe.get("batch_size"),
-        "Training set": "drawn afresh" if "samples" in recipe and recipe["samples"] is None else recipe.get("samples"),
-        "Learning rate": recipe.get("learning_rate"),
-        "Supervision": recipe.get("supervision"),
-        "alpha": recipe.get("alpha"),
-        "Curriculum": "none" if "curriculum" in recipe and curriculum is None else curriculum,
-        "Seed": training.get("seed"),
-        "Seconds": training.get("seconds"),
-        "Machine": training.get("machine"),
-        "Width, heads, hidden": f"{config.width}, {config.heads}, {config.mlp_width}",
-        "Attention": f"{config.attention}{', to the nearest match' if config.geometric else ''}",
-        "Hints": config.hints,
-        "Position, identity": f"{config.position}, {config.identity}",
-        "Readout": config.readout,
-        "Recall, state norm": f"{_yes(config.recall)}, {_yes(config.state_norm)}",
-        "Gate bias at the start": "no gate" if config.gate_bias is None else f"{config.gate_bias:g}",
-        "Step embedding": config.depth_embedding or "none",
-        "State noise": f"{config.state_noise:g}",
+    rows = {"kind": TITLES.get(kind, kind).rstrip(","), **recipe, **asdict(info.config)}
+    shown = {
+        SETTINGS.get(name, name.replace("_", " ").capitalize()): setting(value, NONE.get(name, "none"))
+        for name, value in rows.items()
+        if value not in ("", {}, [])
     }
-    lines = [f"| {name} | {_value(value)} |" for name, value in rows.items() if value not in (None, "", {}, [])]
+    lines = [f"| {plain(name, MAX_VALUE)} | {plain(value, MAX_VALUE)} |" for name, value in shown.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        value = ", ".join(f"{k} {v}" for k, v in list(value.items())[:12])
-    elif isinstance(value, int) and not isinstance(value, bool):
-        value = f"{value:,}"
-    return plain(str(value), MAX_VALUE)
 
 
 def card_text(text: str, trusted: bool) -> None:

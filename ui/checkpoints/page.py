@@ -15,20 +15,13 @@ from depthscope.ui.checkpoints.cards import Card
 from depthscope.ui.frontier.page import Measured
 from depthscope.ui.shell import frame, startup
 from depthscope.ui.visit import uploads, view as opening, visit
+from depthscope.ui.widgets.figures import headline as title
 from depthscope.ui.widgets.text import plain, whole
 
 Section = Literal["Open", "Bring your own", "Train one here"]
 SECTIONS: tuple[Section, ...] = ("Open", "Bring your own", "Train one here")
 PARAMETER, PLACE = "section", "checkpoints"
 IN_URL: dict[Section, str] = {"Open": "open", "Bring your own": "own", "Train one here": "train"}
-_STYLE = """
-[class*="st-key-settings-"] thead { display: none; }
-[class*="st-key-settings-"] table { font-size: 0.86rem; }
-[class*="st-key-settings-"] td { padding: 0.2rem 0.5rem; overflow-wrap: anywhere; min-width: 6.5rem; }
-[class*="st-key-card-"] :is(p, td, th, li) { font-size: 0.86rem; }
-[class*="st-key-card-"] :is(td, th) { padding: 0.15rem 0.5rem; }
-"""
-"""Small tables in small cards."""
 
 
 @dataclass
@@ -53,16 +46,14 @@ def show() -> None:
 
 def headline() -> Section:
     """How many there are, and the choice of what to do."""
-    st.html(f"<style>{_STYLE}</style>")
     there, mine = len(opening.in_folder()), len(uploads.mine())
-    with st.container(gap="xxsmall"):
-        whose = f" and {mine} of your own" if mine else ""
-        count = f"{there} checkpoint{'' if there == 1 else 's'}" if there else "No checkpoint yet"
-        st.markdown(f"### {count}{whose}" + (" can be opened here" if there or mine else ""))
-        st.caption(
-            "A checkpoint is a trained model: weights, config, and what was measured when it was made. What you upload "
-            "or train here stands beside the others on every page."
-        )
+    whose = f" and {mine} of your own" if mine else ""
+    count = f"{there} checkpoint{'' if there == 1 else 's'}" if there else "No checkpoint yet"
+    title(
+        f"{count}{whose}{' can be opened here' if there or mine else ''}",
+        "A checkpoint is a trained model: weights, config, and what was measured when it was made. Models you upload "
+        "or train here appear in the checkpoint menu on every page.",
+    )
     sections = SECTIONS[:-1] if startup.read_only() else SECTIONS
     by_name: dict[str, Section] = {name: section for section, name in IN_URL.items() if section in sections}
     here = visit.part(Remembered)

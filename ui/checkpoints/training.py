@@ -9,24 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
+from depthscope.core import tasks
 from depthscope.core.errors import InputError
 from depthscope.core.exchange import bundle
 from depthscope.core.files.strict_json import dumps
-from depthscope.core.training import log as training_log
+from depthscope.core.kinds import DEFAULT
+from depthscope.core.training import log as training_log, recipes
 from depthscope.core.training.log import Log
+from depthscope.core.training.recipes import Recipe
 from depthscope.figures import training as training_curves
-from depthscope.ui.checkpoints import cards, training_form, training_run
-from depthscope.ui.checkpoints.training_request import Request, duration
+from depthscope.ui.checkpoints import cards, training_request, training_run
+from depthscope.ui.checkpoints.training_request import MAX_SEED, Request, duration, estimate
 from depthscope.ui.checkpoints.training_run import Done, Run, TrainingRuns
 from depthscope.ui.visit import uploads, visit
-from depthscope.ui.widgets.plot import csv_and_json, downloads, plot, scheme
+from depthscope.ui.widgets.figures import Figures, Picture, csv_and_json, downloads, draw_figures
 from depthscope.ui.widgets.text import plain, whole
 
 PLACE = "training"
 POLL_SECONDS = 1.5
+MAX_BATCHES = 200_000
 STATES = {"running": "under way", "stopped": "stopped", "done": "done", "failed": "failed"}
 
 
@@ -58,22 +63,86 @@ def draw() -> None:
     left, right = st.columns([1, 2], gap="small")
     with left, st.container(border=True, height="stretch", gap="small"):
         st.markdown("**A model of your own**")
-        training_form.draw(_start, busy)
+        _form(busy)
     with right, st.container(border=True, height="stretch", gap="small"):
         _shown(runs, busy)
     _list(runs, busy)
 
 
-def _start(request: Request) -> None:
-    _do(lambda trainings: trainings.start(request, _done()))
+def _form(busy: str | None) -> None:
+    """What is trained next; one training runs at a time."""
+    request = _request()
+    try:
+        recipe = request.varied
+    except InputError as error:
+        st.error(plain(whole(str(error))))
+        return
+    st.caption(_about(recipe, request))
+    st.button(
+        "Start training", on_click=_do, args=(lambda trainings: trainings.start(request, _done()),), type="primary",
+        key="training start", disabled=busy is not None,
+        help=None if busy is None else f"{busy} is under way; one runs at a time.",
+    )  # fmt: skip
+    with st.expander("Copy as command"):
+        st.code(request.command(f"runs/{request.name}"), language="bash", wrap_lines=True)
 
 
-def _resume(name: str) -> None:
-    _do(lambda trainings: trainings.resume(name, _done()))
+def _request() -> Request:
+    """What the widgets say."""
+    known = cards.known()
+
+    def title(offer: tuple[str, str]) -> str:
+        pace = estimate(Request(*offer), known)
+        time = f", about {duration(pace.seconds)}" if pace else ""
+        return f"{tasks.get(offer[0]).words.nouns}: {offer[1]}{time}"
+
+    task, name = st.selectbox(
+        "Recipe", training_request.offers(), format_func=title, key="training recipe_widget", persist_state="session"
+    )
+    recipe, of = recipes.get(task, name), f"{task} {name}"
+    seed = st.number_input("Seed", 0, MAX_SEED, 0, key="training seed_widget", persist_state="session")
+    changes: dict[str, Any] = {}
+    with st.expander("Settings of the recipe"):
+        batches = st.number_input("Batches", 1, MAX_BATCHES, recipe.batches, key=f"training batches {of}")
+        if batches and batches != recipe.batches:
+            changes["batches"] = int(batches)
+        alpha = st.slider(
+            "alpha", 0.0, 1.0, recipe.alpha, 0.05, key=f"training alpha {of}",
+            help="0: loss at the last step alone, not along the wave; 1: at every step; between them a mixture.",
+        )  # fmt: skip
+        if alpha != recipe.alpha:
+            changes["alpha"] = float(alpha)
+        if recipe.kind == DEFAULT:
+            changes |= _gate(recipe, of)
+    return Request(task, name, int(seed or 0), changes)
 
 
-def _remove(name: str) -> None:
-    _do(lambda trainings: trainings.remove(name))
+def _gate(recipe: Recipe, of: str) -> dict[str, Any]:
+    at_first = recipe.model.gate_bias
+    gate = st.toggle("Update gate", at_first is not None, key=f"training gate {of}")
+    bias = st.number_input(
+        "Gate bias at the start", -10.0, 10.0, -2.0 if at_first is None else at_first, 0.5,
+        key=f"training bias {of}", disabled=not gate, help="Below 0 a state at first keeps most of what it was.",
+    )  # fmt: skip
+    wanted = float(bias if bias is not None else -2.0) if gate else None
+    return {} if wanted == at_first else {"model.gate_bias": wanted}
+
+
+def _about(recipe: Recipe, request: Request) -> str:
+    """What will be done, and how long that took elsewhere."""
+    pace = estimate(request, cards.known())
+    least, most = recipe.difficulty
+    what = (
+        f"{f'Goes on from {recipe.start}. ' if recipe.start else ''}"
+        f"{recipe.batches:,} batches of {recipe.batch_size}, {recipe.data} data of difficulty {least}–{most}, "
+        f"{'loss on every node' if recipe.supervision == 'node' else 'loss on the answer alone'}."
+    )
+    if pace is None:
+        return plain(f"{what} No timing for this recipe yet; the remaining time appears once it runs.")
+    return plain(
+        f"{what} About {duration(pace.seconds)} on one thread, at the pace of {pace.name} "
+        f"({pace.machine}); longer where the cores are busy."
+    )
 
 
 def _do(what: Callable[[TrainingRuns], str | None]) -> None:
@@ -135,31 +204,25 @@ def _progress(log: Log, batches: int) -> str:
 
 
 def _curves(run: Run, log: Log) -> None:
-    recipe = run.request.varied
+    recipe, beside = run.request.varied, _beside(run.request)
     at = [*range(recipe.validate_every, recipe.batches, recipe.validate_every), recipe.batches]
-    left, right = st.columns(2, gap="small")
-    with left:
-        fig = training_curves.loss_over_batches(log, recipe.batches, scheme())
-        plot(fig, "training loss", f"{run.name}-loss", "Loss over batches")
-        st.caption(
-            "The loss of each batch and its running mean; dotted, the loss before anything was learned. "
-            + (
-                f"Right now batches go up to difficulty {log.level[-1]}."
-                if recipe.curriculum and len(log.level)
-                else ""
-            )
-        )
-    with right:
-        beside = _beside(run.request)
-        fig = training_curves.validation_over_batches(
-            log, at, recipe.validation, recipe.task, scheme(), recipe.difficulty, beside
-        )
-        plot(fig, "training validation", f"{run.name}-validation", "Validation accuracy by difficulty over batches")
-        st.caption(
+    level = f" Right now batches go up to difficulty {log.level[-1]}." if recipe.curriculum and len(log.level) else ""
+    column = f" The last column is {beside[0]}, made by the same recipe." if beside else ""
+    pictures = {
+        "loss": Picture(
+            "Loss over batches", lambda scheme: training_curves.loss_over_batches(log, recipe.batches, scheme),
+            f"The loss of each batch and its running mean; dotted, the loss before anything was learned.{level}",
+        ),
+        "validation": Picture(
+            "Validation accuracy by difficulty over batches",
+            lambda scheme: training_curves.validation_over_batches(
+                log, at, recipe.validation, recipe.task, scheme, recipe.difficulty, beside
+            ),
             "The frontier as it grows: accuracy on instances that no batch holds, within the frame those difficulties "
-            "it trains on; chance level is closest to the background."
-            + (f" The last column is {plain(beside[0])}, made by the same recipe." if beside else "")
-        )
+            f"it trains on; chance level is closest to the background.{column}",
+        ),
+    }  # fmt: skip
+    draw_figures(Figures(pictures, abreast=True), "training", run.name)
 
 
 def _beside(request: Request) -> tuple[str, dict[int, float]] | None:
@@ -187,8 +250,9 @@ def _actions(run: Run, log: Log) -> None:
             )
             return
         st.button(
-            "Resume", on_click=_resume, args=(run.name,), disabled=busy is not None, key="training resume",
-            type="primary", help="Goes on from the last save, to the same weights as if it had never stopped.",
+            "Resume", on_click=_do, args=(lambda trainings: trainings.resume(run.name, _done()),), type="primary",
+            disabled=busy is not None, key="training resume",
+            help="Goes on from the last save, to the same weights as if it had never stopped.",
         )  # fmt: skip
         st.caption(f"{log.last:,} of {batches:,} batches are done.")
 
@@ -221,3 +285,7 @@ def _list(runs: list[Run], busy: str | None) -> None:
 
 def _show(name: str) -> None:
     visit.part(Remembered).run = name
+
+
+def _remove(name: str) -> None:
+    _do(lambda trainings: trainings.remove(name))

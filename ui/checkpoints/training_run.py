@@ -253,6 +253,6 @@ def _error_of(folder: Path) -> str | None:
 @st.cache_resource(show_spinner=False)
 def trainings() -> TrainingRuns:
     """The server's one set of trainings; what runs is stopped when the server stops."""
-    made = TrainingRuns(RUNS)
-    atexit.register(made.end)
-    return made
+    runs = TrainingRuns(RUNS)
+    atexit.register(runs.end)
+    return runs

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
 import numpy as np
 import streamlit as st
 
@@ -15,12 +19,15 @@ from depthscope.probes.instruments.agreement import Agreement
 from depthscope.probes.instruments.similarity import Similarity
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.two_runs import Disagreement
-from depthscope.ui.compare.pair import GAP, Pair
 from depthscope.ui.visit import view as opening
-from depthscope.ui.widgets import card as frames
-from depthscope.ui.widgets.plot import choice, plot, scheme
-from depthscope.ui.widgets.text import plain
-from depthscope.ui.work.measure import Request, Section, section
+from depthscope.ui.visit.view import View
+from depthscope.ui.widgets.figures import Figures, Picture, card, choice, downloads, draw_figures, headline
+from depthscope.ui.widgets.text import plain, setting
+from depthscope.ui.work.measure import Section, section
+
+Kind = Literal["checkpoint", "twin", "instance"]
+GAP = "difference of the two"
+"""Name of the reading that fills the nodes with it."""
 
 HARDEST = 16
 """Greatest difficulty that is drawn to compare answers."""
@@ -29,38 +36,56 @@ BATCH = 100
 """Instances of each difficulty."""
 
 
-def apart(pair: Pair, found: Disagreement | str) -> None:
+@dataclass(frozen=True)
+class Pair:
+    """Two sides that are open.
+
+    Attributes:
+        kind: What the other side is.
+        first: The open view.
+        second: The other side.
+        titles: What the sides are called.
+        note: What makes the second another instance, where that can be said.
+    """
+
+    kind: Kind
+    first: View
+    second: View
+    titles: tuple[str, str]
+    note: str = ""
+
+
+def apart(pair: Pair, result: Disagreement | str) -> None:
     """Where the open runs differ: over steps, and node by node."""
-    st.markdown("#### Where these two runs differ")
-    if isinstance(found, str):
-        st.info(plain(found))
+    if isinstance(result, str):
+        with card("Where these two runs differ"):
+            st.info(plain(result))
         return
     first, second = (1 / (1 + np.exp(-side.trace.logits.astype(float))) for side in (pair.first, pair.second))
-    left, right = st.columns(2, gap="small")
     name = f"{pair.first.checkpoint.name}-{pair.second.checkpoint.name}"
-    with left, frames.card("Over the steps"):
-        fig = drawing.gap_over_steps(found, scheme(), np.abs(first - second))
-        plot(fig, "compare gap", f"{name}-gap", "Difference of the two over steps")
-        st.caption(
-            f"Mean absolute difference of the two readings over the {len(found.nodes):,} nodes that both have, the "
+    pictures = {
+        "gap": Picture(
+            "Difference of the two over steps", lambda x: drawing.gap_over_steps(result, x, np.abs(first - second)),
+            f"Mean absolute difference of the two readings over the {len(result.nodes):,} nodes that both have, the "
             "share of them that give the opposite answer, and the difference of the answers; shuffled: the second's "
-            "nodes in random order."
-        )
-    with right, frames.card("Node by node"):
-        fig = drawing.gap_over_steps_and_nodes(found, scheme())
-        plot(fig, "compare nodes", f"{name}-nodes", "Difference of the two by node and step")
-        st.caption(f"Those that differ most are on top. To see it in the views above choose “{GAP}” under *fill*.")
-    st.download_button(
-        "CSV of the differences", lambda: as_csv(found), f"{name}-differences.csv", "text/csv", on_click="ignore"
-    )
+            "nodes in random order.",
+        ),
+        "nodes": Picture(
+            "Difference of the two by node and step", partial(drawing.gap_over_steps_and_nodes, result),
+            f"Those that differ most are on top. To see it in the views above choose “{GAP}” under fill.",
+        ),
+    }  # fmt: skip
+    with card("Where these two runs differ", height="content"):
+        draw_figures(Figures(pictures, abreast=True), "compare", name)
+        downloads("compare", [("CSV of the differences", f"{name}-differences.csv", lambda: as_csv(result))])
 
 
-def as_csv(found: Disagreement) -> str:
+def as_csv(result: Disagreement) -> str:
     """Both readings and their difference at every step and node, as the figures show them."""
     rows = (
-        [t, name, *(f"{values[t, i]:.6g}" for values in (found.first, found.second, found.gap))]
-        for t in range(len(found.first))
-        for i, name in enumerate(found.nodes)
+        [t, name, *(f"{values[t, i]:.6g}" for values in (result.first, result.second, result.gap))]
+        for t in range(len(result.first))
+        for i, name in enumerate(result.nodes)
     )
     return csv_text(["step", "node", "first", "second", "difference"], rows)
 
@@ -72,21 +97,14 @@ def measured(pair: Pair) -> None:
     span = opening.trained(first, "difficulty") or (1, subjects.trained(first))
     hard = min(max(span[1] + 1, 2 * span[1]), HARDEST)
     levels = tuple(range(max(1, span[0]), hard + 1))
-    st.markdown("#### On drawn instances")
-    st.caption(f"Instances that no training saw, difficulty {levels[0]} to {levels[-1]}, the same for both.")
+    note = f"Instances that no training saw, difficulty {levels[0]} to {levels[-1]}, the same for both."
+    headline("On drawn instances", note, 4)
     other = second.name if any(second.name == e["name"] for e in opening.offered()) else str(second.folder)
-    steps = steps_of(first, second, levels[-1])
-    options = {"other": other}
-    span_of_levels = f"{levels[0]}-{levels[-1]}"
-    asks = (
-        "How often do the two give the same answer, who is right where they do not, and how far does each carry? "
-        "Up to a minute."
-    )
-    request = Request("agreement", first.name, span_of_levels, BATCH, steps, options=options)
-    section(first, Section("agreement", "Answers", asks, lambda result, _: _answers(result, task, pair)), request)
-    asks = "How alike are the states of the two, step by step, up to rotation and scale?"
-    request = Request("similarity", first.name, steps=steps, options=options)
-    section(first, Section("similarity", "States", asks, lambda result, _: _states(result)), request)
+    steps = {"steps": steps_of(first, second, levels[-1]), "options": {"other": other}}
+    drawn = {"difficulty": f"{levels[0]}-{levels[-1]}", "instances": BATCH, **steps}
+    answers = lambda result: _answers(result, task, pair.first)  # noqa: E731
+    section(first, Section("agreement", "Answers", answers, drawn, note="Up to a minute."))
+    section(first, Section("similarity", "States", _states, steps))
 
 
 def steps_of(first: Checkpoint, second: Checkpoint, hardest: int) -> int:
@@ -94,53 +112,39 @@ def steps_of(first: Checkpoint, second: Checkpoint, hardest: int) -> int:
     return max(frontier.default_steps(side, hardest) for side in (first, second))
 
 
-def _answers(found: Agreement, task: str, pair: Pair) -> None:
-    options = {"frontier": "Frontiers", "right": "Who is right", "agree": "Agreement"}
-    shown = choice("Figure", options, "compare answers")
-    if shown == "agree":
-        fig = drawing.agreement_over_steps(found, scheme(), opening.trained(pair.first.checkpoint, "steps"))
-    elif shown == "right":
-        fig = drawing.who_is_right(found, task, scheme())
-    else:
-        step = st.slider("Step", 1, found.steps, found.steps, key="compare step")
-        fig = drawing.accuracy_of_both(found, task, scheme(), step)
-    plot(fig, f"compare {shown}", f"{found.checkpoint}-{found.other}-{shown}", options[shown])
-    if shown == "frontier":
-        st.caption(
-            f"Accuracy after the step of the slider, at first the last: T = {found.steps}, which the hardest of these "
-            "is given. It is the column of that step on the Frontier page, but for how many instances are drawn there; "
-            "where a model falls apart with more steps, or needs them, another step shows another wall."
-        )
-    both, one, two, none = found.parts[..., -1].sum(axis=0).tolist()
-    agree = found.agree[-1]
-    st.caption(
-        f"At step {found.steps} the two agree on {share(float(agree))} [{share(float(agree.low))}, "
-        f"{share(float(agree.high))}] of {found.n:,} instances (by chance {share(found.chance[-1])}; the first with an "
-        f"untrained network {share(found.untrained[-1])}): {both:,} both right, {one:,} only the first, {two:,} only "
-        f"the second, {none:,} neither."
-    )
+def _answers(result: Agreement, task: str, view: View) -> Figures:
+    both, one, two, none = result.parts[..., -1].sum(axis=0).tolist()
+    agree, span = result.agree[-1], view.trained_steps
+    step = lambda: st.slider("Step", 1, result.steps, result.steps, key="compare step")  # noqa: E731
+    return Figures(
+        {
+            "frontier": Picture(
+                "Frontiers", lambda scheme: drawing.accuracy_of_both(result, task, scheme, step()),
+                f"Accuracy after the step of the slider, at first the last: T = {result.steps}, which the hardest of "
+                "these is given. It is the column of that step on the Frontier page, but for how many instances are "
+                "drawn there. Some models degrade with more steps, others need them.",
+            ),
+            "right": Picture("Who is right", partial(drawing.who_is_right, result, task)),
+            "agree": Picture("Agreement", lambda scheme: drawing.agreement_over_steps(result, scheme, span)),
+        },
+        f"At step {result.steps} the two agree on {interval(agree)} of {result.n:,} instances (by chance "
+        f"{share(result.chance[-1])}; the first with an untrained network {share(result.untrained[-1])}): {both:,} "
+        f"both right, {one:,} only the first, {two:,} only the second, {none:,} neither.",
+    )  # fmt: skip
 
 
-def _states(found: Similarity) -> None:
-    one = {"cka": found.cka, "procrustes": found.procrustes}
+def _states(result: Similarity) -> Figures:
     names = {"cka": "CKA", "procrustes": "Procrustes"}
-    shown = choice("Measure", names, "compare states")
-    left, right = st.columns(2, gap="small")
-    stem = f"{found.checkpoint}-{found.other}-{shown}"
-    with left:
-        plot(drawing.likeness_over_steps(found, one[shown], scheme()), "compare alike", stem, "Similarity over steps")
-    with right:
-        plot(
-            drawing.likeness_square(found, one[shown], scheme()),
-            "compare square",
-            f"{stem}-square",
-            "Every pair of steps",
-        )
-    d = found.dynamics
-    st.caption(
-        f"{found.n_rows} nodes of {found.n} instances; ceiling by {plain(found.ceiling_by)}. What the steps do (DSA) "
-        f"is alike by {interval(d.likeness)}; ceiling {share(d.ceiling)}, untrained "
-        f"{share(d.untrained)}, steps shuffled {share(d.shuffled)}."
+    of, dynamics = getattr(result, choice("Measure", names, "compare states")), result.dynamics
+    return Figures(
+        {
+            "alike": Picture("Similarity over steps", partial(drawing.likeness_over_steps, result, of)),
+            "square": Picture("Similarity of every pair of steps", partial(drawing.likeness_square, result, of)),
+        },
+        f"{result.n_rows} nodes of {result.n} instances; ceiling by {result.ceiling_by}. What the steps do (DSA) is "
+        f"alike by {interval(dynamics.likeness)}; ceiling {share(dynamics.ceiling)}, untrained "
+        f"{share(dynamics.untrained)}, steps shuffled {share(dynamics.shuffled)}.",
+        abreast=True,
     )
 
 
@@ -151,14 +155,6 @@ def made_with(first: Checkpoint, second: Checkpoint) -> None:
     if not rows:
         st.caption("Every setting is the same.")
         return
-    table = [{"setting": name, first.name: _cell(a), second.name: _cell(b)} for name, a, b in rows]
+    table = [{"setting": name, first.name: setting(a), second.name: setting(b)} for name, a, b in rows]
     st.dataframe(table, hide_index=True, height=min(420, 38 + 35 * len(table)))
     st.caption(f"{len(rows)} settings differ; the others are the same.")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return " to ".join(map(str, value)) if isinstance(value, list) and len(value) == 2 else str(value)

@@ -7,24 +7,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import streamlit as st
 
 from depthscope.core import tasks
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import twins
 from depthscope.figures.linked_views.comparison import comparison, of_two_instances
-from depthscope.figures.summary import sentence
 from depthscope.probes.measuring import two_runs
 from depthscope.probes.measuring.two_runs import Disagreement
 from depthscope.ui.compare import measures
-from depthscope.ui.compare.pair import GAP, Kind, Pair
+from depthscope.ui.compare.measures import GAP, Kind, Pair
 from depthscope.ui.shell import instance_page
 from depthscope.ui.shell.sidebar import describe
 from depthscope.ui.trace import views
 from depthscope.ui.visit import examples, view as opening, visit
 from depthscope.ui.visit.address import TWIN, Example, UserInput
 from depthscope.ui.visit.view import View, open_address
+from depthscope.ui.widgets.figures import headline
 from depthscope.ui.widgets.text import plain, whole
 
 KINDS: dict[Kind, str] = {"checkpoint": "Checkpoint", "twin": "Twin", "instance": "Instance"}
@@ -42,8 +41,12 @@ def _sections(view: View) -> None:
         views.alone(view, plain(pair))
         return
     difference = gap(pair)
-    headline(pair)
-    sides(pair, difference)
+    _headline(pair)
+    both, readings = (pair.first, pair.second), (pair.first.readings, pair.second.readings)
+    if not isinstance(difference, str):  # where they share nodes, their difference can fill them
+        gaps = (difference.on(difference.of_first), difference.on(difference.of_second))
+        readings = ({**readings[0], GAP: gaps[0]}, {**readings[1], GAP: gaps[1]})
+    views.abreast(pair.titles, both, readings)
     measures.apart(pair, difference)
     if pair.kind == "checkpoint":
         measures.measured(pair)
@@ -73,17 +76,15 @@ def chosen(view: View) -> str | None:
 
 def choice(view: View) -> None:
     """The sidebar's choice of the other side."""
-    kind = kind_of(view)
-    st.session_state["beside_widget"] = kind
-
-    def choose() -> None:
-        first = examples.examples(view.instance.task)[0].name
-        beside = {"checkpoint": None, "twin": TWIN, "instance": Example(first)}
-        visit.change(beside=beside[st.session_state["beside_widget"] or kind])
-
+    kind, first = kind_of(view), examples.examples(view.instance.task)[0].name
+    beside = {"checkpoint": None, "twin": TWIN, "instance": Example(first)}
     with st.container(gap="xsmall"):
         st.segmented_control(
-            "Compare with", KINDS, format_func=KINDS.__getitem__, key="beside_widget", on_change=choose, width="stretch"
+            "Compare with",
+            KINDS,
+            format_func=KINDS.__getitem__,
+            width="stretch",
+            **visit.bind("beside_widget", kind, lambda chosen: visit.change(beside=beside[chosen or kind])),
         )
         if kind == "checkpoint":
             _other_checkpoint(view)
@@ -94,15 +95,10 @@ def choice(view: View) -> None:
 
 
 def _other_checkpoint(view: View) -> None:
-    def choose() -> None:
-        visit.change(against=st.session_state["against_widget"])
-
     name = chosen(view)
     if name is not None:
-        st.session_state["against_widget"] = name
-        st.selectbox(
-            "Second checkpoint", candidates(view), key="against_widget", on_change=choose, label_visibility="collapsed"
-        )
+        shows = visit.bind("against_widget", name, lambda against: visit.change(against=against))
+        st.selectbox("Second checkpoint", candidates(view), label_visibility="collapsed", **shows)
         st.caption(plain(describe(name)))
 
 
@@ -110,19 +106,16 @@ def _other_instance(view: View) -> None:
     """One of the examples, or what was open when it was taken over; then the first side can be changed freely."""
     entries = {entry.name: entry.title for entry in examples.examples(view.instance.task)}
     beside = view.address.beside
-    names = [*entries] if isinstance(beside, Example) else [PINNED, *entries]
-    st.session_state["other_widget"] = beside.name if isinstance(beside, Example) else PINNED
-
-    def choose() -> None:
-        visit.change(beside=Example(st.session_state["other_widget"]))
+    names, shown = ([*entries], beside.name) if isinstance(beside, Example) else ([PINNED, *entries], PINNED)
 
     def pin() -> None:
         content = tasks.get(view.instance.task).render(view.instance).encode()
         visit.change(beside=UserInput(content))
 
     st.selectbox(
-        "Second instance", names, format_func=lambda name: entries.get(name, "The one taken over"), key="other_widget",
-        on_change=choose, label_visibility="collapsed",
+        "Second instance", names, format_func=lambda name: entries.get(name, "The one taken over"),
+        label_visibility="collapsed",
+        **visit.bind("other_widget", shown, lambda name: visit.change(beside=Example(name))),
     )  # fmt: skip
     st.button(
         "Take the open one over", on_click=pin, width="stretch",
@@ -168,31 +161,8 @@ def gap(pair: Pair) -> Disagreement | str:
         return whole(str(error))
 
 
-def headline(pair: Pair) -> None:
+def _headline(pair: Pair) -> None:
     """The sentence of the comparison, and what makes the instances differ."""
     first, second = pair.first.trace, pair.second.trace
     message = comparison(first, second) if pair.kind == "checkpoint" else of_two_instances(first, second)
-    with st.container(gap="xxsmall"):
-        st.markdown(f"### {plain(message)}")
-        st.caption(plain(" ".join(filter(None, (pair.note, whole(views.size(pair.first)))))))
-
-
-def sides(pair: Pair, difference: Disagreement | str) -> None:
-    """Both sides under one player; where they share nodes, their difference can fill them."""
-    views.linked(
-        pair.first, key="player", role="scrubber", pick_ends=False, readings=_with_gap(pair.first, difference, 0)
-    )
-    for side, column in enumerate(st.columns(2, gap="medium")):
-        shown = (pair.first, pair.second)[side]
-        with column:
-            with st.container(gap="xxsmall", key=f"side_{side}"):
-                st.markdown(f"**{plain(pair.titles[side])}**")
-                st.caption(plain(sentence(shown.trace)))
-            values, both = _with_gap(shown, difference, side), (pair.first, pair.second)
-            views.linked(shown, key=f"views_{side}", role="views", readings=values, sides=both)
-
-
-def _with_gap(view: View, difference: Disagreement | str, side: int) -> dict[str, np.ndarray]:
-    if isinstance(difference, str):
-        return view.readings
-    return {**view.readings, GAP: difference.on(difference.of_second if side else difference.of_first)}
+    headline(message, " ".join(filter(None, (pair.note, whole(views.size(pair.first))))))

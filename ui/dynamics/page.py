@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from depthscope.core import frontier, tasks
@@ -19,11 +20,10 @@ from depthscope.probes.maths import movement
 from depthscope.probes.measuring import instances as subjects
 from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
-from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets.plot import choice, plot, scheme
-from depthscope.ui.widgets.text import plain
-from depthscope.ui.work.measure import Request, Section, section
+from depthscope.ui.widgets.figures import Figures, Picture, headline
+from depthscope.ui.widgets.text import plain, whole
+from depthscope.ui.work.measure import Section, section, sections
 
 PROGRAM = 0.9
 """Share of the node-steps from which an automaton is said to do what the model does."""
@@ -40,12 +40,12 @@ def show() -> None:
 
 
 def _sections(view: View) -> None:
-    headline(view)
+    _headline(view)
     instance(view)
     measured(view)
 
 
-def headline(view: View) -> None:
+def _headline(view: View) -> None:
     """One sentence on how the open run settles."""
     rest = movement.rests(view.trace.hidden)
     change, _ = movement.changes(view.trace.hidden, np.arange(view.trace.n_nodes))
@@ -53,17 +53,12 @@ def headline(view: View) -> None:
     last = float(change[-1].mean())
     early = settled[settled < view.trace.steps]
     moving = f"in step {view.trace.steps} a state still moves by {last:.2g} of its size on average"
-    message = f"No node settles before the end; {moving}."
-    if len(early):
-        message = (
-            f"{len(early)} of {len(settled)} nodes settle before the end, the last at step {early.max()}; {moving}."
-        )
-    with st.container(gap="xxsmall"):
-        st.markdown(f"### {plain(message)}")
-        st.caption(
-            f"A node has settled from the step on from which it stays within {movement.SETTLED:.0%} of its size of "
-            f"where it ends, at step {view.trace.steps}. {plain(views.size(view))}."
-        )
+    count = f"{len(early)} of {len(settled)} nodes settle before the end, the last at step {max(early, default=0)}"
+    headline(
+        f"{count if len(early) else 'No node settles before the end'}; {moving}.",
+        f"A node has settled from the step on from which it stays within {movement.SETTLED:.0%} of its size of where "
+        f"it ends, at step {view.trace.steps}. {views.size(view)}.",
+    )
 
 
 def instance(view: View) -> None:
@@ -82,28 +77,18 @@ def measured(view: View) -> None:
     st.markdown("#### Measured on drawn instances")
     level = _level(opened)
     steps = frontier.default_steps(opened, subjects.trained(opened) if level is None else level)
-    at = None if level is None else str(level)
-    left, right = st.columns(2, gap="small")
-    with left:
-        asks = "How far do states still move, do they turn, and do nodes settle in the oracle's order?"
-        what = Section("convergence", "Settling", asks, lambda result, _: _rest(result, opened))
-        section(opened, what, Request("convergence", opened.name, at, steps=steps))
-    with right:
-        asks = "In how few directions do the states move, and are they the same at every step?"
-        what = Section("pca", "Directions", asks, lambda result, _: _components(result))
-        section(opened, what, Request("pca", opened.name, at, steps=steps))
-    left, right = st.columns(2, gap="small")
-    with left:
-        asks = "Where does the update of one instance stand still, and does it matter where a run starts? Some minutes."
-        what = Section("fixed-points", "Fixed points and restarts", asks, lambda result, _: _points(result))
-        section(opened, what, Request("fixed-points", opened.name, at, steps=20))
-    with right:
-        asks = "Does a small disturbance of the states die out along a run, or grow?"
-        what = Section("lyapunov", "Disturbances", asks, lambda result, _: _growth(result))
-        section(opened, what, Request("lyapunov", opened.name, at, instances=4, steps=16))
-    asks = "Is the model, node by node, a small finite machine, and does that go on ten times larger? Some minutes."
-    what = Section("automaton", "Automaton", asks, lambda result, _: _automaton(result, opened.config.task))
-    section(opened, what, Request("automaton", opened.name))
+    at, task = {"difficulty": None if level is None else str(level)}, opened.config.task
+    settling = lambda result: _convergence(result, view.trained_steps)  # noqa: E731
+    sections(
+        opened,
+        [
+            Section("convergence", "Settling", settling, {**at, "steps": steps}),
+            Section("pca", "Directions", _components, {**at, "steps": steps}),
+            Section("fixed-points", "Fixed points and restarts", _points, {**at, "steps": 20}, note="Some minutes."),
+            Section("lyapunov", "Disturbances", _growth, {**at, "instances": 4, "steps": 16}),
+        ],
+    )
+    section(opened, Section("automaton", None, lambda result: _automaton(result, task), {}, note="Some minutes."))
 
 
 def _level(opened: Checkpoint) -> int | None:
@@ -124,96 +109,81 @@ def _level(opened: Checkpoint) -> int | None:
     return None if chosen in (None, trained) else int(chosen)
 
 
-def _plot(fig: go.Figure, key: str, name: str, alt: str) -> None:
-    plot(fig, f"dynamics {key}", f"{name}-{key}", alt)
-
-
-def _rest(found: Convergence, opened: Checkpoint) -> None:
-    course = found.trained
-    options = {"change": "Change", "rest": "Distance from the end", "turn": "Turning", "settled": "Settling"}
-    chosen = choice("Figure", options, "dynamics rest")
-    if chosen == "settled":
-        fig = convergence.settling_against_order(found, scheme())
-    elif chosen == "turn":
-        fig = convergence.turning_over_steps(found, scheme())
-    else:
-        fig = convergence.movement_over_steps(found, chosen, scheme(), opening.trained(opened, "steps"))
-    _plot(fig, f"rest {chosen}", found.checkpoint, f"{options[chosen]} over steps")
+def _convergence(result: Convergence, span: tuple[int, int] | None) -> Figures:
+    course, moving = result.trained, convergence.movement_over_steps
     ranks = "no node settles before the end" if np.isnan(course.spearman.value) else (
-        f"rank correlation of settling with {found.order} {course.spearman:.3f}; "
+        f"the rank correlation of settling with {result.order} is {course.spearman:.3f}; "
         f"in random order {course.shuffled[0]:.2f} to {course.shuffled[1]:.2f}"
     )  # fmt: skip
-    st.caption(
-        f"{len(found.node):,} nodes of {found.n} instances. A run converges where change and distance fall by the same "
-        f"factor; a distance that falls in a straight line to 0 falls only because the run ends there. "
-        f"{ranks[:1].upper()}{ranks[1:]}."
+    return Figures(
+        {
+            "change": Picture("Change", lambda x: moving(result, "change", x, span)),
+            "rest": Picture("Distance from the end", lambda x: moving(result, "rest", x, span)),
+            "turn": Picture("Turning", partial(convergence.turning_over_steps, result)),
+            "settled": Picture("Settling", partial(convergence.settling_against_order, result)),
+        },
+        f"{len(result.node):,} nodes of {result.n} instances. A run converges where change and distance fall by the "
+        "same factor; a distance that falls in a straight line to 0 falls only because the run ends there. "
+        + whole(ranks),
     )
 
 
-def _components(found: Pca) -> None:
-    options = {"share": "Variance", "angle": "Angles"}
-    chosen = choice("Figure", options, "dynamics pca")
-    fig = pca.angles_over_steps(found, scheme()) if chosen == "angle" else pca.variance_over_steps(found, scheme())
-    _plot(fig, f"pca {chosen}", found.checkpoint, "Principal components over steps")
-    shares = (model.held_out.value.sum() for model in (found.trained, found.untrained))
-    trained, untrained, shuffled = (f"{share:.3f}" for share in (*shares, found.permuted.sum()))
-    st.caption(
+def _components(result: Pca) -> Figures:
+    shares = (model.held_out.value.sum() for model in (result.trained, result.untrained))
+    trained, untrained, shuffled = (f"{share:.3f}" for share in (*shares, result.permuted.sum()))
+    return Figures(
+        {
+            "share": Picture("Variance", partial(pca.variance_over_steps, result)),
+            "angle": Picture("Angles", partial(pca.angles_over_steps, result)),
+        },
         f"Three directions shared by all steps hold {trained} of the spread of instances they were not fitted to "
-        f"(untrained {untrained}, coordinates shuffled {shuffled}); the states fill {found.trained.dimension:.1f} "
+        f"(untrained {untrained}, coordinates shuffled {shuffled}); the states fill {result.trained.dimension:.1f} "
         "dimensions. Few directions alone are no sign of training: where nodes have no names an untrained network's "
-        "lie on a line, too."
+        "lie on a line, too.",
     )
 
 
-def _points(found: FixedPoints) -> None:
-    _plot(fixed_points.spectrum(found, scheme()), "spectrum", found.checkpoint, "Eigenvalues")
-    points, paths, many = found.points, found.paths, found.survey
+def _points(result: FixedPoints) -> Figures:
+    points, paths, idle = result.points, result.paths, result.control_paths
     kind = "a fixed point" if points.fixed[0] else "a slow point"
-    other, chance = paths.other_same, paths.random_same
-    st.caption(
+    return Figures(
+        {"spectrum": Picture("Eigenvalues", partial(fixed_points.spectrum, result))},
         f"Nearest to the end of the run lies {kind} (the update moves it by {points.speed[0]:.1g} of its size; radius "
-        f"{points.radius[0]:.2f}, and below 1 nearby states are attracted); over all {found.n} instances the radius is "
-        f"{many.mean_radius:.2f}. Restarted from another instance's end a run comes back to its own end in "
-        f"{other.value:.2f} of the cases, from random states in {chance.value:.2f}; untrained "
-        f"{found.control_paths.other_same.value:.2f} and {found.control_paths.random_same.value:.2f}."
+        f"{points.radius[0]:.2f}, and below 1 nearby states are attracted); over all {result.n} instances the radius "
+        f"is {result.survey.mean_radius:.2f}. Restarted from another instance's end a run comes back to its own end in "
+        f"{paths.other_same.value:.2f} of the cases, from random states in {paths.random_same.value:.2f}; untrained "
+        f"{idle.other_same.value:.2f} and {idle.random_same.value:.2f}.",
     )
 
 
-def _growth(found: Lyapunov) -> None:
-    _plot(lyapunov.growth_over_steps(found, scheme()), "growth", found.checkpoint, "Growth over steps")
-    a, b = found.trained, found.untrained
-    first = a.mean[0]
+def _growth(result: Lyapunov) -> Figures:
+    first = result.trained.mean[0]
     changes = "shrinks" if first.value < 0 else "grows"
-    st.caption(
+    return Figures(
+        {"growth": Picture("Growth over steps", partial(lyapunov.growth_over_steps, result))},
         f"A disturbance {changes} by a factor of {np.exp(first.value):.2f} a step ({first:.3f} nats; untrained "
-        f"{b.mean.value[0]:.3f}). The first line is the direction that grows fastest, the others those at right "
-        "angles to it."
+        f"{result.untrained.mean.value[0]:.3f}). The first line is the direction that grows fastest, the others those "
+        "at right angles to it.",
     )
 
 
-def _automaton(found: Automaton, task: str) -> None:
-    test = found.larger or found.test
+def _automaton(result: Automaton, task: str) -> Figures:
+    test = result.larger or result.test
     program, blank = test.programs[0], test.programs[-1]
-    where = f"{test.n} instances of {test.nodes:.0f} nodes, {test.node_steps:,} node-steps"
-    st.markdown(
-        f"{found.n_states} states and {found.n_rules:,} rules do what the model does in {program.both.value:.4f} of "
-        f"the node-steps and {program.moves:.4f} of the changes of state ({where})."
-    )
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        _plot(automaton.fidelity_of_programs(test, scheme()), "fidelity", found.checkpoint, "Fidelity of programs")
-    with right:
-        st.dataframe(automaton.rules(found, symbols(task)), hide_index=True, height=320)
-    states = f"{found.untrained_states} state{'' if found.untrained_states == 1 else 's'}"
+    states = f"{result.untrained_states} state{'' if result.untrained_states == 1 else 's'}"
     idle = ": there is nothing to reproduce, and" if blank.both.value > PROGRAM else ";"
-    st.caption(
-        f"Learned from instances of {found.fitted_nodes:.0f} nodes. The untrained network is reproduced to "
-        f"{blank.both.value:.3f} by {states}{idle} its answers are right on {blank.accuracy:.2f}."
-        + (
-            ""
-            if program.both.value > PROGRAM
-            else " This model is no such machine: what it does is not in so few states."
-        )
+    few = "" if program.both.value > PROGRAM else " This model is not well described by a small automaton."
+    return Figures(
+        {
+            "fidelity": Picture("Fidelity of programs", partial(automaton.fidelity_of_programs, test)),
+            "rules": Picture("Rules", lambda _: automaton.rules(result, symbols(task))),
+        },
+        f"Learned from instances of {result.fitted_nodes:.0f} nodes. The untrained network is reproduced to "
+        f"{blank.both.value:.3f} by {states}{idle} its answers are right on {blank.accuracy:.2f}.{few}",
+        f"{result.n_states} states and {result.n_rules:,} rules reproduce {program.both.value:.4f} of the node-steps "
+        f"and {program.moves:.4f} of the changes of state ({test.n} instances of {test.nodes:.0f} nodes, "
+        f"{test.node_steps:,} node-steps).",
+        abreast=True,
     )
 
 

@@ -14,13 +14,13 @@ import streamlit as st
 from depthscope.core import tasks
 from depthscope.core.frontier import Frontier
 from depthscope.figures.frontier.words import sentence
-from depthscope.ui.frontier import exit as exit_section, figures, measuring, trivial
-from depthscope.ui.frontier.measuring import Subject
-from depthscope.ui.frontier.request import DATA, checked, first
+from depthscope.ui.frontier import figures, measures, measuring
+from depthscope.ui.frontier.measuring import DATA, Subject, checked, first
 from depthscope.ui.shell import frame, help as guide, sidebar
 from depthscope.ui.trace import views
 from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.address import MAX_INSTANCES, MAX_SEED, MAX_STEPS, Address, Sample, UserInput, from_query
+from depthscope.ui.widgets.figures import headline
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import job as jobs, work
 from depthscope.ui.work.job import Job
@@ -68,8 +68,8 @@ def show() -> None:
         with st.spinner("Reading the instances …"):
             what = measuring.subject(address)
         measured(what)
-        trivial.section(what)
-        exit_section.section(what)
+        measures.trivial_rules(what)
+        measures.exits(what)
 
 
 def open_frontier() -> Address | None:
@@ -201,10 +201,8 @@ def measured(what: Subject) -> None:
     running, n_shown = job is not None and job.running, 0 if job is None else len(job.results)
     result = measuring.frontier_of(what)
     name, missing = what.checkpoint.name, len(what.levels) - (0 if result is None else len(result.difficulty))
-    with st.container(gap="xxsmall"):
-        nothing = f"Measuring {name} …" if running else "Nothing measured yet"
-        st.markdown(f"### {plain(nothing if result is None else sentence(result, name, what.task))}")
-        st.caption(plain(_about(what)))
+    nothing = f"Measuring {name} …" if running else "Nothing measured yet"
+    headline(nothing if result is None else sentence(result, name, what.task), _about(what))
     if job is not None and running:
         jobs.watch(job, n_shown, "frontier cancel")
     elif missing:

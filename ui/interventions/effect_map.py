@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 
 from depthscope.core import tasks
-from depthscope.core.files.strict_json import dumps
 from depthscope.core.tasks.twins import Twin
 from depthscope.figures.instruments import edits as drawing
-from depthscope.figures.style.plotly import config
 from depthscope.figures.summary import words
 from depthscope.probes.editing import language
 from depthscope.probes.editing.language import Edit
-from depthscope.probes.instruments import patch
 from depthscope.probes.instruments.patch import DIRECTIONS, EffectMap, Patching
 from depthscope.ui.interventions import edits as edit_list, run
 from depthscope.ui.interventions.examples import positive
 from depthscope.ui.visit import view as opening, visit
 from depthscope.ui.visit.address import UserInput
-from depthscope.ui.visit.cache import fingerprint
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets import copy_instance, explain
-from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import csv_and_json, numbers_of, picture, scheme, take_away
+from depthscope.ui.widgets import copy_instance
+from depthscope.ui.widgets.figures import plot, scheme
 from depthscope.ui.widgets.text import plain, whole
-from depthscope.ui.work import work
-from depthscope.ui.work.work import Progress, Work
+from depthscope.ui.work.measure import Request, Section, as_csv, section
 
 INTO, FROM = "The twin's states into this run", "This run's states into the twin's"
 
@@ -54,46 +46,42 @@ class Chosen:
     clicks: int = 0
 
 
-def section(view: View) -> None:
-    """Title, button and progress, and the map once there is one."""
-    with card("Which single state carries the answer?", height="content"):
-        twin = run.twin_of(view)
-        if isinstance(twin, str):
-            st.info(plain(whole(twin)))
-            return
-        patching = _work(view)
-        result = work.result(patching)
-        if result is not None:
-            st.fragment(_result)(view, twin, result)
-            return
-        st.caption(
-            f"The twin has the other answer: {plain(whole(twin.change))} Every node at every step takes the twin's "
-            "state in turn, and R says how much of the twin's answer that one state brings: 0 nothing, 1 all of it."
+def draw(view: View) -> None:
+    """The section, with the map once there is one."""
+    twin, count = run.twin_of(view), 2 * (view.trace.steps + 1) * view.trace.n_nodes
+    change = "" if isinstance(twin, str) else whole(twin.change)
+    note = (
+        f"The twin has the other answer: {change} Every node at every step takes the twin's state in turn, and R says "
+        "how much of the twin's answer that one state brings: 0 nothing, 1 all of it."
+    )
+    what = Section(
+        "patch", "Which single state carries the answer?",
+        lambda result: None if isinstance(twin, str) else st.fragment(_result)(view, twin, result),
+        csv=lambda result: drawing.effects_csv(_map(view, result)) if result.maps else as_csv(result),
+        unit="patches", button=f"Patch all {count:,} cells",
+        note=note,
+    )  # fmt: skip
+    refusal = whole(twin) if isinstance(twin, str) else None
+    if refusal is None and count > MAX_CELLS:
+        refusal = (
+            f"These are {count:,} patches, more than the {MAX_CELLS:,} that a page makes. Lower the steps, or measure "
+            f"on the command line: {copy_instance.on_instance(view, 'patch')[0]}"
         )
-        count = _cells(view)
-        if count > MAX_CELLS:
-            st.info(
-                f"These are {count:,} patches, more than the {MAX_CELLS:,} that a page makes. Lower the steps, or "
-                "measure on the command line:"
-            )
-            copy_instance.show(copy_instance.on_instance(view, "patch")[0])
-        elif not work.under_way(patching):
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.button(f"Patch all {count:,} cells", on_click=work.start, args=(patching,), key="effects go")
-                explain.popover("patch")
+    section(view.checkpoint, what, Request.of_view("patch", view), refusal)
 
 
-def _cells(view: View) -> int:
-    """Patches in all: every node at every step, both ways."""
-    return 2 * (view.trace.steps + 1) * view.trace.n_nodes
+def _map(view: View, result: Patching) -> EffectMap:
+    """The direction that is shown: at first the one in which there is something to see.
+
+    The first map takes from this instance, the second from its twin.
+    """
+    idle = drawing.count_strong(result.maps[0]) and not drawing.count_strong(result.maps[1])
+    way = st.session_state.get(_way(view)) or (FROM if idle else INTO)
+    return result.maps[1 if way == INTO else 0]
 
 
-def _work(view: View) -> Work:
-    def patch_all(progress: Progress) -> Iterator[Patching]:
-        progress(0, _cells(view))
-        yield patch.measure(view.checkpoint, [view.instance], steps=view.trace.steps, seed=run.SEED, progress=progress)
-
-    return Work("effects", fingerprint(view.key, "effects", run.SEED), patch_all, "patches")
+def _way(view: View) -> str:
+    return f"effects way {view.key[:8]}"
 
 
 def _result(view: View, twin: Twin, result: Patching) -> None:
@@ -101,59 +89,37 @@ def _result(view: View, twin: Twin, result: Patching) -> None:
         if not result.maps:
             st.info("The answers of the two runs lie less than a logit apart: there is nothing to bring over.")
             return
-        # The first takes from this instance, the second from its twin.
-        idle = drawing.count_strong(result.maps[0]) and not drawing.count_strong(result.maps[1])
-        way = _way(FROM if idle else INTO)
-        one = result.maps[1 if way == INTO else 0]
+        one = _map(view, result)
+        into = one is result.maps[1]
+        st.segmented_control(
+            "Direction", (INTO, FROM), default=INTO if into else FROM, key=_way(view), label_visibility="collapsed",
+            required=True,
+        )  # fmt: skip
         summary = result.summaries[DIRECTIONS.index(one.direction)]
-        other = drawing.count_strong(result.maps[0 if way == INTO else 1])
+        other = drawing.count_strong(result.maps[0 if into else 1])
         hint = f" In the other direction {other:,} do." if other and not drawing.count_strong(one) else ""
         st.write(plain(drawing.what_patching_does(one, summary, words(view.instance)) + hint))
-        chosen = _chosen(view) if way == INTO else None
-        _plot(view, twin, one, chosen)
+        _plot(view, twin, one, _chosen(view) if into else None)
         st.caption(
             "Rows in the order in which the oracle has the nodes; the line is its front, the path's nodes at the step "
             f"at which they are decided. {plain(whole(one.change))} "
-            + ("Click a cell to put its patch into the list above." if way == INTO else "")
+            + ("Click a cell to put its patch into the list above." if into else "")
         )
-        if way == INTO:
+        if into:
             _cell(view, one)
         else:
             _open_twin(view, twin)
-        name = f"{view.checkpoint.name}-effects"
-        offers = csv_and_json(name, lambda: drawing.effects_csv(one), lambda: dumps(result))
-        offers.append(copy_instance.instance_offer(view))
-        take_away("effects", offers, *copy_instance.on_instance(view, "patch"))
-
-
-def _way(first: str) -> str:
-    """Which direction is shown: at first the one in which there is something to see."""
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        way = st.segmented_control(
-            "Direction", (INTO, FROM), default=first, key=f"effects way {first}", label_visibility="collapsed",
-            required=True,
-        )  # fmt: skip
-        explain.popover("patch")
-    return way or first
 
 
 def _plot(view: View, twin: Twin, one: EffectMap, chosen: tuple[int, int] | None) -> None:
     positive_run = positive(view.checkpoint, view.trace, twin.instance)
     times = positive_run.encoding.has_from  # (n,), the oracle's, label 1
     fig, cell = drawing.effect_heatmap(one, times, scheme(), chosen), visit.part(Chosen)
-    shown: Any = {
-        "theme": None,
-        "config": config(f"{view.checkpoint.name}-effects", picture()),
-        "alt": "Effect of every patch, step by node",
-    }
+    key, on_select = ("effects map", "ignore") if chosen is None else (f"effects map {cell.clicks}", "rerun")
+    name, alt = f"{view.checkpoint.name}-effects", "Effect of every patch, step by node"
+    picked = plot(fig, key, name, alt, on_select=on_select, selection_mode="points")
     if chosen is None:
-        st.plotly_chart(fig, key="effects map", **shown)
-        numbers_of(fig, "effects map", f"{view.checkpoint.name}-effects")
         return
-    picked: Any = st.plotly_chart(
-        fig, key=f"effects map {cell.clicks}", on_select="rerun", selection_mode="points", **shown
-    )
-    numbers_of(fig, "effects map", f"{view.checkpoint.name}-effects")
     points = [p["customdata"] for p in picked.selection.points if p.get("customdata") is not None]
     if points:
         t, i = (int(x) for x in points[0])
@@ -189,20 +155,14 @@ def _put(view: View, t: int, i: int) -> None:
 
 def _cell(view: View, one: EffectMap) -> None:
     """The chosen cell by name, for keyboards and large maps."""
-    state, labels = st.session_state, one.labels
+    labels = one.labels
     t, i = _chosen(view)
-    state["effects step_widget"], state["effects node_widget"] = t, i
-
-    def choose() -> None:
-        _choose(view, int(state["effects step_widget"]), int(state["effects node_widget"]))
-
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox("Step", range(len(one.effect)), key="effects step_widget", on_change=choose, width=96)
+        steps = visit.bind("effects step_widget", t, lambda step: _choose(view, step, _chosen(view)[1]))
+        st.selectbox("Step", range(len(one.effect)), width=96, **steps)
         if len(labels) <= opening.MAX_LISTED:
-            st.selectbox(
-                "Node", range(len(labels)), format_func=lambda k: name_of(labels, k), key="effects node_widget",
-                on_change=choose, width=170,
-            )  # fmt: skip
+            nodes = visit.bind("effects node_widget", i, lambda node: _choose(view, _chosen(view)[0], node))
+            st.selectbox("Node", range(len(labels)), format_func=lambda k: name_of(labels, k), width=170, **nodes)
         put = st.button("Put it into the list", key="effects put")
         st.markdown(f"R = **{drawing.effect(one.effect[t, i])}**", width="content")
     if put:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,35 +63,32 @@ def examples(checkpoint: Checkpoint, base: Trace, twin: Any = None) -> list[Offe
         base: Its run.
         twin: The instance's twin, None if there is none.
     """
-    labels, steps = base.encoding.labels, base.steps
-    front = _front(checkpoint, base, twin)
-    early, late = _nodes(front, EARLY), _nodes(front, NEXT)
-    skip = min(EARLY, steps)
-    offers = []
-    if early is not None:
-        edit = Edit("zero", early[0], nodes=early[1])
-        offers.append(
-            (edit, f"Zero the front at step {early[0]}", "The states that the wave has just reached become 0.")
-        )
-    if twin is not None and late is not None:
-        edit = Edit("patch", late[0], nodes=late[1])
+    labels = base.encoding.labels
+    made = _edits(checkpoint, base, twin)
+    return [Offer(title, language.written(edit, labels), caption) for title, edit, caption in made]
+
+
+def _edits(checkpoint: Checkpoint, base: Trace, twin: Any) -> Iterator[tuple[str, Edit, str]]:
+    """Title, edit and what it asks of each example."""
+    front, skip = _front(checkpoint, base, twin), min(EARLY, base.steps)
+    if (early := _nodes(front, EARLY)) is not None:
+        t, nodes = early
+        yield f"Zero the front at step {t}", Edit("zero", t, nodes=nodes), "The states just reached become 0."
+    if twin is not None and (late := _nodes(front, NEXT)) is not None:
+        t, nodes = late
         caption = "The states of the path at this step are taken from the twin, which has the other answer."
-        offers.append((edit, f"Patch the path from the twin at step {late[0]}", caption))
-    offers.append((Edit("hold", skip), f"Skip step {skip}", "The update that makes this step is left out."))
-    offers.append((Edit("repeat", skip), f"Repeat step {skip}", "The update is done twice."))
+        yield f"Patch the path from the twin at step {t}", Edit("patch", t, nodes=nodes), caption
+    yield f"Skip step {skip}", Edit("hold", skip), "The update that makes this step is left out."
+    yield f"Repeat step {skip}", Edit("repeat", skip), "The update is done twice."
     if has_gate(checkpoint):
         edit = Edit("gate", skip, END, amount=0.0)
-        offers.append((edit, f"Freeze the gate from step {skip}", "No state changes any more from this step on."))
-    pairs = _cut(checkpoint, base)
-    if pairs:
+        yield f"Freeze the gate from step {skip}", edit, "No state changes any more from this step on."
+    if pairs := _cut(checkpoint, base):
         edit = Edit("silence", 1, END, edges=pairs)
-        offers.append((edit, "Silence the path", "Attention along one link of the path is lost at every step."))
+        yield "Silence the path", edit, "Attention along one link of the path is lost at every step."
     if twin is not None:
         edit = Edit("patch", 0, parts=("state", "mask", "input"))
-        offers.append(
-            (edit, "All of the twin", "A check: with state, edges and input of the twin its answer must come.")
-        )
-    return [Offer(title, language.written(edit, labels), caption) for edit, title, caption in offers]
+        yield "All of the twin", edit, "A check: with state, edges and input of the twin its answer must come."
 
 
 def _front(checkpoint: Checkpoint, base: Trace, twin: Any) -> np.ndarray:

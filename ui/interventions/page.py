@@ -19,10 +19,9 @@ from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
 from depthscope.ui.visit.address import MAX_EDITS_CHARS, Address, edits_fit
 from depthscope.ui.visit.view import View
-from depthscope.ui.visit.visit import visit
-from depthscope.ui.widgets import copy_instance, explain
-from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import csv_and_json, plot, scheme, take_away
+from depthscope.ui.visit.visit import bind, visit
+from depthscope.ui.widgets import copy_instance
+from depthscope.ui.widgets.figures import Figures, Picture, card, csv_and_json, draw_figures, headline, take_away
 from depthscope.ui.widgets.text import plain, whole
 from depthscope.ui.work import work
 
@@ -39,7 +38,7 @@ def _address(view: View) -> Address:
 
 def _sections(view: View) -> None:
     draw(view)
-    effect_map.section(view)
+    effect_map.draw(view)
 
 
 def draw(view: View) -> None:
@@ -53,67 +52,51 @@ def draw(view: View) -> None:
         if problem is None and edits.program:
             ran, problem = _ran(view, edits)
         _headline(view, edits, ran, problem)
-    _both(view, ran)
-    if ran is not None:
+    if ran is None:
+        views.linked(view)
+    else:
+        views.abreast(("Undisturbed", "Edited"), (view, ran.after), pick_ends=False)
         _logits(view, edits, ran)
 
 
 def _ran(view: View, edits: Edits) -> tuple[Ran | None, str | None]:
     """What the edits made, and why they made nothing; long work waits for its button."""
-    ran = run.result(view, edits)
-    if ran is not None:
-        return ran, None
-    if not run.is_long(view):
-        try:
-            with st.spinner("Running the edits and their controls …"):
-                return run.run(view, edits), None
-        except InputError as error:
-            return None, str(error)
-    job = work.job_of(run.work_of(view, edits))
-    return None, job.error if job is not None else None
+    edited = run.work_of(view, edits)
+    try:
+        with st.spinner("Running the edits and their controls …"):
+            ran = work.result_or_run(edited, not run.is_long(view))
+    except InputError as error:
+        return None, str(error)
+    job = work.job_of(edited)
+    return ran, job.error if ran is None and job is not None else None
 
 
 def _headline(view: View, edits: Edits, ran: Ran | None, problem: str | None) -> None:
-    with st.container(gap="xxsmall"):
-        if ran is not None:
-            st.markdown(f"### {plain(drawing.what_happened(ran.replay.runs[0], words(view.instance)))}")
-            donor = ran.replay.runs[0].donor
-            sentences = [sentence(view.trace), *([whole(f"The patches take from {donor}")] if donor else [])]
-            st.caption(" ".join(map(plain, sentences)))
-            return
-        st.markdown(f"### {plain(sentence(view.trace))}")
-        if problem is not None:
-            st.error(plain(whole(problem)) + " The undisturbed run is shown.")
-        elif not edits.program:
-            st.caption("No edit yet: choose an example, or build one and add it. The undisturbed run is shown.")
-        else:
-            _later(view, edits)
-
-
-def _later(view: View, edits: Edits) -> None:
-    """The button of work that takes longer, and its progress."""
-    later = run.work_of(view, edits)
-    if work.under_way(later):
+    if ran is not None:
+        donor = ran.replay.runs[0].donor
+        taken = f" {whole(f'The patches take from {donor}')}" if donor else ""
+        headline(drawing.what_happened(ran.replay.runs[0], words(view.instance)), sentence(view.trace) + taken)
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Run the edits", on_click=work.start, args=(later,), key="edits go")
-        st.caption("This run is long: the edits and their controls take a while.")
+    headline(sentence(view.trace))
+    if problem is not None:
+        st.error(plain(whole(problem)) + " The undisturbed run is shown.")
+    elif not edits.program:
+        st.caption("No edit yet: choose an example, or build one and add it. The undisturbed run is shown.")
+    else:
+        later = run.work_of(view, edits)
+        work.offer(later, "Run the edits", "This run is long: the edits and their controls take a while.")
 
 
 def _cards(view: View, edits: Edits, offers: Sequence[Offer]) -> None:
     left, right = st.columns(2, gap="small")
-    with left, st.container(border=True, gap="xsmall", height="stretch"):
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown("**Edits**")
-            explain.popover("do")
+    with left, card("Edits", "do"):
         _list(edits)
         if not edits_fit(edits.text):
             st.caption("This list is too long for a link: the address leaves it out.")
         if note := visit().edits.note:
             st.caption(plain(note))
         _examples(offers, clear=bool(edits.text))
-    with right, st.container(border=True, gap="xsmall", height="stretch"):
-        st.markdown("**Build an edit**")
+    with right, card("Build an edit"):
         builder.draw(view)
 
 
@@ -129,52 +112,31 @@ def _examples(offers: Sequence[Offer], clear: bool) -> None:
 
 
 def _list(edits: Edits) -> None:
-    state = st.session_state
-    state["edits_widget"] = edits.text
-
-    def typed() -> None:
-        edit_list.put(state["edits_widget"])
-
     st.text_area(
-        "Edits, one a line", key="edits_widget", on_change=typed, height=84, max_chars=MAX_EDITS_CHARS,
+        "Edits, one a line", **bind("edits_widget", edits.text, edit_list.put), height=84, max_chars=MAX_EDITS_CHARS,
         label_visibility="collapsed", placeholder="zero t=3 node=A\nhold t=4",
         help="One edit a line, all made in one run; Ctrl+Enter runs them.",
     )  # fmt: skip
 
 
-def _both(view: View, ran: Ran | None) -> None:
-    """Both runs under one cursor; the undisturbed one alone where nothing was edited."""
-    if ran is None:
-        views.linked(view)
-        return
-    with st.container():  # the player sticks to the top as long as the views are seen, and no longer
-        views.linked(view, key="player", role="scrubber", pick_ends=False)
-        sides = zip(st.columns(2, gap="medium"), ("Undisturbed", "Edited"), (view, ran.after), strict=True)
-        for side, (column, title, shown) in enumerate(sides):
-            with column:
-                with st.container(gap="xxsmall"):
-                    st.markdown(f"**{title}**")
-                    st.caption(plain(sentence(shown.trace)))
-                views.linked(shown, key=f"views_{side}", role="views", pick_ends=False, sides=(view, ran.after))
-
-
 def _logits(view: View, edits: Edits, ran: Ran) -> None:
     replay, name = ran.replay, f"{view.checkpoint.name}-edits"
     one, (yes, no) = replay.runs[0], words(view.instance)
+    random = (
+        f"The band is the range of {len(one.random)} draws of the same edits at random {drawing.places(one)}: where "
+        "the solid line leaves it, the effect is specific to those that were named."
+        if len(one.random)
+        else "The edits name no node, so no random node can stand in for one."
+    )
+    spans = [(edit.step, min(edit.last, view.trace.steps)) for edit in edits.program]
+    picture = Picture(
+        "Logit of the answer over steps, before and after the edits",
+        lambda scheme: drawing.logit_over_steps(one, spans, scheme, view.trained_steps),
+        f"Above 0 the model says {yes}, below {no}. {random} The thin lines: a network that was never trained, with "
+        "and without the same edits.",
+    )
     with card("The logit of the answer, step by step", height="content"):
-        spans = [(edit.step, min(edit.last, view.trace.steps)) for edit in edits.program]
-        fig = drawing.logit_over_steps(one, spans, scheme(), view.trained_steps)
-        plot(fig, "edits logits", name, "Logit of the answer over steps, before and after the edits")
-        random = (
-            f"The band is the range of {len(one.random)} draws of the same edits at random {drawing.places(one)}: what "
-            "leaves it is due to those that were named."
-            if len(one.random)
-            else "The edits name no node, so no random node can stand in for one."
-        )
-        st.caption(
-            f"Above 0 the model says {plain(yes)}, below {plain(no)}. {random} "
-            "The thin lines: a network that was never trained, with and without the same edits."
-        )
+        draw_figures(Figures({"logits": picture}), "edits", name)
         offers = csv_and_json(name, lambda: drawing.as_csv(one), lambda: dumps(replay))
         offers.append(copy_instance.instance_offer(view))
         take_away("edits", offers, *copy_instance.on_instance(view, "do", edit=edits.texts))

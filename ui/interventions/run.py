@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from depthscope.core.errors import InputError
 from depthscope.core.tasks import twins
 from depthscope.core.tasks.twins import Twin
@@ -16,7 +14,7 @@ from depthscope.probes.reading import of_trace
 from depthscope.ui.interventions import examples as intervention_examples
 from depthscope.ui.interventions.edits import Edits
 from depthscope.ui.interventions.examples import Offer
-from depthscope.ui.visit.cache import Recent, fingerprint, recent
+from depthscope.ui.visit.cache import fingerprint, recent
 from depthscope.ui.visit.view import View
 from depthscope.ui.work.work import Progress, Work
 
@@ -51,7 +49,7 @@ def twin_of(view: View) -> Twin | str:
         except InputError as error:
             return str(error)
 
-    return recent("twins", 64 << 20).make(fingerprint(view.instance, SEED), find, lambda _: 50_000)
+    return recent("twins", 64 << 20).make(fingerprint(view.instance, SEED), find)
 
 
 def offers(view: View) -> list[Offer]:
@@ -59,7 +57,7 @@ def offers(view: View) -> list[Offer]:
     twin = twin_of(view)
     other = twin.instance if isinstance(twin, Twin) else None
     make = lambda: intervention_examples.examples(view.checkpoint, view.trace, other)  # noqa: E731
-    return recent("edits offered", 8 << 20).make(view.key, make, lambda _: 5000)
+    return recent("edits offered", 8 << 20).make(view.key, make)
 
 
 def is_long(view: View) -> bool:
@@ -73,12 +71,7 @@ def work_of(view: View, edits: Edits) -> Work:
     def make(progress: Progress) -> Iterator[Ran]:
         yield run(view, edits)
 
-    return Work("edits", fingerprint(view.key, edits.texts, SEED), make, "lists of edits", keep=False)
-
-
-def result(view: View, edits: Edits) -> Ran | None:
-    """The run of these edits, None if there was none yet."""
-    return _kept().get(work_of(view, edits).key)
+    return Work("edits", fingerprint(view.key, edits.texts, SEED), make, "lists of edits")
 
 
 def run(view: View, edits: Edits) -> Ran:
@@ -98,15 +91,4 @@ def run(view: View, edits: Edits) -> Ran:
     trace = do_trace.edited(view.checkpoint, view.trace, edits.program, taken)
     values, notes = of_trace.readings(view.checkpoint, trace)
     trace = replace(trace, notes=(*view.trace.notes, *notes))
-    made = Ran(replay, replace(view, trace=trace, readings=values, key=work_of(view, edits).key))
-    _kept().put(made.after.key, made, _size(made))
-    return made
-
-
-def _kept() -> Recent:
-    return recent("edited runs", 512 << 20)
-
-
-def _size(made: Ran) -> int:
-    arrays = [v for v in vars(made.after.trace).values() if isinstance(v, np.ndarray)]
-    return sum(a.nbytes for a in (*arrays, *made.after.readings.values())) + 100_000
+    return Ran(replay, replace(view, trace=trace, readings=values, key=work_of(view, edits).key))

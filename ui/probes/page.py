@@ -18,12 +18,19 @@ from depthscope.ui.probes import stored as probe_stored
 from depthscope.ui.probes.measures import ARRIVALS, COMMITMENT, LENS, others
 from depthscope.ui.shell import instance_page
 from depthscope.ui.trace import views
-from depthscope.ui.visit import view as opening, visit
+from depthscope.ui.visit import visit
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets.card import card
 from depthscope.ui.widgets.copy_instance import command, python
-from depthscope.ui.widgets.plot import downloads, plot, scheme, take_away
-from depthscope.ui.widgets.text import plain
+from depthscope.ui.widgets.figures import (
+    Figures,
+    Picture,
+    card,
+    csv_and_json,
+    downloads,
+    draw_figures,
+    headline,
+    take_away,
+)
 from depthscope.ui.work.measure import Section, section
 
 SETS = {
@@ -63,7 +70,7 @@ def draw(view: View) -> None:
         format_func=lambda name: f"{name}: {registry.get(name).asks}",
     )  # fmt: skip
     if name is not None:
-        section(checkpoint, Section(name, form=True))
+        section(checkpoint, Section(name))
 
 
 def _scores(view: View, scores: ProbeScores) -> None:
@@ -74,39 +81,31 @@ def _scores(view: View, scores: ProbeScores) -> None:
     key = f"probe set {view.checkpoint.name}"
     name = st.session_state.get(key) or first
     test = scores.tests[name]
-    with st.container(gap="xxsmall"):
-        st.markdown(f"### {plain(drawing.finding(scores, name))}")
-        values = "two values" if n_values == 2 else f"{n_values} values"
-        st.caption(
-            plain(
-                f"The concept is “{scores.meaning}”, of {values}; probes fitted on {scores.n_train:,} nodes of "
-                f"{scores.data} instances that no training saw, scored on {test.n_test:,} nodes of "
-                f"{test.n_instances:,} others ({test.title})."
-            )
-        )
+    headline(
+        drawing.finding(scores, name),
+        f"The concept is “{scores.meaning}”, of {'two' if n_values == 2 else n_values} values; probes fitted on "
+        f"{scores.n_train:,} nodes of {scores.data} instances that no training saw, scored on {test.n_test:,} nodes of "
+        f"{test.n_instances:,} others ({test.title}).",
+    )
     stem = re.sub(r"[^\w.-]", "-", f"{view.checkpoint.name}-probes")
     with card("What a probe of each step reads", "fit", height="content"):
         st.segmented_control(
             "Nodes", names, default=first, format_func=SETS.__getitem__, key=key, required=True,
             label_visibility="collapsed",
         )  # fmt: skip
-        trained = opening.trained(view.checkpoint, "steps")
-        fig = drawing.accuracy_over_steps(scores, name, scheme(), n_values, trained)
-        plot(fig, "probe scores", f"{stem}-{name}", "Balanced accuracy of the probes over steps, with their controls")
         clear = drawing.clear_steps(test)
-        where = f"steps {spans(clear)}" if clear else "no step"
-        st.caption(
-            plain(
-                "A probe tells something where its line stands clear of all controls; its whole interval does at "
-                f"{where}. Selectivity is accuracy less that of the control task. "
-                f"{drawing.left_out(test, scores.constant)}"
-            )
+        picture = Picture(
+            "Balanced accuracy of the probes over steps, with their controls",
+            lambda scheme: drawing.accuracy_over_steps(scores, name, scheme, n_values, view.trained_steps),
+            "Trust a probe where its line stands clear of all controls; its whole interval does at "
+            f"{f'steps {spans(clear)}' if clear else 'no step'}. Selectivity is accuracy less that of the control "
+            f"task. {drawing.left_out(test, scores.constant)}",
         )
+        draw_figures(Figures({name: picture}), "probe scores", stem)
     _across(view, scores, n_values, stem)
     offers = [
-        ("All as CSV", f"{stem}.csv", "text/csv", lambda: drawing.as_csv(scores)),
-        ("Matrix as CSV", f"{stem}-across.csv", "text/csv", lambda: drawing.across_csv(scores.across)),
-        ("JSON", f"{stem}.json", "application/json", scores.to_json),
+        *csv_and_json(stem, lambda: drawing.as_csv(scores), scores.to_json),
+        ("Matrix as CSV", f"{stem}-across.csv", lambda: drawing.across_csv(scores.across)),
     ]
     called = view.checkpoint.name
     code = python(
@@ -120,26 +119,25 @@ def _scores(view: View, scores: ProbeScores) -> None:
 
 def _across(view: View, scores: ProbeScores, n_values: int, stem: str) -> None:
     """Both matrices side by side, or why there are none."""
-    if not np.isfinite(scores.across.accuracy.value).any():
-        with card("One step's probe on another step's states", height="content"):
+    with card("One step's probe on another step's states", height="content"):
+        if not np.isfinite(scores.across.accuracy.value).any():
             st.write("These probes were scored before there was such a matrix. Fit them anew to have it:")
             probe_stored.offer(view.checkpoint, "Fit anew")
-        return
-    st.write(plain(drawing.carried(scores.across)))
-    left, right = st.columns(2, gap="small")
-    with left, card("One step's probe on another step's states"):
-        fig = drawing.accuracy_across_steps(scores.across, "accuracy", scheme(), n_values)
-        plot(fig, "probe across", f"{stem}-across", "Balanced accuracy by the step fitted at and the step read at")
-        st.caption(
-            plain(
-                f"Nodes: {scores.across.title}. A row that stays high to the right: the fact stays written as it was. "
-                "High along the diagonal alone: the code moves on, as a clock would."
-            )
-        )
-    with right, card("The same in an untrained network"):
-        fig = drawing.accuracy_across_steps(scores.across, "untrained", scheme(), n_values)
-        plot(fig, "probe across untrained", f"{stem}-across-untrained", "The same matrix of an untrained network")
-        st.caption("Its own probes on its own states: what mixing neighbours alone would give. Blank: one class alone.")
+            return
+        matrix = lambda which: lambda x: drawing.accuracy_across_steps(scores.across, which, x, n_values)  # noqa: E731
+        pictures = {
+            "across": Picture(
+                "Balanced accuracy by the step fitted at and the step read at", matrix("accuracy"),
+                f"Nodes: {scores.across.title}. A row that stays high to the right: later steps keep the same code. "
+                "High along the diagonal alone: the code changes with every step.",
+            ),
+            "across-untrained": Picture(
+                "The same in an untrained network", matrix("untrained"),
+                "The same in an untrained network: its own probes on its own states, what mixing neighbours alone "
+                "would give. Blank: one class alone.",
+            ),
+        }  # fmt: skip
+        draw_figures(Figures(pictures, lead=drawing.carried(scores.across), abreast=True), "probe", stem)
 
 
 def _on_instance(view: View) -> None:
@@ -149,14 +147,13 @@ def _on_instance(view: View) -> None:
     except InputError:
         probe = None  # said above
     stored = [name for name in view.readings if name.startswith("probe: ")]
-    st.markdown(f"### {'The probe' if stored else 'The model'} on this instance")
     if probe is not None and stored:
-        found = fit_on_instance.on_instance(view.checkpoint, view.trace, probe)
-        st.caption(plain(fit_on_instance.instance_sentence(found)))
+        result = fit_on_instance.on_instance(view.checkpoint, view.trace, probe)
+        headline("The probe on this instance", fit_on_instance.instance_sentence(result))
         views.linked(probe_first(view))
-        _instance_curve(view, found, probe.steps)
+        _instance_curve(view, result, probe.steps)
     else:
-        st.caption("Without stored probes the views show what the model itself reads out.")
+        headline("The model on this instance", "Without stored probes the views show what the model itself reads out.")
         views.linked(view)
 
 
@@ -166,18 +163,19 @@ def probe_first(view: View) -> View:
     return replace(view, readings={name: view.readings[name] for name in names})
 
 
-def _instance_curve(view: View, found: fit_on_instance.OnInstance, fitted: int) -> None:
+def _instance_curve(view: View, result: fit_on_instance.OnInstance, fitted: int) -> None:
     name = f"{view.checkpoint.name}-{view.key[:8]}-probe"
+    late = f" Past step {fitted} the probe of step {fitted} reads." if view.trace.steps > fitted else ""
     with card("The probe against the oracle, on this instance", height="content"):
-        fig = fit_on_instance.instance_over_steps(found, scheme(), view.trained_steps)
-        plot(fig, "probe instance", name, "Share of nodes the probe names rightly over steps, on this instance")
-        late = f" Past step {fitted} the probe of step {fitted} reads." if view.trace.steps > fitted else ""
-        st.caption(
+        picture = Picture(
+            "Share of nodes the probe names rightly over steps, on this instance",
+            lambda scheme: fit_on_instance.instance_over_steps(result, scheme, view.trained_steps),
             "The share of this instance's nodes that the probe of each step names as the oracle does, beside the "
-            f"model's own readout and the value that is most frequent at that step.{late}"
+            f"model's own readout and the value that is most frequent at that step.{late}",
         )
+        draw_figures(Figures({"instance": picture}), "probe", name)
         offers = [
-            ("All as CSV", f"{name}.csv", "text/csv", lambda: fit_on_instance.instance_csv(found)),
-            ("Readings as CSV", f"{name}-nodes.csv", "text/csv", lambda: views.readings_csv(view)),
+            ("All as CSV", f"{name}.csv", lambda: fit_on_instance.instance_csv(result)),
+            ("Readings as CSV", f"{name}-nodes.csv", lambda: views.readings_csv(view)),
         ]
         downloads("probe instance", offers)

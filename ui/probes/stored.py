@@ -58,16 +58,12 @@ def offer(checkpoint: Checkpoint, label: str = "Fit probes") -> None:
         return
     work = fitting(checkpoint)
     st.code(command("probe", "fit", checkpoint.name), language="bash")
-    if background.under_way(work):
-        return
-    n = linear_probe.default_instances(checkpoint)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(label, type="primary", key="fit probes", on_click=background.start, args=(work,))
-        st.caption(
-            f"Draws {n:,} instances that no training saw, fits a probe for each of {linear_probe.STEPS + 1} steps and "
-            "its controls, and stores them beside the weights. It takes about a minute; nothing is stored before "
-            "the end."
-        )
+    note = (
+        f"Draws {linear_probe.default_instances(checkpoint):,} instances that no training saw, fits a probe for each "
+        f"of {linear_probe.STEPS + 1} steps and its controls, and stores them beside the weights. It takes about a "
+        "minute; nothing is stored before the end."
+    )
+    background.offer(work, label, note, type="primary")
 
 
 def nothing_stored(checkpoint: Checkpoint, problem: str | None) -> None:

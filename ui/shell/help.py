@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.components.v2 import component
 
 from depthscope.ui.visit.visit import visit
-from depthscope.ui.widgets.plot import PICTURE
+from depthscope.ui.widgets.figures import PICTURE
 
 GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
 _FOLDER = Path(__file__).with_name("tour")

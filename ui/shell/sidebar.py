@@ -69,12 +69,6 @@ def draw(view: View, address: Address | None = None, more: Callable[[View], None
         guide.draw()
 
 
-def _show(key: str, value: Any) -> str:
-    """Makes the widget of this key show a value."""
-    st.session_state[key] = value
-    return key
-
-
 def describe(name: str) -> str:
     """One line on a checkpoint: its size and what it was trained on."""
     entry, parts = opening.listed(name), []
@@ -88,13 +82,9 @@ def describe(name: str) -> str:
 
 def checkpoint(name: str) -> None:
     """The choice of the checkpoint, showing the one of this name."""
-
-    def choose() -> None:
-        visit.choose_checkpoint(st.session_state["checkpoint_widget"])
-
     names = [entry["name"] for entry in opening.offered()]
     with st.container(gap="xsmall"):
-        st.selectbox("Checkpoint", names, key=_show("checkpoint_widget", name), on_change=choose)
+        st.selectbox("Checkpoint", names, **visit.bind("checkpoint_widget", name, visit.choose_checkpoint))
         st.caption(plain(describe(name)))
 
 
@@ -121,68 +111,44 @@ def _open(origin: Origin) -> None:
 def _examples(view: View) -> None:
     entries = {entry.name: entry for entry in examples.examples(view.instance.task)}
     origin = view.address.origin
-
-    def choose() -> None:
-        _open(Example(st.session_state["example_widget"]))
-
+    shown = origin.name if isinstance(origin, Example) else None
     st.radio(
-        "Examples",
-        list(entries),
-        index=None,
-        format_func=lambda name: entries[name].title,
-        captions=[entry.caption for entry in entries.values()],
-        key=_show("example_widget", origin.name if isinstance(origin, Example) else None),
-        on_change=choose,
-        label_visibility="collapsed",
-    )
+        "Examples", list(entries), index=None, format_func=lambda name: entries[name].title,
+        captions=[entry.caption for entry in entries.values()], label_visibility="collapsed",
+        **visit.bind("example_widget", shown, lambda name: _open(Example(name))),
+    )  # fmt: skip
 
 
 def _generate(view: View) -> None:
     task, origin = tasks.get(view.instance.task), view.address.origin
-    span = trained(view.checkpoint, "difficulty")
+    span, fresh = trained(view.checkpoint, "difficulty"), not isinstance(origin, Generated)
     shown = origin if isinstance(origin, Generated) else Generated(view.instance.difficulty or 12)
     most = max(task.most[shown.data], shown.difficulty)
 
-    def draw_another(seed: int | None = None) -> None:
-        state = st.session_state
-        seed = int(state["seed_widget"] or 0) if seed is None else seed
-        data = state["data_widget"] or shown.data
-        answer = shown.answer if state["answer_widget"] is None else state["answer_widget"]
-        difficulty = min(int(state["difficulty_widget"]), task.most[data])
-        _open(Generated(difficulty, data, seed, answer))
+    def draw_another(**fields: Any) -> None:
+        latest = visit.latest()
+        before = latest.origin if latest is not None and isinstance(latest.origin, Generated) else shown
+        drawn = replace(before, **fields)
+        _open(replace(drawn, difficulty=min(drawn.difficulty, task.most[drawn.data])))
+
+    def field(name: str) -> dict[str, Any]:
+        return visit.bind(f"{name}_widget", getattr(shown, name), lambda value: draw_another(**{name: value or 0}))
 
     label = task.words.difficulty.capitalize() + (f" (trained on {span[0]}–{span[1]})" if span else "")
     scale = sorted({d for d in SCALE if d <= most} | {shown.difficulty})
-    st.select_slider(label, scale, key=_show("difficulty_widget", shown.difficulty), on_change=draw_another)
+    st.select_slider(label, scale, **field("difficulty"))
     st.segmented_control(
-        "Answer",
-        (1, 0),
-        format_func=lambda answer: task.words.buttons[answer],
-        key=_show("answer_widget", shown.answer),
-        on_change=draw_another,
-        required=True,
-        width="stretch",
-        help="In audited data the two answers of one seed are twins: minimally different instances.",
-    )
+        "Answer", (1, 0), format_func=lambda answer: task.words.buttons[answer], required=True, width="stretch",
+        help="In audited data the two answers of one seed are twins: minimally different instances.", **field("answer"),
+    )  # fmt: skip
     st.segmented_control(
-        "Data",
-        list(DATA),
-        format_func=lambda data: DATA[data],
-        key=_show("data_widget", shown.data),
-        on_change=draw_another,
-        required=True,
-        width="stretch",
-        help="Audited: no count or size gives the answer away. Paper's: the generator of the paper.",
-    )
+        "Data", list(DATA), format_func=DATA.__getitem__, required=True, width="stretch",
+        help="Audited: no count or size gives the answer away. Paper's: the generator of the paper.", **field("data"),
+    )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.number_input("Seed", 0, MAX_SEED, key=_show("seed_widget", shown.seed), on_change=draw_another)
-        fresh = not isinstance(origin, Generated)
-        st.button(
-            "Generate" if fresh else "Another",
-            on_click=draw_another,
-            args=(shown.seed if fresh else shown.seed + 1,),
-            key="another_widget",
-        )
+        st.number_input("Seed", 0, MAX_SEED, **field("seed"))
+        seed = {"seed": shown.seed + (not fresh)}
+        st.button("Generate" if fresh else "Another", on_click=draw_another, kwargs=seed, key="another_widget")
 
 
 def _format(view: View, key: str, on_change: Callable[[], None] | None = None) -> None:
@@ -260,22 +226,14 @@ def _upload(view: View) -> None:
 
 
 def _ends(view: View) -> None:
-    graph = view.instance
-    names = list(graph.names)
-
-    def choose() -> None:
-        state = st.session_state
-        visit.change(source=state["source_node_widget"], target=state["target_node_widget"])
-
-    if len(names) > opening.MAX_LISTED:
-        st.text_input("From", key=_show("source_node_widget", names[graph.source]), on_change=choose)
-        st.text_input("To", key=_show("target_node_widget", names[graph.target]), on_change=choose)
-        return
-    left, right = st.columns(2)
-    with left:
-        st.selectbox("From", names, key=_show("source_node_widget", names[graph.source]), on_change=choose)
-    with right:
-        st.selectbox("To", names, key=_show("target_node_widget", names[graph.target]), on_change=choose)
+    graph, names = view.instance, list(view.instance.names)
+    long = len(names) > opening.MAX_LISTED
+    columns = [st.container(), st.container()] if long else st.columns(2)
+    for end, label, column in zip(("source", "target"), ("From", "To"), columns, strict=True):
+        choose = lambda name, end=end: visit.change(**{end: name})  # noqa: E731
+        shows = visit.bind(f"{end}_node_widget", names[getattr(graph, end)], choose)
+        with column:
+            st.text_input(label, **shows) if long else st.selectbox(label, names, **shows)
 
 
 def _steps(view: View) -> None:
@@ -284,13 +242,9 @@ def _steps(view: View) -> None:
     # A slider for each instance: the value put into one that stands is lost if the run that sends it is cut off, and
     # the old one then comes back from the browser as if it were chosen.
     key = f"steps_widget {fingerprint(now.checkpoint, identity(now.origin), now.source, now.target)}"
-
-    def choose() -> None:
-        chosen = int(st.session_state[key])
-        visit.change(steps=None if chosen == default else chosen)
-
+    choose = lambda chosen: visit.change(steps=None if chosen == default else int(chosen))  # noqa: E731
     most = max(48, 2 * default, steps, 4 * span[1] if span else 0)
     trained_with = [f"trained with {span[0]}–{span[1]}"] if span else []
     with st.container(gap="xsmall"):
-        st.slider("Steps", 1, most, key=_show(key, steps), on_change=choose)
+        st.slider("Steps", 1, most, **visit.bind(key, steps, choose))
         st.caption(" · ".join([*trained_with, f"default here {default}"]))

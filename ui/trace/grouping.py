@@ -60,9 +60,7 @@ def current(view: View) -> Drawing:
 
 def grouping(view: View, by: By) -> Grouping:
     """The groups of a view, found once."""
-    return recent("groups", 64 << 20).make(
-        fingerprint(view.key, by), lambda: groups.grouping(view.trace, by), lambda made: made.of.nbytes + 10_000
-    )
+    return recent("groups", 64 << 20).make(fingerprint(view.key, by), lambda: groups.grouping(view.trace, by))
 
 
 def choose(view: View, key: str) -> Drawing:
@@ -75,26 +73,23 @@ def choose(view: View, key: str) -> Drawing:
     here = current(view)
     if here.by is None:
         return here
-    ways, widget, group_widget = [*groups.WAYS, SAMPLE], f"{key} drawn by", f"{key} group"
-    st.session_state[widget] = here.by
+    ways = [*groups.WAYS, SAMPLE]
 
-    def change() -> None:
-        visit.part(Remembered).by = st.session_state[widget] or ways[0]
+    def change(by: str | None) -> None:
+        visit.part(Remembered).by = by or ways[0]
         visit.visit().keep_cursor = "step"
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
             f"{view.trace.n_nodes:,} nodes are too many to draw; drawn as", ways, format_func=WORDS.__getitem__,
-            key=widget, on_change=change, help="Groups show the mean of their nodes and the share that the oracle has "
-            "reached. Click a group and open it to see its nodes.",
+            **visit.bind(f"{key} drawn by", here.by, change), help="Groups show the mean of their nodes and the share "
+            "that the oracle has reached. Click a group and open it to see its nodes.",
         )  # fmt: skip
         if here.grouped:
             of = grouping(view, here.by)  # pyright: ignore[reportArgumentType]
-            st.session_state[group_widget] = here.opened
             st.selectbox(
-                "Open group", range(len(of.names)), format_func=lambda g: of.names[g], key=group_widget,
-                index=None, placeholder="none", width=260,
-                on_change=lambda: open_group(view, here.by, st.session_state[group_widget]),
+                "Open group", range(len(of.names)), format_func=lambda g: of.names[g], index=None, placeholder="none",
+                width=260, **visit.bind(f"{key} group", here.opened, lambda group: open_group(view, here.by, group)),
             )  # fmt: skip
     return here
 
@@ -130,8 +125,5 @@ def payload_of(
         return linked_views.payload(view.trace, shown, **about)
 
     values = tuple(shown.items()) if given else tuple(shown)
-    return recent("drawings", 256 << 20).make(
-        fingerprint(view.key, here.by, here.opened, values, [side.key for side in same]),
-        make,
-        lambda made: sum(len(v) for v in made.values() if isinstance(v, str)) + 100_000,
-    )
+    key = fingerprint(view.key, here.by, here.opened, values, [side.key for side in same])
+    return recent("drawings", 256 << 20).make(key, make)

@@ -22,8 +22,7 @@ from depthscope.figures.summary import sentence
 from depthscope.ui.trace import grouping
 from depthscope.ui.visit import session_file, view as opening, visit
 from depthscope.ui.visit.view import View
-from depthscope.ui.widgets import copy_instance, plot
-from depthscope.ui.widgets.plot import Offer
+from depthscope.ui.widgets import copy_instance, figures
 from depthscope.ui.widgets.text import plain, whole
 
 MAX_NOTE = 140
@@ -54,10 +53,8 @@ def notes(view: View) -> list[str]:
 
 def headline(view: View) -> None:
     """The sentence of the trace, and in small what it is about."""
-    with st.container(gap="xxsmall"):
-        st.markdown(f"### {plain(sentence(view.trace))}")
-        parts = [size(view), *(clipped(note, MAX_NOTE) for note in notes(view))]
-        st.caption(" ".join(plain(part if part.endswith("…") else whole(part)) for part in parts))
+    parts = [size(view), *(clipped(note, MAX_NOTE) for note in notes(view))]
+    figures.headline(sentence(view.trace), " ".join(part if part.endswith("…") else whole(part) for part in parts))
 
 
 def linked(
@@ -103,11 +100,29 @@ def linked(
 
     place = {"initial": visit.cursor(), "channel": "main", "role": role, "pick_ends": pick_ends and has_ends}
     place |= {"edit": on_edit is not None and not here.grouped, "open_groups": here.grouped}
-    place["picture"] = plot.picture()
+    place["picture"] = figures.picture()
     data = {
         name: json.dumps(value) if isinstance(value, dict) else value for name, value in {**drawing, **place}.items()
     }
     _component(data=data, key=key, on_ends_change=choose_ends, on_edit_change=take_edit, on_group_change=open_group)
+
+
+def abreast(
+    titles: tuple[str, str],
+    sides: tuple[View, View],
+    readings: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] | None = None,
+    pick_ends: bool = True,
+) -> None:
+    """Two runs under one player, each with its title and its sentence; the arguments are those of `linked`."""
+    with st.container():  # the player sticks to the top as long as the views are seen, and no longer
+        linked(sides[0], key="player", role="scrubber", pick_ends=False, readings=readings and readings[0])
+        for i, column in enumerate(st.columns(2, gap="medium")):
+            with column:
+                with st.container(gap="xxsmall", key=f"side_{i}"):
+                    st.markdown(f"**{plain(titles[i])}**")
+                    st.caption(plain(sentence(sides[i].trace)))
+                given = readings and readings[i]
+                linked(sides[i], key=f"views_{i}", role="views", pick_ends=pick_ends, readings=given, sides=sides)
 
 
 def alone(view: View, why: str) -> None:
@@ -151,26 +166,25 @@ def _open_session() -> None:
 def facts(view: View) -> dict[str, str]:
     """What was run, on what, and what came out: the facts of the offline page, and what a visit knows besides."""
     trace = view.trace
-    held = sum(v.nbytes for v in vars(trace).values() if isinstance(v, np.ndarray))
+    n_bytes = sum(v.nbytes for v in vars(trace).values() if isinstance(v, np.ndarray))
     return {
         **report.facts(trace, view.checkpoint),
         "Instance": size(view),
-        "Held in memory": f"{held / 1e6:,.1f} MB, states {' × '.join(map(str, trace.hidden.shape))}",
+        "Size in memory": f"{n_bytes / 1e6:,.1f} MB, states {' × '.join(map(str, trace.hidden.shape))}",
         **({"Notes": " ".join(map(whole, notes(view)))} if notes(view) else {}),
     }
 
 
 def _downloads(view: View) -> None:
-    stem = f"{view.checkpoint.name}-{view.key[:8]}"
-    offers: list[Offer] = [
-        ("Trace as npz", f"{stem}.npz", "application/octet-stream", lambda: trace_npz(view)),
-        ("Offline page as HTML", f"{stem}.html", "text/html", lambda: offline_page(view)),
-        ("Readings as CSV", f"{stem}.csv", "text/csv", lambda: readings_csv(view)),
-        ("Session file", f"{stem}.json", "application/json", lambda: session_file.dump(view.address)),
-        ("Instance as text", f"{stem}.txt", "text/plain", lambda: tasks.get(view.instance.task).render(view.instance)),
+    stem, task = f"{view.checkpoint.name}-{view.key[:8]}", tasks.get(view.instance.task)
+    offers = [
+        ("Trace as npz", f"{stem}.npz", lambda: trace_npz(view)),
+        ("Offline page as HTML", f"{stem}.html", lambda: offline_page(view)),
+        ("Readings as CSV", f"{stem}.csv", lambda: readings_csv(view)),
+        ("Session file", f"{stem}.json", lambda: session_file.dump(view.address)),
+        ("Instance as text", f"{stem}.txt", lambda: task.render(view.instance)),
     ]
-    for label, name, mime, make in offers:
-        st.download_button(label, make, name, mime, on_click="ignore", width="stretch", key=f"download {label}")
+    figures.downloads("trace", offers)
 
 
 def offline_page(view: View) -> str:

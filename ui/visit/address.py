@@ -12,7 +12,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
@@ -28,6 +28,11 @@ MAX_STEPS = 100_000
 MAX_INSTANCES = 100_000
 MAX_SEED = 2**31 - 1
 MAX_EDITS_CHARS = 20_000
+BOUNDS = {
+    "steps": (1, MAX_STEPS), "difficulty": (1, 100_000), "instances": (1, MAX_INSTANCES), "seed": (0, MAX_SEED),
+    "answer": (0, 1),
+}  # fmt: skip
+"""Least and greatest of the numbers in a URL."""
 
 OF_ORIGIN = ("example", "difficulty", "instances", "data", "seed", "answer", "text", "content", "file", "format")
 NAMES = ("source", "target", "against")
@@ -184,7 +189,7 @@ def from_query(
         _origin(query, find, default.origin) or default.origin,
         query.get("source"),
         query.get("target"),
-        _number(query, "steps", 1, MAX_STEPS) if "steps" in query else default.steps,
+        _number(query, "steps") if "steps" in query else default.steps,
         query.get("against"),
         TWIN if "beside" in query else _origin(second, find),
         "" if edits == NO_EDITS else edits and edits[:MAX_EDITS_CHARS],
@@ -215,21 +220,11 @@ def _origin(
     """The origin that parameters name, None if they name none."""
     has_content = TEXT in query or "content" in query
     if isinstance(default, Sample) and not has_content:
-        return Sample(
-            query.get("difficulty", default.difficulty)[:MAX_NAME],
-            _number(query, "instances", 1, MAX_INSTANCES, default.instances),
-            query.get("data", default.data)[:MAX_NAME],
-            _number(query, "seed", 0, MAX_SEED, default.seed),
-        )
+        return replace(default, **_fields(Sample, query))
     if "example" in query:
         return Example(query["example"][:MAX_NAME])
     if "difficulty" in query and not isinstance(default, Sample):
-        return Generated(
-            _number(query, "difficulty", 1, 100_000),
-            query.get("data", "audited")[:MAX_NAME],
-            _number(query, "seed", 0, MAX_SEED, 0),
-            _number(query, "answer", 0, 1, 1),
-        )
+        return Generated(**_fields(Generated, query))
     if not has_content:
         return None
     content = unpack(query[TEXT]) if TEXT in query else find(query["content"])
@@ -241,12 +236,19 @@ def _origin(
     return UserInput(content, file and file[:MAX_NAME], format_ and format_[:MAX_NAME])
 
 
-def _number(query: Mapping[str, str], name: str, low: int, high: int, default: int | None = None) -> int:
-    text = query.get(name)
-    if text is None and default is not None:
-        return default
-    if text is None or not re.fullmatch(r"\d{1,10}", text) or not low <= int(text) <= high:
-        raise InputError(f"In this link {name} should be a whole number from {low} to {high} (got {str(text)[:40]!r}).")
+def _fields(kind: type[Generated | Sample], query: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of an origin that a query names."""
+    there = [field for field in fields(kind) if field.name in query]
+    return {
+        field.name: query[field.name][:MAX_NAME] if field.type == "str" else _number(query, field.name)
+        for field in there
+    }
+
+
+def _number(query: Mapping[str, str], name: str) -> int:
+    text, (low, high) = query[name], BOUNDS[name]
+    if not re.fullmatch(r"\d{1,10}", text) or not low <= int(text) <= high:
+        raise InputError(f"In this link {name} should be a whole number from {low} to {high} (got {text[:40]!r}).")
     return int(text)
 
 

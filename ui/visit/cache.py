@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -16,6 +16,9 @@ import numpy as np
 import streamlit as st
 
 V = TypeVar("V")
+
+MOST_LOOKED_AT = 200
+"""Entries of a list whose sizes are added up."""
 
 
 class Recent:
@@ -34,21 +37,41 @@ class Recent:
             self._values.move_to_end(key)
             return self._values[key][0]
 
-    def put(self, key: str, value: Any, size: int) -> None:
-        """Keeps a value of `size` bytes; one that is larger than the whole bound stays alone."""
+    def put(self, key: str, value: Any) -> None:
+        """Keeps a value; one that is larger than the whole bound stays alone."""
         with self._lock:
             self._values.pop(key, None)
-            self._values[key] = (value, size)
+            self._values[key] = (value, size_of(value))
             while len(self._values) > 1 and sum(s for _, s in self._values.values()) > self.max_bytes:
                 self._values.popitem(last=False)
 
-    def make(self, key: str, make: Callable[[], V], size: Callable[[V], int]) -> V:
+    def make(self, key: str, make: Callable[[], V]) -> V:
         """The kept value of a key, made first if there is none."""
         value = self.get(key)
         if value is None:
             value = make()
-            self.put(key, value, size(value))
+            self.put(key, value)
         return value
+
+
+def size_of(value: Any) -> int:
+    """Bytes of the arrays and texts that a value holds, about; of a long list some entries stand for all."""
+    total, stack = 1000.0, [(value, 1.0)]
+    while stack:
+        one, times = stack.pop()
+        if isinstance(one, np.ndarray):
+            total += times * one.nbytes
+        elif isinstance(one, str | bytes):
+            total += times * len(one)
+        elif isinstance(one, tuple | list):
+            some = one[:: 1 + len(one) // MOST_LOOKED_AT]
+            stack += [(part, times * len(one) / len(some)) for part in some]
+        elif is_dataclass(one) or isinstance(one, Mapping):
+            parts = one.values() if isinstance(one, Mapping) else vars(one).values()
+            stack += [(part, times) for part in parts]
+        else:
+            total += 8 * times
+    return round(total)
 
 
 @st.cache_resource(show_spinner=False)

@@ -139,12 +139,7 @@ def instance_of(task: str, origin: Origin) -> Any:
         form = {"format": origin.format} if module.formats else {}
         return module.parse(origin.content, filename=origin.file, **form)
 
-    return recent("instances", 256 << 20).make(fingerprint(task, identity(origin)), make, _instance_bytes)
-
-
-def _instance_bytes(instance: Any) -> int:
-    arrays = [v for v in vars(instance).values() if isinstance(v, np.ndarray)]
-    return sum(a.nbytes for a in arrays) + 100 * len(getattr(instance, "names", ())) + 1000
+    return recent("instances", 256 << 20).make(fingerprint(task, identity(origin)), make)
 
 
 def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str, np.ndarray]]:
@@ -164,11 +159,6 @@ def _run(opened: Checkpoint, instance: Any, steps: int) -> tuple[Trace, dict[str
     return trace, values
 
 
-def _size(run: tuple[Trace, dict[str, np.ndarray]]) -> int:
-    arrays = [v for v in vars(run[0]).values() if isinstance(v, np.ndarray)]
-    return sum(a.nbytes for a in (*arrays, *run[1].values()))
-
-
 def open_address(address: Address) -> View:
     """Opens what an address names, from memory where it was open before.
 
@@ -182,13 +172,13 @@ def open_address(address: Address) -> View:
         instance = instance.asked(source=address.source, target=address.target)
     steps = address.steps if address.steps is not None else default_steps(checkpoint, instance)
     key = fingerprint(checkpoint.name, checkpoint.sha256, instance, steps)
-    trace, values = recent("traces", MAX_KEPT_BYTES).make(key, lambda: _run(checkpoint, instance, steps), _size)
+    trace, values = recent("traces", MAX_KEPT_BYTES).make(key, lambda: _run(checkpoint, instance, steps))
     return View(address, checkpoint, instance, trace, values, key)
 
 
 def keep(origin: UserInput) -> None:
     """Keeps content that is too long for a URL, for as long as the app runs."""
-    recent("files", 256 << 20).put(origin.digest, origin.content, len(origin.content))
+    recent("files", 256 << 20).put(origin.digest, origin.content)
 
 
 def content_of(digest: str) -> bytes | None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 KEY = "visit"
+CURSOR_READ: dict[str, Callable[[str], Any]] = {
+    "step": int, "node": int, "head": int, "speed": float, "reading": str, 
+    "playing": lambda text: text in ("1", "true"),
+}  # fmt: skip
+"""How the parameters of the cursor are read."""
+
 P = TypeVar("P")
 
 _address = component(
@@ -118,6 +124,12 @@ def current() -> Address:
     address = visit().address
     assert address is not None
     return address
+
+
+def bind(key: str, value: Any, choose: Callable[[Any], None]) -> dict[str, Any]:
+    """Key and callback of a widget that shows a value and hands on another that is chosen."""
+    st.session_state[key] = value
+    return {"key": key, "on_change": lambda: choose(st.session_state[key])}
 
 
 def change(**fields: Any) -> None:
@@ -212,15 +224,9 @@ def cursor() -> dict[str, Any]:
     start: dict[str, Any] = {"playing": "step" not in values}
     if here.keep_cursor is not None:
         start["keep"], here.keep_cursor = here.keep_cursor, None
-    for name in ("step", "node", "head", "speed"):
-        try:
-            start[name] = float(values[name]) if name == "speed" else int(values[name])
-        except (KeyError, ValueError):
-            continue
-    if "reading" in values:
-        start["reading"] = values["reading"]
-    if "playing" in values:
-        start["playing"] = values["playing"] in ("1", "true")
+    for name, read in CURSOR_READ.items():
+        with suppress(KeyError, ValueError):
+            start[name] = read(values[name])
     return start
 
 

@@ -105,9 +105,9 @@ def as_file(view: View) -> bytes:
     return tasks.get(view.instance.task).render(view.instance).encode()
 
 
-def instance_offer(view: View) -> tuple[str, str, str, Callable[[], bytes]]:
+def instance_offer(view: View) -> tuple[str, str, Callable[[], bytes]]:
     """The instance to take away, under the name that the copied lines read it by."""
-    return "Instance", file_of(view), "text/plain", lambda: as_file(view)
+    return "Instance", file_of(view), lambda: as_file(view)
 
 
 def show(command: str, code: str | None = None) -> None:

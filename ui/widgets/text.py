@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 LINKED = re.compile(r"(?<=http:)(?=//)|(?<=https:)(?=//)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
 """Where a bare address is broken: Markdown makes a link of it, escaped or not."""
@@ -24,3 +26,16 @@ def whole(sentence: str) -> str:
     text = sentence.strip()
     text = text[:1].upper() + text[1:] if re.match(r"[a-z]+(?:\s|'|,)", text) else text
     return text if text.endswith((".", "!", "?")) else text + "."
+
+
+def setting(value: Any, none: str = "–") -> str:
+    """The value of a setting in words; a pair is a range."""
+    if value is None:
+        return none
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {v}" for k, v in list(value.items())[:12])
+    if isinstance(value, list | tuple):
+        return (" to " if len(value) == 2 else ", ").join(map(str, value[:12]))
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -133,6 +133,6 @@ def _watch(job: Job, shown: int, key: str) -> None:
     if not job.running or len(job.results) > shown:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        told = f"{job.done:,} of {job.total:,} {job.unit}" if job.done else "Getting ready …"
-        st.progress(min(job.done / max(1, job.total), 1.0), "Waiting for another measurement" if job.waiting else told)
+        count = f"{job.done:,} of {job.total:,} {job.unit}" if job.done else "Getting ready …"
+        st.progress(min(job.done / max(1, job.total), 1.0), "Waiting for another measurement" if job.waiting else count)
         st.button("Cancel", on_click=job.cancel, key=key, disabled=job.cancelled)

@@ -11,7 +11,6 @@ from typing import Any
 
 import streamlit as st
 
-from depthscope.probes.measuring import results
 from depthscope.ui.visit.cache import Recent, recent
 from depthscope.ui.visit.visit import visit
 from depthscope.ui.widgets.text import plain, whole
@@ -30,19 +29,17 @@ class Work:
         key: Digest of all that the result depends on.
         run: Called with a function of what is done and in all; yields results.
         unit: What the progress counts.
-        keep: Whether the result is kept by the key, for every visit; else `run` keeps what it makes.
     """
 
     kind: str
     key: str
     run: Callable[[Progress], Iterator[Any]] = field(compare=False)
     unit: str = "parts"
-    keep: bool = True
 
 
 def kept() -> Recent:
-    """Results by the key of their work."""
-    return recent("results", 128 << 20)
+    """Results by the key of their work, for every visit."""
+    return recent("results", 640 << 20)
 
 
 def result(work: Work) -> Any | None:
@@ -68,8 +65,7 @@ def start(work: Work) -> None:
 
         progress(0)
         for made in work.run(report):
-            if work.keep:
-                _keep(work, made)
+            kept().put(work.key, made)
             yield made
 
     job = Job(run, 1, work.unit)
@@ -81,12 +77,8 @@ def result_or_run(work: Work, is_short: bool) -> Any | None:
     made = result(work)
     if made is None and is_short:
         made = next(work.run(lambda done, total: None))
-        _keep(work, made)
+        kept().put(work.key, made)
     return made
-
-
-def _keep(work: Work, made: Any) -> None:
-    kept().put(work.key, made, sum(array.nbytes for array in results.arrays(made).values()) + 1000)
 
 
 def forget(kind: str) -> None:
@@ -117,3 +109,20 @@ def under_way(work: Work, n_shown: int = 0) -> bool:
     elif job.cancelled:
         st.info("Stopped before it was done; nothing was kept.")
     return False
+
+
+def offer(work: Work, label: str, note: str = "", **button: Any) -> None:
+    """The button that starts a piece of work with a note beside it, or the progress of that work.
+
+    Args:
+        work: The work.
+        label: Of the button.
+        note: Plain text.
+        button: Further settings of the button.
+    """
+    if under_way(work):
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(label, on_click=start, args=(work,), **{"key": f"start {work.kind}", **button})
+        if note:
+            st.caption(plain(note))

@@ -11,11 +11,11 @@ import pytest
 
 from depthscope.core import checkpoint
 from depthscope.core.files.strict_json import dumps
-from depthscope.probes import registry as instruments
 from depthscope.probes.instruments import attention, interaction
 from depthscope.ui.attention import measures as attention_measures, page, run as attention_run
 from depthscope.ui.visit.address import Address, Example
 from depthscope.ui.visit.view import View, open_address
+from depthscope.ui.work.measure import Request, work_of
 
 SHIPPED = {entry["name"]: entry["task"] for entry in checkpoint.available()}
 FIRST = {"graph": "three-hops", "logic": "depth-4", "text": "chain-2"}
@@ -55,7 +55,7 @@ def test_what_is_shown_is_what_the_library_measures() -> None:
     rows = list(csv.DictReader(io.StringIO(page.as_csv(found))))
     mass = [float(row["value"]) for row in rows if row["figure"] == "mass" and row["head"] == "0"]
     np.testing.assert_allclose(mass, due.mass.trained.value[:, 0], rtol=1e-5)
-    assert {row["figure"] for row in rows} == set(page.FIGURES)
+    assert {row["figure"] for row in rows} == set(attention_measures.FIGURES)
     assert all(row["uniform"] and row["permuted"] and row["untrained"] for row in rows if row["value"])
     json.loads(dumps(found))
 
@@ -79,9 +79,5 @@ def test_large_runs_are_measured_when_they_are_asked_for(monkeypatch: pytest.Mon
     monkeypatch.setattr(attention_run, "AT_ONCE_STATES", 10)
     assert attention_run.scores(view) is None
     assert attention_run.influence(view) is None
-    made = next(attention_run.scores_work(view).run(lambda done, total: None))
+    made = next(work_of(Request.of_view("attention", view), view.checkpoint).run(lambda done, total: None))
     assert made.n == 1
-
-
-def test_every_card_is_of_an_instrument() -> None:
-    assert attention_measures.COUNTS.keys() <= set(instruments.NAMES)

@@ -149,14 +149,14 @@ def test_the_button_fits_what_the_command_fits(tmp_path: Path, monkeypatch: pyte
     ],
 )
 def test_the_lines_to_copy_ask_the_same(asked: Request) -> None:
-    words = shlex.split(asked.command)
+    words = shlex.split(asked.lines[0])
     assert words[:2] == ["depthscope", "probe"]
     args = parser().parse_args(words[2:])
     assert (args.checkpoint, args.instances, args.seed) == (asked.checkpoint, asked.count, asked.seed)
     assert getattr(args, "reader", None) == asked.options.get("reader")
     assert (args.difficulty, args.steps) == (asked.levels, asked.steps)
     assert args.json
-    ast.parse(asked.code)
+    ast.parse(asked.lines[1])
 
 
 def test_the_lines_to_copy_compute_what_the_page_shows() -> None:
@@ -164,7 +164,7 @@ def test_the_lines_to_copy_compute_what_the_page_shows() -> None:
     work = measure.work_of(asked, checkpoint.load("graph-house"), "runs")
     [shown] = work.run(lambda done, total: None)
     namespace: dict[str, Any] = {}
-    exec(asked.code.replace("print(", "str("), namespace)
+    exec(asked.lines[1].replace("print(", "str("), namespace)
     np.testing.assert_array_equal(namespace["result"].node_arrival, shown.node_arrival)
     assert namespace["result"].fits == pytest.approx(shown.fits, nan_ok=True) or str(shown.fits) == str(
         namespace["result"].fits

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from depthscope.ui.visit.cache import Recent, fingerprint
+from depthscope.ui.visit.cache import Recent, fingerprint, size_of
 
 
 def test_one_element_of_a_large_array_changes_its_fingerprint() -> None:
@@ -51,21 +51,34 @@ def test_fields_that_do_not_count_are_left_out() -> None:
 
 
 def test_recent_forgets_the_least_recently_used() -> None:
-    recent = Recent(max_bytes=10)
+    recent = Recent(max_bytes=10_000)
     for key in "abc":
-        recent.put(key, key.upper(), 4)
+        recent.put(key, key.upper() * 3000)
     assert recent.get("a") is None
-    assert recent.get("b") == "B"
-    recent.put("d", "D", 4)
+    assert recent.get("b") == "B" * 3000
+    recent.put("d", "D" * 3000)
     assert recent.get("c") is None
-    assert recent.get("b") == "B"
-    recent.put("large", "L", 100)
-    assert recent.get("large") == "L"
+    assert recent.get("b") == "B" * 3000
+    recent.put("large", "L" * 20_000)
+    assert recent.get("large") == "L" * 20_000
     assert recent.get("b") is None
+
+
+def test_the_size_of_a_value_is_that_of_what_it_holds() -> None:
+    @dataclass
+    class Run:
+        states: np.ndarray
+        parts: dict[str, list[np.ndarray]]
+        model: object = field(default_factory=object)
+
+    run = Run(np.zeros(10_000), {"a": [np.zeros(500) for _ in range(1000)]})
+    assert 80_000 + 4_000_000 < size_of(run) < 80_000 + 4_000_000 + 2000
+    assert size_of(("x" * 5000, b"y" * 5000)) > 10_000
+    assert size_of([]) > 0
 
 
 def test_recent_makes_once() -> None:
     recent, made = Recent(100), []
     for _ in range(3):
-        assert recent.make("k", lambda: made.append(1) or "value", len) == "value"
+        assert recent.make("k", lambda: made.append(1) or "value") == "value"
     assert made == [1]

@@ -1,8 +1,9 @@
-"""The section on trivial rules: measured by a button, beside the frontier above it."""
+"""What a button measures on the instances of the frontier above: trivial rules, and rules that say when to stop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -11,17 +12,17 @@ from depthscope.core import tasks
 from depthscope.core.errors import InputError
 from depthscope.core.files.strict_json import dumps
 from depthscope.core.frontier import Frontier
-from depthscope.figures.instruments import trivial as drawing
+from depthscope.figures.instruments import exit as exit_curves, trivial as drawing
 from depthscope.probes.instruments import trivial
+from depthscope.probes.instruments.exit import ExitScores
 from depthscope.probes.instruments.trivial import RuleScores
 from depthscope.ui.frontier import measuring
-from depthscope.ui.frontier.measuring import Subject
-from depthscope.ui.frontier.request import trivial_lines
+from depthscope.ui.frontier.measuring import Subject, exit_request, trivial_lines
 from depthscope.ui.visit.cache import fingerprint
-from depthscope.ui.widgets.card import card
-from depthscope.ui.widgets.plot import csv_and_json, plot, scheme, take_away
+from depthscope.ui.widgets.figures import Figures, Picture, card, csv_and_json, draw_figures, question, take_away
 from depthscope.ui.widgets.text import plain
 from depthscope.ui.work import work
+from depthscope.ui.work.measure import Section, section as section_of
 from depthscope.ui.work.work import Progress, Work
 
 MOST_INSTANCES = 200
@@ -30,23 +31,19 @@ MOST_INSTANCES = 200
 Scores = Mapping[str, Sequence[RuleScores]]
 
 
-def section(what: Subject) -> None:
+def trivial_rules(what: Subject) -> None:
     """Title, button, and the curves once there are any; for drawn instances, since a rule is of a kind of data."""
     if what.own is not None or what.task not in tasks.BUILT_IN:
         return
     rules = _work(what)
-    with card("What can be had without thinking", height="content"):
+    with card("Shortcuts: rules that do not reason", "trivial", height="content"):
         scores, frontier = work.result(rules), measuring.frontier_of(what)
         if scores is not None and frontier is not None:
             _curves(what, frontier, scores["rules"], scores["where wrong"])
             return
-        st.caption(
-            "Do the instances give their answer away? Rules that only count (degrees, top levels, words) are scored on "
-            "audited instances and on the paper's: where they get far, a model can as well."
-            + (" The word counter is learned first, about a minute." if tasks.get(what.task).training.sums else "")
-        )
-        if not work.under_way(rules):
-            st.button("Measure trivial rules", key="trivial measure", on_click=work.start, args=(rules,))
+        note = " The word counter is learned first, about a minute." if tasks.get(what.task).training.sums else ""
+        st.caption(plain(f"{question('trivial')}{note}"))
+        work.offer(rules, "Measure trivial rules")
 
 
 def levels(what: Subject, data: str) -> list[int]:
@@ -82,14 +79,36 @@ def _work(what: Subject) -> Work:
 
 def _curves(what: Subject, frontier: Frontier, scores: Scores, errs: Sequence[RuleScores]) -> None:
     data, seed, name = what.sample.data, what.sample.seed, what.checkpoint.name
-    st.write(plain(f"{drawing.most(scores, what.task)} {drawing.where_wrong(errs, data, name)}"))
-    fig = drawing.accuracy_of_rules(scores, frontier, data, name, what.task, scheme())
-    plot(fig, "trivial rules", f"{name}-trivial", "Accuracy of trivial rules over difficulty")
     rules = sorted({rule.rule for of in scores.values() for rule in of})
-    st.caption(plain("; ".join(drawing.SAYS.get(rule, rule) for rule in rules) + ". Bars are 95% intervals (Wilson)."))
+    picture = Picture(
+        "Accuracy of trivial rules over difficulty",
+        lambda scheme: drawing.accuracy_of_rules(scores, frontier, data, name, what.task, scheme),
+        "; ".join(drawing.SAYS.get(rule, rule) for rule in rules) + ". Bars are 95% intervals (Wilson).",
+    )
+    lead = f"{drawing.most(scores, what.task)} {drawing.where_wrong(errs, data, name)}"
+    draw_figures(Figures({"trivial": picture}, lead=lead), "rules", name)
     lines = [trivial_lines(what.address, levels(what, kind), _count(what), kind, seed) for kind in scores]
     if errs:
         lines.append(trivial_lines(what.address, levels(what, data), _count(what), data, seed, where_wrong=True))
     command, code = ("\n".join(line[k] for line in lines) for k in (0, 1))
     offers = csv_and_json(f"{name}-trivial", lambda: drawing.as_csv(scores), lambda: dumps(scores))
     take_away("trivial", offers, command, code)
+
+
+def _exits(result: ExitScores) -> Figures:
+    return Figures(
+        {"curves": Picture("Accuracy over mean steps", partial(exit_curves.accuracy_over_mean_steps, result))},
+        "Up and to the left is better. A point is one threshold over all instances above. The dotted line of the same "
+        "colour is that rule's exits in random order: what lies above it is what the rule knows of the instance.",
+        exit_curves.best_rule(result),
+    )
+
+
+EXIT = Section(
+    "exit", "Answer with as few steps as needed", _exits, csv=exit_curves.as_csv, button="Measure exit rules",
+)  # fmt: skip
+
+
+def exits(what: Subject) -> None:
+    """The section on exit rules, on the same instances."""
+    section_of(what.checkpoint, EXIT, exit_request(what.address, lambda: list(what.listed or ())))

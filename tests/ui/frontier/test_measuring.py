@@ -12,9 +12,9 @@ from depthscope.core.cli import parser
 from depthscope.core.commands.arguments import difficulties
 from depthscope.core.errors import InputError
 from depthscope.probes.cli import parser as probes_parser
-from depthscope.ui.frontier.request import MAX_CELLS, checked, exit_lines, frontier_lines, trivial_lines
+from depthscope.ui.frontier.measuring import MAX_CELLS, checked, exit_request, frontier_lines, trivial_lines
 from depthscope.ui.visit.address import Address, Sample, UserInput, from_query
-from depthscope.ui.work import difficulty
+from depthscope.ui.work import measure
 from tests.ui.visit.test_address import frontier, frontiers
 
 CORE, EXIT, TRIVIAL = parser(), probes_parser(command="exit"), probes_parser(command="trivial")
@@ -36,7 +36,7 @@ def test_nonsense_in_a_link_gets_a_sentence(query: dict[str, str], says: str) ->
 
 
 def test_difficulties_are_those_of_the_command_line_in_order() -> None:
-    assert difficulty.difficulties("20, 1–3") == sorted(difficulties("20,1-3")) == [1, 2, 3, 20]
+    assert measure.difficulties("20, 1–3") == sorted(difficulties("20,1-3")) == [1, 2, 3, 20]
 
 
 def test_a_page_draws_so_much_and_no_more() -> None:
@@ -51,7 +51,7 @@ def test_the_lines_to_copy_ask_the_same(address: Address) -> None:
     file = origin.file or "instances.jsonl" if isinstance(origin, UserInput) else ""
     for start, made, (command, code) in (
         (["depthscope"], CORE, frontier_lines(address)),
-        (["depthscope", "probe"], EXIT, exit_lines(address)),
+        (["depthscope", "probe"], EXIT, exit_request(address, list).lines),
     ):
         ast.parse(code)
         words = shlex.split(command)
@@ -61,7 +61,7 @@ def test_the_lines_to_copy_ask_the_same(address: Address) -> None:
         args = made.parse_args(words[len(start) :])
         assert (args.checkpoint, args.steps) == (address.checkpoint, address.steps)
         if isinstance(origin, Sample):
-            assert args.difficulty == difficulty.difficulties(origin.difficulty)
+            assert args.difficulty == measure.difficulties(origin.difficulty)
             assert (args.instances, args.data, args.seed) == (origin.instances, origin.data, origin.seed)
         else:
             assert getattr(args, "lines", args.input) == file
