@@ -71,18 +71,16 @@ class Bench:
         instances: N of its task, at least one.
         steps: T.
         seed: Of every stream of random numbers.
-        progress: Called with the work done and in all; what it raises stops the work.
         requested: T as the caller gave it; None where it follows from the instances.
-        count: Of the work, once it is known how much there is; a bench made by `replace` counts with the first.
+        count: Of the work done; all benches that `replace` makes of one count together.
     """
 
     checkpoint: Checkpoint
     instances: Sequence[Any]
     steps: int
     seed: int = 0
-    progress: Progress | None = None
     requested: int | None = None
-    count: Count | None = field(default=None, repr=False)
+    count: Count = field(default_factory=lambda: Count(None), repr=False)
 
     @classmethod
     def of(
@@ -100,11 +98,12 @@ class Bench:
         """
         known = [instance for instance in instances if instance.difficulty is not None]
         t = results.steps_for(checkpoint, known or instances, steps)
-        return cls(checkpoint, instances, t, seed, progress, steps)
+        return cls(checkpoint, instances, t, seed, steps, Count(progress))
 
     def among(self, index: Sequence[int]) -> Bench:
         """The bench on some of its instances; T is what these need, where none was requested."""
-        some = Bench.of(self.checkpoint, [self.instances[i] for i in index], self.requested, self.seed, self.progress)
+        some = Bench.of(self.checkpoint, [self.instances[i] for i in index], self.requested, self.seed)
+        some.count = self.count
         some.encodings = [self.encodings[i] for i in index]
         some.routes = [self.routes[i] for i in index]
         some.group = self.group[list(index)]
@@ -199,13 +198,12 @@ class Bench:
 
     def expect(self, total: int) -> Count:
         """Says how much work there is in all; what it returns counts what is done."""
-        self.count = Count(self.progress, total)
+        self.count.total = max(1, total)
         return self.count
 
     def tick(self, count: int = 1) -> None:
         """So much more of the work is done."""
-        if self.count is not None:
-            self.count.more(count)
+        self.count.more(count)
 
     @torch.inference_mode()
     def rollout(self, model: Any = None, sinks: Collection[str] = ()) -> Iterator[Moment]:

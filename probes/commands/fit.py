@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from depthscope.core.commands.arguments import positive
+from depthscope.probes.commands.measuring import bar
 
 NAME, SUMMARY = "fit", "fits and stores a linear probe per step"
 
@@ -20,19 +21,13 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Fits, stores, then prints a table or JSON."""
     import torch
-    from tqdm import tqdm
 
     from depthscope.core import checkpoint
     from depthscope.probes.reading import linear_probe
 
     torch.set_num_threads(1)  # two gain little, and lose much where other programs hold the cores
     opened = checkpoint.load(args.checkpoint, args.device)
-    with tqdm(unit="part", disable=None) as bar:
-
-        def progress(done: int, of: int) -> None:
-            bar.total = of
-            bar.update(done - bar.n)
-
+    with bar() as progress:
         probe, scores = linear_probe.fit(
             opened, concept=args.concept, seed=args.seed, instances=args.instances, progress=progress
         )

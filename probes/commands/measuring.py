@@ -58,7 +58,7 @@ class Measuring:
         if reason is not None:
             raise InputError(f"{self.NAME} does not apply to {opened.name}: {reason}")
         options = {keyword: getattr(args, keyword) for _, keyword, _ in self.instrument.arguments()}
-        with _bar() as progress:
+        with bar() as progress:
             given = self._instances(args, opened)
             result = self.instrument(opened, given, steps=args.steps, seed=args.seed, progress=progress, **options)
         if args.out is not None:
@@ -83,14 +83,14 @@ class Measuring:
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Any]:
+def bar() -> Iterator[Any]:
     """A progress bar on stderr, as a function of what is done and the total."""
     from tqdm import tqdm
 
-    with tqdm(total=0, disable=None, leave=False) as bar:
+    with tqdm(total=0, disable=None, leave=False) as shown:
 
         def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            shown.total = total
+            shown.update(done - shown.n)
 
         yield progress

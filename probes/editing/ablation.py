@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from depthscope.core import frontier, tasks, trace
-from depthscope.core.answers import batches
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.encoding import Encoding, collate
+from depthscope.core.encoding import Encoding
 from depthscope.core.trace import Trace
+from depthscope.probes.instrument import Bench
 from depthscope.probes.measuring import instances as subjects
 
 COUNT = 60
@@ -57,23 +57,17 @@ class Others:
     @cached_property
     def means(self) -> np.ndarray:
         """Mean state after each step of the nodes of each kind, (T+1, 3, d); of all nodes where a kind has none."""
-        task, model = tasks.get(self.checkpoint.config.task), self.checkpoint.model
-        encodings = [task.encode(instance, self.checkpoint.config) for instance in self.instances]
-        shapes, device = model.shapes, next(model.parameters()).device
-        total, count = np.zeros((self.steps + 1, 3, shapes.width)), np.zeros(3)
-        with torch.inference_mode():
-            for index in batches(encodings, shapes.width, shapes.heads):
-                batch = collate([encodings[i] for i in index]).to(device)
-                kind = np.full(batch.token_ids.shape, -1)  # of padding
-                for row, i in enumerate(index):
-                    kind[row, : encodings[i].n_nodes] = kinds(self.checkpoint, encodings[i])
-                is_kind = torch.from_numpy(kind[None] == np.arange(3)[:, None, None]).to(device).double()  # (3, B, n)
-                count += is_kind.sum((1, 2)).cpu().numpy()
-                context = model.prepare(batch)
-                h = model.initial(context)
-                for t in range(self.steps + 1):
-                    total[t] += torch.einsum("kbn,bnd->kd", is_kind, h.double()).cpu().numpy()
-                    h = model.step(h, t, context) if t < self.steps else h
+        bench = Bench(self.checkpoint, self.instances, self.steps)
+        total, count = np.zeros((self.steps + 1, 3, bench.model.shapes.width)), np.zeros(3)
+        is_kind = torch.empty(0)
+        for now in bench.rollout():
+            if now.t == 0:
+                kind = np.full(now.batch.token_ids.shape, -1)  # of padding
+                for row, i in enumerate(now.index):
+                    kind[row, : bench.encodings[i].n_nodes] = kinds(self.checkpoint, bench.encodings[i])
+                is_kind = torch.from_numpy(kind[None] == np.arange(3)[:, None, None]).to(now.state.device).double()
+                count += is_kind.sum((1, 2)).cpu().numpy()  # (3, B, n)
+            total[now.t] += torch.einsum("kbn,bnd->kd", is_kind, now.state.double()).cpu().numpy()
         whole = total.sum(1, keepdims=True) / count.sum()
         return np.where(count[:, None] > 0, total / np.maximum(count, 1)[:, None], whole).astype(np.float32)
 

@@ -17,7 +17,8 @@ from depthscope.core.tasks.spec import Task
 from depthscope.core.tasks.steering import Place
 from depthscope.probes.editing import language as edits
 from depthscope.probes.measuring import results
-from depthscope.probes.reading import linear_probe, margins as reading, nodes as sample
+from depthscope.probes.reading import linear_probe, nodes as sample
+from depthscope.probes.reading.nodes import Rows
 
 MEANS, READOUT, PROBE = "means", "readout", "probe"
 DIRECTIONS = (MEANS, READOUT, PROBE)
@@ -52,7 +53,7 @@ def places(
     task = tasks.get(instance.task)
     if task.steering is None:
         raise InputError(f"nothing says what should follow where {task.words.nouns} are steered")
-    instance = reading.as_given(instance, checkpoint)
+    instance = task.as_given(instance, checkpoint.config)
     units = rng.permutation(encoding.instance_node.max(initial=-1) + 1).tolist()
     found = []
     for unit in units if node is None else [_unit(encoding, node)]:
@@ -116,20 +117,14 @@ def means(checkpoint: Checkpoint, instances: Sequence[Any], step: int) -> Means:
     encodings = [task.encode(x, checkpoint.config) for x in instances]
     truth = [e.truth(step)[0][step] for e in encodings]
     wanted = [_worked_out(task, e) & (t != NOTHING) for e, t in zip(encodings, truth, strict=True)]
-    instance = np.repeat(np.arange(len(encodings)), [int(w.sum()) for w in wanted])
-    node = np.concatenate([np.flatnonzero(w) for w in wanted])
+    rows = Rows.where(encodings, wanted)
     value = np.concatenate([t[w] for t, w in zip(truth, wanted, strict=True)]).astype(int)
     results.refuse_over(
-        (4.0 * (step + 1) + 8) * len(node) * checkpoint.model.shapes.width,
-        f"the states of {len(node)} nodes over {step} steps, whose mean is taken,",
+        (4.0 * (step + 1) + 8) * len(rows.node) * checkpoint.model.shapes.width,
+        f"the states of {len(rows.node)} nodes over {step} steps, whose mean is taken,",
         "steer at an earlier step",
     )
-    nothing = np.zeros((len(node), 0))
-    nodes = sample.Sample(
-        encodings, np.arange(len(encodings)), instance, node, np.full(len(node), sample.FIT),
-        np.zeros((step + 1, len(node)), dtype=bool), nothing, nothing.astype(np.int64), {},
-    )  # fmt: skip
-    states = sample.states(checkpoint.model, nodes, step)[step].astype(np.float64)
+    states = sample.states(checkpoint.model, rows, step)[step].astype(np.float64)
     values = np.unique(value).tolist()
     return Means({v: states[value == v].mean(0) for v in values}, {v: int((value == v).sum()) for v in values})
 

@@ -26,7 +26,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from depthscope.core.errors import InputError
@@ -341,9 +341,3 @@ def check(edits: Sequence[Edit], n_nodes: int, heads: int, steps: int) -> None:
             raise InputError(f"{edit}: this model has no attention")
         if any(not 0 <= i < heads for i in edit.heads or ()):
             raise InputError(f"{edit}: the heads are 0 to {heads - 1}")
-
-
-def shifted(edit: Edit, by: int) -> Edit:
-    """The same edit some steps later."""
-    until = edit.until if edit.until in (None, END) else edit.until + by
-    return replace(edit, step=edit.step + by, until=until)

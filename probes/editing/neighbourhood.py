@@ -9,7 +9,6 @@ is asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +16,6 @@ from torch import Tensor
 
 from depthscope.core.encoding import Encoding, collate
 from depthscope.core.model import Context, DepthRecurrentTransformer
-
-
-def applies(model: Any) -> bool:
-    """Whether a model's step is known to be local."""
-    return model.shapes.is_local
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from depthscope.core.encoding import SPARSE_ABOVE, Batch, Encoding, collate
 from depthscope.core.errors import InputError
 from depthscope.core.model import Context, read_out
 from depthscope.core.trace import Trace
-from depthscope.probes.editing import language, neighbourhood
+from depthscope.probes.editing import language
 from depthscope.probes.editing.language import Edit
 from depthscope.probes.editing.neighbourhood import Neighbourhood
 
@@ -61,12 +61,6 @@ class Outcome:
     logits: np.ndarray
     readout: np.ndarray | None
     hidden: np.ndarray | None
-
-
-def unfit(checkpoint: Checkpoint) -> str | None:
-    """Why no edit can be run on a checkpoint; None if it can."""
-    del checkpoint  # states are there for every kind; attention and gate are asked for by the edit
-    return None
 
 
 @torch.inference_mode()
@@ -187,9 +181,7 @@ class Runner:
         self.pairs = base.n_nodes**2 if edges is None or dense else edges.shape[1]
         self.pool = collate(self.encodings).to(self.device) if dense else None
         self.context = None if self.pool is None else self.model.prepare(self.pool)
-        self.near = None
-        if neighbourhood.applies(self.model):
-            self.near = Neighbourhood.of(self.model, base.encoding)
+        self.near = Neighbourhood.of(self.model, base.encoding) if self.model.shapes.is_local else None
 
     def is_local(self, program: Program) -> bool:
         """Whether a program changes nothing but states along edges, so that what it can reach is known."""

@@ -15,6 +15,7 @@ from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.measuring import alignment as pairing, results
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result, shown
+from depthscope.probes.measuring.shapes import check_shapes
 
 PARTS = ("both right", "only the first right", "only the second right", "both wrong")
 
@@ -44,9 +45,7 @@ class Agreement(Result):
     untrained: np.ndarray
 
     def __post_init__(self) -> None:
-        expected = (len(self.difficulty), len(PARTS), self.steps + 1)
-        if self.parts.shape != expected:
-            raise ValueError(f"parts have shape {self.parts.shape}, but the axes make it {expected}")
+        check_shapes(self, (len(self.difficulty), len(PARTS), self.steps + 1), "parts")
 
     def accuracy(self, side: int) -> np.ndarray:
         """Share of right answers of the first (0) or the second (1), (D, T+1)."""
@@ -95,9 +94,7 @@ def measure(bench: Bench, options: Options) -> Agreement:
     sides = [bench] if other is None else [bench, other]
     for side in sides:
         _reserve(side)
-    total = bench.expect(bench.runs() + sum(side.runs() for side in sides))
-    for side in sides:
-        side.count = total
+    bench.expect(bench.runs() + sum(side.runs() for side in sides))
     mine, plain = bench.logits() > 0, bench.logits(bench.untrained) > 0  # (T+1, N)
     theirs = plain if other is None else other.logits() > 0
     label = np.array([bool(instance.label) for instance in bench.instances])

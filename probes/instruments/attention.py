@@ -23,6 +23,7 @@ from depthscope.probes.instrument import Bench, instrument
 from depthscope.probes.measuring import results
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 RESIDUAL = 0.5
 """What a block without a gate is taken to keep of a state in the rollout (Abnar & Zuidema 2020)."""
@@ -79,9 +80,7 @@ class Figure:
     untrained: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("excess", "uniform", "permuted", "untrained"):
-            if (shape := getattr(self, name).shape) != self.trained.shape:
-                raise ValueError(f"{name} has shape {shape}, but trained has shape {self.trained.shape}")
+        check_shapes(self, self.trained.shape, "excess", "uniform", "permuted", "untrained")
 
     def block(self) -> str:
         """The best head at some steps, beside uniform attention and the best heads of the other controls."""

@@ -19,21 +19,17 @@ from depthscope.core.tasks import concepts
 from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.maths import automaton, automaton_learning
 from depthscope.probes.maths.automaton import Machine, Places
-from depthscope.probes.maths.automaton_learning import Learned
+from depthscope.probes.maths.automaton_learning import STARTS, Learned
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 MAX_STATES, MOST_STATES = 8, 32
 FIT, VALIDATE, LARGER = 30, 10, 10
 """Instances that are learned from and chosen on, of each trained difficulty, and larger ones that are run."""
 
-GOOD = 0.99
-"""Fidelity on validation that the smallest automaton must reach."""
-
 TIMES_LARGER = 10
-STARTS = 3
-"""Starts of k-means for each number of states; validation chooses."""
 
 PROGRAMS = ("automaton", "without symbols", "shuffled rules", "majority state", "untrained model")
 
@@ -143,11 +139,8 @@ class Automaton(Result):
     larger: Test | None
 
     def __post_init__(self) -> None:
-        if self.validation.shape != self.tried.shape:
-            raise ValueError(f"validation has shape {self.validation.shape}, tried has shape {self.tried.shape}")
-        expected = (len(self.rule_state), self.n_states)
-        if self.rule_messages.shape != expected:
-            raise ValueError(f"rule_messages have shape {self.rule_messages.shape}, expected {expected}")
+        check_shapes(self, self.tried.shape, "validation", "validation_moves")
+        check_shapes(self, (len(self.rule_state), self.n_states), "rule_messages")
 
     def table(self) -> str:
         """The search over numbers of states, then the programs on both sets of instances."""
@@ -225,12 +218,9 @@ def measure(bench: Bench, options: Options) -> Automaton:
     for part in (bench, larger):
         _reserve(part)
     parts = bench, learning, choosing, larger
-    count = bench.expect(2 * (sum(part.runs() for part in parts) + max_states * STARTS))
-    for part in parts:
-        part.count = count
+    bench.expect(2 * (sum(part.runs() for part in parts) + max_states * STARTS))
     learned, control = (
-        Learned(learning, choosing, model, messages, max_states, STARTS, GOOD)
-        for model in (bench.model, bench.untrained)
+        Learned(learning, choosing, model, messages, max_states) for model in (bench.model, bench.untrained)
     )
     machine = learned.machine
     symbol, state, neighbours = automaton.decode(machine.codes, machine.k, messages)

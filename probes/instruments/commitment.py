@@ -22,9 +22,11 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import NEVER, Encoding
 from depthscope.core.errors import InputError
 from depthscope.probes.instrument import Bench, instrument, option
+from depthscope.probes.maths.movement import stays_from
 from depthscope.probes.measuring import controls
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import linear_probe, margins as reading
 
 FOLDS, FEWEST = 5, 40
@@ -93,10 +95,7 @@ class Commitment(Result):
     accuracy_untrained: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("t_rep", "decidable", "answer", "right"):
-            shape = getattr(self, name).shape
-            if shape != self.t_out.shape:
-                raise ValueError(f"{name} has shape {shape}, but t_out has shape {self.t_out.shape}")
+        check_shapes(self, self.t_out.shape, "t_rep", "decidable", "answer", "right")
 
     def table(self) -> str:
         """The times with their controls, over all and by answer."""
@@ -155,10 +154,10 @@ def measure(bench: Bench, options: Options) -> Commitment:
     count.upto(count.total)
     times, accuracy = {}, {}
     for name, rows in predicted.items():
-        stays = [_stays(x > 0, answer, steps + 1) for x in rows] or [np.full(n, np.nan)]
+        stays = [stays_from((x > 0) == answer) for x in rows] or [np.full(n, np.nan)]
         right = [((x > 0) == answer).mean(1) for x in rows] or [np.full(steps + 1, np.nan)]
         times[name], accuracy[name] = np.mean(stays, axis=0), np.mean(right, axis=0)
-    t_out = _stays(logits > 0, answer, steps + 1)
+    t_out = stays_from((logits > 0) == answer)
     decidable = _decidable(bench)
     labels = np.array([-1 if x.label is None else x.label for x in bench.instances])
     return Commitment(
@@ -195,14 +194,6 @@ def _parts(
         for name, mask in rows.items()
         if mask.any()
     )
-
-
-def _stays(said: np.ndarray, answer: np.ndarray, never: int) -> np.ndarray:
-    """First step from which what is said is the answer to the end, (T+1, N) and (N,) -> (N,); `never` if it is not."""
-    wrong = said != answer
-    rows = len(said)
-    first = np.where(wrong.any(0), rows - np.argmax(wrong[::-1], axis=0), 0)
-    return np.where(first == rows, never, first)
 
 
 def _kind(checkpoint: Checkpoint, wanted: str | None, answer: np.ndarray, group: np.ndarray) -> str:

@@ -12,14 +12,14 @@ import numpy as np
 
 from depthscope.core.errors import InputError
 from depthscope.probes.instrument import Bench, instrument
+from depthscope.probes.maths.line_fit import spearman
 from depthscope.probes.maths.movement import changes, rests, settled, turns
-from depthscope.probes.maths.ranks import spearman
 from depthscope.probes.measuring import controls
-from depthscope.probes.measuring.alignment import Rows
 from depthscope.probes.measuring.estimate import Estimate, interval
-from depthscope.probes.measuring.progress import counted
 from depthscope.probes.measuring.results import Result, shown
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import margins as reading, nodes as sample
+from depthscope.probes.reading.nodes import Rows
 
 PERMUTATIONS = 200
 
@@ -48,10 +48,7 @@ class Course:
     shuffled: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("change", "turn", "rest"):
-            shape = getattr(self, name).shape
-            if shape != self.settled_share.shape:
-                raise ValueError(f"{name} has shape {shape}, expected {self.settled_share.shape}")
+        check_shapes(self, self.settled_share.shape, "change", "turn", "rest")
 
 
 @dataclass(frozen=True)
@@ -105,15 +102,13 @@ def measure(bench: Bench, options: object) -> Convergence:
         settling against the oracle's order is ours.
     """
     bench = bench.for_all()
-    pairs = zip(bench.instances, bench.encodings, strict=True)
-    orders = [reading.orders(bench.checkpoint, instance, encoding) for instance, encoding in pairs]
+    orders = reading.orders(bench)
     order = next(iter(orders[0]))
-    where = [np.flatnonzero(o[order] >= 0) for o in orders]
-    instance = np.repeat(np.arange(len(where)), [len(w) for w in where])
-    if not len(instance):
+    masks = [o[order] >= 0 for o in orders]
+    if not any(mask.any() for mask in masks):
         raise InputError("no node of these instances is reached by what is asked; give another instance")
-    places = Rows(bench.encodings, instance, np.concatenate(where))
-    far = np.concatenate([o[order][w] for o, w in zip(orders, where, strict=True)])
+    places = Rows.where(bench.encodings, masks)
+    instance, far = places.instance, np.concatenate([o[order][mask] for o, mask in zip(orders, masks, strict=True)])
     bench.reserve(
         40.0 * (bench.steps + 1) * len(instance) * bench.model.shapes.width,
         f"the states of {len(instance)} nodes over {bench.steps} steps",
@@ -122,7 +117,7 @@ def measure(bench: Bench, options: object) -> Convergence:
     count = bench.expect(2 * each)
     courses = []
     for model in (bench.model, bench.untrained):
-        hidden = sample.states(counted(model, bench.tick), places, bench.steps)
+        hidden = sample.states(model, places, bench.steps, bench.tick)
         courses.append(course(bench, hidden, bench.group[instance], instance, far))
         count.upto(len(courses) * each)
     return Convergence(

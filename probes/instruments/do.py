@@ -30,6 +30,7 @@ from depthscope.probes.instruments.do_damage import Damage, score
 from depthscope.probes.instruments.steer import MEANS, ORTHOGONAL
 from depthscope.probes.measuring import controls, instances as subjects
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import linear_probe
 
 DRAWS = 20
@@ -59,11 +60,8 @@ class Replayed:
     untrained_after: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("after", "untrained_before", "untrained_after"):
-            if getattr(self, name).shape != self.before.shape:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, but before has {self.before.shape}")
-        if self.random.shape[1:] != self.before.shape:
-            raise ValueError(f"random has shape {self.random.shape}, but before has {self.before.shape}")
+        check_shapes(self, self.before.shape, "after", "untrained_before", "untrained_after")
+        check_shapes(self, (len(self.random), *self.before.shape), "random")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ import numpy as np
 
 from depthscope.core import trace
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.core.tasks import paths
 from depthscope.core.trace import Trace
 from depthscope.probes.editing import runner
@@ -33,7 +32,6 @@ from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments.do_damage import Damage, score
 from depthscope.probes.measuring import controls
 from depthscope.probes.measuring.results import Result
-from depthscope.probes.reading import margins as reading
 
 KINDS = ("zero", "mean", "resample", "swap", "noise", "skip", "repeat", "gate")
 ARMS = ("whole step", "same size", "path", "random nodes", "untrained")
@@ -110,7 +108,7 @@ def run(bench: Bench) -> Battery:
     """Runs the battery; see `probes.instruments.do.measure`."""
     steps, n_instances = bench.steps, len(bench.instances)
     at = np.unique(np.linspace(1, steps, min(steps, MAX_AT)).round().astype(np.int64))
-    kinds = KINDS if _gated(bench.checkpoint) else KINDS[:-1]
+    kinds = KINDS if bench.model.shapes.edits_gate else KINDS[:-1]
     shape = (n_instances, len(kinds), len(ARMS), len(at), steps + 1)
     bench.reserve(16 * np.prod(shape, dtype=np.float64), "the battery")
     sides = tuple(Others(side, steps, bench.seed) for side in (bench.checkpoint, bench.blank))
@@ -173,15 +171,10 @@ def _one(
     return logits, bool(len(path))
 
 
-def _gated(checkpoint: Checkpoint) -> bool:
-    model = checkpoint.model
-    return isinstance(model, DepthRecurrentTransformer) and model.block.gate is not None
-
-
 def _path(checkpoint: Checkpoint, base: Trace, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
     """Nodes on the path to the answer and random others, as many of each as there are of the fewer; ascending."""
-    encoding, instance = base.encoding, reading.as_given(base.instance, checkpoint)
-    on = paths.routes(instance, encoding, checkpoint.config).nodes(encoding.n_nodes) & encoding.carries
+    encoding = base.encoding
+    on = paths.routes(base.instance, encoding, checkpoint.config).nodes(encoding.n_nodes) & encoding.carries
     both = np.flatnonzero(on), np.flatnonzero(encoding.carries & ~on)
     count = min(map(len, both))
     return tuple(np.sort(rng.choice(nodes, count, replace=False)) for nodes in both)

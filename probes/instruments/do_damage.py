@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from depthscope.probes.instrument import Bench
-from depthscope.probes.instruments.exit import kl
+from depthscope.probes.maths.divergence import kl
 from depthscope.probes.measuring.estimate import Estimate
+from depthscope.probes.measuring.shapes import check_shapes
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,8 @@ class Damage:
     recovery: Estimate
 
     def __post_init__(self) -> None:
-        for name, shape in (("kl", self.kl.shape), ("graph", self.graph.shape[:1])):
-            if shape != self.flips.shape:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, but flips has {self.flips.shape}")
+        check_shapes(self, self.flips.shape, "kl")
+        check_shapes(self, (*self.flips.shape, self.graph.shape[-1]), "graph")
 
 
 def recovery_steps(base: np.ndarray, edited: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -94,8 +94,7 @@ def score(
     there = np.isfinite(edited[..., -1])  # (N, A)
     one = base[..., -1] > 0
     turned = np.where(there, one != (edited[..., -1] > 0), np.nan)
-    loss = kl(np.stack([np.broadcast_to(base[..., -1], there.shape), np.where(there, edited[..., -1], 0)]))[0]
-    loss[~there] = np.nan
+    loss = np.where(there, kl(base[..., -1], np.where(there, edited[..., -1], 0)), np.nan)
     change = np.where(there[..., None], np.abs(edited - base), np.nan)
     graph = bench.mean(np.moveaxis(change, 0, -1), group).value
     inner = at < steps if (at < steps).any() else at <= steps

@@ -15,9 +15,11 @@ from scipy.sparse import csr_array
 
 from depthscope.core.frontier import NO_DIFFICULTY
 from depthscope.probes.instrument import Bench, NoOptions, instrument, refuse_unlabelled
+from depthscope.probes.maths.divergence import kl
 from depthscope.probes.measuring import results
 from depthscope.probes.measuring.estimate import RESAMPLES, Estimate, interval, resamples
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 TITLES = {
     "kl": "answer's distribution still",
@@ -57,13 +59,8 @@ class Observed:
 
     def __post_init__(self) -> None:
         rows, n = self.logits.shape
-        for name, values in vars(self).items():
-            expected = (rows - 1, n) if name.startswith("change") else (n,)
-            if name != "logits" and values.shape != expected:
-                raise ValueError(
-                    f"{name} has shape {values.shape}, but logits have shape {self.logits.shape}, which makes it "
-                    f"{expected}"
-                )
+        check_shapes(self, (rows - 1, n), "change_answer", "change_all")
+        check_shapes(self, (n,), "label", "decidable", "difficulty", "group")
 
     @property
     def steps(self) -> int:
@@ -92,9 +89,7 @@ class ExitCurve:
     gain: Estimate
 
     def __post_init__(self) -> None:
-        for name, values in vars(self).items():
-            if name != "title" and values.shape != self.threshold.shape:
-                raise ValueError(f"{name} has shape {values.shape}, but threshold has shape {self.threshold.shape}")
+        check_shapes(self, self.threshold.shape, "accuracy", "steps", "control", "gain")
 
 
 @dataclass(frozen=True)
@@ -167,7 +162,7 @@ def score(
     """The rules, "fixed" steps and the "oracle" by name; `each` is called before every point of a curve."""
     t = np.arange(1, observed.steps + 1)
     criteria = {
-        "kl": (kl(observed.logits), KL),
+        "kl": (kl(observed.logits[:-1], observed.logits[1:]), KL),
         "change_answer": (observed.change_answer, CHANGE),
         "change_all": (observed.change_all, CHANGE),
         "stable": (-unchanged(observed.logits), -STABLE[observed.steps > STABLE]),
@@ -184,15 +179,6 @@ def score(
         "fixed": scorer.curve("fixed number of steps", t.astype(float), alike),
         "oracle": scorer.curve("oracle's first decidable step", np.full(1, np.nan), [first]),
     }
-
-
-def kl(logits: np.ndarray) -> np.ndarray:
-    """KL(p[t-1] || p[t]) of successive answer distributions in nats, (T+1, N) -> (T, N)."""
-    before, after = logits[:-1].astype(np.float64), logits[1:].astype(np.float64)
-    p = 1 / (1 + np.exp(-np.clip(before, -700, 700)))
-    log = lambda x: -np.logaddexp(0, -x)  # noqa: E731 - log of the sigmoid
-    divergence = p * (log(before) - log(after)) + (1 - p) * (log(-before) - log(-after))
-    return np.maximum(divergence, 0)  # rounding
 
 
 def unchanged(logits: np.ndarray) -> np.ndarray:

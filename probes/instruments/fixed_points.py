@@ -19,6 +19,7 @@ from depthscope.probes.maths.slow_points import POINTS, SAME, STARTS, Points, fi
 from depthscope.probes.maths.step_map import StepMap
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 RESTARTS = 4
 """Random states that an instance is restarted from."""
@@ -49,9 +50,7 @@ class Survey:
     attracts: Estimate
 
     def __post_init__(self) -> None:
-        for name in ("fixed", "radius", "distance"):
-            if getattr(self, name).shape != self.points.shape:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, points has {self.points.shape}")
+        check_shapes(self, self.points.shape, "fixed", "radius", "distance")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from depthscope.probes.instrument import Bench, instrument, option, refuse_unlab
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.estimate import Estimate, interval
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import margins as reading
 from depthscope.probes.reading.margins import ByReader, Reader
 
@@ -105,10 +106,7 @@ class Foretold(Result):
     risk: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("speed", "residual", "magnitude", "distance", "risk"):
-            shape = getattr(self, name).shape
-            if shape != self.wrong.shape:
-                raise ValueError(f"{name} has shape {shape}, but wrong has shape {self.wrong.shape}")
+        check_shapes(self, self.wrong.shape, "speed", "residual", "magnitude", "distance", "risk")
 
     def score(self, predictors: str = WAVE) -> Score:
         """The score of a set of predictors."""
@@ -156,9 +154,7 @@ def measure(bench: Bench, options: Options) -> Foretold:
     whole = [replace(bench, instances=drawn), bench]
     half = [replace(one, steps=bench.steps // 2) for one in whole]
     _reserve(whole, half[0].steps, reader)
-    count = bench.expect(sum(x.runs() for x in whole) + 2 * sum(x.runs() for x in half))
-    for one in (*whole, *half):
-        one.count = count
+    bench.expect(sum(x.runs() for x in whole) + 2 * sum(x.runs() for x in half))
     waves = list(_waves(half, reader))
     wrong = []
     for one, wave in zip(whole, waves, strict=True):
@@ -227,10 +223,7 @@ def _waves(benches: Sequence[Bench], reader: Reader) -> Sequence[Predictors]:
     line, predictors = np.empty(0), []
     for bench in benches:
         at, margins = bench.steps, reading.margins(bench, reader)
-        orders = [
-            next(iter(reading.orders(bench.checkpoint, x, e).values()))
-            for x, e in zip(bench.instances, bench.encodings, strict=True)
-        ]
+        orders = [next(iter(order.values())) for order in reading.orders(bench)]
         waves = [_wave(*x, at) for x in zip(orders, bench.encodings, margins, strict=True)]
         if not len(line):
             far, tau = (np.concatenate([w[k][(w[0] > 0) & (w[1] <= at)] for w in waves]) for k in (0, 1))

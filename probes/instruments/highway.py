@@ -22,12 +22,12 @@ from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import collate
 from depthscope.core.errors import InputError
-from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.probes.instrument import Bench, instrument, option, refuse_unlabelled
 from depthscope.probes.maths.pullback import pulled_back, states_of
 from depthscope.probes.measuring import controls
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 LEAST_STEPS = 20
 """T where none is asked for and the instances need fewer: a highway shows over many steps."""
@@ -70,8 +70,7 @@ class Highway:
     sha256s: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if self.ratio.shape != self.size.shape:
-            raise ValueError(f"ratio has shape {self.ratio.shape}, but size has shape {self.size.shape}")
+        check_shapes(self, self.size.shape, "ratio")
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ def _batches(bench: Bench) -> Iterable[np.ndarray]:
 
 def mechanisms(checkpoint: Checkpoint) -> tuple[list[str], list[str]]:
     """The mechanisms that can be switched off in a checkpoint, and those that it does not have."""
-    ours = isinstance(checkpoint.model, DepthRecurrentTransformer)
+    ours = checkpoint.model.shapes.edits_attention
     has = [name for name, changes in OFF.items() if ours and replace(checkpoint.config, **changes) != checkpoint.config]
     if checkpoint.kind == "fixed-depth" and "depth embedding" in has:
         has.remove("depth embedding")  # there it is the number of blocks

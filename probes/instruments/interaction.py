@@ -28,6 +28,7 @@ from depthscope.probes.maths.pullback import pulled_back, states_of
 from depthscope.probes.measuring import results
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 SHOWN = 8
 """Steps in the table; --json has them all."""
@@ -55,8 +56,7 @@ class Influence:
     error: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.error.shape != self.value.shape:
-            raise ValueError(f"error has shape {self.error.shape}, but value has shape {self.value.shape}")
+        check_shapes(self, self.value.shape, "error")
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,7 @@ class Figure:
     rollout: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("excess", "untrained", "rollout"):
-            if (shape := getattr(self, name).shape) != self.trained.shape:
-                raise ValueError(f"{name} has shape {shape}, but trained has shape {self.trained.shape}")
+        check_shapes(self, self.trained.shape, "excess", "untrained", "rollout")
 
 
 @dataclass(frozen=True)

@@ -99,9 +99,7 @@ def measure(bench: Bench, options: NoOptions) -> Invariances:
         f"{len(every)} runs of {bench.steps} steps, of instances and of what is made of them",
         "take fewer or smaller instances",
     )
-    count = bench.expect(2 * sum(one.runs() for one in benches))
-    for one in benches:
-        one.count = count
+    bench.expect(2 * sum(one.runs() for one in benches))
     before = _logits(bench, bench)
     outcomes = []
     for change in tasks.get(task).changes:

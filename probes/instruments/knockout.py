@@ -16,7 +16,6 @@ from depthscope.core import trace
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import NEVER, Encoding
 from depthscope.core.errors import InputError
-from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.core.tasks.paths import Routes
 from depthscope.core.trace import Trace
 from depthscope.probes.editing import language
@@ -26,6 +25,7 @@ from depthscope.probes.instrument import Bench, instrument
 from depthscope.probes.measuring import instances as subjects
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 KINDS = ("cut", "silence")
 """Whether what is left of a query's attention is renormalised, or the weight is lost."""
@@ -87,12 +87,8 @@ class Effect:
     off_fall: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("delay_late", "delay_change", "delay_off"):
-            if (shape := getattr(self, name).shape) != self.delay.shape:
-                raise ValueError(f"{name} has shape {shape}, but delay has shape {self.delay.shape}")
-        sizes = {len(x) for x in (self.edits, self.off_edits, self.fall, self.off_fall)}
-        if len(sizes) > 1:
-            raise ValueError(f"edits, off_edits, fall and off_fall are of different lengths: {sorted(sizes)}")
+        check_shapes(self, self.delay.shape, "delay_late", "delay_change", "delay_off")
+        check_shapes(self, self.fall.shape, "edits", "off_edits", "off_fall")
 
     @property
     def n(self) -> int:
@@ -109,7 +105,7 @@ class Effect:
         for k in np.flatnonzero(np.isin(self.delay, SHOWN) & (self.delay_late.n > 0)):
             late, change, off = self.delay_late[k], self.delay_change[k], self.delay_off[k]
             lines.append(f"{self.delay[k]:+12d}{late.n:5d}{f'{late}':>24}{f'{change:+.2f}':>28}{f'{off:+.2f}':>28}")
-        return lines + [f"made by: {next(edit for edit in self.edits if edit)}"] * (self.n == 1)
+        return lines + [f"made by: {edit}" for edit in self.edits if edit and self.n == 1]
 
 
 @dataclass(frozen=True)
@@ -141,14 +137,9 @@ class KnockoutScores(Result):
     inputs: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        expected = (len(self.map_units), self.steps)
-        if self.map_change.shape != expected:
-            raise ValueError(f"map_change has shape {self.map_change.shape}, but units and steps make it {expected}")
-        if len(self.map_edits) != len(self.map_units) or len(self.inputs) != self.n:
-            raise ValueError(
-                f"there are {len(self.map_edits)} map_edits of {len(self.map_units)} units, and {len(self.inputs)} "
-                f"inputs of {self.n} instances"
-            )
+        check_shapes(self, (len(self.map_units), self.steps), "map_change")
+        check_shapes(self, (len(self.map_units),), "map_edits")
+        check_shapes(self, (self.n,), "inputs")
 
     def table(self) -> str:
         """Both kinds against their controls, and the step that matters."""
@@ -190,7 +181,7 @@ def unfit(checkpoint: Checkpoint) -> str | None:
     """Why no attention can be taken out; None if it can."""
     if not checkpoint.model.shapes.heads:
         return "it has no attention to take an edge out of"
-    if not isinstance(checkpoint.model, DepthRecurrentTransformer):
+    if not checkpoint.model.shapes.edits_attention:
         return "this kind of model lets nobody into its attention"
     return None
 
@@ -319,7 +310,11 @@ def matched(
 
 
 def _effect(bench: Bench, kind: str, trials: Sequence[Trial], group: np.ndarray) -> Effect:
-    """What one kind of cut did to N instances; those without such a cut are NaN and count nowhere."""
+    """What one kind of cut did to N instances; those without such a cut are NaN and count nowhere.
+
+    A cut at all steps says whether the answer needs the unit; a cut at one step alone says when. Paths pass their unit
+    at different steps, so the single cuts are lined up by the delay to that step before they are averaged.
+    """
     path, off = np.stack([trial.path for trial in trials]), np.stack([trial.off for trial in trials])  # (N, 1 + T)
     column = lambda name: np.array([getattr(trial, name) for trial in trials])  # noqa: E731
 

@@ -19,10 +19,12 @@ from depthscope.core.answers import batches
 from depthscope.core.encoding import Batch, Encoding, collate
 from depthscope.core.model import read_out
 from depthscope.probes.instrument import Bench, instrument
-from depthscope.probes.instruments.exit import kl
+from depthscope.probes.maths.divergence import kl
+from depthscope.probes.maths.pullback import states_of
 from depthscope.probes.measuring import controls, instances as subjects
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 FIT_INSTANCES, FIT_CELLS = 64, 6_000_000
 """Instances that a tuned lens is fitted on, fewer where their states would be more numbers than the second."""
@@ -50,10 +52,7 @@ class Curve:
     answer_kl: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("same", "answer_kl"):
-            shape = getattr(self, name).shape
-            if shape != self.kl.shape:
-                raise ValueError(f"{name} has shape {shape}, but kl has shape {self.kl.shape}")
+        check_shapes(self, self.kl.shape, "same", "answer_kl")
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,7 @@ class Lenses(Result):
     tuned: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.logit.shape != self.tuned.shape or self.logit.shape[1:] != self.instance.shape:
-            raise ValueError(f"logit has shape {self.logit.shape}, tuned {self.tuned.shape}: expected one a node")
+        check_shapes(self, (self.steps + 1, len(self.instance)), "logit", "tuned")
 
     def curve(self, name: str) -> Curve:
         """A lens by name."""
@@ -154,14 +152,9 @@ def _curve(
 ) -> Curve:
     """Scores of one lens against the model's own last readout."""
     lens, final = nodes[name], nodes["logit"][-1]
-    divergence = bench.mean(_divergence(final, lens), bench.group[instance])
-    answer = _divergence(answers["logit"][-1], answers[name]).mean(1)
+    divergence = bench.mean(kl(final, lens), bench.group[instance])
+    answer = kl(answers["logit"][-1], answers[name]).mean(1)
     return Curve(name, divergence, ((lens > 0) == (final > 0)).mean(1), answer)
-
-
-def _divergence(final: np.ndarray, lens: np.ndarray) -> np.ndarray:
-    """KL(final || lens) in nats, (M,) and (T+1, M) -> (T+1, M)."""
-    return kl(np.stack([np.broadcast_to(final, lens.shape), lens]))[0]
 
 
 def _fit_on(bench: Bench, difficulty: tuple[int, ...]) -> tuple[Batch, Tensor]:
@@ -192,15 +185,10 @@ def _carries(encodings: Sequence[Encoding], batch: Batch) -> Tensor:
     return mask
 
 
-@torch.no_grad()
 def _states(bench: Bench, model: Any, batch: Batch) -> Tensor:
     """States after 0..T steps, (T+1, B, n, d); ticks after each. No inference tensors: maps are fitted to them."""
-    context = model.prepare(batch)
-    states = [model.initial(context)]
-    for t in range(bench.steps):
-        states.append(model.step(states[-1], t, context))
-        bench.tick()
-    return torch.stack(states)
+    with torch.no_grad():
+        return torch.stack(states_of(model, model.prepare(batch), bench.steps, bench.tick))
 
 
 def _read(model: Any, states: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

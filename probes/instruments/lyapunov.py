@@ -17,6 +17,7 @@ from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.maths.step_map import StepMap
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 EXPONENTS, MOST = 3, 64
 
@@ -41,10 +42,7 @@ class Exponents:
     growth: np.ndarray
 
     def __post_init__(self) -> None:
-        for name in ("mean", "late"):
-            shape = getattr(self, name).shape
-            if shape != self.each.shape[1:]:
-                raise ValueError(f"{name} has shape {shape}, but each has shape {self.each.shape}")
+        check_shapes(self, self.each.shape[1:], "mean", "late")
 
 
 @dataclass(frozen=True)

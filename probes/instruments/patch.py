@@ -24,6 +24,7 @@ from depthscope.probes.instrument import Bench, instrument
 from depthscope.probes.measuring import instances as subjects, twin_runs
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Progress, Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 LEAST_GAP = 1.0
 """Logits between clean and corrupt below which there is nothing to bring over."""
@@ -69,14 +70,8 @@ class EffectMap:
     donor_input: str
 
     def __post_init__(self) -> None:
-        n = len(self.labels)
-        if self.effect.shape != self.front.shape or self.effect.shape[1:] != (n,) or self.path.shape != (n,):
-            raise ValueError(
-                f"effect has shape {self.effect.shape}, front {self.front.shape} and path {self.path.shape}; "
-                f"there are {n} labels"
-            )
-        if len(self.edits) != n:
-            raise ValueError(f"there are {len(self.edits)} edits and {n} labels")
+        check_shapes(self, (len(self.front), len(self.labels)), "effect", "front")
+        check_shapes(self, (len(self.labels),), "path", "edits")
 
     def edit(self, t: int, i: int) -> str:
         """The edit that patches a cell, as `depthscope probe do` takes it."""
@@ -280,6 +275,11 @@ def oracle_front(checkpoint: Checkpoint, run: Trace) -> tuple[np.ndarray, np.nda
 
 def scores_of(bench: Bench, found: EffectMap, clean: Trace, corrupt: Trace, index: int) -> dict[str, float]:
     """What is summed up of one map; NaN where it is not defined.
+
+    Why so many: a share on the front says where the effect lies, but not that it is large, which the mean R does;
+    random cells at the same steps say what any node would bring, a donor of the same label what any foreign state
+    would, and an untrained network what the wiring alone brings. Steps 0 and T are left out: there the input or the
+    readout itself is patched.
 
     Args:
         bench: Of the checkpoint that ran.

@@ -12,11 +12,11 @@ import numpy as np
 from depthscope.core.errors import InputError
 from depthscope.probes.instrument import Bench, instrument
 from depthscope.probes.maths.pca import COMPONENTS, Basis, basis, first
-from depthscope.probes.measuring.alignment import Rows
 from depthscope.probes.measuring.estimate import Estimate
-from depthscope.probes.measuring.progress import counted
 from depthscope.probes.measuring.results import Result, shown
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import nodes as sample
+from depthscope.probes.reading.nodes import Rows
 
 FLAT = 1e-6
 """A step whose states spread less than this share of all states' spread has no directions of its own."""
@@ -51,10 +51,7 @@ class Components:
     random: np.ndarray
 
     def __post_init__(self) -> None:
-        rows = len(self.by_step)
-        for name in ("angle", "ceiling"):
-            if getattr(self, name).shape != (rows, COMPONENTS):
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {(rows, COMPONENTS)}")
+        check_shapes(self, (len(self.by_step), COMPONENTS), "angle", "ceiling")
 
 
 @dataclass(frozen=True)
@@ -115,28 +112,27 @@ def measure(bench: Bench, options: object) -> Pca:
         Pearson (1901); Bjorck and Golub (1973), Numerical methods for computing angles between linear subspaces.
     """
     bench = bench.for_all()
-    n_nodes = [e.n_nodes for e in bench.encodings]
+    places = Rows.every(bench.encodings)
+    nodes, instance = len(places.node), places.instance
     bench.reserve(
-        24.0 * (bench.steps + 1) * sum(n_nodes) * bench.model.shapes.width,
-        f"the states of {sum(n_nodes)} nodes over {bench.steps} steps",
+        24.0 * (bench.steps + 1) * nodes * bench.model.shapes.width,
+        f"the states of {nodes} nodes over {bench.steps} steps",
     )
     if len(np.unique(bench.group)) < 2:
         raise InputError("a basis is tried on instances that it was not fitted to: give two that are no twins, or more")
-    instance = np.repeat(np.arange(len(n_nodes)), n_nodes)
-    places = Rows(bench.encodings, instance, np.concatenate([*map(np.arange, n_nodes)]))
     held_out = sample.split(bench.rng("split"), bench.group)
     each = bench.runs() + 3 * (bench.steps + 1)
     count = bench.expect(2 * each)
     results, permuted = [], np.empty(COMPONENTS)
     for model in (bench.model, bench.untrained):
-        hidden = sample.states(counted(model, bench.tick), places, bench.steps)
+        hidden = sample.states(model, places, bench.steps, bench.tick)
         if not results:
             flat = hidden.reshape(-1, hidden.shape[-1])
             permuted = first(basis(bench.rng("coordinates").permuted(flat, axis=0)).share)
         results.append(components(bench, hidden, bench.group[instance], held_out[instance]))
         count.upto(len(results) * each)
     return Pca(
-        **bench.header, n=len(bench.instances), n_fit=int((~held_out).sum()), nodes=sum(n_nodes),
+        **bench.header, n=len(bench.instances), n_fit=int((~held_out).sum()), nodes=nodes,
         trained=results[0], untrained=results[1], permuted=permuted,
     )  # fmt: skip
 

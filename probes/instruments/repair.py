@@ -24,13 +24,14 @@ from depthscope.probes.editing import directions, runner as intervene
 from depthscope.probes.editing.language import END, Edit, written
 from depthscope.probes.editing.runner import Material
 from depthscope.probes.instrument import Bench, instrument, option
+from depthscope.probes.maths.movement import stays_from
 from depthscope.probes.measuring import controls, instances as subjects
-from depthscope.probes.measuring.alignment import Rows
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
 from depthscope.probes.reading import margins as reading, nodes as sample
 from depthscope.probes.reading.linear_probe import LinearProbe
 from depthscope.probes.reading.margins import ByReader, Reader
+from depthscope.probes.reading.nodes import Rows
 
 FITTED, MAX_MATCHES = 60, 1500
 """Instances of trained difficulty whose states are matched with, and most states of them."""
@@ -257,8 +258,7 @@ def first_error(checkpoint: Checkpoint, run: Trace, values: np.ndarray) -> tuple
     t = np.arange(run.steps + 1)[:, None]
     fine = (t < since) | ~wrong
     fine[:, ~encoding.carries | (since > run.steps)] = True
-    last_fine = np.where(fine.any(0), run.steps - fine[::-1].argmax(0), -1)
-    onset = last_fine + 1
+    onset = stays_from(~fine)
     off = np.flatnonzero(onset <= run.steps)
     if not len(off):
         return None
@@ -306,12 +306,12 @@ class _Matches:
         checkpoint, task = bench.checkpoint, tasks.get(bench.checkpoint.config.task)
         drawn = subjects.draw(checkpoint, None, FITTED, None, bench.seed + 2_000_003)
         encodings = [task.encode(x, checkpoint.config) for x in drawn]
-        instance = np.concatenate([np.full(e.n_nodes, i) for i, e in enumerate(encodings)])
-        node = np.concatenate([np.arange(e.n_nodes) for e in encodings])
+        every = Rows.every(encodings)
         has = np.concatenate([e.carries for e in encodings])
         keep = np.sort(bench.rng("matches").permutation(np.flatnonzero(has))[:MAX_MATCHES])
-        places = list(zip(instance[keep], node[keep], strict=True))
-        states = sample.states(bench.model, Rows(encodings, instance[keep], node[keep]), bench.steps)
+        rows = Rows(encodings, every.instance[keep], every.node[keep])
+        places = list(zip(rows.instance, rows.node, strict=True))
+        states = sample.states(bench.model, rows, bench.steps)
         value = np.stack([_oracle(encodings[i], bench.steps)[:, j] for i, j in places], axis=1)
         return cls(states, value, np.array([_kind(checkpoint, encodings[i], j) for i, j in places]))
 
@@ -331,7 +331,9 @@ def _kind(checkpoint: Checkpoint, encoding: Encoding, node: int) -> int:
 def _repair(bench: Bench, index: int, matches: _Matches, probe: LinearProbe | None, rng: np.random.Generator) -> Repair:
     """Puts right the first error of one failing run, and the controls, all in one batch of edited copies of it.
 
-    The states put in are means over matching nodes of other instances: this run has no right state of these nodes.
+    If errors spread from the first, putting that one right should be enough; a random node says what any patch does, a
+    wrong one whether any error would do, and a random direction whether being moved is enough. The states put in are
+    means over matching nodes of other instances: this run has no right state of these nodes.
     """
     checkpoint, instance = bench.checkpoint, bench.instances[index]
     run = trace.record(checkpoint, instance, bench.steps)

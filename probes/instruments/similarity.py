@@ -19,6 +19,7 @@ from depthscope.probes.measuring import alignment, controls, results
 from depthscope.probes.measuring.alignment import MAX_ROWS
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import nodes
 
 MAX_SHOWN = 9
@@ -53,10 +54,8 @@ class Alike:
     shuffled: np.ndarray
 
     def __post_init__(self) -> None:
-        k = len(self.likeness)
-        for name, shape in {"square": (k, k), "ceiling": (k,), "untrained": (k,), "shuffled": (k,)}.items():
-            if (other := getattr(self, name).shape) != shape:
-                raise ValueError(f"{name} has shape {other}, but likeness has shape ({k},), so it should be {shape}")
+        check_shapes(self, (len(self.likeness),) * 2, "square")
+        check_shapes(self, self.likeness.shape, "ceiling", "untrained", "shuffled")
 
 
 @dataclass(frozen=True)

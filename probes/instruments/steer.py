@@ -24,9 +24,11 @@ from depthscope.probes.editing.directions import DIRECTIONS, MEANS, PROBE, READO
 from depthscope.probes.editing.language import END, Edit, written
 from depthscope.probes.editing.runner import Material
 from depthscope.probes.instrument import Bench, instrument, option
+from depthscope.probes.maths.movement import stays_from
 from depthscope.probes.measuring import controls, instances as subjects
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 
 DOSES = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 DOSE = 1.0
@@ -76,13 +78,8 @@ class Response:
     edits: tuple[tuple[str, ...], ...]
 
     def __post_init__(self) -> None:
-        for name, values in vars(self).items():
-            if name not in ("direction", "instance", "edits") and values.shape != self.dose.shape:
-                raise ValueError(f"{name} has shape {values.shape}, but dose has shape {self.dose.shape}")
-        if self.instance.shape != (len(self.edits),):
-            raise ValueError(
-                f"instance has shape {self.instance.shape}, but there are edits of {len(self.edits)} places"
-            )
+        check_shapes(self, self.dose.shape, "f1", "recall", "precision", "any_time", "moved", "norm")
+        check_shapes(self, (len(self.edits),), "instance")
 
 
 @dataclass(frozen=True)
@@ -291,8 +288,7 @@ def _score(place: Place, after: np.ndarray, before: np.ndarray, carries: np.ndar
     `after` and `before` are the values read at every node, (T+1, n), with the edit and without.
     """
     changed = after != before
-    still = changed[::-1].argmin(0)  # steps at the end through which it stays changed
-    arrival = np.where(changed.all(0), 0, len(after) - still)
+    arrival = stays_from(changed)
     arrived = changed[-1] & carries
     arrived[list(place.nodes)] = False
     should = (place.distance != NEVER) & carries

@@ -20,6 +20,7 @@ from depthscope.probes.instrument import Bench, instrument, option, refuse_unlab
 from depthscope.probes.measuring import controls
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import margins as reading
 from depthscope.probes.reading.margins import ByReader, Reader
 
@@ -87,8 +88,7 @@ class StepScores(Result):
     complete: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.prefix.shape != self.complete.shape:
-            raise ValueError(f"prefix has shape {self.prefix.shape}, but complete has shape {self.complete.shape}")
+        check_shapes(self, self.complete.shape, "prefix")
 
     def match(self, of: str = OWN) -> Match:
         """The own match, or a control."""

@@ -20,8 +20,10 @@ from depthscope.probes.instrument import Bench, instrument, option
 from depthscope.probes.maths.line_fit import OWN, SHUFFLED, UNTRAINED, Fit, line
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading import margins as reading
 from depthscope.probes.reading.margins import ByReader, Reader
+from depthscope.probes.reading.nodes import Rows
 
 MAX_TWINS = 40
 """Instances whose twins are looked for, the first ones."""
@@ -86,13 +88,8 @@ class Wavefront(Result):
     node_arrival: np.ndarray
 
     def __post_init__(self) -> None:
-        by_distance, by_node = ("arrived", "untrained_arrived", "tau_mean"), ("node", "node_distance", "node_arrival")
-        for axis, names in {"distance": by_distance, "instance": by_node}.items():
-            expected = getattr(self, axis).shape
-            for name in names:
-                shape = getattr(self, name).shape
-                if shape != expected:
-                    raise ValueError(f"{name} has shape {shape}, but {axis} has shape {expected}")
+        check_shapes(self, self.distance.shape, "arrived", "untrained_arrived", "tau_mean")
+        check_shapes(self, self.instance.shape, "node", "node_distance", "node_arrival")
 
     def fit(self, order: str | None = None, of: str = OWN) -> Fit:
         """The line of an order, the first if None, or its control."""
@@ -159,15 +156,16 @@ def measure(bench: Bench, options: Options) -> Wavefront:
     """
     reader, n = Reader.of(bench, options.reader), len(bench.instances)
     _reserve(bench, reader)
-    wheres = [reading.orders(bench.checkpoint, x, e) for x, e in zip(bench.instances, bench.encodings, strict=True)]
+    wheres = reading.orders(bench)
     first = next(iter(wheres[0]))
     within = [(where[first] >= 1) & (where[first] <= bench.steps) for where in wheres]
-    instance = np.repeat(np.arange(n), [mask.sum() for mask in within])
+    rows = Rows.where(bench.encodings, within)
+    instance = rows.instance
     if not len(instance):
         raise InputError(f"no node lies between 1 and {bench.steps} steps away, so that there is no wave to follow")
     pairs = _pairs(bench)
     others = replace(bench, instances=[pair.twin for pair in pairs])
-    others.count = bench.expect(2 * bench.runs() + others.runs())
+    bench.expect(2 * bench.runs() + others.runs())
     own, idle = (reading.margins(bench, x) for x in (reader, reader.untrained(bench)))
 
     def arrivals(margins: list[np.ndarray]) -> np.ndarray:
@@ -193,7 +191,7 @@ def measure(bench: Bench, options: Options) -> Wavefront:
         stall=int(distance[-1] if half.all() else distance[np.argmin(half)] - 1),
         stalled=not half.all(),
         instance=instance,
-        node=np.concatenate([np.flatnonzero(mask) for mask in within]),
+        node=rows.node,
         node_distance=far[first],
         node_arrival=tau,
     )

@@ -13,6 +13,12 @@ from depthscope.probes.maths.automaton import Clusters, Machine
 MAX_ROWS = 10_000
 """States that k-means is given, at most."""
 
+STARTS = 3
+"""Starts of k-means for each number of states; validation chooses."""
+
+GOOD = 0.99
+"""Fidelity on validation that the smallest automaton must reach."""
+
 
 class Learned:
     """The smallest automaton of a model that is good on validation.
@@ -20,16 +26,7 @@ class Learned:
     Ticks on the bench of `learning` after each table.
     """
 
-    def __init__(
-        self,
-        learning: Bench,
-        choosing: Bench,
-        model: Any,
-        messages: str,
-        max_states: int,
-        starts: int,
-        good_enough: float,
-    ) -> None:
+    def __init__(self, learning: Bench, choosing: Bench, model: Any, messages: str, max_states: int) -> None:
         from sklearn.cluster import KMeans  # late: the command line starts without it
 
         config, seed = learning.checkpoint.config, learning.seed
@@ -44,15 +41,15 @@ class Learned:
         self.validation: list[tuple[float, float]] = []
         for k in range(1, min(max_states, different) + 1):
             tries = []
-            for start in range(starts):
+            for start in range(STARTS):
                 means: Any = KMeans  # its stubs know n_init as a text alone
-                fitted = means(k, n_init=1, random_state=starts * seed + start).fit(rows)
+                fitted = means(k, n_init=1, random_state=STARTS * seed + start).fit(rows)
                 clusters = Clusters(mean, fitted.cluster_centers_.astype(np.float64))
                 states = clusters(hidden, self.places.symbol)
                 table = automaton.learn(self.places, states, self.signs, k, messages, self.n_symbols)
                 ran, _ = table.run(choose, choosing.steps)
                 both, moves = score(ran, table.says(choose, ran), clusters(chosen, choose.symbol), signs)
-                good = both >= good_enough and not moves < good_enough
+                good = both >= GOOD and not moves < GOOD
                 worth = min(both, moves if np.isfinite(moves) else 0.0)  # one state never moves, and says nothing
                 tries.append((good, worth, both, moves, clusters, table))
                 learning.tick()
@@ -62,7 +59,7 @@ class Learned:
                 best = worth, clusters, table
             if good:
                 break
-        learning.tick((max_states - len(self.validation)) * starts)  # those that nobody needs to try
+        learning.tick((max_states - len(self.validation)) * STARTS)  # those that nobody needs to try
         assert best is not None
         _, self.clusters, self.machine = best
         self.states = self.clusters(hidden, self.places.symbol)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 
 from depthscope.probes.measuring.estimate import Estimate
 
@@ -58,63 +58,52 @@ def line(order: str, of: str, tau: np.ndarray, far: np.ndarray, group: np.ndarra
     x, y = far[has].astype(float), tau[has].astype(float)
     if len(x) < 3 or np.ptp(x) == 0:
         return Fit(order, of, float("nan"), *[Estimate.none()] * 6, within=len(tau), arrived=len(x))
-    statistics = _Statistics.of(x, y, group[has])
-    slope, *others = Estimate.of(statistics.at, np.arange(statistics.groups), rng)
+    described = Estimate.of(lambda counts: statistics(counts, x, y), group[has], rng)
+    slope, *others = replace(described, n=len(np.unique(group[has])))
     speed = Estimate(_inverse(slope.value), _inverse(slope.high), _inverse(slope.low), slope.n)
     intercept = float(y.mean() - slope.value * x.mean())
     return Fit(order, of, intercept, slope, speed, *others, within=len(tau), arrived=len(x))
 
 
-@dataclass(frozen=True)
-class _Statistics:
-    """Nodes counted by group and by pair of values, from which any sample of groups is described.
+def statistics(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Slope, R2, R2 against log2(1 + x), their difference and Spearman of samples of N items; NaN where there is none.
 
-    Attributes:
-        groups: How many groups there are.
-        counts: (P, groups) sparse, nodes of each group with each of P pairs (x, y).
-        x: (P,) order.
-        y: (P,) arrival.
-        kth_x: (P,) index of x among its distinct values.
-        kth_y: (P,) index of y among its.
+    Args:
+        counts: (R, N) how often each item is in each sample.
+        x: (N,) order.
+        y: (N,) arrival.
+
+    Returns:
+        (R, 5).
     """
-
-    groups: int
-    counts: coo_array
-    x: np.ndarray
-    y: np.ndarray
-    kth_x: np.ndarray
-    kth_y: np.ndarray
-
-    @classmethod
-    def of(cls, x: np.ndarray, y: np.ndarray, group: np.ndarray) -> _Statistics:
-        """Counts nodes, (M,) each."""
-        names, which = np.unique(group, return_inverse=True)
-        pairs, pair = np.unique(np.stack([x, y], axis=1), axis=0, return_inverse=True)
-        counts = coo_array((np.ones(len(x)), (pair.reshape(-1), which)), shape=(len(pairs), len(names)))
-        kth = [np.unique(column, return_inverse=True)[1] for column in pairs.T]
-        return cls(len(names), counts, pairs[:, 0], pairs[:, 1], *kth)
-
-    def at(self, drawn: np.ndarray) -> np.ndarray:
-        """Slope, R2, R2 against log2(1 + x), their difference and Spearman of R samples; NaN where there is none.
-
-        Args:
-            drawn: (R, groups) how often each group counts.
-
-        Returns:
-            (R, 5).
-        """
-        counts = (self.counts @ drawn.T).T.astype(float)  # (R, P)
-        ranks = [_ranks(counts, kth) for kth in (self.kth_x, self.kth_y)]
-        slope, correlation = _line(counts, self.x, self.y)
-        linear, logarithmic = correlation**2, _line(counts, np.log2(1 + self.x), self.y)[1] ** 2
-        return np.stack([slope, linear, logarithmic, linear - logarithmic, _line(counts, *ranks)[1]], axis=1)
+    counts, x, y = _by_pair(counts, x, y)
+    slope, correlation = _line(counts, x, y)
+    linear, logarithmic = correlation**2, _line(counts, np.log2(1 + x), y)[1] ** 2
+    return np.stack([slope, linear, logarithmic, linear - logarithmic, _of_ranks(counts, x, y)], axis=1)
 
 
-def _ranks(counts: np.ndarray, kth: np.ndarray) -> np.ndarray:
+def spearman(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's correlation alone, ties sharing a rank, (R,); NaN where one of them does not vary."""
+    return _of_ranks(*_by_pair(counts, x, y))
+
+
+def _by_pair(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Items counted by their P distinct pairs of values, so that samples need no sorting: (R, P), (P,) and (P,)."""
+    pairs, pair = np.unique(np.stack([x, y], axis=1), axis=0, return_inverse=True)
+    member = csr_array((np.ones(len(x)), (pair.reshape(-1), np.arange(len(x)))), shape=(len(pairs), len(x)))
+    return np.asarray(member @ counts.T, dtype=np.float64).T, *pairs.T
+
+
+def _of_ranks(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return _line(counts, _ranks(counts, x), _ranks(counts, y))[1]
+
+
+def _ranks(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Mean rank of each pair's value in each sample, ties sharing one, (R, P) and (P,) -> (R, P)."""
-    alike = np.zeros((len(counts), kth.max() + 1))
-    np.add.at(alike.T, kth, counts.T)
-    return (alike.cumsum(1) - alike / 2)[:, kth]
+    names, which = np.unique(values, return_inverse=True)
+    alike = np.zeros((len(counts), len(names)))
+    np.add.at(alike.T, which, counts.T)
+    return (alike.cumsum(1) - alike / 2)[:, which]
 
 
 def _line(counts: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

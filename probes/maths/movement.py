@@ -54,5 +54,10 @@ def rests(hidden: np.ndarray) -> np.ndarray:
 
 def settled(rest: np.ndarray, within: float = SETTLED) -> np.ndarray:
     """First step from which a node stays near its end, (T+1, n) -> (n,) int64."""
-    away = rest > within
-    return np.where(away.any(axis=0), len(rest) - np.argmax(away[::-1], axis=0), 0)
+    return stays_from(~(rest > within))
+
+
+def stays_from(holds: np.ndarray) -> np.ndarray:
+    """First step from which something holds to the end, (T+1, ...) bool -> (...) int64; T + 1 where it does not."""
+    fails = ~holds[::-1]
+    return np.where(fails.any(axis=0), len(holds) - np.argmax(fails, axis=0), 0)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from depthscope.probes.measuring.shapes import check_shapes
+
 FIT_ROWS = 4096
 """States that a basis is fitted to, at most, evenly spread."""
 
@@ -29,8 +31,7 @@ class Basis:
     share: np.ndarray
 
     def __post_init__(self) -> None:
-        if self.axes.shape != (len(self.share), len(self.mean)):
-            raise ValueError(f"axes have shape {self.axes.shape}, expected {(len(self.share), len(self.mean))}")
+        check_shapes(self, (len(self.share), len(self.mean)), "axes")
 
     def place(self, states: np.ndarray, components: int = COMPONENTS) -> np.ndarray:
         """Coordinates of states, (..., d) -> (..., components) float32; zeros where there are fewer axes."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 
-def states_of(model: Any, context: Any, steps: int) -> list[Tensor]:
-    """The states h[0..T] of a run, (B, n, d) each, without a graph."""
+def states_of(model: Any, context: Any, steps: int, each: Callable[[], None] = lambda: None) -> list[Tensor]:
+    """The states h[0..T] of a run, (B, n, d) each, without a graph; `each` is called after every step."""
     with torch.no_grad():
         states = [model.initial(context)]
         for t in range(steps):
             states.append(model.step(states[-1], t, context))
+            each()
     return states
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from depthscope.core.errors import InputError
 from depthscope.probes.maths.step_map import StepMap
+from depthscope.probes.measuring.shapes import check_shapes
 
 STARTS = 6
 """States of the trajectory from which q is minimised, evenly spaced; as many random ones beside them."""
@@ -62,9 +63,7 @@ class Points:
     end_speed: float
 
     def __post_init__(self) -> None:
-        for name in ("fixed", "starts", "on_path", "distance", "logit", "radius", "missing"):
-            if getattr(self, name).shape != self.speed.shape:
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, speed has {self.speed.shape}")
+        check_shapes(self, self.speed.shape, "fixed", "starts", "on_path", "distance", "logit", "radius", "missing")
 
 
 def find(of: StepMap, steps: int, seed: int, spectra: int = POINTS, each: Callable[[], None] = lambda: None) -> Points:

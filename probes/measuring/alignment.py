@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,10 @@ import numpy as np
 
 from depthscope.core import checkpoint as checkpoints, tasks
 from depthscope.core.checkpoint import CHECKPOINTS, Checkpoint
-from depthscope.core.encoding import Encoding
 from depthscope.core.errors import InputError
+from depthscope.probes.reading.nodes import Rows
 
 MAX_ROWS, FEWEST_ROWS = 300, 12
-
-
-@dataclass(frozen=True)
-class Rows:
-    """N nodes of many instances, as `probes.reading.nodes.states` takes them."""
-
-    encodings: list[Encoding]
-    instance: np.ndarray
-    node: np.ndarray
 
 
 def rows(sides: Sequence[Checkpoint], instances: Sequence[Any], rng: np.random.Generator) -> dict[str, Rows]:

@@ -138,11 +138,6 @@ class Estimate:
         value, low, high = ("-" if np.isnan(x) else format(float(x), spec) for x in (self.value, self.low, self.high))
         return f"{value} [{low}, {high}]"
 
-    @property
-    def span(self) -> str:
-        """The interval of a single estimate alone, with three digits."""
-        return "" if np.isnan(self.low) else f"[{self.low:.3f}, {self.high:.3f}]"
-
 
 def resamples(groups: int, rng: np.random.Generator, stratum: np.ndarray | None = None) -> np.ndarray:
     """How often each group is in each of RESAMPLES draws of as many groups, (RESAMPLES, groups).

@@ -92,11 +92,6 @@ def steps_for(checkpoint: Checkpoint, instances: Sequence[Any], steps: int | Non
     return steps
 
 
-def part(progress: Progress | None, before: int, total: int) -> Progress | None:
-    """Progress of a part of the work that begins after some of it is done."""
-    return None if progress is None else lambda done, _: progress(before + done, total)
-
-
 def shown(steps: int, most: int = 17) -> list[int]:
     """Steps that a table has a row for: all of 0..T, or so many of them evenly."""
     return np.unique(np.linspace(0, steps, min(most, steps + 1)).round().astype(int)).tolist()

@@ -14,6 +14,7 @@ import numpy as np
 from depthscope.core import tasks
 from depthscope.core.errors import InputError
 from depthscope.core.trace import Trace
+from depthscope.probes.measuring.shapes import check_shapes
 
 DEALS = 20
 """Times the nodes of the second run are dealt out at random for the control."""
@@ -40,9 +41,7 @@ class Disagreement:
     shuffled: np.ndarray
 
     def __post_init__(self) -> None:
-        due = (len(self.first), len(self.nodes))
-        if self.first.shape != due or self.second.shape != due:
-            raise ValueError(f"readings have shapes {self.first.shape} and {self.second.shape}, but {due} is due")
+        check_shapes(self, (len(self.first), len(self.nodes)), "first", "second")
 
     @property
     def gap(self) -> np.ndarray:

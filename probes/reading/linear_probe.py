@@ -28,7 +28,7 @@ from depthscope.core.tasks import concepts
 from depthscope.core.tasks.concepts import Concept
 from depthscope.core.trace import Trace
 from depthscope.probes.measuring import controls, results
-from depthscope.probes.measuring.progress import Count, counted, steps_of_runs
+from depthscope.probes.measuring.progress import Count, steps_of_runs
 from depthscope.probes.reading import nodes as sample
 from depthscope.probes.reading.nodes import FIT
 from depthscope.probes.reading.regression import LinearProbe, fit_steps
@@ -98,7 +98,7 @@ def fit(
         return probe, probe.says(probe.logits(inputs[:, ~fitting]))
 
     at_every_step = (STEPS + 1, 1, 1)
-    hidden = sample.states(counted(checkpoint.model, count.more), nodes, STEPS)
+    hidden = sample.states(checkpoint.model, nodes, STEPS, count.more)
     probe, predicted = read(hidden, nodes.truth)
     seeds = range(CONTROL_TASKS * seed, CONTROL_TASKS * (seed + 1))
     coins = [controls.control_labels(nodes.identities, k, subject.values) for k in seeds]
@@ -110,7 +110,7 @@ def fit(
     at_last = hidden[:, ~fitting][:, crossed]
     del hidden
     by_controls["features"] = read(np.tile(nodes.features, at_every_step), nodes.truth)[1]
-    blank = sample.states(counted(controls.untrained(checkpoint, seed), count.more), nodes, STEPS)
+    blank = sample.states(controls.untrained(checkpoint, seed), nodes, STEPS, count.more)
     empty, by_controls["untrained"] = read(blank, nodes.truth)
     count.upto(count.total)  # batches without a node to read are not run
 

@@ -22,7 +22,7 @@ from depthscope.core.errors import InputError
 from depthscope.core.model import read_out
 from depthscope.core.tasks import concepts
 from depthscope.probes.instrument import Bench, option
-from depthscope.probes.measuring import results
+from depthscope.probes.maths.movement import stays_from
 from depthscope.probes.reading import linear_probe, nodes as sample
 from depthscope.probes.reading.linear_probe import LinearProbe
 from depthscope.probes.reading.nodes import FIT
@@ -54,18 +54,6 @@ def reader_of(checkpoint: Checkpoint, wanted: str | None) -> str:
             f"no probes are stored with {checkpoint.name}; fit them with: depthscope probe fit, where it can"
         )
     return reader
-
-
-def steps_for(checkpoint: Checkpoint, instances: Sequence[Any], steps: int | None) -> int:
-    """T: what is asked for, or what the hardest instance needs; those without a difficulty count if all are."""
-    known = [instance for instance in instances if instance.difficulty is not None]
-    return results.steps_for(checkpoint, known or instances, steps)
-
-
-def encoded(checkpoint: Checkpoint, instances: Sequence[Any]) -> list[Encoding]:
-    """Instances as a checkpoint reads them."""
-    task = tasks.get(checkpoint.config.task)
-    return [task.encode(instance, checkpoint.config) for instance in instances]
 
 
 @dataclass(frozen=True)
@@ -188,17 +176,12 @@ def arrival(margin: np.ndarray, threshold: float = 0.9) -> np.ndarray:
     """
     if not 0 < threshold < 1:
         raise InputError(f"the threshold should lie between 0 and 1 (got {threshold})")
-    below = ~(margin >= np.log(threshold / (1 - threshold)))
-    rows = len(margin)
-    first = np.where(below.any(0), rows - np.argmax(below[::-1], axis=0), 0)
-    return np.where(first == rows, -1, first)
+    first = stays_from(margin >= np.log(threshold / (1 - threshold)))
+    return np.where(first == len(margin), -1, first)
 
 
-def as_given(instance: Any, checkpoint: Checkpoint) -> Any:
-    """The instance that a model is in fact given, rewritten to what it knows."""
-    return tasks.get(instance.task).as_given(instance, checkpoint.config)
-
-
-def orders(checkpoint: Checkpoint, instance: Any, encoding: Encoding) -> dict[str, np.ndarray]:
-    """In which order a wave could reach the nodes: name to how far each is, (n,) int64, -1 where it is not in it."""
-    return tasks.get(instance.task).reading.orders(instance, encoding, checkpoint.config)
+def orders(bench: Bench) -> list[dict[str, np.ndarray]]:
+    """In which order a wave could reach each instance's nodes: name to how far each is, (n,) int64, -1 where not."""
+    config = bench.checkpoint.config
+    order = tasks.get(config.task).reading.orders
+    return [order(x, encoding, config) for x, encoding in zip(bench.instances, bench.encodings, strict=True)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from depthscope.core import tasks
 from depthscope.core.answers import batches
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import Encoding, collate
-from depthscope.core.protocol import RecurrentModel
 from depthscope.core.tasks import concepts, twins
 from depthscope.core.tasks.concepts import Concept
 
@@ -27,14 +26,37 @@ FIT, HELD, HARDER = "fit", "held_out", "harder"
 
 
 @dataclass(frozen=True)
-class Sample:
-    """N nodes of many instances, with what is known of them without any model.
+class Rows:
+    """N nodes of many instances.
 
     Attributes:
         encodings: The instances.
-        group: Group of each instance, (len(encodings),); twins share one, so do equal formulas.
         instance: (N,) index of the node's instance.
         node: (N,) index of the node in it.
+    """
+
+    encodings: list[Encoding]
+    instance: np.ndarray
+    node: np.ndarray
+
+    @classmethod
+    def where(cls, encodings: list[Encoding], masks: Iterable[np.ndarray]) -> Rows:
+        """The nodes of a mask of each instance, (n,) bool."""
+        nodes = [np.flatnonzero(mask) for mask in masks]
+        return cls(encodings, np.repeat(np.arange(len(nodes)), [len(x) for x in nodes]), np.concatenate(nodes))
+
+    @classmethod
+    def every(cls, encodings: list[Encoding]) -> Rows:
+        """All nodes, instance by instance."""
+        return cls.where(encodings, (np.ones(e.n_nodes, dtype=bool) for e in encodings))
+
+
+@dataclass(frozen=True)
+class Sample(Rows):
+    """Nodes with what is known of them without any model.
+
+    Attributes:
+        group: Group of each instance, (len(encodings),); twins share one, so do equal formulas.
         purpose: (N,) FIT, HELD or HARDER.
         truth: (T+1, N), what a probe is asked to say of the node after step t: bool, or one of the concept's values.
         features: (N, f) plain input features.
@@ -42,10 +64,7 @@ class Sample:
         parts: Name to (N,) bool, nodes on which scores are reported apart.
     """
 
-    encodings: list[Encoding]
     group: np.ndarray
-    instance: np.ndarray
-    node: np.ndarray
     purpose: np.ndarray
     truth: np.ndarray
     features: np.ndarray
@@ -131,11 +150,10 @@ def gather(
     steps: int,
 ) -> Sample:
     """Takes at most MAX_NODES nodes for each purpose, and writes down what is known of them."""
-    instance = np.repeat(np.arange(len(encodings)), [e.n_nodes for e in encodings])
-    node = np.concatenate([np.arange(e.n_nodes) for e in encodings])
+    every = Rows.every(encodings)
     fitted = np.concatenate([concepts.in_fitted_range(concept, e) for e in encodings])
     has = np.concatenate([e.carries for e in encodings])
-    purpose = purposes[instance]
+    purpose = purposes[every.instance]
     taken = []
     for name in (FIT, HELD, HARDER):
         there = np.flatnonzero((purpose == name) & (has if name == HARDER else fitted))
@@ -149,8 +167,8 @@ def gather(
     return Sample(
         encodings=encodings,
         group=group,
-        instance=instance[keep],
-        node=node[keep],
+        instance=every.instance[keep],
+        node=every.node[keep],
         purpose=purpose[keep],
         truth=joined([concepts.labels(concept, e, steps).T for e in encodings]).T,
         features=joined([concepts.features(concept, e, checkpoint.config) for e in encodings]),
@@ -181,28 +199,12 @@ def crossed(concept: Concept, nodes: Sample) -> tuple[str, np.ndarray]:
     return next((among[name] for name in among if name.startswith(f"{HARDER}_")), among[HARDER])
 
 
-class Places(Protocol):
-    """N nodes of many instances; a `Sample` is one."""
-
-    @property
-    def encodings(self) -> list[Encoding]:
-        """The instances."""
-        ...
-
-    @property
-    def instance(self) -> np.ndarray:
-        """(N,) index of the node's instance."""
-        ...
-
-    @property
-    def node(self) -> np.ndarray:
-        """(N,) index of the node in it."""
-        ...
-
-
 @torch.inference_mode()
-def states(model: RecurrentModel, sample: Places, steps: int) -> np.ndarray:
-    """States of the sample's nodes after 0..T steps, (T+1, N, d) float32; nothing else of the runs is kept."""
+def states(model: Any, sample: Rows, steps: int, each: Callable[[], None] = lambda: None) -> np.ndarray:
+    """States of N nodes after 0..T steps, (T+1, N, d) float32; nothing else of the runs is kept.
+
+    `each` is called after every step of a batch; those without a node of the N are not run.
+    """
     shapes = model.shapes
     kept = np.empty((steps + 1, len(sample.node), shapes.width), dtype=np.float32)
     for index in batches(sample.encodings, shapes.width, shapes.heads):
@@ -211,7 +213,7 @@ def states(model: RecurrentModel, sample: Places, steps: int) -> np.ndarray:
         mine = np.flatnonzero(row[sample.instance] >= 0)
         if not len(mine):
             continue
-        batch = collate([sample.encodings[i] for i in index]).to(_device(model))
+        batch = collate([sample.encodings[i] for i in index]).to(next(model.parameters()).device)
         where = (torch.from_numpy(row[sample.instance[mine]]), torch.from_numpy(sample.node[mine]))
         context = model.prepare(batch)
         h = model.initial(context)
@@ -219,8 +221,5 @@ def states(model: RecurrentModel, sample: Places, steps: int) -> np.ndarray:
             kept[t, mine] = h[where].float().cpu().numpy()
             if t < steps:
                 h = model.step(h, t, context)
+                each()
     return kept
-
-
-def _device(model: Any) -> torch.device:
-    return next(model.parameters()).device

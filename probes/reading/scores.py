@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from depthscope.probes.measuring.estimate import Estimate
 from depthscope.probes.measuring.results import Result
+from depthscope.probes.measuring.shapes import check_shapes
 from depthscope.probes.reading.nodes import Sample
 from depthscope.probes.reading.regression import LinearProbe
 
@@ -81,10 +82,7 @@ class AcrossSteps:
     untrained: np.ndarray
 
     def __post_init__(self) -> None:
-        rows = len(self.accuracy)
-        for name in ("accuracy", "untrained"):
-            if getattr(self, name).shape != (rows, rows):
-                raise ValueError(f"{name} has shape {getattr(self, name).shape}, expected {(rows, rows)}")
+        check_shapes(self, (len(self.accuracy),) * 2, "accuracy", "untrained")
 
     def table(self) -> str:
         """The probe of one step on the states of another, an untrained network's in brackets."""

@@ -16,7 +16,6 @@ from depthscope.core.trace import Trace
 from depthscope.probes.editing import language
 from depthscope.probes.editing.language import END, Edit
 from depthscope.probes.instruments import patch
-from depthscope.probes.reading import margins as reading
 
 EARLY, NEXT = 3, 4
 """Steps that the examples take where the run and the path are as long."""
@@ -115,7 +114,7 @@ def _cut(checkpoint: Checkpoint, base: Trace) -> tuple[tuple[int, int], ...]:
     """Pairs of attention that part the answer from what decides it, at the cut nearest the middle; none if too many."""
     if base.attention is None or checkpoint.config.attention == "none":
         return ()
-    on_path = routes.routes(reading.as_given(base.instance, checkpoint), base.encoding, checkpoint.config)
+    on_path = routes.routes(base.instance, base.encoding, checkpoint.config)
     if not (on_path.from_step != NEVER).any():
         return ()
     choices = [on_path.cut_pairs(units) for units in on_path.cuts]

@@ -11,7 +11,6 @@ from depthscope.core.errors import InputError
 from depthscope.core.files.strict_json import dumps
 from depthscope.figures.instruments import edits as drawing
 from depthscope.figures.summary import sentence, words
-from depthscope.probes.editing import runner
 from depthscope.ui.interventions import builder, edits as edit_list, effect_map, run
 from depthscope.ui.interventions.edits import Edits
 from depthscope.ui.interventions.examples import Offer
@@ -34,8 +33,6 @@ def show() -> None:
 
 def _address(view: View) -> Address:
     """What the URL says: the view, and the edits where they can be made."""
-    if runner.unfit(view.checkpoint) is not None:
-        return view.address
     return replace(view.address, edits=edit_list.open_edits(view, run.offers(view)).text)
 
 
@@ -46,10 +43,6 @@ def _sections(view: View) -> None:
 
 def draw(view: View) -> None:
     """The headline, the list of edits with its builder, both runs, and the logit over steps."""
-    why = runner.unfit(view.checkpoint)
-    if why is not None:
-        st.info(plain(whole(why)))
-        return
     offers = run.offers(view)
     edits = edit_list.open_edits(view, offers)
     top = st.container()

@@ -10,19 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from depthscope.core.errors import InputError
 from depthscope.probes.editing import language as edits
-from depthscope.probes.editing.language import (
-    END,
-    KINDS,
-    PARTS,
-    STATE_KINDS,
-    Edit,
-    check,
-    dumps,
-    loads,
-    parse,
-    shifted,
-    written,
-)
+from depthscope.probes.editing.language import END, KINDS, PARTS, STATE_KINDS, Edit, check, dumps, loads, parse, written
 
 LABELS = ("A", "B", "B", "c d", "1", "e,f", "#2", "(", "x<y", "9")
 
@@ -164,8 +152,3 @@ def test_edits_are_checked_against_the_run() -> None:
             check([parse(text)], 3, 2, 5)
     with pytest.raises(InputError, match="this model has no attention"):
         check([parse("silence t=1 edge=0<1 head=0")], 3, 0, 5)
-
-
-def test_a_shift_moves_both_ends() -> None:
-    assert str(shifted(parse("zero t=1..3 node=2"), 4)) == "zero t=5..7 node=2"
-    assert str(shifted(parse("gate t=1.. amount=.5"), 2)) == "gate t=3.. amount=0.5"

@@ -15,7 +15,7 @@ from depthscope.core.files.strict_json import dumps
 from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import convergence
 from depthscope.probes.maths import movement
-from depthscope.probes.maths.ranks import spearman
+from depthscope.probes.maths.line_fit import spearman
 from depthscope.probes.measuring import instances as subjects, results
 from tests.probes.hand_made import flood, untrained, wave
 from tests.probes.instruments.test_fixed_points import known

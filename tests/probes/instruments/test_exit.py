@@ -20,6 +20,7 @@ from depthscope.probes.cli import main
 from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import exit as exit_rules
 from depthscope.probes.instruments.exit import ExitCurve, Observed
+from depthscope.probes.maths.divergence import kl
 from depthscope.probes.measuring import instances as subjects, results
 from depthscope.probes.measuring.estimate import Estimate
 from tests.probes.hand_made import CONFIGS, flood, untrained
@@ -157,8 +158,8 @@ def test_kl_by_hand_and_far_out() -> None:
     p, q = 0.8, 0.3
     logit = lambda x: np.log(x / (1 - x))  # noqa: E731
     due = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
-    found = exit_rules.kl(np.array([[logit(p), 900.0, 40.0, 3.0], [logit(q), -900.0, 41.0, 3.0]]))
-    assert found[0] == pytest.approx([due, 900, 0, 0])
+    found = kl(np.array([logit(p), 900.0, 40.0, 3.0]), np.array([logit(q), -900.0, 41.0, 3.0]))
+    assert found == pytest.approx([due, 900, 0, 0])
 
 
 def test_exits_and_runs_by_hand() -> None:
@@ -205,7 +206,7 @@ def test_twins_apart_in_a_file_are_drawn_together(tmp_path: Path, capsys: Captur
 
 
 def test_shapes_are_checked() -> None:
-    with pytest.raises(ValueError, match=r"change_all.*\(2, 2\).*\(4, 2\)"):
+    with pytest.raises(ValueError, match=r"change_all.*\(2, 2\).*\(3, 2\)"):
         Observed(np.zeros((4, 2)), np.zeros((3, 2)), np.zeros((2, 2)), *[np.ones(2)] * 4)
     with pytest.raises(ValueError, match=r"steps.*\(2,\).*\(3,\)"):
         ExitCurve("x", np.zeros(3), Estimate.none(3), Estimate.none(2), np.zeros(3), Estimate.none(3))

@@ -155,7 +155,7 @@ def test_results_and_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         knockout.measure(wave(), [GRAPH], steps=1)
     with pytest.raises(ValueError, match=r"map_change.*\(1, 2\).*\(1, 3\)"):
         KnockoutScores("x", "", 3, 0, 1, 0, 0, scores.cut, scores.silence, ("a",), np.zeros((1, 2)), ("",), ("",))
-    with pytest.raises(ValueError, match="0 map_edits of 1 units, and 1 inputs of 1 instances"):
+    with pytest.raises(ValueError, match=r"map_edits.*\(0,\).*\(1,\)"):
         KnockoutScores("x", "", 3, 0, 1, 0, 0, scores.cut, scores.silence, ("a",), np.zeros((1, 3)), (), ("",))
     assert main(["knockout", "logic-gru"]) == 2
     assert "no attention" in capsys.readouterr().err

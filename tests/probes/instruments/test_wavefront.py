@@ -21,7 +21,7 @@ from depthscope.core.protocol import Sink
 from depthscope.probes.cli import main
 from depthscope.probes.instrument import Bench
 from depthscope.probes.instruments import wavefront
-from depthscope.probes.maths.line_fit import SHUFFLED, UNTRAINED, Fit, _Statistics, line
+from depthscope.probes.maths.line_fit import SHUFFLED, UNTRAINED, Fit, line, statistics
 from depthscope.probes.measuring import results
 from depthscope.probes.reading import margins as reading
 from tests.probes.hand_made import CONFIGS, Flood, untrained, wave
@@ -132,14 +132,14 @@ def test_a_sample_of_groups_is_described_as_its_nodes_are() -> None:
     x, group = rng.integers(1, 9, 300).astype(float), rng.integers(0, 12, 300)
     y = np.round(1.5 * x + rng.normal(0, 3, 300))
     drawn = rng.multinomial(12, np.full(12, 1 / 12), size=4)
-    found = _Statistics.of(x, y, group).at(drawn)
+    found = statistics(drawn[:, group], x, y)
     for k, times in enumerate(drawn):
         a, b = (np.repeat(v, times[group]) for v in (x, y))
         linear, logarithmic = np.corrcoef(a, b)[0, 1] ** 2, np.corrcoef(np.log2(1 + a), b)[0, 1] ** 2
         ranks = np.corrcoef(rankdata(a), rankdata(b))[0, 1]
         due = [np.polyfit(a, b, 1)[0], linear, logarithmic, linear - logarithmic, ranks]
         np.testing.assert_allclose(found[k], due, rtol=1e-9)
-    alike = _Statistics.of(np.ones(4), np.arange(4.0), np.arange(4)).at(np.ones((1, 4)))
+    alike = statistics(np.ones((1, 4)), np.ones(4), np.arange(4.0))
     assert np.isnan(alike).all()
 
 
@@ -165,8 +165,8 @@ def test_the_orders_of_a_formula(tmp_path: Path) -> None:
     formula = task.parse("((T&F)|(!T^(F|(T&T))))")
     for kind in ("tree", "tokens"):
         ours = untrained(tmp_path / kind, kind)
-        encoding = task.encode(formula, ours.config)
-        found = reading.orders(ours, formula, encoding)
+        bench = Bench.of(ours, [formula])
+        (encoding,), (found,) = bench.encodings, reading.orders(bench)
         said = {name: {} for name in found}
         for name, values in found.items():
             for label, value in zip(encoding.labels, values.tolist(), strict=True):

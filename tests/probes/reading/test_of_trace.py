@@ -9,7 +9,7 @@ from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.core.tasks.text import TASK as text  # noqa: N811
 from depthscope.core.trace import record
 from depthscope.probes.editing.neighbourhood import Neighbourhood
-from depthscope.probes.reading import offsets
+from depthscope.probes.reading.of_trace import readout_of_classes
 
 TEXT = "A is the parent of B. B is the parent of C. D is the child of E. Is A the grandparent of C?"
 
@@ -24,7 +24,7 @@ def untrained(readout: str) -> Checkpoint:
 def test_shares_are_of_what_the_facts_give() -> None:
     opened = untrained("offset")
     trace = record(opened, text.parse(TEXT), 4)
-    found = offsets.readings(opened, trace)
+    found = readout_of_classes(opened, trace)
     assert list(found) == ["true offset", "joined"]
     carries, person = trace.encoding.carries, trace.encoding.instance_node
     for values in found.values():
@@ -41,7 +41,7 @@ def test_what_is_counted_sums_to_what_the_answer_is_read_from() -> None:
     opened = untrained("sum")
     torch.nn.init.normal_(opened.model.head[1].weight, std=0.05)
     trace = record(opened, text.parse(TEXT), 4)
-    found = offsets.readings(opened, trace)
+    found = readout_of_classes(opened, trace)
     assert list(found) == ["counted"]
     assert trace.readout is None
     each = opened.model.head(torch.tensor(trace.hidden)).detach().numpy()  # (T+1, n, 3)
@@ -62,4 +62,4 @@ def test_every_word_bears_on_a_sum() -> None:
 
 def test_other_readouts_have_none() -> None:
     opened = untrained("node")
-    assert offsets.readings(opened, record(opened, text.parse(TEXT), 2)) == {}
+    assert readout_of_classes(opened, record(opened, text.parse(TEXT), 2)) == {}
