@@ -109,7 +109,7 @@ def _log() -> list[bytes]:
 
 def _run() -> train.Run:
     small = ModelConfig("graph", 2, 8, 2, 8)
-    tiny = replace(recipes.HOUSE_GRAPH, name="tiny", model=small, batch_size=2, validation=())
+    tiny = replace(recipes.get("graph", "house"), name="tiny", model=small, batch_size=2, validation=())
     return train.Run(tiny, _room() / "run", 0, "cpu", 1)
 
 
