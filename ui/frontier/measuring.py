@@ -10,7 +10,7 @@ import numpy as np
 
 from depthscope.core import answers, frontier, tasks
 from depthscope.core.checkpoint import Checkpoint
-from depthscope.core.frontier import Frontier, Row
+from depthscope.core.frontier import Frontier
 from depthscope.core.tasks import many, read as inputs
 from depthscope.probes.instruments import exit as exit_rules
 from depthscope.probes.instruments.exit import ExitScores
@@ -116,25 +116,25 @@ def subject(address: Address) -> Subject:
     return Subject(address, checkpoint, tuple(own), listed, own)
 
 
-def rows(what: Subject) -> list[Row]:
+def rows(what: Subject) -> list[Frontier]:
     """The rows that are there, in order."""
     store, job = rows_kept(), job_of(Work("frontier", what.key, lambda _: iter(())))
-    late = {row.difficulty: row for row in job.results} if job is not None else {}
+    late = {int(row.difficulty[0]): row for row in job.results} if job is not None else {}
     found = [store.get(what.row_key(d)) or late.get(d) for d in what.levels]
     return [row for row in found if row is not None]
 
 
 def rows_work(what: Subject) -> Work:
     """Measuring the rows that are not there."""
-    store, there = rows_kept(), {row.difficulty for row in rows(what)}
+    store, there = rows_kept(), {int(row.difficulty[0]) for row in rows(what)}
     missing = [d for d in what.levels if d not in there]
 
-    def run(progress: Progress) -> Iterator[Row]:
+    def run(progress: Progress) -> Iterator[Frontier]:
         total = what.count(missing)
         groups = what.groups(missing)
         for row in frontier.rows(what.checkpoint, groups, what.steps, lambda done: progress(done, total)):
             arrays = [v for v in vars(row).values() if isinstance(v, np.ndarray)]
-            store.put(what.row_key(row.difficulty), row, sum(a.nbytes for a in arrays) + 500)
+            store.put(what.row_key(int(row.difficulty[0])), row, sum(a.nbytes for a in arrays) + 500)
             yield row
 
     return Work("frontier", what.key, run, "instances", keep=False)
