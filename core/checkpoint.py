@@ -31,10 +31,10 @@ from torch.overrides import TorchFunctionMode
 from depthscope.core import kinds as adapters
 from depthscope.core.config import ModelConfig
 from depthscope.core.errors import InputError
-from depthscope.core.files import atomic, digests, hub
+from depthscope.core.files import atomic, digests, hub, places
 from depthscope.core.files.strict_json import dumps, plain
 
-CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+CHECKPOINTS = places.ROOT / "checkpoints"
 """Where the shipped checkpoints lie."""
 
 WEIGHTS, CONFIG, METRICS, CARD = "model.safetensors", "config.json", "metrics.json", "README.md"
@@ -163,10 +163,23 @@ def save(
             (temporary / file).write_bytes(data)
 
 
-def available(root: Path = CHECKPOINTS) -> list[dict[str, Any]]:
+def roots() -> tuple[Path, ...]:
+    """Folders whose checkpoints are opened by name; the last is the one that new ones are kept in.
+
+    In a checkout there is one. An installed package has the shipped ones, and the user's own in `places.home()`.
+    """
+    return (CHECKPOINTS,) if places.IS_CHECKOUT else (CHECKPOINTS, places.home() / "checkpoints")
+
+
+def folder_of(name: str) -> Path:
+    """Where the checkpoint of a name lies; among the shipped ones if there is none."""
+    return next((root / name for root in roots() if (root / name / CONFIG).is_file()), CHECKPOINTS / name)
+
+
+def available(*within: Path) -> list[dict[str, Any]]:
     """What `depthscope list` prints: one object a checkpoint, by name; folders that cannot be read are logged."""
     found = []
-    for path in sorted(root.glob(f"*/{CONFIG}")):
+    for path in (path for root in within or roots() for path in sorted(root.glob(f"*/{CONFIG}"))):
         try:
             found.append(entry(path.parent))
         except InputError as error:
@@ -286,8 +299,8 @@ def _find(name_or_path: str | Path) -> Path:
     name = str(name_or_path)
     if "\0" in name or not name.strip() or max(len(part.encode()) for part in name.split("/")) > 255:
         raise InputError(f"{name!r:.80} is not the name of a checkpoint")
-    shipped = CHECKPOINTS / name
-    path = shipped if shipped.parent == CHECKPOINTS and (shipped / CONFIG).is_file() else Path(name)
+    named = folder_of(name)
+    path = named if named.parent in roots() and (named / CONFIG).is_file() else Path(name)
     if path.suffix in PICKLES and not path.is_dir():
         raise InputError(
             f"{name!r:.200} is a pickle, which is not opened as a checkpoint; "
@@ -307,7 +320,7 @@ def _find(name_or_path: str | Path) -> Path:
         return hub.download(name, (CONFIG, WEIGHTS), (METRICS, CARD, *PROBES)) / WEIGHTS
     if len(name) > 200 or "/" in name:
         raise InputError(f"there is no checkpoint at {name[:200]!r}")
-    names = ", ".join(entry["name"] for entry in available(CHECKPOINTS)) or "none yet"
+    names = ", ".join(entry["name"] for entry in available()) or "none yet"
     raise InputError(f"there is no checkpoint {name!r:.200}; the shipped ones are: {names}")
 
 

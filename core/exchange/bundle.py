@@ -163,13 +163,13 @@ def write(files: Mapping[str, bytes], folder: Path) -> None:
             raise InputError(f"there is a checkpoint {folder.name} already; choose another name")
 
 
-def keep(folder: Path, name: str, root: Path = checkpoint.CHECKPOINTS) -> Path:
+def keep(folder: Path, name: str, root: Path | None = None) -> Path:
     """Copies a checkpoint to those that are found by name; its config.json then says that name.
 
     Args:
         folder: Where it lies.
         name: What it is to be called; letters, digits, dots, dashes and underscores.
-        root: Where those found by name lie.
+        root: Where it is kept; None for the last of `checkpoint.roots`.
 
     Raises:
         InputError: If it is not whole, the name is not allowed, or there is a checkpoint of that name already.
@@ -192,8 +192,11 @@ def keep(folder: Path, name: str, root: Path = checkpoint.CHECKPOINTS) -> Path:
     }
     beside = {name: content for name, content in files.items() if name not in (CONFIG, WEIGHTS, LOG)}
     files[CONFIG] = checkpoint.written(digests.sealed(plain({**settings, **whole}), beside))
-    write(files, root / name)
-    return root / name
+    place = (root or checkpoint.roots()[-1]) / name
+    if root is None and checkpoint.folder_of(name).exists():
+        raise InputError(f"there is a checkpoint {name} already; choose another name")
+    write(files, place)
+    return place
 
 
 def sanitised(name: str) -> str:

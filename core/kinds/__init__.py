@@ -6,7 +6,6 @@ config.json says is looked up here, and nothing is imported for it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,7 +17,7 @@ from depthscope.core.kinds.act import AdaptiveComputation
 from depthscope.core.kinds.fixed_depth import FixedDepth
 from depthscope.core.kinds.gru import TokenReader
 from depthscope.core.model import DepthRecurrentTransformer
-from depthscope.core.named import MODULE_NAME, imported
+from depthscope.core.named import MODULE_NAME, imported, name_each
 
 DEFAULT = "depth-recurrent"
 """The kind of a checkpoint that names none."""
@@ -71,9 +70,7 @@ def name_all(adapters: Iterable[str] = ()) -> None:
     Raises:
         InputError: As `name`.
     """
-    for adapter in (*adapters, *os.environ.get(VARIABLE, "").split(",")):
-        if adapter.strip():
-            name(adapter.strip())
+    name_each(VARIABLE, adapters, name)
 
 
 def find(kind: str) -> type[nn.Module]:

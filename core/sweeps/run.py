@@ -23,7 +23,9 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
+from depthscope.core import kinds, tasks
 from depthscope.core.errors import InputError
+from depthscope.core.files import places
 from depthscope.core.files.locks import held
 from depthscope.core.files.strict_json import plain
 from depthscope.core.sweeps import records as ledger
@@ -78,7 +80,8 @@ def run(
             session = ledger.begin(out)
             pool = stack.enter_context(_cluster(workers, scheduler) if backend == "dask" else _local(workers, due))
             stack.callback(ledger.stop, out, session)  # whatever ends this ends the workers
-            futures = {pool.submit(work, r, out, session, threads, device): r.name for r in due}
+            named = {name: os.environ[name] for name in (tasks.VARIABLE, kinds.VARIABLE) if name in os.environ}
+            futures = {pool.submit(work, r, out, session, threads, device, named): r.name for r in due}
             _watch(futures, plan, out, session, stop)
             _raise(futures)
     if stop.asked:
@@ -154,7 +157,7 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[Executor]:
     try:
         from distributed import Client, LocalCluster
     except ImportError:
-        raise InputError("the backend dask needs its extra: pip install 'depthscope[dask]'") from None
+        raise InputError(f"the backend dask needs its extra: {places.install('dask')}") from None
     logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection
     local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
     with ExitStack() as stack:
