@@ -16,7 +16,6 @@ from depthscope.core import tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import NEVER, NOTHING, SPARSE_ABOVE, Batch, Encoding, collate
 from depthscope.core.errors import InputError
-from depthscope.core.exchange import frame
 from depthscope.core.files import buffers, zipped
 from depthscope.core.protocol import RecurrentModel, Sink, steps_of
 
@@ -149,6 +148,10 @@ class Trace:
         Raises:
             InputError: If pandas is not installed.
         """
+        try:
+            import pandas  # for this alone
+        except ImportError:
+            raise InputError("a table needs pandas, which is not installed: pip install pandas") from None
         rows, n, width = self.hidden.shape
         empty = np.full((rows, n), np.nan, dtype=np.float32)
         gate, change = empty.copy(), empty.copy()
@@ -166,7 +169,7 @@ class Trace:
             "known": self.known,
             "change": change,
         }
-        return frame.table({k: np.ravel(v) if isinstance(v, np.ndarray) else v for k, v in columns.items()})
+        return pandas.DataFrame({k: np.ravel(v) if isinstance(v, np.ndarray) else v for k, v in columns.items()})
 
     @property
     def steps(self) -> int:

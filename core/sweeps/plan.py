@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from depthscope.core.commands.arguments import difficulties
 from depthscope.core.errors import InputError
@@ -50,7 +50,7 @@ class Measure:
 
     difficulty: tuple[int, ...]
     instances: int = 200
-    data: str = "audited"
+    data: Literal["audited", "paper"] = "audited"
     seed: int = 0
 
 
@@ -163,19 +163,16 @@ def _variants(group: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 def _measure(given: Any, recipe: Recipe) -> Measure | None:
     if given is False:
         return None
-    known = ("difficulty", "instances", "data", "seed")
-    if not isinstance(given, dict) or set(given) - set(known):
-        raise InputError(f"measure should be false or a table of {', '.join(known)} (got {given!r:.80})")
-    asked = given.get("difficulty", list(recipe.validation))
+    if not isinstance(given, dict):
+        raise InputError(f"measure should be false or a table (got {given!r:.80})")
+    levels = given.get("difficulty", list(recipe.validation))
     try:
-        asked = difficulties(",".join(map(str, asked)) if isinstance(asked, list) else str(asked))
+        levels = difficulties(",".join(map(str, levels)) if isinstance(levels, list) else str(levels))
     except argparse.ArgumentTypeError as error:
         raise InputError(f"measure: difficulty: {error}") from None
-    measure = Measure(tuple(asked), **{k: v for k, v in given.items() if k != "difficulty"})
-    if not _all(int, [measure.instances, measure.seed]) or not 1 <= measure.instances <= 1_000_000 or measure.seed < 0:
+    measure = overrides.replaced(Measure(()), given | {"difficulty": levels}, "measure.")
+    if not 1 <= measure.instances <= 1_000_000 or measure.seed < 0:
         raise InputError("measure: instances should be a whole number from 1, seed one from 0")
-    if measure.data not in ("audited", "paper"):
-        raise InputError(f"measure: data should be 'audited' or 'paper' (got {measure.data!r:.40})")
     return measure
 
 

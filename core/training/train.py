@@ -357,59 +357,39 @@ def _machine(device: str, threads: int) -> str:
     return f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}, torch {torch.__version__}"
 
 
-def _how_many(recipe: Recipe) -> str:
-    if recipe.kind == "gru":
-        return "one step a token"
-    low, high = recipe.steps
-    return f"T = {low}" if low == high else f"T drawn from {low} to {high} for every batch"
-
-
-def _validated_on(recipe: Recipe) -> str:
-    return tasks.get(recipe.task).words.validated_on.format(recipe.data)
-
-
 def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str, Any]]) -> str:
     """The checkpoint's README: what it is, how it was made, what it reached."""
-    last = log[-1]["accuracy"] if log else {}
-    rows = "\n".join(f"| {k} | {v:.3f} |" for k, v in last.items())
-    low, high = recipe.difficulty
+    rows = "\n".join(f"| {k} | {v:.3f} |" for k, v in (log[-1]["accuracy"] if log else {}).items())
+    changes, batches = training["overrides"], str(training["batches"])
+    settings = ", ".join(f"`{text}`" for text in overrides.written(changes))
+    if not training["finished"]:
+        batches += f" of {recipe.batches}"
+    (low, high), (fewest, most) = recipe.difficulty, recipe.steps
+    steps = f"T = {fewest}" if fewest == most else f"T drawn from {fewest} to {most} for every batch"
+    steps = "one step a token" if recipe.kind == "gru" else steps
     same = f"--seed {training['seed']} --threads {training['threads']}"
-    varied = overrides.arguments(training["overrides"])
-    command = f"depthscope train {recipe.task} --recipe {recipe.name}{varied} {same} --out checkpoints/{name}"
+    command = f"train {recipe.task} --recipe {recipe.name}{overrides.arguments(changes)} {same}"
     return f"""# {name}
 
-{adapters.TITLES[recipe.kind]} for the {recipe.task} task, recipe `{recipe.name}`{_with(training)}, trained on \
-{recipe.data} data of
-difficulty {low} to {high} with {_how_many(recipe)}, \
+{adapters.TITLES[recipe.kind]} for the {recipe.task} task, recipe `{recipe.name}`\
+{f" with {settings}" if settings else ""}, trained on {recipe.data} data of
+difficulty {low} to {high} with {steps}, \
 {"loss at the last step only" if recipe.alpha == 0 else f"alpha = {recipe.alpha}"}, \
-{"on the answer alone" if recipe.supervision == "answer" else "on every node"}{_after(recipe)}.
+{"on the answer alone" if recipe.supervision == "answer" else "on every node"}\
+{f", after `{recipe.start}`" if recipe.start else ""}.
 
-    {command}
+    depthscope {command} --out checkpoints/{name}
 
-Seed {training["seed"]}, {_how_far(training, recipe)} of {recipe.batch_size} in {training["seconds"]:.0f} s on \
+Seed {training["seed"]}, {batches} batches of {recipe.batch_size} in {training["seconds"]:.0f} s on \
 {training["machine"]}.
 
-Validation on instances that no training saw ({_validated_on(recipe)}), \
+Validation on instances that no training saw ({tasks.get(recipe.task).words.validated_on.format(recipe.data)}), \
 difficulty and accuracy:
 
 | difficulty | accuracy |
 |---|---|
 {rows}
 """
-
-
-def _how_far(training: dict[str, Any], recipe: Recipe) -> str:
-    done = training["batches"]
-    return f"{done} batches" if training["finished"] else f"{done} of {recipe.batches} batches"
-
-
-def _after(recipe: Recipe) -> str:
-    return f", after `{recipe.start}`" if recipe.start else ""
-
-
-def _with(training: dict[str, Any]) -> str:
-    settings = ", ".join(f"`{text}`" for text in overrides.written(training["overrides"]))
-    return f" with {settings}" if settings else ""
 
 
 def train(

@@ -87,10 +87,10 @@ GOOD = 'task = "graph"\nrecipe = "house"\n'
         ("[[runs]]\nname = 'a'\nvariants = { b = {} }\n" + GOOD, "in place of a name"),
         ("[[runs]]\nvariants = { b = 1 }\n" + GOOD, "variants should be a table"),
         ("[[runs]]\nmeasure = true\n" + GOOD, "measure should be"),
-        ("[[runs]]\nmeasure = { steps = 3 }\n" + GOOD, "measure should be"),
+        ("[[runs]]\nmeasure = { steps = 3 }\n" + GOOD, "no setting 'measure.steps'"),
         ("[[runs]]\nmeasure = { difficulty = '5-1' }\n" + GOOD, "difficulty"),
         ("[[runs]]\nmeasure = { instances = 0 }\n" + GOOD, "instances"),
-        ("[[runs]]\nmeasure = { data = 'mine' }\n" + GOOD, "'audited' or 'paper'"),
+        ("[[runs]]\nmeasure = { data = 'mine' }\n" + GOOD, "measure.data should be one of audited, paper"),
         ("[[runs]]\nseeds = " + str(list(range(10_001))) + "\n" + GOOD, "at most 10000 runs"),
     ],
 )
