@@ -144,8 +144,8 @@ class ModelConfig:
     @property
     def hints(self) -> str:
         """What the attention is told of the instance: "none", or any of "edges", "equal tokens", "brackets"."""
-        told = {"edges": self.attention == "edges", "equal tokens": self.equal_bias, "brackets": self.bracket_bias}
-        return ", ".join(name for name, is_told in told.items() if is_told) or "none"
+        hints = {"edges": self.attention == "edges", "equal tokens": self.equal_bias, "brackets": self.bracket_bias}
+        return ", ".join(name for name, given in hints.items() if given) or "none"
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:

@@ -61,11 +61,11 @@ class Frontier:
     distinct: np.ndarray
 
     def __post_init__(self) -> None:
-        due = (len(self.difficulty), len(self.steps))
+        expected = (len(self.difficulty), len(self.steps))
         for name in ("accuracy", "tpr", "tnr", "low", "high", "ceiling"):
             values = getattr(self, name)
-            if values is not None and values.shape != due:
-                raise ValueError(f"{name} has shape {values.shape}, but the axes make it {due}")
+            if values is not None and values.shape != expected:
+                raise ValueError(f"{name} has shape {values.shape}, but the axes make it {expected}")
 
 
 def wilson(right: np.ndarray, n: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
@@ -233,8 +233,8 @@ def measure(
         InputError: If there is no instance, the checkpoint cannot read one, or a number is out of range.
     """
     total = len(instances)
-    found = rows(checkpoint, grouped(instances), steps, progress and (lambda done: progress(done, total)))
-    return assemble(list(found))
+    measured = rows(checkpoint, grouped(instances), steps, progress and (lambda done: progress(done, total)))
+    return assemble(list(measured))
 
 
 @dataclass(frozen=True)

@@ -375,18 +375,18 @@ def _needs_disk(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: in
     Raises:
         InputError: If it is too large for the disk as well; the message says what would fit.
     """
-    due = size_in_bytes(checkpoint, encodings, steps, keep)
-    if due <= MEMORY_BYTES:
+    size = size_in_bytes(checkpoint, encodings, steps, keep)
+    if size <= MEMORY_BYTES:
         return False
     limit = min(DISK_BYTES, buffers.free_on_disk())
-    if due > limit:
-        parts = {name: size_in_bytes(checkpoint, encodings, steps, [name]) / 2**30 for name in KEPT if name in keep}
-        said = ", ".join(f"{name} {size:.1f}" for name, size in parts.items() if size >= 0.1)
+    if size > limit:
+        each = {name: size_in_bytes(checkpoint, encodings, steps, [name]) / 2**30 for name in KEPT if name in keep}
+        parts = ", ".join(f"{name} {gib:.1f}" for name, gib in each.items() if gib >= 0.1)
         of = "the limit" if limit == DISK_BYTES else "what the disk for temporary files has free"
-        fit = int(steps * limit / due)
+        fit = int(steps * limit / size)
         first = f"run at most {fit} steps" if fit or limit == DISK_BYTES else "free some space there"
         raise InputError(
-            f"a trace of {steps} steps would take {due / 2**30:.1f} GiB ({said}), over {of} of {limit / 2**30:.1f}; "
+            f"a trace of {steps} steps would take {size / 2**30:.1f} GiB ({parts}), over {of} of {limit / 2**30:.1f}; "
             f"{first}, keep less of it (--keep), or take a smaller input"
         )
     return True

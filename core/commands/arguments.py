@@ -20,7 +20,7 @@ def positive(text: str) -> int:
 
 def difficulties(text: str) -> list[int]:
     """Difficulties as `5`, `1-12` or `1,3,8-10`, without repeats."""
-    found: list[int] = []
+    levels: list[int] = []
     for part in text.split(","):
         low, dash, high = part.partition("-")
         try:
@@ -31,10 +31,10 @@ def difficulties(text: str) -> list[int]:
             ) from None
         if not 1 <= first <= last <= MAX_DIFFICULTY or last - first >= MAX_DIFFICULTIES:
             raise argparse.ArgumentTypeError(f"{part!r:.40} is not a range from 1 upwards")
-        found += [value for value in range(first, last + 1) if value not in found]
-        if len(found) > MAX_DIFFICULTIES:
+        levels += [value for value in range(first, last + 1) if value not in levels]
+        if len(levels) > MAX_DIFFICULTIES:
             raise argparse.ArgumentTypeError(f"at most {MAX_DIFFICULTIES} difficulties are measured at once")
-    return found
+    return levels
 
 
 def add_one_run(parser: argparse.ArgumentParser, what: str = "a file, or - for stdin") -> None:

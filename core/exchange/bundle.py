@@ -54,7 +54,7 @@ def gather(files: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
     Raises:
         InputError: If a file is none of a checkpoint's, is there twice, is too large together, or one is missing.
     """
-    found: dict[str, bytes] = {}
+    result: dict[str, bytes] = {}
     for given, content in files:
         name = given.replace("\\", "/").rpartition("/")[2]
         if name == LEFT_BEHIND:
@@ -63,15 +63,15 @@ def gather(files: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
             name = WEIGHTS
         if name not in FILES:
             raise InputError(f"{given!r:.80} is no file of a checkpoint; those are {', '.join(FILES)}")
-        if name in found:
+        if name in result:
             raise InputError(f"there are two files {name}; open one checkpoint at a time")
-        found[name] = content
-    if sum(map(len, found.values())) > MAX_BYTES:
+        result[name] = content
+    if sum(map(len, result.values())) > MAX_BYTES:
         raise InputError(f"a checkpoint here may have {MAX_BYTES >> 20} MB, and this has more")
     for name in DUE:
-        if name not in found:
+        if name not in result:
             raise InputError(f"{name} is missing; a checkpoint has at least {' and '.join(DUE)}")
-    return found
+    return result
 
 
 def unpack(content: bytes) -> dict[str, bytes]:
@@ -211,7 +211,7 @@ def sanitised(name: str) -> str:
 def name_in(files: Mapping[str, bytes]) -> str | None:
     """The name that a checkpoint's config.json says, None if it says none."""
     try:
-        said = json.loads(files[CONFIG]).get("name")
+        name = json.loads(files[CONFIG]).get("name")
     except (KeyError, ValueError, AttributeError, RecursionError):
         return None
-    return said if isinstance(said, str) and said else None
+    return name if isinstance(name, str) and name else None

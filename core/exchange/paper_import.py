@@ -77,11 +77,11 @@ def import_paper(file: Path, task: str) -> tuple[DepthRecurrentTransformer, tupl
     with torch.device("meta"):  # no memory before the shapes are known to be right
         model = DepthRecurrentTransformer(config)
     ours = _renamed(theirs, task, file)
-    due = model.state_dict()
+    expected = model.state_dict()
     for name, tensor in ours.items():
-        if tensor.shape != due[name].shape:
-            got, asked = tuple(tensor.shape), tuple(due[name].shape)
-            raise InputError(f"{file}: the weights that become {name} have shape {got}, but {asked} is due")
+        if tensor.shape != expected[name].shape:
+            got, wanted = tuple(tensor.shape), tuple(expected[name].shape)
+            raise InputError(f"{file}: the weights that become {name} have shape {got}, but {wanted} is due")
     model.load_state_dict(ours, assign=True)
     notes = [f"{config.heads} heads of width {HEAD_WIDTH}, as in the paper; the weights do not tell"]
     if task != "graph":
@@ -183,8 +183,8 @@ def _read(file: Path) -> dict[str, Tensor]:
 def _config(theirs: dict[str, Tensor], task: str, file: Path) -> ModelConfig:
     """The architecture, its sizes read off the tensors."""
     if ("source_role_emb" in theirs) != (task == "graph"):
-        found = "a graph model" if task != "graph" else "a model of logic or text"
-        raise InputError(f"{file} does not hold a {task} model of the paper, but rather {found}; see --task")
+        other = "a graph model" if task != "graph" else "a model of logic or text"
+        raise InputError(f"{file} does not hold a {task} model of the paper, but rather {other}; see --task")
     up = "thinking_block.layer.linear1.weight" if task == "graph" else "thinking_block.ffn.0.weight"
     vocabulary, width = _size(theirs, "token_emb.weight", file)
     rows, _ = _size(theirs, "thinking_block.depth_emb.weight", file)

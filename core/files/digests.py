@@ -42,8 +42,8 @@ def sealed(settings: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str,
 
 def indexed(settings: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
     """The same by the digests of the other files."""
-    said = {k: v for k, v in settings.items() if k not in (FILES, DIGEST)} | {FILES: dict(sorted(files.items()))}
-    return {**said, DIGEST: of_values(said)}
+    content = {k: v for k, v in settings.items() if k not in (FILES, DIGEST)} | {FILES: dict(sorted(files.items()))}
+    return {**content, DIGEST: of_values(content)}
 
 
 def check_settings(settings: Mapping[str, Any], path: Path) -> None:
@@ -56,10 +56,10 @@ def check_settings(settings: Mapping[str, Any], path: Path) -> None:
         if "sha256" in settings and (unknown := sorted(settings.keys() - KNOWN)):
             raise InputError(f"{path}: unknown field {unknown[0]!r:.80}; {_ways(path)}")
         return
-    said = {k: v for k, v in settings.items() if k != DIGEST}
+    content = {k: v for k, v in settings.items() if k != DIGEST}
     files = settings.get(FILES)
     whole = isinstance(files, dict) and all(isinstance(v, str) for v in files.values())
-    if not whole or settings.get(DIGEST) != of_values(said):
+    if not whole or settings.get(DIGEST) != of_values(content):
         raise InputError(f"{path} was changed since it was written; {_ways(path)}")
 
 
@@ -74,12 +74,12 @@ def check(settings: Mapping[str, Any], path: Path, content: bytes | None) -> Non
     Raises:
         InputError: If the index has another digest for it, or it is gone.
     """
-    due = settings.get(FILES, {}).get(path.name)
-    if due is None:
+    expected = settings.get(FILES, {}).get(path.name)
+    if expected is None:
         return
     if content is None:
         raise InputError(f"{path.parent} is not a whole checkpoint: {path.name} is missing; {_ways(path)}")
-    if of(content) != due:
+    if of(content) != expected:
         raise InputError(f"{path} was changed since it was written; {_ways(path)}")
 
 

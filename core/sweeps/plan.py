@@ -20,13 +20,14 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from depthscope.core.commands.arguments import difficulties
 from depthscope.core.errors import InputError
+from depthscope.core.files.strict_json import plain
 from depthscope.core.training import overrides, recipes
 from depthscope.core.training.recipes import Recipe
 
@@ -86,7 +87,7 @@ class Run:
 
     def settings(self) -> dict[str, Any]:
         """What must agree for the run to be the same one, as a checkpoint keeps it."""
-        return json.loads(json.dumps({"recipe": asdict(self.varied), "seed": self.seed}))
+        return plain({"recipe": self.varied, "seed": self.seed})
 
 
 def read_plan(path: Path | str) -> list[Run]:
@@ -149,15 +150,15 @@ def _variants(group: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     common = overrides.flat(common)
     if variants is None:
         name = group.get("name", ", ".join(overrides.written(common)) or FULL)
-        found = [(name, common)]
+        result = [(name, common)]
     elif "name" in group or not isinstance(variants, dict) or not variants or not _all(dict, variants.values()):
         raise InputError("variants should be a table of overrides by name, in place of a name")
     else:
-        found = [(name, common | overrides.flat(changes)) for name, changes in variants.items()]
-    for name, _ in found:
+        result = [(name, common | overrides.flat(changes)) for name, changes in variants.items()]
+    for name, _ in result:
         if not isinstance(name, str) or not _slug(name) or len(_slug(name)) > 100:
             raise InputError(f"a variant is named with letters and digits, at most 100 (got {name!r:.120})")
-    return found
+    return result
 
 
 def _measure(given: Any, recipe: Recipe) -> Measure | None:

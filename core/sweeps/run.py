@@ -74,17 +74,17 @@ def run(
     with ExitStack() as stack:
         if not stack.enter_context(held(out / LOCK, lambda: time.monotonic() > patience)):
             raise InputError(f"another sweep is at work in {out}")
-        due = _enter(plan, out)
+        runs = _enter(plan, out)
         stop = stack.enter_context(Stop())
-        if due:
+        if runs:
             session = ledger.begin(out)
-            pool = stack.enter_context(_cluster(workers, scheduler) if backend == "dask" else _local(workers, due))
+            pool = stack.enter_context(_cluster(workers, scheduler) if backend == "dask" else _local(workers, runs))
             stack.callback(ledger.stop, out, session)  # whatever ends this ends the workers
             named = {name: os.environ[name] for name in (tasks.VARIABLE, kinds.VARIABLE) if name in os.environ}
-            futures = {pool.submit(work, r, out, session, threads, device, named): r.name for r in due}
+            futures = {pool.submit(work, r, out, session, threads, device, named): r.name for r in runs}
             _watch(futures, plan, out, session, stop)
             _raise(futures)
-    if stop.asked:
+    if stop.requested:
         raise KeyboardInterrupt
     names = {planned.name for planned in plan}
     return [record for record in records(out) if record["name"] in names]
@@ -92,7 +92,7 @@ def run(
 
 def _enter(plan: Sequence[Run], out: Path) -> list[Run]:
     """Writes the records of a plan as it is now; returns the runs that are not done."""
-    known, due = ledger.read_all(out), []
+    known, runs = ledger.read_all(out), []
     for record in known.values():
         if record["status"] == "running":  # of a sweep that died
             ledger.write(out, record | {"status": "queued"})
@@ -109,8 +109,8 @@ def _enter(plan: Sequence[Run], out: Path) -> list[Run]:
                 ledger.write(out, record)
             continue
         ledger.write(out, record | {"status": "queued", "error": None})
-        due.append(planned)
-    return due
+        runs.append(planned)
+    return runs
 
 
 def _settings(planned: Run, position: int) -> dict[str, Any]:
@@ -140,13 +140,13 @@ def _begin_process() -> None:
 
 
 @contextmanager
-def _local(workers: int, due: Sequence[Run]) -> Iterator[Executor]:
+def _local(workers: int, runs: Sequence[Run]) -> Iterator[Executor]:
     """Processes of this machine; one run at a time needs none beside this one."""
-    if min(workers, len(due)) == 1:
+    if min(workers, len(runs)) == 1:
         pool: Executor = ThreadPoolExecutor(1)
     else:
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(workers, len(due)), context, _begin_process)
+        pool = ProcessPoolExecutor(min(workers, len(runs)), context, _begin_process)
     with pool:
         yield pool
 
@@ -186,22 +186,22 @@ def _raise(futures: Sequence[Future[None]] | dict[Future[None], str]) -> None:
 def _watch(futures: dict[Future[None], str], plan: Sequence[Run], out: Path, session: str, stop: Stop) -> None:
     """Shows the progress of all runs until they end, and passes Ctrl-C on to the workers."""
     names = {planned.name for planned in plan}
-    found = {name: record for name, record in ledger.read_all(out).items() if name in names}
-    told, left = False, set(futures)
-    bar = tqdm(total=sum(r["batches"] for r in found.values()), initial=sum(r["batch"] for r in found.values()),
+    current = {name: record for name, record in ledger.read_all(out).items() if name in names}
+    stopping, left = False, set(futures)
+    bar = tqdm(total=sum(r["batches"] for r in current.values()), initial=sum(r["batch"] for r in current.values()),
                file=sys.stderr, desc=out.name, unit="batch", mininterval=1.0, smoothing=0.05)  # fmt: skip
     with bar:
         while left:
             ended, waiting = wait(left, LOOK_SECONDS)
             for name in (futures[future] for future in left):
-                found[name] = ledger.read(out / ledger.FOLDER / f"{name}.json")
-            for record in (found[futures[future]] for future in ended):
+                current[name] = ledger.read(out / ledger.FOLDER / f"{name}.json")
+            for record in (current[futures[future]] for future in ended):
                 if record["status"] in ("done", "failed"):
                     tqdm.write(line(record), file=sys.stderr)
-            count = {s: sum(r["status"] == s for r in found.values()) for s in ("running", "done", "failed")}
-            bar.set_postfix({"runs": len(found), **count}, refresh=False)
-            bar.update(sum(r["batch"] for r in found.values()) - bar.n)
+            count = {s: sum(r["status"] == s for r in current.values()) for s in ("running", "done", "failed")}
+            bar.set_postfix({"runs": len(current), **count}, refresh=False)
+            bar.update(sum(r["batch"] for r in current.values()) - bar.n)
             left = waiting
-            if stop.asked and not told:
+            if stop.requested and not stopping:
                 ledger.stop(out, session)
-                told = True
+                stopping = True
