@@ -441,6 +441,6 @@ def _check_tensors(tensors: dict[str, Tensor], model: nn.Module, path: Path) -> 
             got, wanted = tuple(tensor.shape), tuple(expected[name].shape)
             raise InputError(f"{path}: {name} has shape {got}, but its config.json asks for {wanted}")
         if tensor.dtype != expected[name].dtype:
-            raise InputError(f"{path}: {name} is {tensor.dtype}, but {expected[name].dtype} is due")
+            raise InputError(f"{path}: {name} is {tensor.dtype}, but should be {expected[name].dtype}")
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(f"{path}: {name} holds weights that are not finite numbers (NaN or infinity)")

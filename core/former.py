@@ -49,7 +49,7 @@ FOLDERS = {
 
 
 def now(name: str) -> str | None:
-    """The name that a module of before has now; None if there is none."""
+    """The present name of a module by its former one; None if there is none."""
     part, _, rest = name.partition(".")
     for old, new in RENAMED.items():
         if name == old or name.startswith(old + "."):

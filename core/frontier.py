@@ -1,7 +1,7 @@
 """The frontier: accuracy over difficulty x steps, with its interval and the ceiling, from one pass a batch.
 
 `run` draws its instances, `measure` takes a user's; both assemble the rows that `rows` yields, one difficulty after
-another, so that whoever shows them need not wait for the last. `t75` says from which step on a difficulty is answered.
+another, so that they can be shown before the last is measured. `t75` says from which step on a difficulty is answered.
 """
 
 from __future__ import annotations

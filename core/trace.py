@@ -59,7 +59,7 @@ class Trace:
         logits: (T+1,) float32 logit of the answer.
         truth: (T+1, n) int8 value of the task's concept, NOTHING where a node has none.
         known: (T+1, n) bool, whether the oracle has it by that step.
-        notes: Sentences for whoever reads the figures (readout as each node as target, depth rows exhausted, ...).
+        notes: Sentences for readers of the figures (readout as each node as target, depth rows exhausted, ...).
     """
 
     checkpoint: str
@@ -90,7 +90,9 @@ class Trace:
         for name, shape in expected.items():
             got = getattr(self, name).shape
             if got != shape:
-                raise ValueError(f"{name} has shape {got}, but hidden has shape {self.hidden.shape}, so {shape} is due")
+                raise ValueError(
+                    f"{name} has shape {got}, but hidden has shape {self.hidden.shape}, so it should be {shape}"
+                )
 
     @classmethod
     def load(cls, path: Path | str) -> Trace:
@@ -330,7 +332,7 @@ def record(checkpoint: Checkpoint, instance: Any, steps: int | None = None, keep
 
 
 def default_steps(checkpoint: Checkpoint, instance: Any) -> int:
-    """T when nobody says: the instance's own default, or what the model asks for to read it whole.
+    """The default T: that of the instance, or what the model needs to read all of it.
 
     Raises:
         InputError: If the checkpoint cannot read the instance.

@@ -12,9 +12,9 @@ def positive(text: str) -> int:
     try:
         value = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 is due (got {text!r:.40})") from None
+        value = 0
     if not 1 <= value <= 10**9:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 is due (got {text!r:.40})")
+        raise argparse.ArgumentTypeError(f"should be a whole number from 1 (got {text!r:.40})")
     return value
 
 
@@ -27,7 +27,7 @@ def difficulties(text: str) -> list[int]:
             first, last = int(low), int(high if dash else low)
         except ValueError:
             raise argparse.ArgumentTypeError(
-                f"numbers such as 5, 1-12 or 1,3,8-10 are due (got {text!r:.40})"
+                f"should be numbers such as 5, 1-12 or 1,3,8-10 (got {text!r:.40})"
             ) from None
         if not 1 <= first <= last <= MAX_DIFFICULTY or last - first >= MAX_DIFFICULTIES:
             raise argparse.ArgumentTypeError(f"{part!r:.40} is not a range from 1 upwards")

@@ -25,7 +25,7 @@ class About:
         training: What it was trained on.
         accuracy: Accuracy by difficulty in the last validation of its training; empty where it does not say.
         card: Its README.md.
-        card_is_original: Whether that is as it was written with the weights; true where nobody knows.
+        card_is_original: Whether that is as it was written with the weights; true where that is unknown.
     """
 
     entry: dict[str, Any]

@@ -1,4 +1,4 @@
-"""A checkpoint as loose files or one zip: taken in within bounds from whoever sends it, and given out as it is.
+"""A checkpoint as loose files or one zip: read within bounds from any sender, and given out as it is.
 
 Owns which files a checkpoint has and what a zip of them may look like. No path that a file carries is ever opened:
 members are known by their last name, and written under names of ours. Whether they fit is `core.checkpoint`'s business.

@@ -81,7 +81,7 @@ def import_paper(file: Path, task: str) -> tuple[DepthRecurrentTransformer, tupl
     for name, tensor in ours.items():
         if tensor.shape != expected[name].shape:
             got, wanted = tuple(tensor.shape), tuple(expected[name].shape)
-            raise InputError(f"{file}: the weights that become {name} have shape {got}, but {wanted} is due")
+            raise InputError(f"{file}: the weights that become {name} have shape {got}, but should have {wanted}")
     model.load_state_dict(ours, assign=True)
     notes = [f"{config.heads} heads of width {HEAD_WIDTH}, as in the paper; the weights do not tell"]
     if task != "graph":
@@ -146,7 +146,7 @@ def _read(file: Path) -> dict[str, Tensor]:
     if size > bundle.MAX_BYTES:
         raise InputError(f"{file} is too large: a checkpoint may have {bundle.MAX_BYTES >> 20} MB (got {size >> 20:,})")
     if not zipfile.is_zipfile(file):
-        raise InputError(f"{file} is truncated or was not written by torch.save (a zip file is due)")
+        raise InputError(f"{file} is truncated or was not written by torch.save (which writes a zip file)")
     try:
         with zipfile.ZipFile(file) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())

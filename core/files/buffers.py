@@ -1,4 +1,4 @@
-"""Room for recordings: memory, taken again from those that nobody holds any more, and files for what is too large.
+"""Room for recordings: memory, reused once no array looks at it, and files for what is too large.
 
 The system hands out fresh pages one by one and zeroes each, which costs a recording of 64 instances more than all that
 it writes. Here a block is used again once the last array that looks at it is gone, which CPython's reference count

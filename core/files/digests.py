@@ -1,8 +1,8 @@
 """Digests by which damage to the files of a checkpoint is noticed.
 
 A checkpoint's config.json is its index: "sha256" is that of the weights, "files" those of the other files, and "digest"
-that of what config.json itself says, without "digest", as JSON in one canonical form. Whoever reads a file holds it
-against the index. Checkpoints without an index (written by others, or by earlier versions) are taken as they are.
+that of what config.json itself says, without "digest", as JSON in one canonical form. A file is compared with the index
+when it is read. Checkpoints without an index (written by others, or by earlier versions) are taken as they are.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def indexed(settings: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, 
 
 
 def check_settings(settings: Mapping[str, Any], path: Path) -> None:
-    """Holds what a config.json says against its digest.
+    """Compares what a config.json says with its digest.
 
     Raises:
         InputError: If it was changed since it was written.
@@ -64,7 +64,7 @@ def check_settings(settings: Mapping[str, Any], path: Path) -> None:
 
 
 def check(settings: Mapping[str, Any], path: Path, content: bytes | None) -> None:
-    """Holds a file against the index of its checkpoint.
+    """Compares a file with the index of its checkpoint.
 
     Args:
         settings: What its config.json says.

@@ -126,7 +126,7 @@ def read_plan(path: Path | str) -> list[Run]:
 def _runs(group: Any) -> Iterator[Run]:
     """The runs of one entry."""
     if not isinstance(group, dict):
-        raise InputError(f"a table is due (got {group!r:.80})")
+        raise InputError(f"each entry should be a table (got {group!r:.80})")
     unknown = sorted(set(group) - set(KEYS))
     if unknown:
         raise InputError(f"unknown key {unknown[0]!r:.40}; there are: {', '.join(KEYS)}")

@@ -84,7 +84,7 @@ class Log:
 
 
 def read(folder: Path) -> Log:
-    """The log of a run, empty where there is none; lines that are cut off or none of ours are passed over."""
+    """The log of a run, empty where there is none; lines that are cut off or damaged are skipped."""
     rows: list[tuple[float, ...]] = []
     checks: list[tuple[int, dict[int, float]]] = []
     for line in _lines(folder / LOG):

@@ -168,7 +168,7 @@ def check(recipe: Recipe) -> None:
     """Whether a recipe can be trained as its settings say.
 
     Raises:
-        InputError: If a number is out of range, or a setting would be passed over or need another one.
+        InputError: If a number is out of range, or a setting would have no effect or need another one.
     """
     model, task = recipe.model, tasks.get(recipe.task)
     for name in ("batches", "batch_size", "validate_every"):
@@ -201,7 +201,7 @@ def check(recipe: Recipe) -> None:
     if not model.reads_nodes and recipe.supervision == "node":
         raise InputError(f"supervision=node needs a readout at every node, and model.readout={model.readout} has none")
     if model.attention == "edges" and model.bracket_bias:
-        raise InputError("model.bracket_bias is for full attention; along edges it would be passed over")
+        raise InputError("model.bracket_bias is for full attention; along edges it would have no effect")
     needed = task.training.vocabulary(model, recipe.data)
     if model.vocabulary < needed:
         raise InputError(f"model.vocabulary should be at least {needed} here (got {model.vocabulary})")

@@ -70,7 +70,7 @@ GOOD = 'task = "graph"\nrecipe = "house"\n'
         ("", "should list runs"),
         ("runs = 3", "should list runs"),
         ("x = 1\n[[runs]]\n" + GOOD, "nothing else"),
-        ("runs = [3]", "a table is due"),
+        ("runs = [3]", "should be a table"),
         ("[[runs]]\nrecipe = 'house'", "task should be a name"),
         ("[[runs]]\ntask = 'graph'\nrecipe = []", "recipe a name"),
         ("[[runs]]\ntask = 'graph'\nrecipe = 'cake'", "no recipe 'cake'"),

@@ -69,7 +69,7 @@ def test_the_norm_is_not_taken_from_under_the_noise() -> None:
         (HOUSE, {"model.gate_bias": "none"}, "model.gate_bias should be a number or null"),
         (HOUSE, {"model.position": "ropes"}, "model.position should be one of none, rope"),
         (HOUSE, {"model.width": 63}, "config: width 63 is not a multiple"),
-        (HOUSE, {"model.bracket_bias": True}, "passed over"),
+        (HOUSE, {"model.bracket_bias": True}, "no effect"),
         (HOUSE, {"model.readout": "cls"}, "readout at every node"),
         (HOUSE, {"model.identity": "vocabulary"}, "vocabulary should be at least 27"),
         (HOUSE, {"difficulty": [5, 1]}, "difficulty should rise"),
