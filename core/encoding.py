@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -266,6 +267,6 @@ class Lesson:
         """The lesson of other tensors, each (B, ...)."""
         if self.batch.edge_index is not None:
             raise ValueError("a batch with an edge list cannot be split")
-        batch = {name: None if x is None else change(x) for name, x in vars(self.batch).items()}
+        batch: dict[str, Any] = {name: x if x is None else change(x) for name, x in vars(self.batch).items()}
         rest = {name: change(x) for name, x in vars(self).items() if name != "batch"}
         return Lesson(Batch(**batch), **rest)

@@ -182,7 +182,9 @@ def assemble(parts: Sequence[Frontier]) -> Frontier:
     if not parts:
         raise InputError("a frontier needs at least one difficulty")
     sides = {f.name: [getattr(part, f.name) for part in parts] for f in fields(Frontier)}
-    joined = {name: None if values[0] is None else np.concatenate(values) for name, values in sides.items()}
+    joined: dict[str, Any] = {
+        name: None if values[0] is None else np.concatenate(values) for name, values in sides.items()
+    }
     return Frontier(**joined | {"steps": parts[0].steps})
 
 
