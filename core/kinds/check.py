@@ -28,12 +28,12 @@ def _small(task: str, vocabulary: int, **settings: Any) -> ModelConfig:
     return ModelConfig(task, vocabulary, width=16, heads=2, mlp_width=16, depth_embedding=STEPS, **settings)
 
 
-PRESENTATIONS = {
-    "graph": _small("graph", 2),
-    "tree": _small("logic", 10),
-    "tokens": _small("logic", 10, attention="full", position="rope"),
-    "reading": _small("logic", 10, attention="none"),
-}
+PRESENTATIONS = (
+    ("graph", _small("graph", 2)),
+    ("tree", _small("logic", 10)),
+    ("tokens", _small("logic", 10, attention="full", position="rope")),
+    ("reading", _small("logic", 10, attention="none")),
+)
 """What a class is tried on: graphs along their edges; formulas as trees, as tokens, and as tokens read in turn."""
 
 METHODS = ("prepare", "initial", "step", "readout")
@@ -51,7 +51,7 @@ def check(adapter: type[nn.Module], task: str | None = None) -> list[Finding]:
     """
     if task is not None:
         tasks.get(task)
-    among = {name: config for name, config in PRESENTATIONS.items() if task in (None, config.task)}
+    among = [(name, config) for name, config in PRESENTATIONS if task in (None, config.task)]
     missing = [method for method in METHODS if not callable(getattr(adapter, method, None))]
     findings = [
         Finding("", method, method not in missing, "the class has no such method" if method in missing else "")
@@ -60,7 +60,7 @@ def check(adapter: type[nn.Module], task: str | None = None) -> list[Finding]:
     if missing:
         return findings
     refused = []
-    for name, config in among.items():
+    for name, config in among:
         try:
             torch.manual_seed(0)
             model: Any = adapter(config)  # pyright: ignore[reportCallIssue]
