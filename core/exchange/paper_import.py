@@ -81,7 +81,7 @@ def import_paper(file: Path, task: str) -> tuple[DepthRecurrentTransformer, tupl
     for name, tensor in ours.items():
         if tensor.shape != expected[name].shape:
             got, wanted = tuple(tensor.shape), tuple(expected[name].shape)
-            raise InputError(f"{file}: the weights that become {name} have shape {got}, but should have {wanted}")
+            raise InputError(f"{file}: the weights that become {name} have shape {got}, but {wanted} is expected")
     model.load_state_dict(ours, assign=True)
     notes = [f"{config.heads} heads of width {HEAD_WIDTH}, as in the paper; the weights do not tell"]
     if task != "graph":
