@@ -27,9 +27,9 @@ def batches(encodings: Sequence[Encoding], width: int, heads: int) -> Iterator[n
             n = encoding.n_nodes  # the largest so far, to which all in the batch are padded
             edges += 0 if encoding.edge_index is None else encoding.edge_index.shape[1]
             sparse = encoding.edge_index is not None and n > SPARSE_ABOVE
-            held = (end - start + 1) * n
-            attended = edges + held if sparse else held * n
-            if end > start and max(held * width, attended * heads) > BATCH_CELLS:
+            nodes = (end - start + 1) * n
+            attended = edges + nodes if sparse else nodes * n
+            if end > start and max(nodes * width, attended * heads) > BATCH_CELLS:
                 break
             end += 1
         yield order[start:end]

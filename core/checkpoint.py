@@ -31,10 +31,10 @@ from torch.overrides import TorchFunctionMode
 from depthscope.core import kinds as adapters
 from depthscope.core.config import ModelConfig
 from depthscope.core.errors import InputError
-from depthscope.core.files import atomic, digests, hub
+from depthscope.core.files import atomic, digests, hub, places
 from depthscope.core.files.strict_json import dumps, plain
 
-CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
+CHECKPOINTS = places.ROOT / "checkpoints"
 """Where the shipped checkpoints lie."""
 
 WEIGHTS, CONFIG, METRICS, CARD = "model.safetensors", "config.json", "metrics.json", "README.md"
@@ -163,15 +163,28 @@ def save(
             (temporary / file).write_bytes(data)
 
 
-def available(root: Path = CHECKPOINTS) -> list[dict[str, Any]]:
+def roots() -> tuple[Path, ...]:
+    """Folders whose checkpoints are opened by name; the last is the one that new ones are kept in.
+
+    In a checkout there is one. An installed package has the shipped ones, and the user's own in `places.home()`.
+    """
+    return (CHECKPOINTS,) if places.IS_CHECKOUT else (CHECKPOINTS, places.home() / "checkpoints")
+
+
+def folder_of(name: str) -> Path:
+    """Where the checkpoint of a name lies; among the shipped ones if there is none."""
+    return next((root / name for root in roots() if (root / name / CONFIG).is_file()), CHECKPOINTS / name)
+
+
+def available(*within: Path) -> list[dict[str, Any]]:
     """What `depthscope list` prints: one object a checkpoint, by name; folders that cannot be read are logged."""
-    found = []
-    for path in sorted(root.glob(f"*/{CONFIG}")):
+    entries = []
+    for path in (path for root in within or roots() for path in sorted(root.glob(f"*/{CONFIG}"))):
         try:
-            found.append(entry(path.parent))
+            entries.append(entry(path.parent))
         except InputError as error:
             logging.getLogger(__name__).warning("%s", error)
-    return found
+    return entries
 
 
 def entry(folder: Path) -> dict[str, Any]:
@@ -223,9 +236,9 @@ def read_metrics(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
         InputError: If its metrics.json cannot be read, or was changed since it was written.
     """
     path = folder / METRICS
-    found = _read_json(path) if path.exists() else {}
+    metrics = _read_json(path) if path.exists() else {}
     digests.check(settings, path, path.read_bytes() if path.exists() else None)
-    return found
+    return metrics
 
 
 def is_original(folder: Path, file: str, settings: Mapping[str, Any]) -> bool:
@@ -271,9 +284,9 @@ def seal(folder: Path) -> dict[str, str]:
     _check_tensors(_tensors(content, weights), _empty_model(kind, config, folder / CONFIG), weights)
     there = {name: (folder / name).read_bytes() for name in (CARD, METRICS, *PROBES) if (folder / name).is_file()}
     known = {key: value for key, value in settings.items() if key in digests.KNOWN}
-    said = digests.sealed({**known, "sha256": digests.of(content)}, there)
-    atomic.write(folder / CONFIG, written(said))
-    return {WEIGHTS: said["sha256"], **said[digests.FILES], CONFIG: said[digests.DIGEST]}
+    sealed = digests.sealed({**known, "sha256": digests.of(content)}, there)
+    atomic.write(folder / CONFIG, written(sealed))
+    return {WEIGHTS: sealed["sha256"], **sealed[digests.FILES], CONFIG: sealed[digests.DIGEST]}
 
 
 def written(settings: Mapping[str, Any]) -> bytes:
@@ -286,8 +299,8 @@ def _find(name_or_path: str | Path) -> Path:
     name = str(name_or_path)
     if "\0" in name or not name.strip() or max(len(part.encode()) for part in name.split("/")) > 255:
         raise InputError(f"{name!r:.80} is not the name of a checkpoint")
-    shipped = CHECKPOINTS / name
-    path = shipped if shipped.parent == CHECKPOINTS and (shipped / CONFIG).is_file() else Path(name)
+    named = folder_of(name)
+    path = named if named.parent in roots() and (named / CONFIG).is_file() else Path(name)
     if path.suffix in PICKLES and not path.is_dir():
         raise InputError(
             f"{name!r:.200} is a pickle, which is not opened as a checkpoint; "
@@ -307,7 +320,7 @@ def _find(name_or_path: str | Path) -> Path:
         return hub.download(name, (CONFIG, WEIGHTS), (METRICS, CARD, *PROBES)) / WEIGHTS
     if len(name) > 200 or "/" in name:
         raise InputError(f"there is no checkpoint at {name[:200]!r}")
-    names = ", ".join(entry["name"] for entry in available(CHECKPOINTS)) or "none yet"
+    names = ", ".join(entry["name"] for entry in available()) or "none yet"
     raise InputError(f"there is no checkpoint {name!r:.200}; the shipped ones are: {names}")
 
 
@@ -417,17 +430,17 @@ def _tensors(content: bytes, path: Path) -> dict[str, Tensor]:
 
 def _check_tensors(tensors: dict[str, Tensor], model: nn.Module, path: Path) -> None:
     """Compares names, shapes and types with what the config asks for, and looks at every number."""
-    due = model.state_dict()
-    for name in due:
+    expected = model.state_dict()
+    for name in expected:
         if name not in tensors:
             raise InputError(f"{path} lacks the weights {name!r:.100} that its config.json asks for")
     for name, tensor in tensors.items():
-        if name not in due:
+        if name not in expected:
             raise InputError(f"{path} has weights {name!r:.120} that its config.json does not ask for")
-        if tensor.shape != due[name].shape:
-            got, asked = tuple(tensor.shape), tuple(due[name].shape)
-            raise InputError(f"{path}: {name} has shape {got}, but its config.json asks for {asked}")
-        if tensor.dtype != due[name].dtype:
-            raise InputError(f"{path}: {name} is {tensor.dtype}, but {due[name].dtype} is due")
+        if tensor.shape != expected[name].shape:
+            got, wanted = tuple(tensor.shape), tuple(expected[name].shape)
+            raise InputError(f"{path}: {name} has shape {got}, but its config.json asks for {wanted}")
+        if tensor.dtype != expected[name].dtype:
+            raise InputError(f"{path}: {name} is {tensor.dtype}, but should be {expected[name].dtype}")
         if not bool(torch.isfinite(tensor).all()):
             raise InputError(f"{path}: {name} holds weights that are not finite numbers (NaN or infinity)")

@@ -13,7 +13,7 @@ NEEDS = {"offset": lambda task: len(task.classes) > 2, "sum": lambda task: task.
 """What a task needs for a readout to make sense."""
 
 FORMER = {"hidden": "mlp_width"}
-"""Fields by the names they had in configs of before."""
+"""Fields by the names they have in older configs."""
 
 
 def renamed(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class ModelConfig:
             "classes": at each node a logit for each of the task's classes; "offset": the same, but that the readout of
             a node is the log-odds of the class that is asked for;
             "sum": every node adds a number of generations, read as how far within a margin around their sum the asked
-            offset lies. Told by itself what is asked, it hides that word from the states.
+            offset lies. The readout gets the asked offset directly, and the states do not see that word.
         activation: Of the MLP.
         position: "rope": rotary positions, rotate-half; "none".
         rope_base: Base of the rotary frequencies.
@@ -144,8 +144,8 @@ class ModelConfig:
     @property
     def hints(self) -> str:
         """What the attention is told of the instance: "none", or any of "edges", "equal tokens", "brackets"."""
-        told = {"edges": self.attention == "edges", "equal tokens": self.equal_bias, "brackets": self.bracket_bias}
-        return ", ".join(name for name, is_told in told.items() if is_told) or "none"
+        hints = {"edges": self.attention == "edges", "equal tokens": self.equal_bias, "brackets": self.bracket_bias}
+        return ", ".join(name for name, given in hints.items() if given) or "none"
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelConfig:

@@ -6,8 +6,9 @@ Owns the shape of the interface between tasks and models. How an instance become
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -175,7 +176,8 @@ class Batch:
         return self.token_ids.shape[0]
 
 
-def _padded(rows: Sequence[np.ndarray], n: int, fill: int = 0) -> Tensor:
+def padded(rows: Sequence[np.ndarray], n: int, fill: int = 0) -> Tensor:
+    """Rows of whole numbers as (B, n) long, each filled up to n."""
     out = np.full((len(rows), n), fill, dtype=np.int64)
     for i, row in enumerate(rows):
         out[i, : len(row)] = row
@@ -213,15 +215,15 @@ def collate(encodings: Sequence[Encoding], sparse: bool | None = None) -> Batch:
     brackets = [e.bracket for e in encodings if e.bracket is not None]
     entities = [e.entity for e in encodings if e.entity is not None]
     return Batch(
-        token_ids=_padded([e.token_ids for e in encodings], n),
-        roles=_padded([e.roles for e in encodings], n),
-        valid=_padded([np.ones(e.n_nodes, dtype=np.int64) for e in encodings], n).bool(),
+        token_ids=padded([e.token_ids for e in encodings], n),
+        roles=padded([e.roles for e in encodings], n),
+        valid=padded([np.ones(e.n_nodes, dtype=np.int64) for e in encodings], n).bool(),
         answer=torch.tensor([e.answer for e in encodings]),
         source=torch.tensor([e.source for e in encodings]),
         allowed=allowed,
         edge_index=edge_index,
-        bracket=_padded(brackets, n) if len(brackets) == len(encodings) else None,
-        entity=_padded(entities, n) if len(entities) == len(encodings) else None,
+        bracket=padded(brackets, n) if len(brackets) == len(encodings) else None,
+        entity=padded(entities, n) if len(entities) == len(encodings) else None,
         asked=torch.tensor([e.asked for e in encodings]),
     )
 
@@ -249,24 +251,22 @@ class Lesson:
         return Lesson(**{k: v.to(device) for k, v in vars(self).items()})
 
     def take(self, rows: Tensor) -> Lesson:
-        """Some of its instances; attention over an edge list cannot be split."""
-        if self.batch.edge_index is not None:
-            raise ValueError("a batch with an edge list cannot be split")
-        part = {k: v[rows] if isinstance(v, Tensor) else v for k, v in vars(self.batch).items()}
-        rest = {k: v[rows] for k, v in vars(self).items() if k != "batch"}
-        return Lesson(Batch(**part), **rest)
+        """Some of its instances."""
+        return self._changed(lambda x: x[rows])
+
+    def narrow(self, n: int) -> Lesson:
+        """The same lesson with padding cut to n nodes."""
+        return self._changed(lambda x: x if x.ndim == 1 else x[:, :n] if x.ndim == 2 else x[:, :n, :n])
 
     def parts(self, count: int) -> list[Lesson]:
         """The same instances sorted by length into so many parts, each padded to its own longest."""
         length = self.batch.valid.sum(1)
         return [self.take(rows).narrow(int(length[rows].max())) for rows in length.argsort(stable=True).chunk(count)]
 
-    def narrow(self, n: int) -> Lesson:
-        """The same lesson with padding cut to n nodes."""
-        parts = {k: v[:, :n] if isinstance(v, Tensor) and v.ndim == 2 else v for k, v in vars(self.batch).items()}
-        if self.batch.allowed is not None:
-            parts["allowed"] = self.batch.allowed[:, :n, :n]
+    def _changed(self, change: Callable[[Tensor], Tensor]) -> Lesson:
+        """The lesson of other tensors, each (B, ...)."""
         if self.batch.edge_index is not None:
-            raise ValueError("a batch with an edge list cannot be narrowed")
-        rest = {k: getattr(self, k)[:, :n] for k in ("value", "true_from", "known_from")}
-        return Lesson(Batch(**parts), self.label, **rest)
+            raise ValueError("a batch with an edge list cannot be split")
+        batch: dict[str, Any] = {name: x if x is None else change(x) for name, x in vars(self.batch).items()}
+        rest = {name: change(x) for name, x in vars(self).items() if name != "batch"}
+        return Lesson(Batch(**batch), **rest)

@@ -49,7 +49,7 @@ FOLDERS = {
 
 
 def now(name: str) -> str | None:
-    """The name that a module of before has now; None if there is none."""
+    """The present name of a module by its former one; None if there is none."""
     part, _, rest = name.partition(".")
     for old, new in RENAMED.items():
         if name == old or name.startswith(old + "."):
@@ -64,23 +64,10 @@ def now(name: str) -> str | None:
     return None
 
 
-class _Same(Loader):
-    """Gives the module that stands under another name already."""
+class _Former(MetaPathFinder, Loader):
+    """Finds modules under the names they had, and gives those that stand under the present ones."""
 
-    def __init__(self, real: ModuleType) -> None:
-        self.real, self.spec = real, real.__spec__
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        return self.real
-
-    def exec_module(self, module: ModuleType) -> None:
-        module.__spec__ = self.spec  # the import system has put the former name there
-
-
-class _Former(MetaPathFinder):
-    """Finds modules under the names they had."""
-
-    told = False
+    noted = False
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -93,10 +80,18 @@ class _Former(MetaPathFinder):
             raise ModuleNotFoundError(
                 f"there is no {fullname} any more; write `from depthscope.{part}...`", name=fullname
             )
-        if not _Former.told:
-            _Former.told = True
+        if not _Former.noted:
+            _Former.noted = True
             print(f"note: {fullname} is {name} now; write `from {name} import ...`", file=sys.stderr)
-        return ModuleSpec(fullname, _Same(importlib.import_module(name)))
+        present = importlib.import_module(name)
+        return ModuleSpec(fullname, self, loader_state=(present, present.__spec__))
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return spec.loader_state[0]
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state[1]  # the import system has put the former name there
 
 
 def install() -> None:

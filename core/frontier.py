@@ -1,13 +1,13 @@
 """The frontier: accuracy over difficulty x steps, with its interval and the ceiling, from one pass a batch.
 
 `run` draws its instances, `measure` takes a user's; both assemble the rows that `rows` yields, one difficulty after
-another, so that whoever shows them need not wait for the last. `t75` says from which step on a difficulty is answered.
+another, so that they can be shown before the last is measured. `t75` says from which step on a difficulty is answered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -30,35 +30,6 @@ FEWEST = 3
 
 NO_DIFFICULTY = -1
 """Difficulty of instances that have none: graphs without a path."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is measured at one difficulty; arrays are (T,), as the attributes of `Frontier`.
-
-    Attributes:
-        difficulty: The difficulty, or NO_DIFFICULTY.
-        right: How many answers are right.
-        tpr: Share of right answers among positives.
-        tnr: Share of right answers among negatives.
-        ceiling: Expected accuracy of the observer, or None.
-        n: Instances.
-        distinct: Different instances among them.
-    """
-
-    difficulty: int
-    right: np.ndarray
-    tpr: np.ndarray
-    tnr: np.ndarray
-    ceiling: np.ndarray | None
-    n: int
-    distinct: int
-
-    def __post_init__(self) -> None:
-        for name in ("tpr", "tnr", "ceiling"):
-            values = getattr(self, name)
-            if values is not None and values.shape != self.right.shape:
-                raise ValueError(f"{name} has shape {values.shape}, but right has shape {self.right.shape}")
 
 
 @dataclass(frozen=True)
@@ -90,11 +61,11 @@ class Frontier:
     distinct: np.ndarray
 
     def __post_init__(self) -> None:
-        due = (len(self.difficulty), len(self.steps))
+        expected = (len(self.difficulty), len(self.steps))
         for name in ("accuracy", "tpr", "tnr", "low", "high", "ceiling"):
             values = getattr(self, name)
-            if values is not None and values.shape != due:
-                raise ValueError(f"{name} has shape {values.shape}, but the axes make it {due}")
+            if values is not None and values.shape != expected:
+                raise ValueError(f"{name} has shape {values.shape}, but the axes make it {expected}")
 
 
 def wilson(right: np.ndarray, n: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
@@ -159,8 +130,8 @@ def rows(
     groups: Iterable[tuple[int, Sequence[Any]]],
     steps: int,
     progress: Callable[[int], None] | None = None,
-) -> Iterator[Row]:
-    """Measures one group of instances after another.
+) -> Iterator[Frontier]:
+    """Measures one group of instances after another; each gives a frontier of one row.
 
     Args:
         checkpoint: What is measured.
@@ -185,41 +156,36 @@ def rows(
             done += len(index)
             if progress is not None:
                 progress(done)
-        yield Row(
-            difficulty=difficulty,
-            right=right.sum(0),
-            tpr=_share(right[labels]),
-            tnr=_share(right[~labels]),
-            ceiling=np.mean([instance.ceiling(steps) for instance in instances], axis=0) if bounded else None,
-            n=len(instances),
-            distinct=len(set(instances)),
+        count = len(instances)
+        hits = right.sum(0)
+        low, high = wilson(hits, count)
+        yield Frontier(
+            difficulty=np.array([difficulty]),
+            steps=np.arange(1, steps + 1),
+            accuracy=(hits / count)[None],
+            tpr=_share(right[labels])[None],
+            tnr=_share(right[~labels])[None],
+            low=low[None],
+            high=high[None],
+            ceiling=np.mean([instance.ceiling(steps) for instance in instances], axis=0)[None] if bounded else None,
+            n=np.array([count]),
+            distinct=np.array([len(set(instances))]),
         )
 
 
-def assemble(found: Sequence[Row]) -> Frontier:
+def assemble(parts: Sequence[Frontier]) -> Frontier:
     """The frontier of some rows, in their order.
 
     Raises:
         InputError: If there is no row.
     """
-    if not found:
+    if not parts:
         raise InputError("a frontier needs at least one difficulty")
-    n = np.array([row.n for row in found])
-    right = np.stack([row.right for row in found])
-    low, high = wilson(right, n[:, None])
-    ceilings = [row.ceiling for row in found if row.ceiling is not None]
-    return Frontier(
-        difficulty=np.array([row.difficulty for row in found]),
-        steps=np.arange(1, right.shape[1] + 1),
-        accuracy=right / n[:, None],
-        tpr=np.stack([row.tpr for row in found]),
-        tnr=np.stack([row.tnr for row in found]),
-        low=low,
-        high=high,
-        ceiling=np.stack(ceilings) if ceilings else None,
-        n=n,
-        distinct=np.array([row.distinct for row in found]),
-    )
+    sides = {f.name: [getattr(part, f.name) for part in parts] for f in fields(Frontier)}
+    joined: dict[str, Any] = {
+        name: None if values[0] is None else np.concatenate(values) for name, values in sides.items()
+    }
+    return Frontier(**joined | {"steps": parts[0].steps})
 
 
 def run(
@@ -269,8 +235,8 @@ def measure(
         InputError: If there is no instance, the checkpoint cannot read one, or a number is out of range.
     """
     total = len(instances)
-    found = rows(checkpoint, grouped(instances), steps, progress and (lambda done: progress(done, total)))
-    return assemble(list(found))
+    measured = rows(checkpoint, grouped(instances), steps, progress and (lambda done: progress(done, total)))
+    return assemble(list(measured))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from depthscope.core.errors import InputError
@@ -14,6 +16,18 @@ T = TypeVar("T")
 
 PARTS = ("core", "probes", "figures", "ui", "pages")
 """Folders that were packages of their own before they became parts of `depthscope`."""
+
+
+def name_each(variable: str, texts: Iterable[str], name: Callable[[str], object]) -> None:
+    """Names what the command line gives, and then what an environment variable gives, with commas between.
+
+    The variable then has them all, for the programs that this one starts.
+    """
+    wanted = [*dict.fromkeys(x.strip() for x in (*texts, *os.environ.get(variable, "").split(",")) if x.strip())]
+    for text in wanted:
+        name(text)
+    if wanted:
+        os.environ[variable] = ",".join(wanted)
 
 
 def imported(text: str, what: str, example: str) -> Any:

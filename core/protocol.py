@@ -4,7 +4,7 @@ A model is a start state, a step and a readout, in a torch.nn.Module. `core.mode
 it; a recurrent model of another kind needs the methods of `RecurrentModel` and a `core.config.ModelConfig` as its
 `config`. Three more are used where a model has them:
 
-    steps_for(read)            T when nobody says, for an Encoding or a Batch; without it the instance's own default
+    steps_for(read)            the default T, for an Encoding or a Batch; without it the instance's own default
     notes(steps)               sentences that a reader of a run of T steps should know
     penalty(state, batch)      a cost that training adds, weighted by the recipe (`ponder`)
 
@@ -29,7 +29,7 @@ class Shapes:
         width: d, the width of a state.
         heads: Attention heads; 0 if the model has no attention.
         gate: Whether the model has an update gate.
-        units: Of adapters of before; a gate is always kept as its mean.
+        units: Unused; earlier adapters may set it.
         edits_attention: Whether its context is a `core.model.Context`, in which attention can be cut and scaled.
         edits_gate: Whether the update gate can be set there as well.
         is_local: Whether a step along edges depends on a node's neighbours alone, and can be computed for some nodes.
@@ -91,6 +91,6 @@ class RecurrentModel(Protocol):
 
 
 def steps_of(model: Any, read: Encoding | Batch, default: int) -> int:
-    """T when nobody says: what the model asks for where it does (one step a token, one a block), else the default."""
+    """The default T: what the model itself needs (one step a token, one a block) where it says so."""
     asks = getattr(model, "steps_for", None)
     return default if asks is None else int(asks(read))

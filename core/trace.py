@@ -16,7 +16,6 @@ from depthscope.core import tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.encoding import NEVER, NOTHING, SPARSE_ABOVE, Batch, Encoding, collate
 from depthscope.core.errors import InputError
-from depthscope.core.exchange import frame
 from depthscope.core.files import buffers, zipped
 from depthscope.core.protocol import RecurrentModel, Sink, steps_of
 
@@ -60,7 +59,7 @@ class Trace:
         logits: (T+1,) float32 logit of the answer.
         truth: (T+1, n) int8 value of the task's concept, NOTHING where a node has none.
         known: (T+1, n) bool, whether the oracle has it by that step.
-        notes: Sentences for whoever reads the figures (readout as each node as target, depth rows exhausted, ...).
+        notes: Sentences for readers of the figures (readout as each node as target, depth rows exhausted, ...).
     """
 
     checkpoint: str
@@ -91,7 +90,9 @@ class Trace:
         for name, shape in expected.items():
             got = getattr(self, name).shape
             if got != shape:
-                raise ValueError(f"{name} has shape {got}, but hidden has shape {self.hidden.shape}, so {shape} is due")
+                raise ValueError(
+                    f"{name} has shape {got}, but hidden has shape {self.hidden.shape}, so it should be {shape}"
+                )
 
     @classmethod
     def load(cls, path: Path | str) -> Trace:
@@ -149,6 +150,10 @@ class Trace:
         Raises:
             InputError: If pandas is not installed.
         """
+        try:
+            import pandas  # for this alone
+        except ImportError:
+            raise InputError("a table needs pandas, which is not installed: pip install pandas") from None
         rows, n, width = self.hidden.shape
         empty = np.full((rows, n), np.nan, dtype=np.float32)
         gate, change = empty.copy(), empty.copy()
@@ -166,7 +171,7 @@ class Trace:
             "known": self.known,
             "change": change,
         }
-        return frame.table({k: np.ravel(v) if isinstance(v, np.ndarray) else v for k, v in columns.items()})
+        return pandas.DataFrame({k: np.ravel(v) if isinstance(v, np.ndarray) else v for k, v in columns.items()})
 
     @property
     def steps(self) -> int:
@@ -327,7 +332,7 @@ def record(checkpoint: Checkpoint, instance: Any, steps: int | None = None, keep
 
 
 def default_steps(checkpoint: Checkpoint, instance: Any) -> int:
-    """T when nobody says: the instance's own default, or what the model asks for to read it whole.
+    """The default T: that of the instance, or what the model needs to read all of it.
 
     Raises:
         InputError: If the checkpoint cannot read the instance.
@@ -372,18 +377,18 @@ def _needs_disk(checkpoint: Checkpoint, encodings: Sequence[Encoding], steps: in
     Raises:
         InputError: If it is too large for the disk as well; the message says what would fit.
     """
-    due = size_in_bytes(checkpoint, encodings, steps, keep)
-    if due <= MEMORY_BYTES:
+    size = size_in_bytes(checkpoint, encodings, steps, keep)
+    if size <= MEMORY_BYTES:
         return False
     limit = min(DISK_BYTES, buffers.free_on_disk())
-    if due > limit:
-        parts = {name: size_in_bytes(checkpoint, encodings, steps, [name]) / 2**30 for name in KEPT if name in keep}
-        said = ", ".join(f"{name} {size:.1f}" for name, size in parts.items() if size >= 0.1)
+    if size > limit:
+        each = {name: size_in_bytes(checkpoint, encodings, steps, [name]) / 2**30 for name in KEPT if name in keep}
+        parts = ", ".join(f"{name} {gib:.1f}" for name, gib in each.items() if gib >= 0.1)
         of = "the limit" if limit == DISK_BYTES else "what the disk for temporary files has free"
-        fit = int(steps * limit / due)
+        fit = int(steps * limit / size)
         first = f"run at most {fit} steps" if fit or limit == DISK_BYTES else "free some space there"
         raise InputError(
-            f"a trace of {steps} steps would take {due / 2**30:.1f} GiB ({said}), over {of} of {limit / 2**30:.1f}; "
+            f"a trace of {steps} steps would take {size / 2**30:.1f} GiB ({parts}), over {of} of {limit / 2**30:.1f}; "
             f"{first}, keep less of it (--keep), or take a smaller input"
         )
     return True

@@ -7,11 +7,10 @@ between them in the environment variable DEPTHSCOPE_INSTRUMENTS, for the app as 
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterable
 
 from depthscope.core.errors import InputError
-from depthscope.core.named import named
+from depthscope.core.named import name_each, named
 from depthscope.probes.instrument import Instrument
 
 NAMES = (
@@ -50,9 +49,11 @@ def name_all(instruments: Iterable[str] = ()) -> None:
     Raises:
         InputError: If there is no such instrument, importing it fails, or its name is taken.
     """
-    for text in (*instruments, *os.environ.get(VARIABLE, "").split(",")):
-        if text.strip():
-            instrument = named(text.strip(), Instrument, "an instrument")
-            if instrument.name in (*NAMES, *COMMANDS) or _named.get(instrument.name, instrument) is not instrument:
-                raise InputError(f"there is an instrument {instrument.name!r:.40} already; give yours another name")
-            _named[instrument.name] = instrument
+    name_each(VARIABLE, instruments, _name)
+
+
+def _name(text: str) -> None:
+    instrument = named(text, Instrument, "an instrument")
+    if instrument.name in (*NAMES, *COMMANDS) or _named.get(instrument.name, instrument) is not instrument:
+        raise InputError(f"there is an instrument {instrument.name!r:.40} already; give yours another name")
+    _named[instrument.name] = instrument

@@ -1,8 +1,19 @@
-"""The order of all tests: the slow ones begin, so that several processes end together."""
+"""Of all tests: the environment is restored, and the slow ones begin, so that several processes end together."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+OWN = ("DEPTHSCOPE_ADAPTERS", "DEPTHSCOPE_INSTRUMENTS", "DEPTHSCOPE_TASKS")
+
+
+@pytest.fixture(autouse=True)
+def environment_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command adds to the environment for the programs that it starts goes with its test."""
+    for variable in OWN:
+        monkeypatch.setenv(variable, os.environ.get(variable, ""))
 
 
 @pytest.hookimpl(trylast=True)

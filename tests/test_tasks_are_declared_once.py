@@ -1,6 +1,6 @@
 """Nobody outside a task's folder asks which task it is: no condition, no `match`, no dictionary's key, no class of it.
 
-The table of layouts, the paper's importer, and recipes as data may name tasks.
+The table of layouts and the paper's importer may name tasks.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ PARTS = ("app.py", "pages", "core", "probes", "figures", "ui", "benchmarks")
 NAMES = frozenset(tasks.BUILT_IN)
 CLASSES = frozenset({"GraphInstance", "LogicInstance", "TextInstance"})
 
-MAY = (  # as data: the paper's importer, recipes; inputs made to be broken or timed
+MAY = (  # as data: the paper's importer; inputs made to be broken or timed
     "core/exchange/paper_import.py",
-    "core/training/recipes.py",
     "benchmarks/robustness/fuzz",
     "benchmarks/speed/scale.py",
     "benchmarks/tables/turned_facts.py",

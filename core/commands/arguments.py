@@ -12,29 +12,29 @@ def positive(text: str) -> int:
     try:
         value = int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 is due (got {text!r:.40})") from None
+        value = 0
     if not 1 <= value <= 10**9:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 is due (got {text!r:.40})")
+        raise argparse.ArgumentTypeError(f"should be a whole number from 1 (got {text!r:.40})")
     return value
 
 
 def difficulties(text: str) -> list[int]:
     """Difficulties as `5`, `1-12` or `1,3,8-10`, without repeats."""
-    found: list[int] = []
+    levels: list[int] = []
     for part in text.split(","):
         low, dash, high = part.partition("-")
         try:
             first, last = int(low), int(high if dash else low)
         except ValueError:
             raise argparse.ArgumentTypeError(
-                f"numbers such as 5, 1-12 or 1,3,8-10 are due (got {text!r:.40})"
+                f"should be numbers such as 5, 1-12 or 1,3,8-10 (got {text!r:.40})"
             ) from None
         if not 1 <= first <= last <= MAX_DIFFICULTY or last - first >= MAX_DIFFICULTIES:
             raise argparse.ArgumentTypeError(f"{part!r:.40} is not a range from 1 upwards")
-        found += [value for value in range(first, last + 1) if value not in found]
-        if len(found) > MAX_DIFFICULTIES:
+        levels += [value for value in range(first, last + 1) if value not in levels]
+        if len(levels) > MAX_DIFFICULTIES:
             raise argparse.ArgumentTypeError(f"at most {MAX_DIFFICULTIES} difficulties are measured at once")
-    return found
+    return levels
 
 
 def add_one_run(parser: argparse.ArgumentParser, what: str = "a file, or - for stdin") -> None:

@@ -21,9 +21,9 @@ NAME, SUMMARY = "frontier", "accuracy over difficulty x steps"
 def add(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("checkpoint", metavar="CKPT", help="name, folder, .safetensors file or owner/name on the hub")
-    asked = parser.add_mutually_exclusive_group(required=True)
-    asked.add_argument("--difficulty", type=difficulties, help="such as 5, 1-12 or 1,3,8-10")
-    asked.add_argument("--input", metavar="FILE.jsonl", help="your own instances, one a line as `trace` reads them")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--difficulty", type=difficulties, help="such as 5, 1-12 or 1,3,8-10")
+    source.add_argument("--input", metavar="FILE.jsonl", help="your own instances, one a line as `trace` reads them")
     parser.add_argument(
         "--steps", type=positive, help="T; all of 1..T are measured (default, for a model that says it: what it needs)"
     )

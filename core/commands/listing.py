@@ -17,15 +17,15 @@ def run(args: argparse.Namespace) -> None:
     from depthscope.core.checkpoint import available
     from depthscope.core.files.strict_json import dumps
 
-    found = available()
+    entries = available()
     if args.json:
-        print(dumps(found))
+        print(dumps(entries))
         return
-    if not found:
+    if not entries:
         print("no checkpoints yet: train one with `depthscope train`")
         return
     rows = [["name", "task", "recipe", "parameters", "difficulty", "steps", "sha256"]]
-    for entry in found:
+    for entry in entries:
         trained = [_range(entry[key]) for key in ("difficulty", "steps")]
         size = "?" if entry["parameters"] is None else f"{entry['parameters']:,}"
         rows.append([entry["name"], entry["task"], entry["recipe"], size, *trained, str(entry["sha256"])[:12]])

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("--scheduler is for --backend dask")
     from depthscope.core.sweeps import run as sweep
 
-    found = sweep.run(
+    result = sweep.run(
         sweep.read_plan(args.plan),
         args.out,
         workers=args.workers,
@@ -50,19 +50,19 @@ def run(args: argparse.Namespace) -> None:
         threads=args.threads,
         device=args.device,
     )
-    _print(found, args.json)
-    wrong = [record for record in found if record["status"] != "done"]
+    _print(result, args.json)
+    wrong = [record for record in result if record["status"] != "done"]
     if wrong:
         why = wrong[0]["error"] or "it was stopped"
-        raise InputError(f"{len(wrong)} of {len(found)} runs are not done; {wrong[0]['name']}: {why.splitlines()[-1]}")
+        raise InputError(f"{len(wrong)} of {len(result)} runs are not done; {wrong[0]['name']}: {why.splitlines()[-1]}")
 
 
-def _print(found: list[dict[str, Any]], as_json: bool) -> None:
+def _print(result: list[dict[str, Any]], as_json: bool) -> None:
     from depthscope.core.files.strict_json import dumps
     from depthscope.core.sweeps.records import line
 
     if as_json:
-        print(dumps(found))
+        print(dumps(result))
         return
-    for record in found:
+    for record in result:
         print(line(record))

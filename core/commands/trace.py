@@ -75,10 +75,10 @@ def _run_one(args: argparse.Namespace, opened: Checkpoint, content: bytes) -> No
     if args.json:
         print(dumps(answer))
         return
-    asked = f", from {answer['source']!r} to {answer['target']!r}" if "source" in answer else ""
-    asked = f", {answer['question']!r}" if "question" in answer else asked
+    question = f", from {answer['source']!r} to {answer['target']!r}" if "source" in answer else ""
+    question = f", {answer['question']!r}" if "question" in answer else question
     label = "unknown" if answer["label"] is None else answer["label"]
-    print(f"{opened.name}{asked}: label {label}, answer {answer['answer']} after {answer['steps']} steps")
+    print(f"{opened.name}{question}: label {label}, answer {answer['answer']} after {answer['steps']} steps")
     for note in answer["notes"]:
         print(f"- {note}")
     print("step answer     logit")

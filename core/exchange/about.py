@@ -25,7 +25,7 @@ class About:
         training: What it was trained on.
         accuracy: Accuracy by difficulty in the last validation of its training; empty where it does not say.
         card: Its README.md.
-        card_is_original: Whether that is as it was written with the weights; true where nobody knows.
+        card_is_original: Whether that is as it was written with the weights; true where that is unknown.
     """
 
     entry: dict[str, Any]
@@ -73,10 +73,10 @@ def about(folder: Path) -> About:
 def reached(metrics: dict[str, Any]) -> dict[int, float]:
     """Accuracy by difficulty in the last validation of a training, in order; empty where the metrics have none."""
     try:
-        found = {int(k): float(v) for k, v in metrics["validation"][-1]["accuracy"].items()}
+        accuracy = {int(k): float(v) for k, v in metrics["validation"][-1]["accuracy"].items()}
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError):
         return {}
-    return {k: found[k] for k in sorted(found) if math.isfinite(found[k]) and 0 <= found[k] <= 1}
+    return {k: accuracy[k] for k in sorted(accuracy) if math.isfinite(accuracy[k]) and 0 <= accuracy[k] <= 1}
 
 
 def _is_range(value: Any) -> bool:

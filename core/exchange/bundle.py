@@ -1,4 +1,4 @@
-"""A checkpoint as loose files or one zip: taken in within bounds from whoever sends it, and given out as it is.
+"""A checkpoint as loose files or one zip: read within bounds from any sender, and given out as it is.
 
 Owns which files a checkpoint has and what a zip of them may look like. No path that a file carries is ever opened:
 members are known by their last name, and written under names of ours. Whether they fit is `core.checkpoint`'s business.
@@ -54,7 +54,7 @@ def gather(files: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
     Raises:
         InputError: If a file is none of a checkpoint's, is there twice, is too large together, or one is missing.
     """
-    found: dict[str, bytes] = {}
+    result: dict[str, bytes] = {}
     for given, content in files:
         name = given.replace("\\", "/").rpartition("/")[2]
         if name == LEFT_BEHIND:
@@ -63,15 +63,15 @@ def gather(files: Iterable[tuple[str, bytes]]) -> dict[str, bytes]:
             name = WEIGHTS
         if name not in FILES:
             raise InputError(f"{given!r:.80} is no file of a checkpoint; those are {', '.join(FILES)}")
-        if name in found:
+        if name in result:
             raise InputError(f"there are two files {name}; open one checkpoint at a time")
-        found[name] = content
-    if sum(map(len, found.values())) > MAX_BYTES:
+        result[name] = content
+    if sum(map(len, result.values())) > MAX_BYTES:
         raise InputError(f"a checkpoint here may have {MAX_BYTES >> 20} MB, and this has more")
     for name in DUE:
-        if name not in found:
+        if name not in result:
             raise InputError(f"{name} is missing; a checkpoint has at least {' and '.join(DUE)}")
-    return found
+    return result
 
 
 def unpack(content: bytes) -> dict[str, bytes]:
@@ -163,13 +163,13 @@ def write(files: Mapping[str, bytes], folder: Path) -> None:
             raise InputError(f"there is a checkpoint {folder.name} already; choose another name")
 
 
-def keep(folder: Path, name: str, root: Path = checkpoint.CHECKPOINTS) -> Path:
+def keep(folder: Path, name: str, root: Path | None = None) -> Path:
     """Copies a checkpoint to those that are found by name; its config.json then says that name.
 
     Args:
         folder: Where it lies.
         name: What it is to be called; letters, digits, dots, dashes and underscores.
-        root: Where those found by name lie.
+        root: Where it is kept; None for the last of `checkpoint.roots`.
 
     Raises:
         InputError: If it is not whole, the name is not allowed, or there is a checkpoint of that name already.
@@ -192,8 +192,11 @@ def keep(folder: Path, name: str, root: Path = checkpoint.CHECKPOINTS) -> Path:
     }
     beside = {name: content for name, content in files.items() if name not in (CONFIG, WEIGHTS, LOG)}
     files[CONFIG] = checkpoint.written(digests.sealed(plain({**settings, **whole}), beside))
-    write(files, root / name)
-    return root / name
+    place = (root or checkpoint.roots()[-1]) / name
+    if root is None and checkpoint.folder_of(name).exists():
+        raise InputError(f"there is a checkpoint {name} already; choose another name")
+    write(files, place)
+    return place
 
 
 def sanitised(name: str) -> str:
@@ -208,7 +211,7 @@ def sanitised(name: str) -> str:
 def name_in(files: Mapping[str, bytes]) -> str | None:
     """The name that a checkpoint's config.json says, None if it says none."""
     try:
-        said = json.loads(files[CONFIG]).get("name")
+        name = json.loads(files[CONFIG]).get("name")
     except (KeyError, ValueError, AttributeError, RecursionError):
         return None
-    return said if isinstance(said, str) and said else None
+    return name if isinstance(name, str) and name else None

@@ -28,11 +28,11 @@ def differences(first: Checkpoint, second: Checkpoint) -> list[tuple[str, Any, A
 
 
 def _settings(side: Checkpoint) -> dict[str, Any]:
-    found: dict[str, Any] = {"kind": side.kind, "parameters": sum(p.numel() for p in side.model.parameters())}
+    settings: dict[str, Any] = {"kind": side.kind, "parameters": sum(p.numel() for p in side.model.parameters())}
     recipe = side.training.get("recipe")
     recipe = {k: v for k, v in recipe.items() if k not in ("model", "name", "task")} if isinstance(recipe, dict) else {}
     training = recipe | {k: v for k, v in side.training.items() if k not in CIRCUMSTANCES}
     for part, values in (("model", asdict(side.config)), ("training", training)):
         for name, value in values.items():
-            found[f"{part}.{name}"] = list(value) if isinstance(value, tuple) else value
-    return found
+            settings[f"{part}.{name}"] = list(value) if isinstance(value, tuple) else value
+    return settings

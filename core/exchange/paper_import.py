@@ -1,7 +1,7 @@
 """Weights in the format of the paper's release become ours: the only place that reads a `.pt` file.
 
 The paper's code saves a plain state dict for each of its three tasks. Sizes are read off the tensors; what cannot be
-read off them (heads, activation, rotary base) is as in the paper.
+read off them (heads, activation, rotary base) is that of the recipe `paper`.
 
 Source: arXiv 2603.21676 and its public code, for the names.
 """
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +21,9 @@ from depthscope.core.checkpoint import save
 from depthscope.core.config import ModelConfig
 from depthscope.core.errors import InputError
 from depthscope.core.exchange import bundle
+from depthscope.core.files.strict_json import plain
 from depthscope.core.model import DepthRecurrentTransformer
+from depthscope.core.training.recipes import RECIPES
 
 MAX_DESCRIPTION = 8 << 10
 """Bytes of the list of tensors, twice that of the paper; torch needs half a minute to complain of a long one."""
@@ -28,16 +31,8 @@ MAX_DESCRIPTION = 8 << 10
 HEAD_WIDTH = 32
 """Width of one head in all three of the paper's models; the weights alone do not tell the number of heads."""
 
-VOCABULARY = {"graph": 27, "logic": 9, "text": 54}
-"""Tokens of each task: padding and A..Z; padding, [CLS] and T F & | ! ( ); padding, [CLS], [SEP], 20 names, 25 relation
-words and 6 words."""
-
-TRAINING: dict[str, dict[str, Any]] = {
-    "graph": {"difficulty": [1, 5], "steps": [5, 8], "data": "paper"},
-    "logic": {"difficulty": [1, 8], "steps": [4, 16], "data": "paper"},
-    "text": {"difficulty": [2, 5], "steps": [1, 12], "data": "paper"},
-}
-"""What the paper trained on."""
+PAPER = {recipe.task: recipe for recipe in RECIPES if recipe.name == "paper"}
+"""What the paper trained, by task."""
 
 SHARED = {
     "token_emb.weight": "token.weight",
@@ -62,7 +57,7 @@ TOKEN_BLOCK = {"out_proj.": "out.", "ffn.0.": "up.", "ffn.3.": "down.", "norm1."
 ROPE = ("rope.inv_freq", "rope.cos_cache", "rope.sin_cache")
 
 
-def import_paper(file: Path, task: str) -> tuple[DepthRecurrentTransformer, ModelConfig, tuple[str, ...]]:
+def import_paper(file: Path, task: str) -> tuple[DepthRecurrentTransformer, tuple[str, ...]]:
     """Reads a state dict of the paper's code.
 
     Args:
@@ -70,29 +65,29 @@ def import_paper(file: Path, task: str) -> tuple[DepthRecurrentTransformer, Mode
         task: "graph", "logic" or "text".
 
     Returns:
-        The model in eval mode, its config, and sentences about what was assumed.
+        The model in eval mode, and sentences about what was assumed.
 
     Raises:
         InputError: If the file cannot be read as weights alone, or they are not those of the task's model.
     """
-    if task not in VOCABULARY:
-        raise InputError(f"the paper has no task {task!r}; its tasks are {', '.join(VOCABULARY)}")
+    if task not in PAPER:
+        raise InputError(f"the paper has no task {task!r}; its tasks are {', '.join(PAPER)}")
     theirs = _read(file)
     config = _config(theirs, task, file)
     with torch.device("meta"):  # no memory before the shapes are known to be right
         model = DepthRecurrentTransformer(config)
     ours = _renamed(theirs, task, file)
-    due = model.state_dict()
+    expected = model.state_dict()
     for name, tensor in ours.items():
-        if tensor.shape != due[name].shape:
-            got, asked = tuple(tensor.shape), tuple(due[name].shape)
-            raise InputError(f"{file}: the weights that become {name} have shape {got}, but {asked} is due")
+        if tensor.shape != expected[name].shape:
+            got, wanted = tuple(tensor.shape), tuple(expected[name].shape)
+            raise InputError(f"{file}: the weights that become {name} have shape {got}, but {wanted} is expected")
     model.load_state_dict(ours, assign=True)
     notes = [f"{config.heads} heads of width {HEAD_WIDTH}, as in the paper; the weights do not tell"]
     if task != "graph":
         _check_rope(theirs, model, file)
         notes.append("the tables of rotary positions are computed; those in the file are the same and were left out")
-    return model.eval(), config, tuple(notes)
+    return model.eval(), tuple(notes)
 
 
 def task_of(file: Path) -> str:
@@ -102,11 +97,11 @@ def task_of(file: Path) -> str:
         InputError: If the file cannot be read as weights alone, or it is no model of the paper.
     """
     vocabulary, _ = _size(_read(file), "token_emb.weight", file)
-    found = next((task for task, size in VOCABULARY.items() if size == vocabulary), None)
-    if found is None:
-        known = ", ".join(f"{size} ({task})" for task, size in VOCABULARY.items())
-        raise InputError(f"{file} has {vocabulary} tokens, but the models of the paper have {known}")
-    return found
+    for task, recipe in PAPER.items():
+        if recipe.model.vocabulary == vocabulary:
+            return task
+    known = ", ".join(f"{recipe.model.vocabulary} ({task})" for task, recipe in PAPER.items())
+    raise InputError(f"{file} has {vocabulary} tokens, but the models of the paper have {known}")
 
 
 def card(name: str, file: str, task: str, notes: tuple[str, ...]) -> str:
@@ -138,9 +133,10 @@ def convert(file: Path, task: str, out: Path, name: str, called: str | None = No
     Raises:
         InputError: As `import_paper`.
     """
-    model, _, notes = import_paper(file, task)
+    model, notes = import_paper(file, task)
     about = card(name, called or file.name, task, notes)
-    save(out, model, name=name, recipe="paper", training=TRAINING[task], metrics={}, card=about)
+    training = {key: plain(getattr(PAPER[task], key)) for key in ("difficulty", "steps", "data")}
+    save(out, model, name=name, recipe="paper", training=training, metrics={}, card=about)
     return notes
 
 
@@ -150,7 +146,7 @@ def _read(file: Path) -> dict[str, Tensor]:
     if size > bundle.MAX_BYTES:
         raise InputError(f"{file} is too large: a checkpoint may have {bundle.MAX_BYTES >> 20} MB (got {size >> 20:,})")
     if not zipfile.is_zipfile(file):
-        raise InputError(f"{file} is truncated or was not written by torch.save (a zip file is due)")
+        raise InputError(f"{file} is truncated or was not written by torch.save (which writes a zip file)")
     try:
         with zipfile.ZipFile(file) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
@@ -187,41 +183,22 @@ def _read(file: Path) -> dict[str, Tensor]:
 def _config(theirs: dict[str, Tensor], task: str, file: Path) -> ModelConfig:
     """The architecture, its sizes read off the tensors."""
     if ("source_role_emb" in theirs) != (task == "graph"):
-        found = "a graph model" if task != "graph" else "a model of logic or text"
-        raise InputError(f"{file} does not hold a {task} model of the paper, but rather {found}; see --task")
+        other = "a graph model" if task != "graph" else "a model of logic or text"
+        raise InputError(f"{file} does not hold a {task} model of the paper, but rather {other}; see --task")
     up = "thinking_block.layer.linear1.weight" if task == "graph" else "thinking_block.ffn.0.weight"
     vocabulary, width = _size(theirs, "token_emb.weight", file)
     rows, _ = _size(theirs, "thinking_block.depth_emb.weight", file)
     hidden, _ = _size(theirs, up, file)
-    if vocabulary != VOCABULARY[task]:
-        others = [name for name, size in VOCABULARY.items() if size == vocabulary]
+    paper = PAPER[task].model
+    if vocabulary != paper.vocabulary:
+        others = [name for name, recipe in PAPER.items() if recipe.model.vocabulary == vocabulary]
         hint = f"; it looks like the {others[0]} model" if others else ""
-        due = VOCABULARY[task]
-        raise InputError(f"{file} has {vocabulary} tokens, but the paper's {task} task has {due}{hint}")
+        raise InputError(f"{file} has {vocabulary} tokens, but the paper's {task} task has {paper.vocabulary}{hint}")
     if width % HEAD_WIDTH:
         raise InputError(
             f"{file} has states of width {width}, which is not a multiple of {HEAD_WIDTH}, a head of the paper"
         )
-    graph = task == "graph"
-    kind: Literal["graph", "logic", "text"] = "graph" if graph else "logic" if task == "logic" else "text"
-    return ModelConfig(
-        task=kind,
-        vocabulary=vocabulary,
-        width=width,
-        heads=width // HEAD_WIDTH,
-        mlp_width=hidden,
-        attention="edges" if graph else "full",
-        readout="pair" if graph else "cls",
-        activation="relu" if graph else "gelu",
-        position="none" if graph else "rope",
-        identity="none" if task == "logic" else "vocabulary",
-        depth_embedding=rows,
-        recall=False,
-        state_norm=False,
-        gate_bias=-2.0,
-        layer_scale=None if graph else 1e-4,
-        dropout=0.1,
-    )
+    return replace(paper, width=width, heads=width // HEAD_WIDTH, mlp_width=hidden, depth_embedding=rows)
 
 
 def _size(theirs: dict[str, Tensor], name: str, file: Path) -> tuple[int, int]:

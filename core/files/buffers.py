@@ -1,4 +1,4 @@
-"""Room for recordings: memory, taken again from those that nobody holds any more, and files for what is too large.
+"""Room for recordings: memory, reused once no array looks at it, and files for what is too large.
 
 The system hands out fresh pages one by one and zeroes each, which costs a recording of 64 instances more than all that
 it writes. Here a block is used again once the last array that looks at it is gone, which CPython's reference count
@@ -63,11 +63,11 @@ def take(*shape: int) -> np.ndarray:
 def _forget(coming: int) -> None:
     """Lets go of the oldest free blocks until what is coming fits; blocks in use cost nothing to list."""
     free = [i for i in range(len(_blocks)) if sys.getrefcount(_blocks[i]) == 2]
-    held = sum(_blocks[i].nbytes for i in free) + coming
+    total = sum(_blocks[i].nbytes for i in free) + coming
     for i in free:
-        if held <= KEPT_BYTES:
+        if total <= KEPT_BYTES:
             break
-        held -= _blocks[i].nbytes
+        total -= _blocks[i].nbytes
         _blocks[i] = np.empty(0, dtype=np.float32)
     _blocks[:] = [block for block in _blocks if block.size]
 

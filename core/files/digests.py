@@ -1,8 +1,8 @@
 """Digests by which damage to the files of a checkpoint is noticed.
 
 A checkpoint's config.json is its index: "sha256" is that of the weights, "files" those of the other files, and "digest"
-that of what config.json itself says, without "digest", as JSON in one canonical form. Whoever reads a file holds it
-against the index. Checkpoints without an index (written by others, or by earlier versions) are taken as they are.
+that of what config.json itself says, without "digest", as JSON in one canonical form. A file is compared with the index
+when it is read. Checkpoints without an index (written by others, or by earlier versions) are taken as they are.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def sealed(settings: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str,
 
 def indexed(settings: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
     """The same by the digests of the other files."""
-    said = {k: v for k, v in settings.items() if k not in (FILES, DIGEST)} | {FILES: dict(sorted(files.items()))}
-    return {**said, DIGEST: of_values(said)}
+    content = {k: v for k, v in settings.items() if k not in (FILES, DIGEST)} | {FILES: dict(sorted(files.items()))}
+    return {**content, DIGEST: of_values(content)}
 
 
 def check_settings(settings: Mapping[str, Any], path: Path) -> None:
-    """Holds what a config.json says against its digest.
+    """Compares what a config.json says with its digest.
 
     Raises:
         InputError: If it was changed since it was written.
@@ -56,15 +56,15 @@ def check_settings(settings: Mapping[str, Any], path: Path) -> None:
         if "sha256" in settings and (unknown := sorted(settings.keys() - KNOWN)):
             raise InputError(f"{path}: unknown field {unknown[0]!r:.80}; {_ways(path)}")
         return
-    said = {k: v for k, v in settings.items() if k != DIGEST}
+    content = {k: v for k, v in settings.items() if k != DIGEST}
     files = settings.get(FILES)
     whole = isinstance(files, dict) and all(isinstance(v, str) for v in files.values())
-    if not whole or settings.get(DIGEST) != of_values(said):
+    if not whole or settings.get(DIGEST) != of_values(content):
         raise InputError(f"{path} was changed since it was written; {_ways(path)}")
 
 
 def check(settings: Mapping[str, Any], path: Path, content: bytes | None) -> None:
-    """Holds a file against the index of its checkpoint.
+    """Compares a file with the index of its checkpoint.
 
     Args:
         settings: What its config.json says.
@@ -74,12 +74,12 @@ def check(settings: Mapping[str, Any], path: Path, content: bytes | None) -> Non
     Raises:
         InputError: If the index has another digest for it, or it is gone.
     """
-    due = settings.get(FILES, {}).get(path.name)
-    if due is None:
+    expected = settings.get(FILES, {}).get(path.name)
+    if expected is None:
         return
     if content is None:
         raise InputError(f"{path.parent} is not a whole checkpoint: {path.name} is missing; {_ways(path)}")
-    if of(content) != due:
+    if of(content) != expected:
         raise InputError(f"{path} was changed since it was written; {_ways(path)}")
 
 

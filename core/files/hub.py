@@ -14,13 +14,15 @@ MAX_BYTES = 2 << 30
 """Larger files are not fetched."""
 
 
-def download(repository: str, due: tuple[str, ...], welcome: tuple[str, ...] = (), max_bytes: int = MAX_BYTES) -> Path:
+def download(
+    repository: str, required: tuple[str, ...], optional: tuple[str, ...] = (), max_bytes: int = MAX_BYTES
+) -> Path:
     """Fetches files of a repository "owner/name".
 
     Args:
         repository: Its id.
-        due: Files without which it is of no use.
-        welcome: Files that are fetched if they are there.
+        required: Files without which it is of no use.
+        optional: Files that are fetched if they are there.
         max_bytes: Larger files are not fetched.
 
     Returns:
@@ -35,14 +37,14 @@ def download(repository: str, due: tuple[str, ...], welcome: tuple[str, ...] = (
     from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
     folder = Path()
-    for file in (*due, *welcome):
+    for file in (*required, *optional):
         try:
             size = get_hf_file_metadata(hf_hub_url(repository, file), timeout=SECONDS).size or 0
             if size > max_bytes:
                 raise InputError(f"{file} of {repository!r} on the hub has {size / 2**30:.1f} GiB, which is too large")
             folder = Path(hf_hub_download(repository, file)).parent
         except EntryNotFoundError:
-            if file in due:
+            if file in required:
                 raise InputError(f"{repository!r} on the Hugging Face hub has no {file}") from None
         except HfHubHTTPError as error:  # the hub answered: no such repository, or it is private
             status = error.response.status_code
@@ -52,18 +54,18 @@ def download(repository: str, due: tuple[str, ...], welcome: tuple[str, ...] = (
                 raise InputError(
                     f"{file} of {repository!r} cannot be kept in the hub's cache: {atomic.reason(error)}"
                 ) from None
-            folder = _cached(repository, file, file in due) or folder
+            folder = _cached(repository, file, file in required) or folder
     return folder
 
 
-def _cached(repository: str, file: str, due: bool) -> Path | None:
+def _cached(repository: str, file: str, required: bool) -> Path | None:
     """Where an earlier download left a file."""
     from huggingface_hub import hf_hub_download
 
     try:
         return Path(hf_hub_download(repository, file, local_files_only=True)).parent
     except OSError:
-        if not due:
+        if not required:
             return None
         raise InputError(
             f"{repository!r} is no checkpoint here, and the Hugging Face hub, where that could be a repository, "

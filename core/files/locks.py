@@ -54,7 +54,7 @@ def alone_in(folder: Path) -> Iterator[bool]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether someone holds the lock on a file; true where the file may not be written, and so nobody can tell."""
+    """Whether the lock on a file is held; true where the file may not be written, so that this cannot be known."""
     if not path.exists():
         return False
     try:

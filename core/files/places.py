@@ -14,6 +14,11 @@ IMPORTS = ROOT if IS_CHECKOUT else ROOT.parent
 """A process that starts in this folder finds `depthscope`."""
 
 
+def install(extra: str) -> str:
+    """The command that adds an extra to this installation."""
+    return f"pip install -e '.[{extra}]'" if IS_CHECKOUT else f"pip install 'depthscope[{extra}]'"
+
+
 def home() -> Path:
     """The checkout; once installed, a folder of the user's: DEPTHSCOPE_HOME, or ~/.depthscope."""
     return ROOT if IS_CHECKOUT else Path(os.environ.get("DEPTHSCOPE_HOME") or Path.home() / ".depthscope")

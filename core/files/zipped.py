@@ -25,14 +25,14 @@ def arrays(path: Path, needed: Sequence[str], version: int) -> dict[str, np.ndar
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-        given = int(found.pop("version", np.array(1)))
+            result = {name: file[name] for name in file.files}
+        given = int(result.pop("version", np.array(1)))
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
     except (OSError, ValueError, TypeError, AttributeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
         raise InputError(f"{path} is no npz that can be read") from None
     if given > version:
         raise InputError(f"{path} is of version {given}, and this program reads up to {version}; install a newer one")
-    if lacking := [name for name in needed if name not in found]:
+    if lacking := [name for name in needed if name not in result]:
         raise InputError(f"{path} is no trace: it lacks {lacking[0]}")
-    return found
+    return result

@@ -6,7 +6,6 @@ config.json says is looked up here, and nothing is imported for it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,7 +17,7 @@ from depthscope.core.kinds.act import AdaptiveComputation
 from depthscope.core.kinds.fixed_depth import FixedDepth
 from depthscope.core.kinds.gru import TokenReader
 from depthscope.core.model import DepthRecurrentTransformer
-from depthscope.core.named import MODULE_NAME, imported
+from depthscope.core.named import MODULE_NAME, imported, name_each
 
 DEFAULT = "depth-recurrent"
 """The kind of a checkpoint that names none."""
@@ -58,11 +57,11 @@ def name(adapter: str) -> type[nn.Module]:
     """
     if adapter in _named:
         return _named[adapter]
-    found = imported(adapter, "an adapter", "MODULE:CLASS, such as mine.clock:Clock")
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+    model_class = imported(adapter, "an adapter", "MODULE:CLASS, such as mine.clock:Clock")
+    if not (isinstance(model_class, type) and issubclass(model_class, nn.Module)):
         raise InputError(f"{adapter} is not a class of torch.nn.Module, so it has no weights to load")
-    _named[adapter] = found
-    return found
+    _named[adapter] = model_class
+    return model_class
 
 
 def name_all(adapters: Iterable[str] = ()) -> None:
@@ -71,9 +70,7 @@ def name_all(adapters: Iterable[str] = ()) -> None:
     Raises:
         InputError: As `name`.
     """
-    for adapter in (*adapters, *os.environ.get(VARIABLE, "").split(",")):
-        if adapter.strip():
-            name(adapter.strip())
+    name_each(VARIABLE, adapters, name)
 
 
 def find(kind: str) -> type[nn.Module]:
@@ -82,9 +79,9 @@ def find(kind: str) -> type[nn.Module]:
     Raises:
         InputError: If it is neither built in nor named.
     """
-    found = BUILT_IN.get(kind) or _named.get(kind)
-    if found is not None:
-        return found
+    model_class = BUILT_IN.get(kind) or _named.get(kind)
+    if model_class is not None:
+        return model_class
     if MODULE_NAME.fullmatch(kind):
         raise InputError(
             f"its kind {kind!r:.120} is Python, which no checkpoint loads by itself; if you trust it, name it at "
@@ -99,8 +96,8 @@ def make(kind: str, config: ModelConfig) -> Any:
     Raises:
         InputError: If there is no such kind, or it cannot be made with this config.
     """
-    found: Any = find(kind)
-    return found(config)
+    model_class: Any = find(kind)
+    return model_class(config)
 
 
 def kind_of(model: nn.Module) -> str:
@@ -109,8 +106,8 @@ def kind_of(model: nn.Module) -> str:
     Raises:
         ValueError: If its class has no name under which it could be imported again.
     """
-    for kind, found in (*BUILT_IN.items(), *_named.items()):
-        if type(model) is found:
+    for kind, model_class in (*BUILT_IN.items(), *_named.items()):
+        if type(model) is model_class:
             return kind
     kind = f"{type(model).__module__}:{type(model).__qualname__}"
     if kind.startswith("__main__:") or not MODULE_NAME.fullmatch(kind):

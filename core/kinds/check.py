@@ -7,7 +7,6 @@ least one, and to be whole for each that it takes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,36 +17,22 @@ from torch import Tensor, nn
 from depthscope.core import tasks
 from depthscope.core.config import ModelConfig
 from depthscope.core.encoding import Batch, collate
-from depthscope.core.kinds.findings import Finding, Wrong, first_line, of_error, tried
+from depthscope.core.kinds.findings import Finding, Wrong, by_docstring, first_line, of_error, tried
 from depthscope.core.protocol import Shapes, Sink, steps_of
 
 STEPS = 5
 TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True)
-class Presentation:
-    """Instances as a class is shown them.
-
-    Attributes:
-        name: What it is called.
-        config: Of the model that is tried.
-    """
-
-    name: str
-    config: ModelConfig
-
-
-def _presentation(name: str, task: str, vocabulary: int, **settings: Any) -> Presentation:
-    small = {"width": 16, "heads": 2, "mlp_width": 16, "depth_embedding": STEPS}
-    return Presentation(name, ModelConfig(task, vocabulary, **small, **settings))
+def _small(task: str, vocabulary: int, **settings: Any) -> ModelConfig:
+    return ModelConfig(task, vocabulary, width=16, heads=2, mlp_width=16, depth_embedding=STEPS, **settings)
 
 
 PRESENTATIONS = (
-    _presentation("graph", "graph", 2),
-    _presentation("tree", "logic", 10),
-    _presentation("tokens", "logic", 10, attention="full", position="rope"),
-    _presentation("reading", "logic", 10, attention="none"),
+    ("graph", _small("graph", 2)),
+    ("tree", _small("logic", 10)),
+    ("tokens", _small("logic", 10, attention="full", position="rope")),
+    ("reading", _small("logic", 10, attention="none")),
 )
 """What a class is tried on: graphs along their edges; formulas as trees, as tokens, and as tokens read in turn."""
 
@@ -66,32 +51,30 @@ def check(adapter: type[nn.Module], task: str | None = None) -> list[Finding]:
     """
     if task is not None:
         tasks.get(task)
-    among = [each for each in PRESENTATIONS if task in (None, each.config.task)]
+    among = [(name, config) for name, config in PRESENTATIONS if task in (None, config.task)]
     missing = [method for method in METHODS if not callable(getattr(adapter, method, None))]
-    found = [
-        Finding("", method, method not in missing, "" if method not in missing else "the class has no such method")
+    findings = [
+        Finding("", method, method not in missing, "the class has no such method" if method in missing else "")
         for method in METHODS
     ]
     if missing:
-        return found
+        return findings
     refused = []
-    for each in among:
+    for name, config in among:
         try:
             torch.manual_seed(0)
-            model: Any = adapter(each.config)  # pyright: ignore[reportCallIssue]
+            model: Any = adapter(config)  # pyright: ignore[reportCallIssue]
         except ValueError as error:  # InputError is one
-            refused.append(f"{each.name}: {first_line(error)}")
-            continue
+            refused.append(f"{name}: {first_line(error)}")
         except Exception as error:
-            found.append(of_error(each.name, "made with a ModelConfig", error))
-            continue
-        trial = Trial(model.eval(), each.config, adapter)
-        found += [tried(each.name, what, partial(test, trial)) for what, test in TESTS if trial.takes(test)]
+            findings.append(of_error(name, "made with a ModelConfig", error))
+        else:
+            trial = Trial(model.eval(), config, adapter)
+            findings += [tried(name, what, partial(test, trial)) for what, test in TESTS.items() if trial.takes(test)]
     if len(refused) == len(among):
-        found.append(
-            Finding("", "reads something", False, "it refuses every config it was tried with: " + "; ".join(refused))
-        )
-    return found
+        says = "it refuses every config it was tried with: " + "; ".join(refused)
+        findings.append(Finding("", "reads something", False, says))
+    return findings
 
 
 def _same(a: Tensor, b: Tensor, what: str, tolerance: float = TOLERANCE) -> None:
@@ -118,8 +101,13 @@ def _run(model: Any, batch: Batch, steps: int, start: Tensor | None = None, at: 
     return states
 
 
+def _last(model: Any, batch: Batch) -> Tensor:
+    """The state after all steps."""
+    return _run(model, batch, STEPS)[-1]
+
+
 class Trial:
-    """A model of the class under one presentation, and small instances of it; each method is one test."""
+    """A model of the class under one presentation, and small instances of it; a test is called by its docstring."""
 
     def __init__(self, model: Any, config: ModelConfig, adapter: type[nn.Module]) -> None:
         self.model, self.config, self.adapter = model, config, adapter
@@ -134,7 +122,7 @@ class Trial:
         return test is not Trial.edge_list or self.config.attention == "edges"
 
     def about(self) -> None:
-        """`config`, `shapes` and parameters are there."""
+        """Config, shapes and parameters."""
         if self.model.config != self.config:
             raise Wrong("`config` should be the ModelConfig that the class was made with")
         if not isinstance(self.model.shapes, Shapes):
@@ -143,36 +131,28 @@ class Trial:
             raise Wrong("the model has no parameters, so nothing says on which device it is")
 
     def states(self) -> None:
-        """States have the shape that `shapes` says, and are finite."""
+        """States of the right shape, and finite."""
         for t, state in enumerate(_run(self.model, self.batch, STEPS)):
             _shaped(state, (self.b, self.n, self.model.shapes.width), f"the state after {t} steps")
 
     def readouts(self) -> None:
-        """One state is read out as it is among many."""
+        """Readout of one state and of many."""
         kept = torch.stack(_run(self.model, self.batch, STEPS))
         for given, lead in ((kept[-1], ()), (kept, (STEPS + 1,))):
             answer, node = self.model.readout(given, self.batch)
             _shaped(answer, (*lead, self.b), f"the answer's logit of states {tuple(given.shape)}")
             if node is not None:
                 _shaped(node, (*lead, self.b, self.n), f"the nodes' logits of states {tuple(given.shape)}")
-        answer, node = self.model.readout(kept, self.batch)
-        _same(
-            answer[-1],
-            self.model.readout(kept[-1], self.batch)[0],
-            "the last of many read out at once, and read out alone",
-        )
+        many, one = (self.model.readout(x, self.batch)[0] for x in (kept, kept[-1]))
+        _same(many[-1], one, "the last of many read out at once, and read out alone")
 
     def deterministic(self) -> None:
-        """Two runs are the same."""
-        _same(
-            _run(self.model, self.batch, STEPS)[-1],
-            _run(self.model, self.batch, STEPS)[-1],
-            "two runs in eval mode",
-            0.0,
-        )
+        """Deterministic in eval mode."""
+        first, second = (_last(self.model, self.batch) for _ in range(2))
+        _same(first, second, "two runs in eval mode", 0.0)
 
     def alone(self) -> None:
-        """A run goes on from a kept state."""
+        """A step depends on its state and t alone."""
         kept = _run(self.model, self.batch, STEPS)
         again = _run(self.model, self.batch, STEPS, start=kept[2].clone(), at=2)
         _same(again[-1], kept[-1], "a run, and its second half from the kept state of step 2", 0.0)
@@ -186,29 +166,24 @@ class Trial:
         _same(state, before, "the state given to `step`, before and after", 0.0)
 
     def padding(self) -> None:
-        """An instance is the same with others in the batch, and alone."""
-        together = _run(self.model, self.batch, STEPS)[-1]
+        """Padding changes nothing."""
+        together = _last(self.model, self.batch)
         answers = self.model.readout(together, self.batch)[0]
         for i, encoding in enumerate(self.encodings):
             single = collate([encoding])
-            state = _run(self.model, single, STEPS)[-1]
+            state = _last(self.model, single)
+            answer = self.model.readout(state, single)[0]
             _same(together[i : i + 1, : encoding.n_nodes], state, "the states of an instance with others, and alone")
-            _same(
-                answers[i : i + 1],
-                self.model.readout(state, single)[0],
-                "an answer with others in the batch, and alone",
-            )
+            _same(answers[i : i + 1], answer, "an answer with others in the batch, and alone")
 
     def edge_list(self) -> None:
         """An edge list gives what the mask gives."""
-        dense, sparse = (
-            self.model.readout(_run(self.model, given, STEPS)[-1], given)[0]
-            for given in (collate(self.encodings, sparse=False), collate(self.encodings, sparse=True))
-        )
+        both = (collate(self.encodings, sparse=False), collate(self.encodings, sparse=True))
+        dense, sparse = (self.model.readout(_last(self.model, batch), batch)[0] for batch in both)
         _same(sparse, dense, "answers with `edge_index`, as large graphs have it, and with `allowed`")
 
     def traced(self) -> None:
-        """A step with a sink is the plain step, and fills the sink."""
+        """A traced step is the plain step, and fills the sink."""
         both = (self.batch, collate(self.encodings, sparse=True))
         for given in both if self.batch.allowed is not None else both[:1]:
             edges, heads = given.edge_index, self.model.shapes.heads
@@ -224,12 +199,11 @@ class Trial:
                 _same(kept, plain, "a step with a sink, and without")
                 for name, room in (("attention", sink.attention), ("gate", sink.gate)):
                     if room is not None and not bool(torch.isfinite(room).all()):
-                        raise Wrong(
-                            f"step {t} leaves part of sink.{name} unwritten, though `shapes` says that it has one"
-                        )
+                        unwritten = f"step {t} leaves part of sink.{name} unwritten"
+                        raise Wrong(f"{unwritten}, though `shapes` says that it has one")
 
     def asked(self) -> None:
-        """What the model says of its steps is a number and sentences."""
+        """Steps_for and notes, where there are any."""
         for read in (self.encodings[0], self.batch):
             steps = steps_of(self.model, read, 1)
             if steps < 1:
@@ -246,25 +220,12 @@ class Trial:
         lost = [k for k, v in (*again.named_parameters(), *again.named_buffers()) if v.is_meta]
         if lost:
             raise Wrong(f"{lost[0]!r} is not in the state_dict, so that a saved model would lack it")
-        _same(
-            _run(again.eval(), self.batch, STEPS)[-1],
-            _run(self.model, self.batch, STEPS)[-1],
-            "a model, and its copy from a file",
-            0.0,
-        )
+        copied, original = (_last(model, self.batch) for model in (again.eval(), self.model))
+        _same(copied, original, "a model, and its copy from a file", 0.0)
 
 
-TESTS: tuple[tuple[str, Callable[[Trial], None]], ...] = (
-    ("config, shapes and parameters", Trial.about),
-    ("states of the right shape, and finite", Trial.states),
-    ("readout of one state and of many", Trial.readouts),
-    ("deterministic in eval mode", Trial.deterministic),
-    ("a step depends on its state and t alone", Trial.alone),
-    ("a step leaves its input as it is", Trial.untouched),
-    ("padding changes nothing", Trial.padding),
-    ("an edge list gives what the mask gives", Trial.edge_list),
-    ("a traced step is the plain step, and fills the sink", Trial.traced),
-    ("steps_for and notes, where there are any", Trial.asked),
-    ("weights survive a file", Trial.saved),
-)
+TESTS = by_docstring(
+    Trial.about, Trial.states, Trial.readouts, Trial.deterministic, Trial.alone, Trial.untouched, Trial.padding,
+    Trial.edge_list, Trial.traced, Trial.asked, Trial.saved,
+)  # fmt: skip
 """What is looked at, in this order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -27,6 +28,12 @@ class Finding:
 
 class Wrong(Exception):  # noqa: N818
     """Something is not as it should be; the message says what."""
+
+
+def by_docstring(*tests: Callable[[Any], None]) -> dict[str, Callable[[Any], None]]:
+    """Tests by the first line of their docstrings, which findings call them by."""
+    lines = [str(test.__doc__).partition("\n")[0].rstrip(".") for test in tests]
+    return {line[0].lower() + line[1:]: test for line, test in zip(lines, tests, strict=True)}
 
 
 def first_line(error: BaseException) -> str:

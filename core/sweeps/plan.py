@@ -20,13 +20,14 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from depthscope.core.commands.arguments import difficulties
 from depthscope.core.errors import InputError
+from depthscope.core.files.strict_json import plain
 from depthscope.core.training import overrides, recipes
 from depthscope.core.training.recipes import Recipe
 
@@ -50,7 +51,7 @@ class Measure:
 
     difficulty: tuple[int, ...]
     instances: int = 200
-    data: str = "audited"
+    data: Literal["audited", "paper"] = "audited"
     seed: int = 0
 
 
@@ -86,7 +87,7 @@ class Run:
 
     def settings(self) -> dict[str, Any]:
         """What must agree for the run to be the same one, as a checkpoint keeps it."""
-        return json.loads(json.dumps({"recipe": asdict(self.varied), "seed": self.seed}))
+        return plain({"recipe": self.varied, "seed": self.seed})
 
 
 def read_plan(path: Path | str) -> list[Run]:
@@ -125,7 +126,7 @@ def read_plan(path: Path | str) -> list[Run]:
 def _runs(group: Any) -> Iterator[Run]:
     """The runs of one entry."""
     if not isinstance(group, dict):
-        raise InputError(f"a table is due (got {group!r:.80})")
+        raise InputError(f"each entry should be a table (got {group!r:.80})")
     unknown = sorted(set(group) - set(KEYS))
     if unknown:
         raise InputError(f"unknown key {unknown[0]!r:.40}; there are: {', '.join(KEYS)}")
@@ -149,33 +150,30 @@ def _variants(group: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     common = overrides.flat(common)
     if variants is None:
         name = group.get("name", ", ".join(overrides.written(common)) or FULL)
-        found = [(name, common)]
+        result = [(name, common)]
     elif "name" in group or not isinstance(variants, dict) or not variants or not _all(dict, variants.values()):
         raise InputError("variants should be a table of overrides by name, in place of a name")
     else:
-        found = [(name, common | overrides.flat(changes)) for name, changes in variants.items()]
-    for name, _ in found:
+        result = [(name, common | overrides.flat(changes)) for name, changes in variants.items()]
+    for name, _ in result:
         if not isinstance(name, str) or not _slug(name) or len(_slug(name)) > 100:
             raise InputError(f"a variant is named with letters and digits, at most 100 (got {name!r:.120})")
-    return found
+    return result
 
 
 def _measure(given: Any, recipe: Recipe) -> Measure | None:
     if given is False:
         return None
-    known = ("difficulty", "instances", "data", "seed")
-    if not isinstance(given, dict) or set(given) - set(known):
-        raise InputError(f"measure should be false or a table of {', '.join(known)} (got {given!r:.80})")
-    asked = given.get("difficulty", list(recipe.validation))
+    if not isinstance(given, dict):
+        raise InputError(f"measure should be false or a table (got {given!r:.80})")
+    levels = given.get("difficulty", list(recipe.validation))
     try:
-        asked = difficulties(",".join(map(str, asked)) if isinstance(asked, list) else str(asked))
+        levels = difficulties(",".join(map(str, levels)) if isinstance(levels, list) else str(levels))
     except argparse.ArgumentTypeError as error:
         raise InputError(f"measure: difficulty: {error}") from None
-    measure = Measure(tuple(asked), **{k: v for k, v in given.items() if k != "difficulty"})
-    if not _all(int, [measure.instances, measure.seed]) or not 1 <= measure.instances <= 1_000_000 or measure.seed < 0:
+    measure = overrides.replaced(Measure(()), given | {"difficulty": levels}, "measure.")
+    if not 1 <= measure.instances <= 1_000_000 or measure.seed < 0:
         raise InputError("measure: instances should be a whole number from 1, seed one from 0")
-    if measure.data not in ("audited", "paper"):
-        raise InputError(f"measure: data should be 'audited' or 'paper' (got {measure.data!r:.40})")
     return measure
 
 

@@ -61,8 +61,8 @@ def read(path: Path) -> dict[str, Any]:
 
 def read_all(out: Path) -> dict[str, dict[str, Any]]:
     """The records in a folder by name, in the order of the plan."""
-    found = [read(path) for path in (out / FOLDER).glob("[!.]*.json")]
-    return {record["name"]: record for record in sorted(found, key=lambda r: (r["position"], r["name"]))}
+    result = [read(path) for path in (out / FOLDER).glob("[!.]*.json")]
+    return {record["name"]: record for record in sorted(result, key=lambda r: (r["position"], r["name"]))}
 
 
 def records(path: Path | str) -> list[dict[str, Any]]:
@@ -85,10 +85,10 @@ def records(path: Path | str) -> list[dict[str, Any]]:
     return visible(out, read_all(out).values())
 
 
-def visible(out: Path, found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def visible(out: Path, result: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Records as `records` gives them."""
     alive = locks.is_held(out / LOCK)
-    shown = [{k: v for k, v in record.items() if k not in ("version", "position")} for record in found]
+    shown = [{k: v for k, v in record.items() if k not in ("version", "position")} for record in result]
     for record in shown:
         if record["status"] == "running" and not alive:  # it was killed, and waits for the next sweep
             record["status"] = "queued"

@@ -23,7 +23,9 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
+from depthscope.core import kinds, tasks
 from depthscope.core.errors import InputError
+from depthscope.core.files import places
 from depthscope.core.files.locks import held
 from depthscope.core.files.strict_json import plain
 from depthscope.core.sweeps import records as ledger
@@ -72,16 +74,17 @@ def run(
     with ExitStack() as stack:
         if not stack.enter_context(held(out / LOCK, lambda: time.monotonic() > patience)):
             raise InputError(f"another sweep is at work in {out}")
-        due = _enter(plan, out)
+        runs = _enter(plan, out)
         stop = stack.enter_context(Stop())
-        if due:
+        if runs:
             session = ledger.begin(out)
-            pool = stack.enter_context(_cluster(workers, scheduler) if backend == "dask" else _local(workers, due))
+            pool = stack.enter_context(_cluster(workers, scheduler) if backend == "dask" else _local(workers, runs))
             stack.callback(ledger.stop, out, session)  # whatever ends this ends the workers
-            futures = {pool.submit(work, r, out, session, threads, device): r.name for r in due}
+            named = {name: os.environ[name] for name in (tasks.VARIABLE, kinds.VARIABLE) if name in os.environ}
+            futures = {pool.submit(work, r, out, session, threads, device, named): r.name for r in runs}
             _watch(futures, plan, out, session, stop)
             _raise(futures)
-    if stop.asked:
+    if stop.requested:
         raise KeyboardInterrupt
     names = {planned.name for planned in plan}
     return [record for record in records(out) if record["name"] in names]
@@ -89,7 +92,7 @@ def run(
 
 def _enter(plan: Sequence[Run], out: Path) -> list[Run]:
     """Writes the records of a plan as it is now; returns the runs that are not done."""
-    known, due = ledger.read_all(out), []
+    known, runs = ledger.read_all(out), []
     for record in known.values():
         if record["status"] == "running":  # of a sweep that died
             ledger.write(out, record | {"status": "queued"})
@@ -106,8 +109,8 @@ def _enter(plan: Sequence[Run], out: Path) -> list[Run]:
                 ledger.write(out, record)
             continue
         ledger.write(out, record | {"status": "queued", "error": None})
-        due.append(planned)
-    return due
+        runs.append(planned)
+    return runs
 
 
 def _settings(planned: Run, position: int) -> dict[str, Any]:
@@ -137,13 +140,13 @@ def _begin_process() -> None:
 
 
 @contextmanager
-def _local(workers: int, due: Sequence[Run]) -> Iterator[Executor]:
+def _local(workers: int, runs: Sequence[Run]) -> Iterator[Executor]:
     """Processes of this machine; one run at a time needs none beside this one."""
-    if min(workers, len(due)) == 1:
+    if min(workers, len(runs)) == 1:
         pool: Executor = ThreadPoolExecutor(1)
     else:
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(workers, len(due)), context, _begin_process)
+        pool = ProcessPoolExecutor(min(workers, len(runs)), context, _begin_process)
     with pool:
         yield pool
 
@@ -154,7 +157,7 @@ def _cluster(workers: int, scheduler: str | None) -> Iterator[Executor]:
     try:
         from distributed import Client, LocalCluster
     except ImportError:
-        raise InputError("the backend dask needs its extra: pip install 'depthscope[dask]'") from None
+        raise InputError(f"the backend dask needs its extra: {places.install('dask')}") from None
     logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of every connection
     local: dict[str, Any] = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
     with ExitStack() as stack:
@@ -183,22 +186,22 @@ def _raise(futures: Sequence[Future[None]] | dict[Future[None], str]) -> None:
 def _watch(futures: dict[Future[None], str], plan: Sequence[Run], out: Path, session: str, stop: Stop) -> None:
     """Shows the progress of all runs until they end, and passes Ctrl-C on to the workers."""
     names = {planned.name for planned in plan}
-    found = {name: record for name, record in ledger.read_all(out).items() if name in names}
-    told, left = False, set(futures)
-    bar = tqdm(total=sum(r["batches"] for r in found.values()), initial=sum(r["batch"] for r in found.values()),
+    current = {name: record for name, record in ledger.read_all(out).items() if name in names}
+    stopping, left = False, set(futures)
+    bar = tqdm(total=sum(r["batches"] for r in current.values()), initial=sum(r["batch"] for r in current.values()),
                file=sys.stderr, desc=out.name, unit="batch", mininterval=1.0, smoothing=0.05)  # fmt: skip
     with bar:
         while left:
             ended, waiting = wait(left, LOOK_SECONDS)
             for name in (futures[future] for future in left):
-                found[name] = ledger.read(out / ledger.FOLDER / f"{name}.json")
-            for record in (found[futures[future]] for future in ended):
+                current[name] = ledger.read(out / ledger.FOLDER / f"{name}.json")
+            for record in (current[futures[future]] for future in ended):
                 if record["status"] in ("done", "failed"):
                     tqdm.write(line(record), file=sys.stderr)
-            count = {s: sum(r["status"] == s for r in found.values()) for s in ("running", "done", "failed")}
-            bar.set_postfix({"runs": len(found), **count}, refresh=False)
-            bar.update(sum(r["batch"] for r in found.values()) - bar.n)
+            count = {s: sum(r["status"] == s for r in current.values()) for s in ("running", "done", "failed")}
+            bar.set_postfix({"runs": len(current), **count}, refresh=False)
+            bar.update(sum(r["batch"] for r in current.values()) - bar.n)
             left = waiting
-            if stop.asked and not told:
+            if stop.requested and not stopping:
                 ledger.stop(out, session)
-                told = True
+                stopping = True

@@ -5,15 +5,17 @@ A worker goes on only while the sweep that started it is alive, and writes the r
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from depthscope.core import checkpoint, frontier
+from depthscope.core import checkpoint, frontier, kinds, tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
 from depthscope.core.files import locks
@@ -46,13 +48,21 @@ def finished(planned: Run, out: Path) -> Checkpoint | None:
     return opened if opened.training.get("finished") else None
 
 
-def work(planned: Run, out: Path, session: str, threads: int, device: str | None) -> None:
-    """One run in a worker: training, as far as it is still to be done, and measurement. Its end is in the records."""
+def work(
+    planned: Run, out: Path, session: str, threads: int, device: str | None, named: Mapping[str, str] | None = None
+) -> None:
+    """One run in a worker: training, as far as it is still to be done, and measurement. Its end is in the records.
+
+    `named` are the environment variables that name tasks and adapters of the user's own.
+    """
     with AT_WORK:
         torch.set_num_threads(threads)
         job = Job(planned, out, session, threads, device or ("cuda" if torch.cuda.is_available() else "cpu"))
         try:
             job.wait()
+            os.environ.update(named or {})
+            tasks.name_all()
+            kinds.name_all()
             job.note(status="running", error=None)
             job.train()
             job.measure()

@@ -6,12 +6,11 @@ Nothing is imported for what a file says: a checkpoint's config names its task, 
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from depthscope.core.errors import InputError
-from depthscope.core.named import named
+from depthscope.core.named import name_each, named
 
 if TYPE_CHECKING:
     from depthscope.core.tasks.spec import Task
@@ -73,8 +72,4 @@ def name_all(given: Iterable[str] = ()) -> None:
     Raises:
         InputError: As `name`.
     """
-    wanted = dict.fromkeys(x.strip() for x in (*given, *os.environ.get(VARIABLE, "").split(",")) if x.strip())
-    for task in wanted:
-        name(task)
-    if wanted:
-        os.environ[VARIABLE] = ",".join(wanted)  # for the programs that this one starts
+    name_each(VARIABLE, given, name)

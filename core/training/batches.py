@@ -14,7 +14,7 @@ import torch
 
 from depthscope.core import tasks
 from depthscope.core.config import ModelConfig
-from depthscope.core.encoding import NOTHING, Lesson, collate
+from depthscope.core.encoding import NOTHING, Lesson, collate, padded
 from depthscope.core.tasks import SPLITS
 from depthscope.core.tasks.spec import Task
 from depthscope.core.training.recipes import Recipe
@@ -121,11 +121,7 @@ def lesson_of(instances: Sequence[Any], task: Task, config: ModelConfig) -> Less
     """Any instances as a lesson, from their encodings."""
     encodings = [task.encode(instance, config) for instance in instances]
     batch = collate(encodings)
-    n = batch.token_ids.shape[1]
-    pad = lambda name, fill: torch.from_numpy(  # noqa: E731
-        np.stack(
-            [np.pad(getattr(e, name).astype(np.int64), (0, n - e.n_nodes), constant_values=fill) for e in encodings]
-        )
-    )
     label = torch.tensor([instance.label for instance in instances])
-    return Lesson(batch, label, pad("value", NOTHING), pad("true_from", 0), pad("known_from", 0))
+    fills = {"value": NOTHING, "true_from": 0, "known_from": 0}
+    columns = {k: padded([getattr(e, k) for e in encodings], batch.n_nodes, fill) for k, fill in fills.items()}
+    return Lesson(batch, label, **columns)

@@ -45,8 +45,8 @@ class Writer:
     def batch(self, batch: int, seconds: float, loss: float, accuracy: float, level: int) -> None:
         """Logs a batch, if it is one of those that are."""
         if batch % self._every == 0 or batch in (1, self._batches):
-            said = {"batch": batch, "seconds": round(seconds, 2), "loss": loss, "accuracy": accuracy, "level": level}
-            self._append(dumps(said) + "\n")
+            entry = {"batch": batch, "seconds": round(seconds, 2), "loss": loss, "accuracy": accuracy, "level": level}
+            self._append(dumps(entry) + "\n")
 
     def validation(self, entry: Mapping[str, Any]) -> None:
         """Logs a validation: batch, seconds, accuracy by difficulty."""
@@ -84,20 +84,20 @@ class Log:
 
 
 def read(folder: Path) -> Log:
-    """The log of a run, empty where there is none; lines that are cut off or none of ours are passed over."""
+    """The log of a run, empty where there is none; lines that are cut off or damaged are skipped."""
     rows: list[tuple[float, ...]] = []
     checks: list[tuple[int, dict[int, float]]] = []
     for line in _lines(folder / LOG):
         try:
-            said = json.loads(line)
-            batch = int(said["batch"])
+            entry = json.loads(line)
+            batch = int(entry["batch"])
             if not 0 <= batch <= MAX_COUNT:
                 continue
-            if "validation" in said:
-                check = (batch, {int(k): float(v) for k, v in said["validation"].items()})
+            if "validation" in entry:
+                check = (batch, {int(k): float(v) for k, v in entry["validation"].items()})
                 checks = [*(c for c in checks if c[0] < batch), check]
             else:
-                row = (batch, *(float(said[k]) for k in ("seconds", "loss", "accuracy", "level")))
+                row = (batch, *(float(entry[k]) for k in ("seconds", "loss", "accuracy", "level")))
                 if not 0 <= row[-1] <= MAX_COUNT:
                     continue
                 while rows and rows[-1][0] >= batch:  # it went on from an earlier save

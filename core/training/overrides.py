@@ -41,13 +41,13 @@ def value(text: str) -> Any:
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Overrides from a table of a plan: nested tables become dotted fields, strings are read as on the command line."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for name, entry in table.items():
         if isinstance(entry, Mapping):
-            found |= flat(entry, f"{prefix}{name}.")
+            result |= flat(entry, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = value(entry) if isinstance(entry, str) else entry
-    return found
+            result[f"{prefix}{name}"] = value(entry) if isinstance(entry, str) else entry
+    return result
 
 
 def written(overrides: Mapping[str, Any]) -> list[str]:
@@ -111,8 +111,8 @@ def _fitted(given: Any, kind: Any, name: str) -> Any:
         if one is float and isinstance(given, int | float) and not isinstance(given, bool) and abs(given) <= MAX_COUNT:
             return float(given)
         if get_origin(one) is tuple and isinstance(given, list | tuple) and all(map(_is_count, given)):
-            due = get_args(one)
-            if len(given) == len(due) if due[-1] is not Ellipsis else len(given) > 0:
+            items = get_args(one)
+            if len(given) == len(items) if items[-1] is not Ellipsis else len(given) > 0:
                 return tuple(given)
     raise InputError(f"{name} should be {' or '.join(map(_described, kinds))} (got {given!r:.80})")
 

@@ -1,9 +1,11 @@
-"""Recipes: architecture, data and training settings by name. `paper` is the author's to the letter, `house` is ours."""
+"""Recipes: architecture, data and training settings by name, listed in recipes.toml."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from depthscope.core import tasks
@@ -72,16 +74,16 @@ class Recipe:
     task: str
     name: str
     model: ModelConfig
-    data: Literal["paper", "audited"]
-    difficulty: tuple[int, int]
-    steps: tuple[int, int]
-    batches: int
-    batch_size: int
-    learning_rate: float
-    warmup: float
-    supervision: Literal["answer", "node"]
-    validation: tuple[int, ...]
-    validate_every: int
+    data: Literal["paper", "audited"] = "audited"
+    difficulty: tuple[int, int] = (1, 5)
+    steps: tuple[int, int] = (8, 24)
+    batches: int = 800
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    warmup: float = 0.1
+    supervision: Literal["answer", "node"] = "node"
+    validation: tuple[int, ...] = (1, 2, 3, 4, 5, 8, 12)
+    validate_every: int = 250
     alpha: float = 0.0
     samples: int | None = None
     nodes: tuple[int, int] = (8, 16)
@@ -100,290 +102,22 @@ class Recipe:
     start: str | None = None
 
 
-PAPER_GRAPH = Recipe(
-    task="graph",
-    name="paper",
-    model=ModelConfig(
-        "graph", vocabulary=27, width=128, heads=4, mlp_width=256, readout="pair", activation="relu",
-        identity="vocabulary", depth_embedding=20, recall=False, state_norm=False, dropout=0.1,
-    ),
-    data="paper",
-    difficulty=(1, 5),
-    steps=(5, 8),
-    samples=12_000,
-    batches=40 * (12_000 // 64),
-    batch_size=64,
-    learning_rate=3e-4,
-    warmup=0.0,
-    supervision="answer",
-    validation=(1, 2, 3, 4, 6, 8, 10, 12),
-    validate_every=12_000 // 64 * 5,
-)  # fmt: skip
-
-HOUSE_GRAPH = Recipe(
-    task="graph",
-    name="house",
-    model=ModelConfig("graph", vocabulary=2, state_noise=0.3),
-    data="audited",
-    difficulty=(1, 5),
-    steps=(5, 12),
-    batches=800,
-    batch_size=32,
-    learning_rate=1e-3,
-    warmup=0.05,
-    supervision="node",
-    validation=tuple(range(1, 13)),
-    validate_every=100,
-)
-
-PAPER_LOGIC = Recipe(
-    task="logic",
-    name="paper",
-    model=ModelConfig(
-        "logic", vocabulary=9, width=256, heads=8, mlp_width=1024, attention="full", readout="cls", position="rope",
-        depth_embedding=28, recall=False, state_norm=False, layer_scale=1e-4, dropout=0.1,
-    ),
-    data="paper",
-    difficulty=(1, 8),
-    steps=(4, 16),
-    samples=64_000,
-    batches=30 * (64_000 // 128),
-    batch_size=128,
-    learning_rate=3e-4,
-    warmup=0.0,
-    supervision="answer",
-    validation=(2, 4, 6, 8, 10),
-    validate_every=64_000 // 128,
-    bfloat16=True,
-    parts=16,
-)  # fmt: skip
-
-HOUSE_TREE = Recipe(
-    task="logic",
-    name="house-tree",
-    model=ModelConfig("logic", vocabulary=10),
-    data="audited",
-    difficulty=(1, 6),
-    steps=(8, 24),
-    batches=800,
-    batch_size=32,
-    learning_rate=1e-3,
-    warmup=0.1,
-    supervision="node",
-    validation=(2, 4, 6, 8, 16),
-    validate_every=200,
-)
-
-HOUSE_LOGIC_TOKENS = Recipe(
-    task="logic",
-    name="house-tokens",
-    model=ModelConfig(
-        "logic", vocabulary=10, width=128, heads=8, mlp_width=256, attention="full", geometric=True, bracket_bias=True,
-        state_noise=0.1,
-    ),
-    data="audited",
-    difficulty=(1, 6),
-    steps=(8, 24),
-    batches=3000,
-    batch_size=64,
-    learning_rate=1e-3,
-    warmup=0.1,
-    supervision="node",
-    validation=(2, 4, 6, 8),
-    validate_every=250,
-    extra=(0, 5),
-    extra_from=1000,
-    curriculum=Curriculum(),
-    bfloat16=True,
-    parts=4,
-)  # fmt: skip
-
-HOUSE_GRAPH_TOKENS = Recipe(
-    task="graph",
-    name="house-tokens",
-    model=ModelConfig(
-        "graph", vocabulary=4, width=64, heads=4, mlp_width=128, attention="full", position="rope", rope_base=100.0,
-        equal_bias=True, distance_bias=True, state_noise=0.1,
-    ),
-    data="audited",
-    difficulty=(1, 5),
-    steps=(8, 20),
-    batches=2500,
-    batch_size=32,
-    learning_rate=1e-3,
-    warmup=0.1,
-    supervision="node",
-    validation=(1, 2, 3, 4, 5, 8, 12),
-    validate_every=250,
-    curriculum=Curriculum(start=1),
-    bfloat16=True,
-)  # fmt: skip
-
-HOUSE_TEXT_TOKENS = Recipe(
-    task="text",
-    name="house-tokens",
-    model=ModelConfig(
-        "text", vocabulary=54, width=128, heads=8, mlp_width=256, attention="full", position="rope", rope_base=100.0,
-        readout="offset", equal_bias=True, distance_bias=True, state_noise=0.1,
-    ),
-    data="audited",
-    difficulty=(1, 5),
-    steps=(12, 24),
-    batches=2500,
-    batch_size=32,
-    learning_rate=1e-3,
-    warmup=0.1,
-    supervision="node",
-    validation=(1, 2, 3, 4, 5, 8, 10),
-    validate_every=250,
-    extra=(2, 12),
-    extra_from=1250,
-    drift=0.5,
-    curriculum=Curriculum(start=1),
-    bfloat16=True,
-)  # fmt: skip
-
-HOUSE_FACTS = replace(
-    HOUSE_TEXT_TOKENS,
-    name="house-facts",
-    model=ModelConfig("text", vocabulary=54, readout="offset", equal_bias=True, state_noise=0.2, gate_bias=1.0),
-    batches=3000,
-    validation=(1, 2, 3, 4, 5, 8, 12),
-    extra=None,
-    turns=True,
-)
-
-PAPER_TEXT = replace(
-    PAPER_LOGIC,
-    task="text",
-    model=replace(PAPER_LOGIC.model, task="text", vocabulary=54, identity="vocabulary", depth_embedding=20),
-    difficulty=(2, 5),
-    steps=(1, 12),
-    samples=60_000,
-    batches=40 * (60_000 // 128),
-    validation=(2, 3, 4, 5, 6, 8),
-    validate_every=60_000 // 128,
-    parts=4,
-)
-
-# The house block on the paper's own data and in its range of difficulty, with the answer alone as supervision.
-HOUSE_GRAPH_ON_PAPER = replace(HOUSE_GRAPH, name="house-on-paper", data="paper", supervision="answer")
-HOUSE_LOGIC_ON_PAPER = replace(
-    HOUSE_LOGIC_TOKENS,
-    name="house-on-paper",
-    model=replace(HOUSE_LOGIC_TOKENS.model, bracket_bias=False),
-    data="paper",
-    difficulty=(1, 8),
-    samples=64_000,
-    supervision="answer",
-    extra=None,
-    curriculum=Curriculum(start=1),
-)
-HOUSE_TEXT_ON_PAPER = replace(
-    HOUSE_TEXT_TOKENS,
-    name="house-on-paper",
-    model=replace(HOUSE_TEXT_TOKENS.model, identity="vocabulary", equal_bias=False),
-    data="paper",
-    difficulty=(2, 5),
-    supervision="answer",
-    steps=(8, 20),
-    extra=None,
-    drift=0.0,
-    curriculum=Curriculum(start=2),
-    validation=(2, 3, 4, 5, 6, 8),
-)
-
-# The same, but for a readout that sums over the words: it learns to count them, sooner than to follow names, and a
-# count goes on beyond the lengths trained on.
-HOUSE_SUM_ON_PAPER = replace(
-    HOUSE_TEXT_ON_PAPER,
-    name="house-sum-on-paper",
-    model=replace(HOUSE_TEXT_ON_PAPER.model, readout="sum"),
-    steps=(1, 16),
-    batches=300,
-    parts=2,
-    curriculum=None,
-    validation=(2, 3, 4, 5, 6, 7, 8, 9),
-    validate_every=100,
-)
+def _read(path: Path) -> tuple[Recipe, ...]:
+    """The recipes of a TOML file: tables by task and name, each with what differs from the recipe it is `like`."""
+    known: dict[str, Recipe] = {}
+    for task, tables in tomllib.loads(path.read_text(encoding="utf-8")).items():
+        for name, table in tables.items():
+            like = table.pop("like", None)
+            base = known[like] if like else Recipe(task, name, ModelConfig(task, table["model"]["vocabulary"]))
+            base = replace(base, task=task, name=name, model=replace(base.model, task=task))
+            base = replace(base, kind=table.pop("kind", base.kind))
+            if isinstance(table.get("curriculum"), dict):
+                base = replace(base, curriculum=Curriculum())
+            known[f"{task}-{name}"] = overrides.replaced(base, overrides.flat(table))
+    return tuple(known.values())
 
 
-def _with_equal(recipe: Recipe) -> Recipe:
-    """The same with the learned bias on equal tokens."""
-    return replace(recipe, name=f"{recipe.name}-equal", model=replace(recipe.model, equal_bias=True))
-
-
-# Who is joined to whom is learned soon where the answer node gathers it, and a count goes on beyond the lengths trained
-# on. So the first learns who belongs to the chain, and then its readout is exchanged for the sum, which counts them.
-HOUSE_SUM_ON_PAPER_EQUAL = replace(
-    _with_equal(HOUSE_SUM_ON_PAPER),
-    start="text-house-on-paper-equal",
-    steps=(6, 12),
-    batch_size=64,
-    warmup=0.05,
-)
-
-# Baselines: the house's task, data, loss, batches, batch size, width and T, without its mechanisms (recall, gate, state
-# norm, noise). `weight-tied` has the shared block and step embeddings alone; `act` lets each node halt as well;
-# `fixed-depth` shares nothing. A step lacks the house's gate and recall, so it costs about four fifths of one.
-
-PLAIN_GRAPH = replace(
-    HOUSE_GRAPH.model, recall=False, state_norm=False, gate_bias=None, state_noise=0.0, depth_embedding=12
-)
-PLAIN_TREE = replace(HOUSE_TREE.model, recall=False, state_norm=False, gate_bias=None, depth_embedding=24)
-TIED_GRAPH = replace(HOUSE_GRAPH, name="weight-tied", model=PLAIN_GRAPH)
-TIED_TREE = replace(HOUSE_TREE, name="weight-tied", model=PLAIN_TREE)
-
-ACT_GRAPH = replace(TIED_GRAPH, name="act", kind="act", ponder=0.01)
-ACT_TREE = replace(TIED_TREE, name="act", kind="act", ponder=0.01)
-
-# As many blocks as the greatest T that the house is trained with, and always all of them: 12 times the weights, and 12
-# steps a batch where the house has 8.5 on average.
-FIXED_GRAPH = replace(TIED_GRAPH, name="fixed-depth", kind="fixed-depth", steps=(12, 12))
-
-# Width, data, curriculum and batch size of `house-tokens`, two thirds of its batches, read from left to right without
-# hints. A step is a GRU cell on one token, where a step of `house-tokens` is a block on all: a run over 43 tokens
-# (depth 6) multiplies less than one step there. `steps` are the lengths trained on.
-GRU_LOGIC = replace(
-    HOUSE_LOGIC_TOKENS,
-    name="gru",
-    kind="gru",
-    model=ModelConfig("logic", vocabulary=10, width=128, heads=1, mlp_width=64, attention="none"),
-    steps=(5, 100),
-    batches=2000,
-    validation=(1, 2, 3, 4, 5, 6, 8),
-    validate_every=250,
-    extra=None,
-    bfloat16=False,
-    parts=1,
-)
-
-RECIPES = (
-    PAPER_GRAPH,
-    replace(PAPER_GRAPH, name="paper-perstep", alpha=1.0),
-    HOUSE_GRAPH,
-    replace(HOUSE_GRAPH, name="house-perstep", alpha=1.0),
-    HOUSE_GRAPH_TOKENS,
-    HOUSE_GRAPH_ON_PAPER,
-    PAPER_LOGIC,
-    HOUSE_TREE,
-    HOUSE_LOGIC_TOKENS,
-    HOUSE_LOGIC_ON_PAPER,
-    _with_equal(HOUSE_LOGIC_ON_PAPER),
-    PAPER_TEXT,
-    HOUSE_FACTS,
-    HOUSE_TEXT_TOKENS,
-    HOUSE_TEXT_ON_PAPER,
-    _with_equal(HOUSE_TEXT_ON_PAPER),
-    HOUSE_SUM_ON_PAPER,
-    HOUSE_SUM_ON_PAPER_EQUAL,
-    TIED_GRAPH,
-    ACT_GRAPH,
-    FIXED_GRAPH,
-    TIED_TREE,
-    ACT_TREE,
-    GRU_LOGIC,
-)
+RECIPES = _read(Path(__file__).with_suffix(".toml"))
 
 
 def offered() -> tuple[Recipe, ...]:
@@ -434,7 +168,7 @@ def check(recipe: Recipe) -> None:
     """Whether a recipe can be trained as its settings say.
 
     Raises:
-        InputError: If a number is out of range, or a setting would be passed over or need another one.
+        InputError: If a number is out of range, or a setting would have no effect or need another one.
     """
     model, task = recipe.model, tasks.get(recipe.task)
     for name in ("batches", "batch_size", "validate_every"):
@@ -467,7 +201,7 @@ def check(recipe: Recipe) -> None:
     if not model.reads_nodes and recipe.supervision == "node":
         raise InputError(f"supervision=node needs a readout at every node, and model.readout={model.readout} has none")
     if model.attention == "edges" and model.bracket_bias:
-        raise InputError("model.bracket_bias is for full attention; along edges it would be passed over")
+        raise InputError("model.bracket_bias is for full attention; along edges it would have no effect")
     needed = task.training.vocabulary(model, recipe.data)
     if model.vocabulary < needed:
         raise InputError(f"model.vocabulary should be at least {needed} here (got {model.vocabulary})")

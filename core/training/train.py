@@ -38,6 +38,7 @@ from depthscope.core.encoding import NOTHING, Lesson
 from depthscope.core.errors import InputError
 from depthscope.core.files import atomic
 from depthscope.core.files.locks import alone_in
+from depthscope.core.files.strict_json import plain
 from depthscope.core.protocol import steps_of
 from depthscope.core.training import log as training_log, overrides, recipes
 from depthscope.core.training.batches import Lessons
@@ -76,7 +77,7 @@ def learning_rate(recipe: Recipe, batch: int) -> float:
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (batch - rise) / max(1.0, recipe.batches - rise)))
 
 
-def _told(lesson: Lesson, t: int) -> Tensor:
+def _known(lesson: Lesson, t: int) -> Tensor:
     """The nodes that the oracle knows after step t, (B, n) bool."""
     return (lesson.value != NOTHING) & (lesson.known_from <= t)
 
@@ -86,17 +87,17 @@ def _loss_at(recipe: Recipe, lesson: Lesson, t: int, answer: Tensor, node: Tenso
     loss = F.binary_cross_entropy_with_logits(answer.float(), lesson.label.float())
     if recipe.supervision == "answer" or node is None:
         return loss
-    told = _told(lesson, t)
+    known = _known(lesson, t)
     true = lesson.true_from <= t
     task = tasks.get(recipe.task)
     if recipe.model.tells_classes:
         kind = torch.where(true, lesson.value, task.before) - task.lowest
-        each = F.cross_entropy(node[told].float(), kind[told], reduction="none")
-        rare = torch.bincount(kind[told])[kind[told]].rsqrt()  # rare classes have to be learned as well
+        each = F.cross_entropy(node[known].float(), kind[known], reduction="none")
+        rare = torch.bincount(kind[known])[kind[known]].rsqrt()  # rare classes have to be learned as well
         nodes = (rare * each).sum() / rare.sum()
     else:
         value = torch.where(true, lesson.value, 0)
-        nodes = F.binary_cross_entropy_with_logits(node[told].float(), value[told].float())
+        nodes = F.binary_cross_entropy_with_logits(node[known].float(), value[known].float())
     weight = task.training.answer_weight
     return nodes + weight * loss if weight else nodes
 
@@ -178,22 +179,22 @@ class Run:
         """
         if self.recipe.start is None:
             return
-        found = load(self.recipe.start, self.device)
-        given, due = found.model.state_dict(), self.model.state_dict()
-        if found.config.readout != self.recipe.model.readout:
-            given, due = ({k: v for k, v in x.items() if not k.startswith("head.")} for x in (given, due))
+        base = load(self.recipe.start, self.device)
+        theirs, ours = base.model.state_dict(), self.model.state_dict()
+        if base.config.readout != self.recipe.model.readout:
+            theirs, ours = ({k: v for k, v in x.items() if not k.startswith("head.")} for x in (theirs, ours))
         start = f"start={self.recipe.start}"
-        if (found.kind, found.config.task) != (self.recipe.kind, self.recipe.task):
-            raise InputError(f"{start} is of kind {found.kind!r:.80} for {found.config.task}, which this recipe is not")
-        for name in sorted(given.keys() | due.keys()):
-            there, here = (tuple(x[name].shape) if name in x else "missing" for x in (given, due))
+        if (base.kind, base.config.task) != (self.recipe.kind, self.recipe.task):
+            raise InputError(f"{start} is of kind {base.kind!r:.80} for {base.config.task}, which this recipe is not")
+        for name in sorted(theirs.keys() | ours.keys()):
+            there, here = (tuple(x[name].shape) if name in x else "missing" for x in (theirs, ours))
             if there != here:
                 raise InputError(f"{start} is not built as this recipe: {name} is {there} there and {here} here")
-        self.model.load_state_dict(given, strict=False)
+        self.model.load_state_dict(theirs, strict=False)
 
     def settings(self) -> dict[str, Any]:
         """What must agree for a run to go on."""
-        return {"recipe": json.loads(json.dumps(asdict(self.recipe))), "seed": self.seed}
+        return plain({"recipe": self.recipe, "seed": self.seed})
 
     def save_state(self) -> None:
         """Writes the whole state of the run in one move."""
@@ -241,13 +242,13 @@ class Run:
 
     def _fits(self, tensors: Mapping[str, Tensor]) -> bool:
         """Whether tensors are those of this model and its optimizer, parameter by parameter."""
-        due = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        own = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for name, parameter in self.model.named_parameters():
             if any(f"optimizer.{key}.{name}" in tensors for key in MOMENTS):
                 like = {key: torch.zeros(()) if key == "step" else parameter for key in MOMENTS}
-                due |= {f"optimizer.{key}.{name}": tensor for key, tensor in like.items()}
-        return tensors.keys() == due.keys() and all(
-            tensors[name].shape == tensor.shape and tensors[name].dtype == tensor.dtype for name, tensor in due.items()
+                own |= {f"optimizer.{key}.{name}": tensor for key, tensor in like.items()}
+        return tensors.keys() == own.keys() and all(
+            tensors[name].shape == tensor.shape and tensors[name].dtype == tensor.dtype for name, tensor in own.items()
         )
 
     def learn(self) -> tuple[float, float]:
@@ -263,7 +264,7 @@ class Run:
         self.optimizer.zero_grad()
         parts = lesson.parts(recipe.parts) if recipe.parts > 1 else [lesson]
         everywhere = recipe.supervision == "node"
-        shares = [int(_told(part, steps).sum()) if everywhere else len(part.label) for part in parts]
+        shares = [int(_known(part, steps).sum()) if everywhere else len(part.label) for part in parts]
         total, right = 0.0, 0
         for part, share in zip(parts, shares, strict=True):
             with torch.autocast(self.device.split(":")[0], torch.bfloat16) if half else nullcontext():
@@ -314,8 +315,7 @@ def _with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _defaults(kind: type) -> dict[str, Any]:
-    known = {f.name: f.default for f in fields(kind) if f.default is not MISSING}
-    return json.loads(json.dumps(known))  # as `Run.settings` writes them
+    return plain({f.name: f.default for f in fields(kind) if f.default is not MISSING})
 
 
 def _digest(tensors: Mapping[str, Tensor], meta: Mapping[str, str]) -> str:
@@ -357,59 +357,39 @@ def _machine(device: str, threads: int) -> str:
     return f"{platform.machine()} CPU, {threads} thread{'s' if threads > 1 else ''}, torch {torch.__version__}"
 
 
-def _how_many(recipe: Recipe) -> str:
-    if recipe.kind == "gru":
-        return "one step a token"
-    low, high = recipe.steps
-    return f"T = {low}" if low == high else f"T drawn from {low} to {high} for every batch"
-
-
-def _validated_on(recipe: Recipe) -> str:
-    return tasks.get(recipe.task).words.validated_on.format(recipe.data)
-
-
 def card(name: str, recipe: Recipe, training: dict[str, Any], log: list[dict[str, Any]]) -> str:
     """The checkpoint's README: what it is, how it was made, what it reached."""
-    last = log[-1]["accuracy"] if log else {}
-    rows = "\n".join(f"| {k} | {v:.3f} |" for k, v in last.items())
-    low, high = recipe.difficulty
+    rows = "\n".join(f"| {k} | {v:.3f} |" for k, v in (log[-1]["accuracy"] if log else {}).items())
+    changes, batches = training["overrides"], str(training["batches"])
+    settings = ", ".join(f"`{text}`" for text in overrides.written(changes))
+    if not training["finished"]:
+        batches += f" of {recipe.batches}"
+    (low, high), (fewest, most) = recipe.difficulty, recipe.steps
+    steps = f"T = {fewest}" if fewest == most else f"T drawn from {fewest} to {most} for every batch"
+    steps = "one step a token" if recipe.kind == "gru" else steps
     same = f"--seed {training['seed']} --threads {training['threads']}"
-    varied = overrides.arguments(training["overrides"])
-    command = f"depthscope train {recipe.task} --recipe {recipe.name}{varied} {same} --out checkpoints/{name}"
+    command = f"train {recipe.task} --recipe {recipe.name}{overrides.arguments(changes)} {same}"
     return f"""# {name}
 
-{adapters.TITLES[recipe.kind]} for the {recipe.task} task, recipe `{recipe.name}`{_with(training)}, trained on \
-{recipe.data} data of
-difficulty {low} to {high} with {_how_many(recipe)}, \
+{adapters.TITLES[recipe.kind]} for the {recipe.task} task, recipe `{recipe.name}`\
+{f" with {settings}" if settings else ""}, trained on {recipe.data} data of
+difficulty {low} to {high} with {steps}, \
 {"loss at the last step only" if recipe.alpha == 0 else f"alpha = {recipe.alpha}"}, \
-{"on the answer alone" if recipe.supervision == "answer" else "on every node"}{_after(recipe)}.
+{"on the answer alone" if recipe.supervision == "answer" else "on every node"}\
+{f", after `{recipe.start}`" if recipe.start else ""}.
 
-    {command}
+    depthscope {command} --out checkpoints/{name}
 
-Seed {training["seed"]}, {_how_far(training, recipe)} of {recipe.batch_size} in {training["seconds"]:.0f} s on \
+Seed {training["seed"]}, {batches} batches of {recipe.batch_size} in {training["seconds"]:.0f} s on \
 {training["machine"]}.
 
-Validation on instances that no training saw ({_validated_on(recipe)}), \
+Validation on instances that no training saw ({tasks.get(recipe.task).words.validated_on.format(recipe.data)}), \
 difficulty and accuracy:
 
 | difficulty | accuracy |
 |---|---|
 {rows}
 """
-
-
-def _how_far(training: dict[str, Any], recipe: Recipe) -> str:
-    done = training["batches"]
-    return f"{done} batches" if training["finished"] else f"{done} of {recipe.batches} batches"
-
-
-def _after(recipe: Recipe) -> str:
-    return f", after `{recipe.start}`" if recipe.start else ""
-
-
-def _with(training: dict[str, Any]) -> str:
-    settings = ", ".join(f"`{text}`" for text in overrides.written(training["overrides"]))
-    return f" with {settings}" if settings else ""
 
 
 def train(
@@ -472,16 +452,16 @@ class Stop:
     """
 
     def __enter__(self) -> Stop:
-        self.asked = False
+        self.requested = False
         heard = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
         self.old = {s: signal.signal(s, self._ask) for s in heard}
         return self
 
     def _ask(self, number: int, _frame: object) -> None:
-        if self.asked:
+        if self.requested:
             signal.signal(number, self.old[signal.Signals(number)])
             signal.raise_signal(number)
-        self.asked = True
+        self.requested = True
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self.old.items():
@@ -517,8 +497,8 @@ def _loop(run: Run, max_seconds: float | None, watch: Callable[[Progress], bool]
             if now - saved > SAVE_SECONDS:
                 run.save_state()
                 saved = now
-            told = watch is not None and watch(progress)
-            if told or stop.asked or (max_seconds is not None and now - begun > max_seconds):
+            stopped = watch is not None and watch(progress)
+            if stopped or stop.requested or (max_seconds is not None and now - begun > max_seconds):
                 break
     if progress.batch < recipe.batches:
         run.save_state()
@@ -531,6 +511,6 @@ def _log_validation(run: Run, offset: float) -> str:
     """Validates, adds to the log, and returns the line that says so; seconds are those of the clock plus the offset."""
     accuracy = validate(run.model, run.lessons, run.device)
     entry = {"batch": run.progress.batch, "seconds": round(offset + time.monotonic(), 1), "accuracy": accuracy}
-    run.progress.log.append(json.loads(json.dumps(entry)))
+    run.progress.log.append(plain(entry))
     shown = " ".join(f"{k}:{v:.3f}" for k, v in accuracy.items())
     return f"validation batch={entry['batch']} seconds={entry['seconds']} min={min(accuracy.values()):.3f} {shown}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from depthscope.core import checkpoint as checkpoints, tasks
-from depthscope.core.checkpoint import CHECKPOINTS, Checkpoint
+from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
 from depthscope.probes.reading.nodes import Rows
 
@@ -87,7 +87,7 @@ def second_seed(checkpoint: Checkpoint) -> Checkpoint | None:
         if (entry["task"], entry["recipe"]) != (checkpoint.config.task, checkpoint.recipe) or not checkpoint.recipe:
             continue
         if entry["sha256"] != checkpoint.sha256:
-            found = checkpoints.load(CHECKPOINTS / Path(entry["name"]).name)
+            found = checkpoints.load(checkpoints.folder_of(Path(entry["name"]).name))
             if found.config == checkpoint.config and found.training.get("seed") != checkpoint.training.get("seed"):
                 return found
     return None

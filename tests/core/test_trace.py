@@ -102,5 +102,5 @@ def test_what_would_not_fit_is_refused_with_what_would() -> None:
 
 def test_shapes_that_disagree_are_named() -> None:
     kept = trace.record(small(RECIPES[2].model), graph.generate(2, 1)[0], 5)
-    with pytest.raises(ValueError, match=r"logits has shape \(3,\).*\(6,\) is due"):
+    with pytest.raises(ValueError, match=r"logits has shape \(3,\).*should be \(6,\)"):
         replace(kept, logits=kept.logits[:3])

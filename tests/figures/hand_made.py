@@ -12,7 +12,7 @@ from depthscope.core.tasks.text.encode import encode as encode_text
 from depthscope.core.tasks.text.grammar import parse
 from depthscope.core.tasks.text.instance import TextInstance
 from depthscope.core.trace import Trace
-from depthscope.core.training.recipes import HOUSE_FACTS, HOUSE_GRAPH_TOKENS, HOUSE_TEXT_TOKENS
+from depthscope.core.training import recipes
 
 
 def letters(n: int) -> tuple[str, ...]:
@@ -238,7 +238,7 @@ def readings(trace: Trace) -> dict[str, np.ndarray]:
 
 def text_trace(text: str, steps: int, interface: str = "tokens", *, n_heads: int = 4, seed: int = 0) -> Trace:
     """A wave along the facts: each mention's readout turns to what its offset is once the oracle knows it."""
-    recipe = HOUSE_TEXT_TOKENS if interface == "tokens" else HOUSE_FACTS
+    recipe = recipes.get("text", "house-tokens") if interface == "tokens" else recipes.get("text", "house-facts")
     instance = parse(text)
     encoding = encode_text(instance, recipe.model)
     return _read(instance, encoding, steps, n_heads, seed)
@@ -246,7 +246,7 @@ def text_trace(text: str, steps: int, interface: str = "tokens", *, n_heads: int
 
 def graph_as_tokens(instance: GraphInstance, steps: int, *, n_heads: int = 4, seed: int = 0) -> Trace:
     """A graph read as tokens, several for each node, each with a readout of its own."""
-    return _read(instance, encode_graph(instance, HOUSE_GRAPH_TOKENS.model), steps, n_heads, seed)
+    return _read(instance, encode_graph(instance, recipes.get("graph", "house-tokens").model), steps, n_heads, seed)
 
 
 def _read(instance: GraphInstance | TextInstance, encoding: Encoding, steps: int, n_heads: int, seed: int) -> Trace:

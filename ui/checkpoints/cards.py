@@ -9,8 +9,8 @@ from typing import Any
 
 import streamlit as st
 
-from depthscope.core import tasks
-from depthscope.core.checkpoint import CHECKPOINTS, CONFIG
+from depthscope.core import checkpoint, tasks
+from depthscope.core.checkpoint import CONFIG
 from depthscope.core.errors import InputError
 from depthscope.core.exchange import bundle
 from depthscope.core.exchange.about import About, about
@@ -62,7 +62,7 @@ class Card:
 
 def all_cards() -> list[Card]:
     """All that can be opened: those in the folder, then this visit's own."""
-    in_folder = [Card(entry, CHECKPOINTS / Path(entry["name"]).name) for entry in opening.in_folder()]
+    in_folder = [Card(entry, checkpoint.folder_of(Path(entry["name"]).name)) for entry in opening.in_folder()]
     return [*in_folder, *(Card(upload.entry, upload.folder, upload) for upload in uploads.mine())]
 
 
@@ -78,7 +78,8 @@ def info_of(folder: str) -> About | str:
 def unreadable() -> dict[str, str]:
     """Folders that look like checkpoints and are passed over: name and why."""
     listed = {one.folder for one in all_cards()}
-    others = [path.parent for path in sorted(CHECKPOINTS.glob(f"*/{CONFIG}")) if path.parent not in listed]
+    there = [path.parent for root in checkpoint.roots() for path in sorted(root.glob(f"*/{CONFIG}"))]
+    others = [folder for folder in there if folder not in listed]
     return {folder.name: info for folder in others if isinstance(info := info_of(str(folder)), str)}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from depthscope.core import answers, frontier, tasks
 from depthscope.core.checkpoint import Checkpoint
 from depthscope.core.errors import InputError
-from depthscope.core.frontier import Frontier, Row
+from depthscope.core.frontier import Frontier
 from depthscope.core.tasks import many, read as inputs
 from depthscope.ui.visit import view as opening
 from depthscope.ui.visit.address import Address, Sample, UserInput, identity
@@ -217,24 +217,24 @@ def subject(address: Address) -> Subject:
     return Subject(address, checkpoint, tuple(own), listed, own)
 
 
-def rows(what: Subject) -> list[Row]:
+def rows(what: Subject) -> list[Frontier]:
     """The rows that are there, in order."""
     store, job = rows_kept(), job_of(Work("frontier", what.key, lambda _: iter(())))
-    late = {row.difficulty: row for row in job.results} if job is not None else {}
+    late = {int(row.difficulty[0]): row for row in job.results} if job is not None else {}
     there = [store.get(what.row_key(d)) or late.get(d) for d in what.levels]
     return [row for row in there if row is not None]
 
 
 def rows_work(what: Subject) -> Work:
     """Measuring the rows that are not there."""
-    store, there = rows_kept(), {row.difficulty for row in rows(what)}
+    store, there = rows_kept(), {int(row.difficulty[0]) for row in rows(what)}
     missing = [d for d in what.levels if d not in there]
 
-    def run(progress: Progress) -> Iterator[Row]:
+    def run(progress: Progress) -> Iterator[Frontier]:
         total = what.count(missing)
         groups = what.groups(missing)
         for row in frontier.rows(what.checkpoint, groups, what.steps, lambda done: progress(done, total)):
-            store.put(what.row_key(row.difficulty), row)
+            store.put(what.row_key(int(row.difficulty[0])), row)
             yield row
 
     return Work("frontier", what.key, run, "instances")

@@ -10,6 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
+from depthscope.core.files import places
+
 APP = Path(__file__).parents[2] / "app.py"
 
 
@@ -30,7 +32,7 @@ def main(arguments: list[str]) -> None:
     try:
         from streamlit.web import cli
     except ModuleNotFoundError:
-        print("error: the app's packages are not installed: pip install -e '.[app]'", file=sys.stderr)
+        print(f"error: the app's packages are not installed: {places.install('app')}", file=sys.stderr)
         raise SystemExit(2) from None
 
     threading.Thread(target=warm, daemon=True).start()

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -109,20 +108,15 @@ def _log() -> list[bytes]:
 
 def _run() -> train.Run:
     small = ModelConfig("graph", 2, 8, 2, 8)
-    tiny = replace(recipes.HOUSE_GRAPH, name="tiny", model=small, batch_size=2, validation=())
+    tiny = replace(recipes.get("graph", "house"), name="tiny", model=small, batch_size=2, validation=())
     return train.Run(tiny, _room() / "run", 0, "cpu", 1)
 
 
 def paper(task: str) -> bytes:
     """Weights of a small model under the names of the paper's release."""
     graph = task == "graph"
-    vocabulary = paper_import.VOCABULARY[task]
-    theirs_all: dict[str, Any] = {"depth_embedding": 2, "recall": False, "state_norm": False}
-    config = (
-        ModelConfig("graph", vocabulary, 32, 1, 8, "edges", "pair", "relu", identity="vocabulary", **theirs_all)
-        if graph
-        else ModelConfig("logic", vocabulary, 32, 1, 8, "full", "cls", "gelu", "rope", layer_scale=1e-4, **theirs_all)
-    )  # fmt: skip
+    paper = paper_import.PAPER[task].model
+    config = replace(paper, width=32, heads=1, mlp_width=8, depth_embedding=2)
     ours = DepthRecurrentTransformer(config).state_dict()
     theirs = {old: ours[new] for old, new in paper_import.SHARED.items()}
     prefix, block = (

@@ -14,6 +14,7 @@ import pytest
 from depthscope.core import checkpoint
 from depthscope.core.errors import InputError
 from depthscope.core.exchange import bundle
+from depthscope.core.files import places
 from depthscope.core.training import train
 
 GOOD = {"config.json": b"{}", "model.safetensors": b"weights"}
@@ -135,6 +136,22 @@ def test_what_is_kept_is_found_by_its_new_name(saved: dict[str, Path], tmp_path:
         bundle.keep(saved["logic"], "mine", tmp_path)
     assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_an_installed_package_keeps_checkpoints_in_the_users_folder(
+    saved: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "IS_CHECKOUT", False)
+    monkeypatch.setenv("DEPTHSCOPE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(checkpoint, "CHECKPOINTS", tmp_path / "site-packages")
+    bundle.keep(saved["graph"], "shipped", tmp_path / "site-packages")
+    assert bundle.keep(saved["graph"], "mine") == tmp_path / "home" / "checkpoints" / "mine"
+    assert [entry["name"] for entry in checkpoint.available()] == ["shipped", "mine"]
+    assert checkpoint.load("mine").sha256 == checkpoint.load("shipped").sha256
+    for name in ("mine", "shipped"):
+        with pytest.raises(InputError, match=f"there is a checkpoint {name} already"):
+            bundle.keep(saved["logic"], name)
+    assert [path.name for path in (tmp_path / "site-packages").iterdir()] == ["shipped"]
 
 
 def test_a_bare_config_is_completed_when_it_is_kept(saved: dict[str, Path], tmp_path: Path) -> None:

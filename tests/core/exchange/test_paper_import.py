@@ -15,7 +15,7 @@ from depthscope.core import checkpoint
 from depthscope.core.cli import main
 from depthscope.core.encoding import NEVER, SOURCE, TARGET, Encoding, collate
 from depthscope.core.errors import InputError
-from depthscope.core.exchange.paper_import import VOCABULARY, import_paper
+from depthscope.core.exchange.paper_import import PAPER, import_paper
 
 
 class Gated(nn.Module):
@@ -86,7 +86,7 @@ class Reference(nn.Module):
 
     def __init__(self, task: str, d: int, ff: int, rows: int, read: int, block: nn.Module) -> None:
         super().__init__()
-        self.token_emb = nn.Embedding(VOCABULARY[task], d, padding_idx=0)
+        self.token_emb = nn.Embedding(PAPER[task].model.vocabulary, d, padding_idx=0)
         self.emb_norm = nn.LayerNorm(d)
         self.thinking_block = block
         self.head = nn.Sequential(nn.LayerNorm(read), nn.Linear(read, d), nn.GELU(), nn.Dropout(0.1), nn.Linear(d, 1))
@@ -165,8 +165,8 @@ def _seed() -> None:
 def test_graph_logits_are_the_papers(tmp_path: Path, steps: int) -> None:
     theirs = reference("graph")
     torch.save(theirs.state_dict(), tmp_path / "graph.pt")
-    ours, config, _ = import_paper(tmp_path / "graph.pt", "graph")
-    assert (config.width, config.heads, config.mlp_width, config.depth_embedding) == (64, 2, 96, 6)
+    ours, _ = import_paper(tmp_path / "graph.pt", "graph")
+    assert (ours.config.width, ours.config.heads, ours.config.mlp_width, ours.config.depth_embedding) == (64, 2, 96, 6)
 
     rng = np.random.default_rng(0)
     encodings, n_most = [], 14
@@ -193,12 +193,12 @@ def test_graph_logits_are_the_papers(tmp_path: Path, steps: int) -> None:
 def test_token_logits_are_the_papers(tmp_path: Path, task: str, steps: int) -> None:
     theirs = reference(task)
     torch.save(theirs.state_dict(), tmp_path / "model.pt")
-    ours, config, notes = import_paper(tmp_path / "model.pt", task)
-    assert (config.task, config.position, config.layer_scale) == (task, "rope", 1e-4)
+    ours, notes = import_paper(tmp_path / "model.pt", task)
+    assert (ours.config.task, ours.config.position, ours.config.layer_scale) == (task, "rope", 1e-4)
     assert any("heads" in note for note in notes)
 
     rng = np.random.default_rng(1)
-    rows = [rng.integers(1, VOCABULARY[task], n) for n in (100, 3, 17, 60)]
+    rows = [rng.integers(1, PAPER[task].model.vocabulary, n) for n in (100, 3, 17, 60)]
     batch = collate([encoding(row, None) for row in rows])
     with torch.no_grad():
         due = theirs(batch.token_ids, steps)
@@ -216,7 +216,7 @@ def test_the_command_makes_a_checkpoint_that_opens(tmp_path: Path, capsys: pytes
     assert opened.config.vocabulary == 9
     assert opened.training["difficulty"] == [1, 8]
     assert "parameters" in capsys.readouterr().out
-    ours, _, _ = import_paper(tmp_path / "logic_model.pt", "logic")
+    ours, _ = import_paper(tmp_path / "logic_model.pt", "logic")
     for name, tensor in ours.state_dict().items():
         assert torch.equal(opened.model.state_dict()[name], tensor)
 

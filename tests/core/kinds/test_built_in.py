@@ -24,7 +24,7 @@ from depthscope.core.training import train
 from depthscope.core.training.batches import Lessons
 from depthscope.core.training.recipes import RECIPES
 
-CONFIGS = {each.name: each.config for each in check.PRESENTATIONS}
+CONFIGS = dict(check.PRESENTATIONS)
 
 READS = {
     "depth-recurrent": ("graph", "tree", "tokens"),

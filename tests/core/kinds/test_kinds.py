@@ -25,7 +25,7 @@ from depthscope.core.kinds import check
 from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.core.protocol import Shapes
 
-CONFIGS = {each.name: each.config for each in check.PRESENTATIONS}
+CONFIGS = dict(check.PRESENTATIONS)
 
 DOCS = Path(__file__).parents[3] / "docs" / "guides" / "add-a-kind.md"
 CONFIG = ModelConfig("graph", vocabulary=2, width=16, heads=2, mlp_width=16)

@@ -38,7 +38,7 @@ def test_a_cross_product(tmp_path: Path) -> None:
     assert len(runs) == 8
     assert runs[2].changes == {"batches": 10, "model.gate_bias": None}
     assert (runs[2].varied.model.gate_bias, runs[2].varied.batches, runs[0].varied.batches) == (None, 10, 10)
-    assert runs[0].measure == Measure(recipes.PAPER_GRAPH.validation)
+    assert runs[0].measure == Measure(recipes.get("graph", "paper").validation)
 
 
 def test_json_and_what_is_left_out(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ GOOD = 'task = "graph"\nrecipe = "house"\n'
         ("", "should list runs"),
         ("runs = 3", "should list runs"),
         ("x = 1\n[[runs]]\n" + GOOD, "nothing else"),
-        ("runs = [3]", "a table is due"),
+        ("runs = [3]", "should be a table"),
         ("[[runs]]\nrecipe = 'house'", "task should be a name"),
         ("[[runs]]\ntask = 'graph'\nrecipe = []", "recipe a name"),
         ("[[runs]]\ntask = 'graph'\nrecipe = 'cake'", "no recipe 'cake'"),
@@ -87,10 +87,10 @@ GOOD = 'task = "graph"\nrecipe = "house"\n'
         ("[[runs]]\nname = 'a'\nvariants = { b = {} }\n" + GOOD, "in place of a name"),
         ("[[runs]]\nvariants = { b = 1 }\n" + GOOD, "variants should be a table"),
         ("[[runs]]\nmeasure = true\n" + GOOD, "measure should be"),
-        ("[[runs]]\nmeasure = { steps = 3 }\n" + GOOD, "measure should be"),
+        ("[[runs]]\nmeasure = { steps = 3 }\n" + GOOD, "no setting 'measure.steps'"),
         ("[[runs]]\nmeasure = { difficulty = '5-1' }\n" + GOOD, "difficulty"),
         ("[[runs]]\nmeasure = { instances = 0 }\n" + GOOD, "instances"),
-        ("[[runs]]\nmeasure = { data = 'mine' }\n" + GOOD, "'audited' or 'paper'"),
+        ("[[runs]]\nmeasure = { data = 'mine' }\n" + GOOD, "measure.data should be one of audited, paper"),
         ("[[runs]]\nseeds = " + str(list(range(10_001))) + "\n" + GOOD, "at most 10000 runs"),
     ],
 )

@@ -279,6 +279,16 @@ def test_a_killed_worker_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.slow
+def test_a_task_from_outside_is_known_to_every_worker(tmp_path: Path) -> None:
+    runs = {"task": "brackets", "seeds": [0, 1], "measure": {"difficulty": [1], "instances": 4}}
+    path, out = plan(tmp_path, {**runs, "set": {"model.depth_embedding": 0}}), tmp_path / "out"
+    options = ("--task", "tests.brackets:TASK", "--workers", "2", "--json")
+    done = subprocess.run(command(path, "--out", out, *options), cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert [record["status"] for record in json.loads(done.stdout)] == ["done", "done"]
+
+
+@pytest.mark.slow
 def test_dask_with_two_local_workers(tmp_path: Path) -> None:
     path, out = plan(tmp_path, {"seeds": [0, 1]}), tmp_path / "out"
     done = subprocess.run(

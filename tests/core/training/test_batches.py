@@ -11,37 +11,28 @@ from depthscope.core.model import DepthRecurrentTransformer
 from depthscope.core.tasks.graph import TASK as graph, generate as graph_data  # noqa: N811
 from depthscope.core.tasks.logic import TASK as logic, generate as logic_data, instance as logic_formula  # noqa: N811
 from depthscope.core.tasks.text import encode as text_encoding, generate as text_data
+from depthscope.core.training import recipes
 from depthscope.core.training.batches import Lessons
-from depthscope.core.training.recipes import (
-    HOUSE_FACTS,
-    HOUSE_GRAPH,
-    HOUSE_GRAPH_TOKENS,
-    HOUSE_LOGIC_ON_PAPER,
-    HOUSE_LOGIC_TOKENS,
-    HOUSE_TEXT_TOKENS,
-    HOUSE_TREE,
-    PAPER_GRAPH,
-    Curriculum,
-)
+from depthscope.core.training.recipes import Curriculum
 from depthscope.core.training.train import loss_and_answer
 
 
 def test_a_graph_lesson_is_its_encoded_instances() -> None:
     arrays = graph_data.draw(np.random.default_rng(3), np.array([2, 2, 4, 4]), "audited")
-    for recipe in (HOUSE_GRAPH, PAPER_GRAPH):
+    for recipe in (recipes.get("graph", "house"), recipes.get("graph", "paper")):
         lesson = graph_data.lesson(arrays, named=recipe.model.identity == "vocabulary")
         encodings = [graph.encode(instance, recipe.model) for instance in arrays.instances()]
         _same(lesson, encodings)
 
 
-@pytest.mark.parametrize("recipe", [HOUSE_TREE, HOUSE_LOGIC_TOKENS])
+@pytest.mark.parametrize("recipe", [recipes.get("logic", "house-tree"), recipes.get("logic", "house-tokens")])
 def test_a_logic_lesson_is_its_encoded_instances(recipe) -> None:
     arrays = logic_data.draw(np.random.default_rng(3), np.array([1, 2, 4, 5]), "train")
     make = logic_data.tree_lesson if recipe.model.attention == "edges" else logic_data.token_lesson
     _same(make(arrays), [logic.encode(instance, recipe.model) for instance in arrays.instances()])
 
 
-@pytest.mark.parametrize("recipe", [HOUSE_FACTS, HOUSE_TEXT_TOKENS])
+@pytest.mark.parametrize("recipe", [recipes.get("text", "house-facts"), recipes.get("text", "house-tokens")])
 @pytest.mark.parametrize("data", ["audited", "paper"])
 def test_a_text_lesson_is_its_encoded_instances(recipe, data) -> None:
     arrays = text_data.draw(np.random.default_rng(3), np.array([1, 1, 2, 2, 5, 5]), data)
@@ -67,7 +58,7 @@ def test_a_text_lesson_is_its_encoded_instances(recipe, data) -> None:
 def test_a_lesson_of_graphs_as_tokens_is_its_encoded_instances_in_another_order() -> None:
     arrays = graph_data.draw(np.random.default_rng(3), np.array([2, 2, 4, 4]), "audited")
     lesson = graph_data.token_lesson(arrays, np.random.default_rng(0))
-    encodings = [graph.encode(instance, HOUSE_GRAPH_TOKENS.model) for instance in arrays.instances()]
+    encodings = [graph.encode(instance, recipes.get("graph", "house-tokens").model) for instance in arrays.instances()]
     batch = collate(encodings)
     for name in ("token_ids", "roles", "valid", "answer", "source"):
         assert torch.equal(getattr(lesson.batch, name), getattr(batch, name)), name
@@ -107,7 +98,11 @@ def _same(lesson, encodings) -> None:
 
 
 def test_the_same_batch_number_gives_the_same_lesson() -> None:
-    for recipe in (HOUSE_GRAPH, HOUSE_TREE, HOUSE_LOGIC_TOKENS):
+    for recipe in (
+        recipes.get("graph", "house"),
+        recipes.get("logic", "house-tree"),
+        recipes.get("logic", "house-tokens"),
+    ):
         (a, steps, top), (b, steps2, top2) = (Lessons(recipe, 1).draw(7, 3) for _ in range(2))
         assert (steps, top) == (steps2, top2)
         assert torch.equal(a.batch.token_ids, b.batch.token_ids)
@@ -119,7 +114,7 @@ def test_the_same_batch_number_gives_the_same_lesson() -> None:
 
 
 def test_a_curriculum_takes_from_a_set_drawn_once_what_is_not_too_hard() -> None:
-    recipe = replace(HOUSE_LOGIC_ON_PAPER, samples=160, batch_size=16, curriculum=Curriculum(start=1))
+    recipe = replace(recipes.get("logic", "house-on-paper"), samples=160, batch_size=16, curriculum=Curriculum(start=1))
     lessons = Lessons(recipe, 0)
     easy, _, top = lessons.draw(1, 2)  # an odd batch does not fall back
     formulas = {n: {d.text for d in logic.generate(n, 20, data="paper", split="train")} for n in (1, 2, 3)}
@@ -134,7 +129,11 @@ def test_a_curriculum_takes_from_a_set_drawn_once_what_is_not_too_hard() -> None
 
 
 def test_parts_of_like_length_give_the_gradient_of_the_whole() -> None:
-    recipe = replace(HOUSE_LOGIC_TOKENS, supervision="answer", model=replace(HOUSE_LOGIC_TOKENS.model, state_noise=0.0))
+    recipe = replace(
+        recipes.get("logic", "house-tokens"),
+        supervision="answer",
+        model=replace(recipes.get("logic", "house-tokens").model, state_noise=0.0),
+    )
     arrays = logic_data.draw(np.random.default_rng(3), np.array([5, 1, 3, 2, 6, 1, 4]), "train")
     whole = logic_data.token_lesson(arrays)
     gradients = []

@@ -13,7 +13,7 @@ from depthscope.core.training import log as training_log, recipes, train
 from depthscope.core.training.log import LOG, Writer, read
 
 TINY = replace(
-    recipes.HOUSE_GRAPH,
+    recipes.get("graph", "house"),
     name="tiny",
     model=ModelConfig("graph", 2, 16, 2, 16),
     batches=10,

@@ -15,7 +15,7 @@ from depthscope.core.cli import main, parser
 from depthscope.core.errors import InputError
 from depthscope.core.training import overrides, recipes, train
 
-HOUSE = recipes.HOUSE_GRAPH
+HOUSE = recipes.get("graph", "house")
 TINY = {"model.width": 8, "model.heads": 2, "model.hidden": 8, "batches": 2, "batch_size": 4, "validation": [1]}
 
 
@@ -29,8 +29,8 @@ def test_fields_are_replaced_in_their_own_types() -> None:
     assert (found.model.gate_bias, found.model.depth_embedding) == (None, 20)
     assert (found.task, found.name, found.model.width) == (HOUSE.task, HOUSE.name, HOUSE.model.width)
     assert recipes.varied(HOUSE, {}) is HOUSE
-    assert recipes.varied(recipes.HOUSE_LOGIC_TOKENS, {"curriculum": None}).curriculum is None
-    grown = recipes.varied(recipes.HOUSE_LOGIC_TOKENS, {"curriculum.start": 3}).curriculum
+    assert recipes.varied(recipes.get("logic", "house-tokens"), {"curriculum": None}).curriculum is None
+    grown = recipes.varied(recipes.get("logic", "house-tokens"), {"curriculum.start": 3}).curriculum
     assert grown == recipes.Curriculum(start=3)
 
 
@@ -69,16 +69,16 @@ def test_the_norm_is_not_taken_from_under_the_noise() -> None:
         (HOUSE, {"model.gate_bias": "none"}, "model.gate_bias should be a number or null"),
         (HOUSE, {"model.position": "ropes"}, "model.position should be one of none, rope"),
         (HOUSE, {"model.width": 63}, "config: width 63 is not a multiple"),
-        (HOUSE, {"model.bracket_bias": True}, "passed over"),
+        (HOUSE, {"model.bracket_bias": True}, "no effect"),
         (HOUSE, {"model.readout": "cls"}, "readout at every node"),
         (HOUSE, {"model.identity": "vocabulary"}, "vocabulary should be at least 27"),
         (HOUSE, {"difficulty": [5, 1]}, "difficulty should rise"),
         (HOUSE, {"difficulty": [1, 2, 3]}, "two whole numbers"),
         (HOUSE, {"validation": []}, "whole numbers as in"),
         (HOUSE, {"samples": 8}, "samples should be from 32"),
-        (recipes.HOUSE_TREE, {"data": "paper"}, "needs samples"),
-        (recipes.PAPER_LOGIC, {"data": "audited"}, "vocabulary should be at least 10"),
-        (recipes.HOUSE_LOGIC_TOKENS, {"curriculum.start": 9}, "curriculum.start should be from 1 to 6"),
+        (recipes.get("logic", "house-tree"), {"data": "paper"}, "needs samples"),
+        (recipes.get("logic", "paper"), {"data": "audited"}, "vocabulary should be at least 10"),
+        (recipes.get("logic", "house-tokens"), {"curriculum.start": 9}, "curriculum.start should be from 1 to 6"),
     ],
 )
 def test_what_is_refused(recipe: recipes.Recipe, changes: dict[str, Any], says: str) -> None:

@@ -29,7 +29,7 @@ from depthscope.core.training.batches import Lessons
 from depthscope.core.training.recipes import Curriculum, Recipe
 
 TINY = replace(
-    recipes.HOUSE_GRAPH,
+    recipes.get("graph", "house"),
     name="tiny",
     model=ModelConfig("graph", 2, 16, 2, 16, dropout=0.1),
     batches=12,
@@ -38,7 +38,7 @@ TINY = replace(
     validate_every=6,
 )
 TINY_LOGIC = replace(
-    recipes.HOUSE_LOGIC_TOKENS,
+    recipes.get("logic", "house-tokens"),
     name="tiny",
     model=ModelConfig("logic", 10, 16, 2, 16, attention="full", position="rope", bracket_bias=True),
     batches=12,

@@ -49,7 +49,7 @@ def test_an_empty_folder_says_what_to_do_next(monkeypatch: pytest.MonkeyPatch) -
 def test_a_spoiled_folder_is_passed_over_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "spoiled").mkdir()
     (tmp_path / "spoiled" / "config.json").write_text("{")
-    monkeypatch.setattr(checkpoint_cards, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(checkpoint, "CHECKPOINTS", tmp_path)
     found = checkpoint_cards.unreadable()
     assert list(found) == ["spoiled"]
     assert found["spoiled"].startswith("config.json is not readable as JSON")

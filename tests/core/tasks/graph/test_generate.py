@@ -10,7 +10,7 @@ from depthscope.core.encoding import NEVER
 from depthscope.core.errors import InputError
 from depthscope.core.tasks.graph import TASK as graph, generate as graph_data  # noqa: N811
 from depthscope.core.tasks.graph.instance import GraphInstance
-from depthscope.core.training.recipes import HOUSE_GRAPH, HOUSE_GRAPH_TOKENS, PAPER_GRAPH
+from depthscope.core.training import recipes
 
 
 def to_networkx(instance: GraphInstance) -> nx.DiGraph:
@@ -89,7 +89,7 @@ def test_same_seed_same_graphs_and_the_splits_differ() -> None:
 
 def test_truth_is_reached_within_t_hops() -> None:
     instance = graph.generate(5, 1)[0]
-    encoding = graph.encode(instance, HOUSE_GRAPH.model)
+    encoding = graph.encode(instance, recipes.get("graph", "house").model)
     truth, known = encoding.truth(7)
     reached = (instance.distance >= 0)[None] & (instance.distance[None] <= np.arange(8)[:, None])
     assert truth.tolist() == reached.astype(int).tolist()
@@ -99,7 +99,7 @@ def test_truth_is_reached_within_t_hops() -> None:
 
 def test_nodes_attend_to_where_edges_come_from_and_to_themselves() -> None:
     instance = GraphInstance(("A", "B", "C"), np.array([[0, 1], [1, 2]]), 0, 2)
-    encoding = graph.encode(instance, PAPER_GRAPH.model)
+    encoding = graph.encode(instance, recipes.get("graph", "paper").model)
     assert encoding.edge_index is not None
     assert sorted(map(tuple, encoding.edge_index.T.tolist())) == [(0, 0), (1, 0), (1, 1), (2, 1), (2, 2)]
     assert encoding.token_ids.tolist() == [1, 2, 3]
@@ -114,8 +114,8 @@ def test_what_cannot_be_generated_is_said(difficulty: int, data: str) -> None:
 def test_nodes_that_no_token_names_are_told_of() -> None:
     names = ("A", "B", "x" * 100, "lonely", "**", "fifth", "C")
     instance = GraphInstance(names, np.array([[0, 1], [1, 6]]), 0, 6)
-    assert graph.encode(instance, HOUSE_GRAPH.model).notes == ()
-    (note,) = graph.encode(instance, HOUSE_GRAPH_TOKENS.model).notes
+    assert graph.encode(instance, recipes.get("graph", "house").model).notes == ()
+    (note,) = graph.encode(instance, recipes.get("graph", "house-tokens").model).notes
     assert note.startswith(f"{'x' * 23}…, lonely, ** and 1 more have no edge and are not drawn: ")
     joined = GraphInstance(("A", "B"), np.array([[0, 1]]), 0, 1)
-    assert graph.encode(joined, HOUSE_GRAPH_TOKENS.model).notes == ()
+    assert graph.encode(joined, recipes.get("graph", "house-tokens").model).notes == ()

@@ -12,7 +12,7 @@ from depthscope.core.encoding import NOTHING
 from depthscope.core.errors import InputError
 from depthscope.core.tasks.logic import TASK as logic, generate as logic_data  # noqa: N811
 from depthscope.core.tasks.logic.instance import AND, NOT, OR, XOR, F, LogicInstance, T
-from depthscope.core.training.recipes import HOUSE_LOGIC_TOKENS, HOUSE_TREE, PAPER_LOGIC
+from depthscope.core.training import recipes
 
 
 def kleene(instance: LogicInstance, i: int, levels: int, cost_of_not: int) -> int | None:
@@ -93,14 +93,14 @@ def test_text_and_back(data: str) -> None:
 
 
 def test_operators_attend_to_their_children_and_atoms_to_themselves() -> None:
-    encoding = logic.encode(logic.parse("(T & !F)"), HOUSE_TREE.model)
+    encoding = logic.encode(logic.parse("(T & !F)"), recipes.get("logic", "house-tree").model)
     assert encoding.labels == ("T", "&", "!", "F")
     assert encoding.edge_index is not None
     assert sorted(map(tuple, encoding.edge_index.T.tolist())) == [(0, 0), (1, 0), (1, 2), (2, 3), (3, 3)]
 
 
 def test_tokens_carry_values_at_operators_atoms_and_cls() -> None:
-    encoding = logic.encode(logic.parse("(T & !F)"), HOUSE_LOGIC_TOKENS.model)
+    encoding = logic.encode(logic.parse("(T & !F)"), recipes.get("logic", "house-tokens").model)
     assert encoding.labels == ("[CLS]", "(", "T", "&", "!", "F", ")")
     assert encoding.value.tolist() == [1, NOTHING, 1, 1, 1, 0, NOTHING]
     assert encoding.bracket is not None
@@ -113,7 +113,7 @@ def test_xor_is_rewritten_for_a_vocabulary_without_it() -> None:
     chance = random.Random(0)
     for _ in range(50):
         formula = logic.generate(chance.randrange(1, 6), 1, seed=chance.randrange(1000))[0]
-        encoding = logic.encode(formula, PAPER_LOGIC.model)
+        encoding = logic.encode(formula, recipes.get("logic", "paper").model)
         assert "^" not in encoding.labels
         assert encoding.value[0] == formula.label
         assert bool(encoding.notes) == ("^" in formula.text)
@@ -121,7 +121,7 @@ def test_xor_is_rewritten_for_a_vocabulary_without_it() -> None:
 
 def test_nested_xor_that_would_explode_is_refused() -> None:
     with pytest.raises(InputError, match="knows"):
-        logic.encode(logic.parse("^".join("T" * 40)), PAPER_LOGIC.model)
+        logic.encode(logic.parse("^".join("T" * 40)), recipes.get("logic", "paper").model)
 
 
 @pytest.mark.parametrize(("difficulty", "data"), [(-1, "audited"), (10**9, "audited"), (3, "else")])
