@@ -217,12 +217,12 @@ def test_what_is_generated_can_be_read(task: str, data: str, capsys: Captured) -
 
 def test_list(saved: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     root = saved["graph"].parent
-    monkeypatch.setattr(checkpoint.available, "__defaults__", (root,))
+    monkeypatch.setattr(checkpoint, "CHECKPOINTS", root)
     assert main(["list", "--json"]) == 0
     assert [x["name"] for x in json.loads(capsys.readouterr().out)] == ["graph", "logic", "paper", "tokens"]
     assert main(["list"]) == 0
     assert "1-5" in capsys.readouterr().out
-    monkeypatch.setattr(checkpoint.available, "__defaults__", (root / "nowhere",))
+    monkeypatch.setattr(checkpoint, "CHECKPOINTS", root / "nowhere")
     assert main(["list"]) == 0
     assert "no checkpoints" in capsys.readouterr().out
 
