@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -24,7 +25,7 @@ from typing import Literal
 import streamlit as st
 
 from depthscope.core.checkpoint import CONFIG
-from depthscope.core.cli import BAD_INPUT
+from depthscope.core.cli import INTERRUPTED
 from depthscope.core.errors import InputError
 from depthscope.core.files import atomic, places
 from depthscope.core.files.strict_json import dumps
@@ -39,6 +40,9 @@ RUNS = places.home() / "runs" / "app"
 REQUEST, ERRORS = "request.json", "stderr.txt"
 MAX_RUNS = 50
 UNKNOWN_ERROR = "it ended with an error that it could not write down; perhaps the disk is full"
+ORDERLY = (0, INTERRUPTED, *(-getattr(signal, name, 0) for name in ("SIGTERM", "SIGINT", "SIGKILL")))
+"""Exit statuses of a run that is done, or can go on from its last save."""
+
 EXIT_SECONDS = 3.0
 """How long the end of the server waits; the process ends by itself soon after."""
 
@@ -222,7 +226,7 @@ class TrainingRuns:
     def _wait(self, process: subprocess.Popen[bytes], name: str, done: Done | None) -> None:
         """Reaps the process; a run that has ended well is handed on."""
         with process:  # which closes its standard input as well
-            if process.wait() == BAD_INPUT:
+            if process.wait() not in ORDERLY:
                 self._refused.add(name)
         if done is None:
             return
