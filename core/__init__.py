@@ -6,6 +6,6 @@ STARTED = time.monotonic()
 """When the program began; the log of a training run counts from here."""
 
 if __name__ == "core":  # imported under its bare name, as before there was `depthscope`
-    from depthscope.core.former import install
+    from depthscope.core.old_imports import install
 
     install()

@@ -12,7 +12,7 @@ NAME, SUMMARY = "train", "trains a recipe"
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("task", metavar="TASK", help="graph, logic or text")
+    parser.add_argument("task", metavar="TASK", help="graph, logic, text, or a task of your own")
     parser.add_argument("--recipe", required=True, help="such as house or paper")
     parser.add_argument(
         "--set", action="append", default=[], metavar="FIELD=VALUE", dest="overrides",

@@ -33,7 +33,8 @@ Scores = Mapping[str, Sequence[RuleScores]]
 
 def trivial_rules(what: Subject) -> None:
     """Title, button, and the curves once there are any; for drawn instances, since a rule is of a kind of data."""
-    if what.own is not None or what.task not in tasks.BUILT_IN:
+    task = tasks.get(what.task)
+    if what.own is not None or not (task.rules or task.counts):
         return
     rules = _work(what)
     with card("Shortcuts: rules that do not reason", "trivial", height="content"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from depthscope.core.cli import main
-from depthscope.core.former import RENAMED, now
+from depthscope.core.old_imports import RENAMED, now
 
 ROOT = Path(__file__).parents[2]
 
