@@ -1,4 +1,4 @@
-"""One sentence that says what a trace shows: how far, when it is decidable, when the model commits, whether rightly.
+"""One sentence that says what a trace shows: how far, when it is decidable, when the model commits, whether correctly.
 
 Plain text; it is escaped where it is drawn.
 """

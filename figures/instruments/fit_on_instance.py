@@ -24,7 +24,7 @@ class OnInstance:
 
     Attributes:
         n: Nodes that carry the concept.
-        right: Share of them that the probe names rightly, with Wilson's interval; the nodes of one instance are not
+        right: Share of them that the probe names correctly, with Wilson's interval; the nodes of one instance are not
             independent.
         readout: The same share of the model's own readout; None where it has none of this concept.
         majority: Share of the most frequent value.
@@ -51,7 +51,7 @@ def on_instance(checkpoint: Checkpoint, trace: Trace, probe: LinearProbe) -> OnI
 
 
 def instance_over_steps(result: OnInstance, scheme: Scheme, trained_steps: Span = None) -> go.Figure:
-    """Share of one instance's nodes that the probe names rightly, beside the readout and the most frequent value."""
+    """Share of one instance's nodes that the probe names correctly, beside the readout and the most frequent value."""
     t, ink = np.arange(len(result.right)), MAIN[scheme]
     fig = figure(scheme, height=300, x="step", y=f"share of {result.n:,} nodes")
     estimated(fig, t, result.right, "probe, 95% interval", ink, scheme, markers=len(t) <= 60)
@@ -68,15 +68,15 @@ def instance_over_steps(result: OnInstance, scheme: Scheme, trained_steps: Span 
 
 
 def instance_sentence(result: OnInstance) -> str:
-    """From which step the probe reads every node of an instance rightly, or how many in the end."""
+    """From which step the probe reads every node of an instance correctly, or how many in the end."""
     wrong = np.flatnonzero(result.right.value < 1)
     last = len(result.right) - 1
     alone = f"the most frequent value alone gets {share(result.majority[-1])} of them at the end"
     if not len(wrong) or wrong[-1] < last:
         first = 0 if not len(wrong) else int(wrong[-1]) + 1
-        return f"The probe reads all {result.n:,} nodes rightly from step {first} on; {alone}."
+        return f"The probe reads all {result.n:,} nodes correctly from step {first} on; {alone}."
     n_right = round(float(result.right[-1]) * result.n)
-    return f"After {last} steps the probe reads {n_right:,} of {result.n:,} nodes rightly; {alone}."
+    return f"After {last} steps the probe reads {n_right:,} of {result.n:,} nodes correctly; {alone}."
 
 
 def instance_csv(result: OnInstance) -> str:

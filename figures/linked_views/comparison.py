@@ -28,7 +28,7 @@ def comparison(first: Trace, second: Trace) -> str:
         how = f"both say {answers[0]}" if answers[0] == answers[1] else f"they say {answers[0]} and {answers[1]}"
         return f"No label to hold them to: {how}; {apart}."
     if answers[0] == answers[1]:
-        verdict = "rightly" if first.answer == label else "wrongly"
+        verdict = "correctly" if first.answer == label else "incorrectly"
         since = [right_from(trace, int(label)) for trace in (first, second)]
         when = ""
         if first.answer == label and since[0] != since[1]:

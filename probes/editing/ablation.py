@@ -35,11 +35,11 @@ NO_CONCEPT, CARRIES, COMPUTED = range(3)
 
 def kinds(checkpoint: Checkpoint, encoding: Encoding) -> np.ndarray:
     """Kind of each node, (n,)."""
-    found = np.where(encoding.carries, CARRIES, NO_CONCEPT)
+    result = np.where(encoding.carries, CARRIES, NO_CONCEPT)
     computed = tasks.get(checkpoint.config.task).reading.computed(encoding)
     if computed is not None:
-        found[computed] = COMPUTED
-    return found
+        result[computed] = COMPUTED
+    return result
 
 
 class Others:

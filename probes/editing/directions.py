@@ -55,14 +55,14 @@ def places(
         raise InputError(f"nothing says what should follow where {task.words.nouns} are steered")
     instance = task.as_given(instance, checkpoint.config)
     units = rng.permutation(encoding.instance_node.max(initial=-1) + 1).tolist()
-    found = []
+    result = []
     for unit in units if node is None else [_unit(encoding, node)]:
         place = task.steering(instance, encoding, unit)
         if place is not None and (place.distance != NEVER).any():
-            found.append(place if at is None else replace(place, step=at))
-        if len(found) == count:
+            result.append(place if at is None else replace(place, step=at))
+        if len(result) == count:
             break
-    return found
+    return result
 
 
 def _unit(encoding: Encoding, node: str) -> int:
@@ -172,14 +172,14 @@ def _worked_out(task: Task, encoding: Encoding) -> np.ndarray:
 
 def weights(checkpoint: Checkpoint, step: int) -> dict[str, np.ndarray]:
     """Directions that read the concept, (d,) each: the readout's where it is linear, the stored probe's."""
-    found: dict[str, np.ndarray] = {}
+    result: dict[str, np.ndarray] = {}
     head = getattr(checkpoint.model, "head", None)
     width = checkpoint.model.shapes.width
     if checkpoint.config.readout == "node" and isinstance(head, torch.nn.Sequential) and len(head) == 2:
         weight = getattr(head[1], "weight", torch.zeros(0))
         if tuple(weight.shape) == (1, width):
-            found[READOUT] = weight.detach().cpu().numpy()[0].astype(np.float64)
+            result[READOUT] = weight.detach().cpu().numpy()[0].astype(np.float64)
     probe = linear_probe.load(checkpoint) if not tasks.get(checkpoint.config.task).concept.values else None
     if probe is not None:
-        found[PROBE] = probe.weight[min(step, probe.steps)]
-    return {name: w for name, w in found.items() if np.linalg.norm(w) > 0}
+        result[PROBE] = probe.weight[min(step, probe.steps)]
+    return {name: w for name, w in result.items() if np.linalg.norm(w) > 0}

@@ -378,12 +378,12 @@ class Runner:
 
 def _by_step(programs: Sequence[Program], steps: int) -> tuple[dict[int, list[tuple[int, Edit]]], ...]:
     """The edits of each step as pairs of a row and an edit: those of states, and those of updates."""
-    found: tuple[dict[int, list[tuple[int, Edit]]], ...] = ({}, {})
+    result: tuple[dict[int, list[tuple[int, Edit]]], ...] = ({}, {})
     for row, program in enumerate(programs):
         for edit in program:
             for t in range(edit.step, min(edit.last, steps) + 1):
-                found[not edit.on_state].setdefault(t, []).append((row, edit))
-    return found
+                result[not edit.on_state].setdefault(t, []).append((row, edit))
+    return result
 
 
 def _refuse_blind(bias: Tensor, edges: Tensor | None) -> None:

@@ -217,10 +217,10 @@ def donor_of(checkpoint: Checkpoint, instance: Any, donor: str | None, seed: int
             raise InputError(f"there is no twin to patch from ({error}); name a donor with --donor FILE") from None
         return twin.instance, f"its twin: {twin.change}"
     question = {} if donor.endswith(".jsonl") else instance.question()  # the same question, asked of another instance
-    found = subjects.read(checkpoint, donor, question.get("source"), question.get("target"), None)
-    if len(found) != 1:
-        raise InputError(f"a donor is one instance, but {donor!r} holds {len(found)}")
-    return found[0], f"the instance in {donor}"
+    result = subjects.read(checkpoint, donor, question.get("source"), question.get("target"), None)
+    if len(result) != 1:
+        raise InputError(f"a donor is one instance, but {donor!r} holds {len(result)}")
+    return result[0], f"the instance in {donor}"
 
 
 def directions_of(bench: Bench, program: Sequence[Edit], index: int = 0) -> dict[str, np.ndarray]:

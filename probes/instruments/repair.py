@@ -165,7 +165,7 @@ class Options(ByReader):
     instances=200,
 )
 def measure(bench: Bench, options: Options) -> Repairs:
-    """Finds failures, the first error of each, and repairs it alone; instances answered rightly are only counted."""
+    """Finds failures, the first error of each, and repairs it alone; instances answered correctly are only counted."""
     reader = Reader.of(bench, options.reader)
     if options.failures < 1:
         raise InputError(f"at least one failure is looked at (got {options.failures})")
@@ -176,8 +176,8 @@ def measure(bench: Bench, options: Options) -> Repairs:
     wrong = _failing(bench)
     if not wrong:
         raise InputError(
-            f"{bench.checkpoint.name} answers all {len(bench.instances)} instances rightly after {bench.steps} steps, "
-            "so that there is nothing to repair; take a greater --difficulty, more --instances or fewer --steps"
+            f"{bench.checkpoint.name} answers all {len(bench.instances)} instances correctly after {bench.steps} steps; "
+            "there is nothing to repair; take a greater --difficulty, more --instances or fewer --steps"
         )
     own = _repairs(bench, wrong, options.failures, reader)
     count.upto(share)

@@ -48,8 +48,8 @@ RANDOM, ORTHOGONAL, UNTRAINED = "random", "orthogonal", "untrained"
 class Response:
     """Who followed along one direction, by dose; arrays are (K,).
 
-    A node follows rightly if it takes the value it should, for good, in the step in which it should: t + distance in a
-    graph; elsewhere up to that many steps and two later, as a value may take longer than a step to turn.
+    A node follows correctly if it takes the value it should, for good, in the step in which it should: t + distance in
+    a graph; elsewhere up to that many steps and two later, as a value may take longer than a step to turn.
 
     Attributes:
         direction: "means", "readout", "probe", or a control: "random", "orthogonal", "untrained".

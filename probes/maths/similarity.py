@@ -29,9 +29,9 @@ def kernels(states: np.ndarray) -> np.ndarray:
     """Inner products of the rows of several sets of states, the diagonal zero, (K, N, d) -> (K, N, N)."""
     x = states.astype(np.float64)
     x = x - x.mean(axis=1, keepdims=True)
-    found = x @ x.transpose(0, 2, 1)
-    found[:, np.arange(x.shape[1]), np.arange(x.shape[1])] = 0
-    return found
+    result = x @ x.transpose(0, 2, 1)
+    result[:, np.arange(x.shape[1]), np.arange(x.shape[1])] = 0
+    return result
 
 
 def hsic(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -87,9 +87,9 @@ def dynamics(states: np.ndarray, rank: int = RANK) -> np.ndarray:
     keep = min(rank, int((spread > 1e-9 * max(spread[0], 1e-30)).sum()))
     z = (x @ axes[:, :keep]).reshape(*states.shape[:2], keep)
     before, after = z[:-1].reshape(-1, keep), z[1:].reshape(-1, keep)
-    found = np.zeros((rank, rank))
-    found[:keep, :keep] = np.linalg.lstsq(before, after, rcond=1e-9)[0].T
-    return found
+    result = np.zeros((rank, rank))
+    result[:keep, :keep] = np.linalg.lstsq(before, after, rcond=1e-9)[0].T
+    return result
 
 
 def dsa(first: np.ndarray, second: np.ndarray, seed: int = 0) -> float:

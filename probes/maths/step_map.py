@@ -82,18 +82,18 @@ class StepMap:
 
         start = np.random.default_rng(seed).standard_normal(self.size)
         if self.size <= max(DENSE_UP_TO, count + 2):
-            found = np.linalg.eigvals(np.column_stack([product(row) for row in np.eye(self.size)]))
+            result = np.linalg.eigvals(np.column_stack([product(row) for row in np.eye(self.size)]))
         elif not product(start).any():  # a map that is constant here; ARPACK stops at it
-            found = np.zeros(count)
+            result = np.zeros(count)
         else:
             operator: Any = LinearOperator((self.size, self.size), matvec=product, dtype=np.float64)  # pyright: ignore
             asked: dict[str, Any] = {"k": count, "which": "LM", "tol": 1e-6, "maxiter": MOST_RESTARTS}
             try:
-                found = eigs(operator, v0=start, return_eigenvectors=False, **asked)
+                result = eigs(operator, v0=start, return_eigenvectors=False, **asked)
             except ArpackNoConvergence as error:
-                found = np.asarray(error.eigenvalues)
-        found = found[np.argsort(-np.abs(found), kind="stable")][:count]
-        return np.pad(found.astype(complex), (0, count - len(found)), constant_values=np.nan)
+                result = np.asarray(error.eigenvalues)
+        result = result[np.argsort(-np.abs(result), kind="stable")][:count]
+        return np.pad(result.astype(complex), (0, count - len(result)), constant_values=np.nan)
 
 
 @functools.cache

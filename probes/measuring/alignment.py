@@ -68,17 +68,19 @@ def other_seed(checkpoint: Checkpoint, name: str) -> Checkpoint:
     Raises:
         InputError: If it cannot be opened, or is none.
     """
-    found = checkpoints.load(name)
-    if not checkpoint.recipe or (found.recipe, found.kind, found.config) != (
+    result = checkpoints.load(name)
+    if not checkpoint.recipe or (result.recipe, result.kind, result.config) != (
         checkpoint.recipe,
         checkpoint.kind,
         checkpoint.config,
     ):
-        raise InputError(f"{found.name} is no ceiling for {checkpoint.name}: its recipe or its architecture is another")
-    seeds = [side.training.get("seed") for side in (checkpoint, found)]
-    if seeds[0] == seeds[1] or found.sha256 == checkpoint.sha256:
-        raise InputError(f"{found.name} is no ceiling for {checkpoint.name}: both were trained from seed {seeds[0]}")
-    return found
+        raise InputError(
+            f"{result.name} is no ceiling for {checkpoint.name}: its recipe or its architecture is another"
+        )
+    seeds = [side.training.get("seed") for side in (checkpoint, result)]
+    if seeds[0] == seeds[1] or result.sha256 == checkpoint.sha256:
+        raise InputError(f"{result.name} is no ceiling for {checkpoint.name}: both were trained from seed {seeds[0]}")
+    return result
 
 
 def second_seed(checkpoint: Checkpoint) -> Checkpoint | None:
@@ -87,7 +89,7 @@ def second_seed(checkpoint: Checkpoint) -> Checkpoint | None:
         if (entry["task"], entry["recipe"]) != (checkpoint.config.task, checkpoint.recipe) or not checkpoint.recipe:
             continue
         if entry["sha256"] != checkpoint.sha256:
-            found = checkpoints.load(checkpoints.folder_of(Path(entry["name"]).name))
-            if found.config == checkpoint.config and found.training.get("seed") != checkpoint.training.get("seed"):
-                return found
+            result = checkpoints.load(checkpoints.folder_of(Path(entry["name"]).name))
+            if result.config == checkpoint.config and result.training.get("seed") != checkpoint.training.get("seed"):
+                return result
     return None

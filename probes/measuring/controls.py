@@ -44,7 +44,7 @@ def control_labels(identities: np.ndarray, seed: int, values: Sequence[int] = ()
 
 
 def permuted(values: np.ndarray, rng: np.random.Generator, within: np.ndarray | None = None) -> np.ndarray:
-    """The same values dealt out anew along the last axis, whole columns together.
+    """The same values permuted along the last axis, whole columns together.
 
     Args:
         values: (..., N).

@@ -16,8 +16,8 @@ from depthscope.core.errors import InputError
 from depthscope.core.trace import Trace
 from depthscope.probes.measuring.shapes import check_shapes
 
-DEALS = 20
-"""Times the nodes of the second run are dealt out at random for the control."""
+SHUFFLES = 20
+"""Times the nodes of the second run are shuffled for the control."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Disagreement:
         second: (T+1, m) of the second.
         of_first: (n,) which of the m nodes each of the first model's nodes is, -1 for none.
         of_second: The same of the second.
-        shuffled: (T+1,) mean gap with the second's nodes dealt out at random: what two unrelated maps would differ by.
+        shuffled: (T+1,) mean gap with the nodes of the second run shuffled: the difference of two unrelated maps.
     """
 
     nodes: tuple[str, ...]
@@ -88,9 +88,9 @@ def compare(first: Trace, second: Trace, readings: tuple[np.ndarray, np.ndarray]
     one, two = (values[:, [index[name] for name in names]] for index, values, *_ in sides)
     of_one, of_two = (np.array([place.get(key, -1) for key in keys], dtype=np.int64) for _, _, keys, _ in sides)
     rng = np.random.default_rng(seed)
-    dealt = [np.nanmean(np.abs(one - two[:, rng.permutation(len(names))]), axis=1) for _ in range(DEALS)]
+    shuffled = [np.nanmean(np.abs(one - two[:, rng.permutation(len(names))]), axis=1) for _ in range(SHUFFLES)]
     shown = tuple(sides[0][3][name] for name in names)
-    return Disagreement(shown, one, two, of_one, of_two, np.mean(dealt, axis=0))
+    return Disagreement(shown, one, two, of_one, of_two, np.mean(shuffled, axis=0))
 
 
 def _by_name(trace: Trace, values: np.ndarray) -> tuple[dict[Any, int], np.ndarray, list[Any], dict[Any, str]]:

@@ -186,11 +186,11 @@ def tests(concept: Concept, nodes: Sample) -> dict[str, tuple[str, np.ndarray]]:
     if "unseen" in nodes.parts:
         unseen, both = harder & nodes.parts["unseen"], {HELD: (near, held), HARDER: (far, harder)}
         return {**both, "unseen": (f"{far}, distances not fitted on", unseen)} if unseen.any() else both
-    found = {}
+    result = {}
     for name, title, mask in ((HELD, near, held), (HARDER, far, harder)):
-        found[name] = title, mask
-        found |= {f"{name}_{part}": (f"{title}, {part}", mask & on) for part, on in nodes.parts.items()}
-    return found
+        result[name] = title, mask
+        result |= {f"{name}_{part}": (f"{title}, {part}", mask & on) for part, on in nodes.parts.items()}
+    return result
 
 
 def crossed(concept: Concept, nodes: Sample) -> tuple[str, np.ndarray]:

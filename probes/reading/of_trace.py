@@ -52,7 +52,7 @@ def readout_of_classes(checkpoint: Checkpoint, trace: Trace) -> dict[str, np.nda
     share = classes[:, 0].softmax(-1).double().cpu().numpy()
     kind = task.class_of(encoding.value, encoding.true_from != NEVER)
     true = np.take_along_axis(share, np.broadcast_to(kind[None, :, None], (len(share), len(kind), 1)), axis=-1)[..., 0]
-    found = {task.concept.meaning: true}
+    result = {task.concept.meaning: true}
     if task.highest is not None:
-        found[task.classes[task.before].removeprefix("not ")] = 1 - share[..., task.before - task.lowest]
-    return {name: np.where(encoding.carries, values, np.nan) for name, values in found.items()}
+        result[task.classes[task.before].removeprefix("not ")] = 1 - share[..., task.before - task.lowest]
+    return {name: np.where(encoding.carries, values, np.nan) for name, values in result.items()}

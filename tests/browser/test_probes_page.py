@@ -75,7 +75,7 @@ def test_the_views_start_with_the_stored_probe_unless_the_link_names_another(
     opened(here, f"{fresh_server}/probes?checkpoint=graph-house&example=twelve-hops&step=3")  # cold: past the router
     assert here.cursor()["reading"] == PROBE
     assert here.cursor()["step"] == 3
-    expect(here.page.get_by_text("The probe reads all 20 nodes rightly from step 0 on")).to_be_visible()
+    expect(here.page.get_by_text("The probe reads all 20 nodes correctly from step 0 on")).to_be_visible()
     here.page.get_by_role("link", name="Trace").click()
     here.page.wait_for_function("() => document.querySelector('h3')?.innerText.includes('12 hops')", timeout=WAIT)
     here.settled()

@@ -168,7 +168,7 @@ def _instance_curve(view: View, result: fit_on_instance.OnInstance, fitted: int)
     late = f" Past step {fitted} the probe of step {fitted} reads." if view.trace.steps > fitted else ""
     with card("The probe against the oracle, on this instance", height="content"):
         picture = Picture(
-            "Share of nodes the probe names rightly over steps, on this instance",
+            "Share of nodes the probe names correctly over steps, on this instance",
             lambda scheme: fit_on_instance.instance_over_steps(result, scheme, view.trained_steps),
             "The share of this instance's nodes that the probe of each step names as the oracle does, beside the "
             f"model's own readout and the value that is most frequent at that step.{late}",

@@ -131,10 +131,10 @@ def test_a_probe_on_one_instance_is_compared_with_the_oracle(tmp_path: Path, sch
     np.testing.assert_allclose(found.right.low, wilson(found.right.value * 5, 5)[0])
     assert found.readout is not None
     np.testing.assert_allclose(found.readout, 1)
-    assert fit_on_instance.instance_sentence(found).startswith("The probe reads all 5 nodes rightly from step 4 on")
+    assert fit_on_instance.instance_sentence(found).startswith("The probe reads all 5 nodes correctly from step 4 on")
     never = LinearProbe("reached", np.zeros((3, width)), -np.ones(3))
     lost = fit_on_instance.on_instance(checkpoint, trace, never)
-    assert "After 6 steps the probe reads 0 of 5 nodes rightly" in fit_on_instance.instance_sentence(lost)
+    assert "After 6 steps the probe reads 0 of 5 nodes correctly" in fit_on_instance.instance_sentence(lost)
     fig: Any = fit_on_instance.instance_over_steps(found, scheme, (2, 4))
     lines = {trace.name: trace for trace in fig.data if trace.name}
     np.testing.assert_array_equal(lines["probe, 95% interval"].y, found.right.value)

@@ -16,8 +16,8 @@ def pair(first: bool, second: bool) -> tuple:
 
 
 def test_two_that_agree() -> None:
-    assert comparison(*pair(True, True)) == "Both end with reachable, rightly; they agree at every step."
-    assert comparison(*pair(False, False)).startswith("Both end with unreachable, wrongly")
+    assert comparison(*pair(True, True)) == "Both end with reachable, correctly; they agree at every step."
+    assert comparison(*pair(False, False)).startswith("Both end with unreachable, incorrectly")
 
 
 def test_two_that_differ_are_named() -> None:

@@ -109,7 +109,7 @@ def test_a_probe_that_reads_nothing_finds_another_error(monkeypatch: pytest.Monk
     found = repair.measure(stuck(), paths(), steps=12, seed=1, reader="probe", failures=3)
     assert {(r.step, r.node) for r in found.repairs} == {(0, 0)}, "it says of the source itself that it is not reached"
     assert found.fixed.value[0] == 0.0
-    assert found.untrained is None, "that network says yes to all of these, rightly"
+    assert found.untrained is None, "that network says yes to all of these, correctly"
 
 
 def test_one_answer_and_stored_probes_are_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_nothing_is_mended_in_a_network_that_learned_nothing(tmp_path: Path) -> 
 
 
 def test_a_model_without_failures_says_so() -> None:
-    with pytest.raises(InputError, match="answers all 4 instances rightly after 12 steps"):
+    with pytest.raises(InputError, match="answers all 4 instances correctly after 12 steps"):
         repair.measure(wave(), graph.generate(3, 4, data="audited", seed=1), steps=12)
     with pytest.raises(InputError, match="no instance"):
         repair.measure(wave(), [])
