@@ -176,8 +176,8 @@ def measure(bench: Bench, options: Options) -> Repairs:
     wrong = _failing(bench)
     if not wrong:
         raise InputError(
-            f"{bench.checkpoint.name} answers all {len(bench.instances)} instances correctly after {bench.steps} steps; "
-            "there is nothing to repair; take a greater --difficulty, more --instances or fewer --steps"
+            f"{bench.checkpoint.name} is right on all {len(bench.instances)} instances after {bench.steps} steps: "
+            "nothing is left to repair; take a greater --difficulty, more --instances or fewer --steps"
         )
     own = _repairs(bench, wrong, options.failures, reader)
     count.upto(share)

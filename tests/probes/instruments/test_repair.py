@@ -148,7 +148,7 @@ def test_nothing_is_mended_in_a_network_that_learned_nothing(tmp_path: Path) -> 
 
 
 def test_a_model_without_failures_says_so() -> None:
-    with pytest.raises(InputError, match="answers all 4 instances correctly after 12 steps"):
+    with pytest.raises(InputError, match="is right on all 4 instances after 12 steps"):
         repair.measure(wave(), graph.generate(3, 4, data="audited", seed=1), steps=12)
     with pytest.raises(InputError, match="no instance"):
         repair.measure(wave(), [])
