@@ -236,12 +236,11 @@ def keep(trials: Iterable[Trial], path: Path | None = None) -> None:
     atomic.write(path, "[\n" + ",\n".join(rows) + "\n]\n")
 
 
-def gaps(path: Path | None = None, unstamped: bool = True) -> Iterator[tuple[str, str, str]]:
+def gaps(path: Path | None = None) -> Iterator[tuple[str, str, str]]:
     """Checkpoint, instrument and a sentence for every cell of the table that the record does not support.
 
     Args:
         path: The record.
-        unstamped: Whether a trial from before code was stamped is a gap; `make record` tries those again.
     """
     cells = {(x.checkpoint, x.instrument): x for x in recorded(path)}
     for name in (entry["name"] for entry in checkpoint.available()):
@@ -252,7 +251,7 @@ def gaps(path: Path | None = None, unstamped: bool = True) -> Iterator[tuple[str
                 yield name, instrument, "was never tried"
             elif found.sha256 != opened.sha256:
                 yield name, instrument, "was tried on other weights"
-            elif found.code != code(instrument) and (found.code or unstamped):
+            elif found.code != code(instrument):
                 yield name, instrument, "was tried with other code"
             elif found.became != (RAN if why is None else UNFIT) or not found.said:
                 yield name, instrument, f"is said to {'not apply' if why else 'run'}, but {found.became}: {found.said}"

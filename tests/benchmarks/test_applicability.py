@@ -48,7 +48,7 @@ def test_a_reason_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_every_cell_was_tried_on_the_weights_that_are_shipped() -> None:
-    lacking = [f"{name} {instrument} {why}" for name, instrument, why in applicability.gaps(unstamped=False)]
+    lacking = [f"{name} {instrument} {why}" for name, instrument, why in applicability.gaps()]
     assert not lacking, f"{len(lacking)} cells; try them with: {applicability.AGAIN}\n" + "\n".join(lacking)
 
 
