@@ -321,12 +321,16 @@ def packed(
         "logits": trace.logits,
     }
     text = {name: as_text(_typed(name, array)) for name, array in arrays.items()}
-    # The same run has the same id whatever readings and title it is shown with: the cursor stays where it is.
-    digest = hashlib.blake2b(digest_size=12)
-    for part in (trace.checkpoint, json.dumps([meta["labels"], meta["ends"]]), text["states"], text["logits"]):
-        digest.update(part.encode("utf-8", "surrogatepass"))
-    meta["id"] = digest.hexdigest()
+    meta["id"] = _identity(trace.checkpoint, json.dumps([meta["labels"], meta["ends"]]), text["states"], text["logits"])
     return {"meta": meta, **text}
+
+
+def _identity(*parts: str) -> str:
+    """The same for a run whatever readings and title it is shown with: the cursor stays where it is."""
+    digest = hashlib.blake2b(digest_size=12)
+    for part in parts:
+        digest.update(part.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def front(encoding: Encoding) -> np.ndarray:
