@@ -1,4 +1,4 @@
-"""A learned automaton: how well it and its controls foretell, drawn, and its rules in words."""
+"""A learned automaton: how well it and its controls predict the model, drawn, and its rules in words."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from depthscope.core.tasks.spec import unasked
+from depthscope.core.tasks.spec import Problem
 
 NAME, CONCEPT = "brackets", "bracket"
 OPENING, CLOSING = "([", ")]"
@@ -18,8 +18,8 @@ def default_steps(difficulty: int, attention: str = "full") -> int:
     return 2 * difficulty + 4
 
 
-@dataclass(frozen=True)
-class Brackets:
+@dataclass(frozen=True, eq=False)
+class Brackets(Problem):
     """A word over ( ) [ ]; the answer is 1 if every bracket has its partner."""
 
     text: str
@@ -77,12 +77,3 @@ class Brackets:
 
     def first_decidable_step(self) -> int:
         return int(self.height.max(initial=0))
-
-    def ceiling(self, steps: int) -> np.ndarray:
-        return np.where(np.arange(1, steps + 1) >= self.first_decidable_step(), 1.0, 0.5)
-
-    def question(self) -> dict[str, str]:
-        return {}
-
-    def asked(self, **question: str | None) -> Brackets:
-        return unasked(self, question)

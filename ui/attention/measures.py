@@ -20,9 +20,9 @@ from depthscope.ui.work.measure import Section, sections
 FIGURES = {"mass": "Mass", "auroc": "AUROC", "rollout_mass": "Rollout, mass", "rollout_auroc": "Rollout, AUROC"}
 READ = {
     "mass": "The share of its attention that a node on the path gives to the path, mean over those nodes.",
-    "auroc": "The chance that a link on the path has more attention than one off it; .5 is a coin.",
+    "auroc": "The chance that a link on the path has more attention than one off it; .5 is chance level.",
     "rollout_mass": "The share of the answer's state after t steps that comes from the path's other nodes.",
-    "rollout_auroc": "The chance that a node on the path has more of that than one off it; .5 is a coin.",
+    "rollout_auroc": "The chance that a node on the path has more of that than one off it; .5 is chance level.",
 }
 
 
@@ -90,7 +90,7 @@ def _knockout(result: KnockoutScores) -> Figures:
     effect = result.cut if result.cut.n else result.silence
     uncut = f" {result.left_out} instances had nothing to cut." if result.left_out else ""
     wrong = f" {result.wrong} were answered wrong before." if result.wrong else ""
-    how = "Cutting" if result.cut.n else "A cut would leave no one anything to attend to; silencing"
+    how = "Cutting" if result.cut.n else "A cut would leave these nodes nothing to attend to; silencing"
     return Figures(
         pictures,
         f"{how} what the path cannot do without, at all steps, turns {interval(effect.path.flips)} of {effect.n} "

@@ -116,7 +116,7 @@ def _draw_maps(view: View) -> None:
 
 
 def _against_chance(view: View) -> None:
-    """Attention of this run against its path; asked for where there is much of it."""
+    """Attention of this run against its path; measured on demand in large runs."""
     what = Section(
         "attention", "Attention on the path against chance, in this run",
         lambda result: measures.on_path(result, view.trained_steps, ALONE, ALONE),

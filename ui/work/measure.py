@@ -130,7 +130,7 @@ class Request:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """The options that differ from what they are where nobody gives them."""
+        """The options that differ from their defaults."""
         defaults = {one.name: one.default for one in fields(registry.get(self.instrument).options)}
         return {name: value for name, value in self.options.items() if value != defaults.get(name)}
 
@@ -167,7 +167,7 @@ class Section:
         instances: Drawn at first, by models over edges and by others; None for as many as the command draws.
         hard: Whether the first difficulty lies beyond the trained ones.
         button: What its button says.
-        note: What is said beside the question, such as how long it takes; plain text.
+        note: A sentence beside the question, such as how long it takes; plain text.
     """
 
     instrument: str
